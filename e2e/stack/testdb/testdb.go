@@ -1,0 +1,90 @@
+// Package testdb gives a test a database of its own on a real server.
+package testdb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"settlement/migrations"
+	"settlement/shared/dbtx"
+)
+
+// servers maps the environment variables that hold an administrator's DSN to the name
+// of the subtest that runs there.
+var servers = map[string]string{"TEST_MYSQL_DSN": "mysql", "TEST_MARIADB_DSN": "mariadb"}
+
+// Each runs test as a subtest on every configured server, on a fresh migrated database
+// that is dropped at the end. It fails when no server is configured.
+func Each(t *testing.T, set migrations.Set, test func(t *testing.T, db Database)) {
+	t.Helper()
+	configured := false
+	for variable, name := range servers {
+		dsn := os.Getenv(variable)
+		if dsn == "" {
+			continue
+		}
+		configured = true
+		t.Run(name, func(t *testing.T) { test(t, fresh(t, dsn, set)) })
+	}
+	if !configured {
+		t.Fatal("no database server: set TEST_MYSQL_DSN or TEST_MARIADB_DSN to an administrator's DSN, or run make test, which starts both")
+	}
+}
+
+// Database is a fresh database of one test.
+type Database struct {
+	Pool *dbtx.Pool
+	// Config opens it another time, as a second instance of a service would.
+	Config dbtx.Config
+}
+
+// Open is a second instance's pool.
+func (d Database) Open(t *testing.T) *dbtx.Pool {
+	t.Helper()
+	pool, err := dbtx.Open(d.Config, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	return pool
+}
+
+func fresh(t *testing.T, adminDSN string, set migrations.Set) Database {
+	t.Helper()
+	ctx := context.Background()
+	admin, err := sql.Open("mysql", adminDSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "t_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	if _, err := admin.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_, _ = admin.ExecContext(ctx, fmt.Sprintf("DROP DATABASE %s", name))
+		_ = admin.Close()
+	})
+	parsed, err := mysql.ParseDSN(adminDSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := Database{Config: dbtx.Config{Addr: parsed.Addr, Name: name, User: parsed.User, Password: parsed.Passwd}}
+	d.Pool = d.Open(t)
+	db, err := d.Pool.SQL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrations.Up(ctx, db, set, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}

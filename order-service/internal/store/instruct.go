@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"settlement/order-service/internal/order"
+	"settlement/shared/dbtx"
+	"settlement/shared/idempotency"
+	"settlement/shared/outbox"
+	"settlement/shared/settlement"
+)
+
+// Codes of the refusals that are remembered under the idempotency key.
+const (
+	CodeNotSettleable = "order_not_settleable"
+	CodeNotRefundable = "order_not_refundable"
+)
+
+// Settle accepts the settling of an order: its status, sequence, payment number and the
+// outbox row are one transaction. It returns order.ErrNotFound, or an
+// *idempotency.Refusal with CodeNotSettleable.
+func (s *Store) Settle(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error) {
+	return s.instruct(ctx, req, settlement.Settle, CodeNotSettleable, orderID, traceparent)
+}
+
+// Refund accepts the refund of a paid order, as Settle does, with CodeNotRefundable.
+func (s *Store) Refund(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error) {
+	return s.instruct(ctx, req, settlement.Refund, CodeNotRefundable, orderID, traceparent)
+}
+
+func (s *Store) instruct(
+	ctx context.Context, req idempotency.Request, t settlement.InstructionType, refusal, orderID, traceparent string,
+) (order.Accepted, error) {
+	now := s.now()
+	accepted, err := idempotency.Run(ctx, s.pool, req, now, func(tx dbtx.Tx) (order.Accepted, error) {
+		o, err := lockOrder(tx, orderID)
+		if err != nil {
+			return order.Accepted{}, err
+		}
+		after, message, err := o.Instruct(t, uuid.Must(uuid.NewV7()).String(), now)
+		var notAllowed *order.NotAllowedError
+		if errors.As(err, &notAllowed) {
+			return order.Accepted{}, &idempotency.Refusal{Code: refusal, Detail: notAllowed.Error()}
+		}
+		if err != nil {
+			return order.Accepted{}, err
+		}
+		if err := updateOrder(tx, o, after); err != nil {
+			return order.Accepted{}, err
+		}
+		if err := addInstruction(tx, now, message, traceparent); err != nil {
+			return order.Accepted{}, err
+		}
+		return order.Accepted{OrderID: after.ID, PaymentNo: after.PaymentNo, Seq: after.Seq, Status: after.Status}, nil
+	})
+	if err == nil {
+		s.wake()
+	}
+	return accepted, err
+}
+
+func lockOrder(tx dbtx.Tx, id string) (order.Order, error) {
+	var row orderRow
+	err := tx.DB().Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("id = ?", id).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return order.Order{}, fmt.Errorf("%w: %s", order.ErrNotFound, id)
+	}
+	if err != nil {
+		return order.Order{}, fmt.Errorf("lock order %s: %w", id, err)
+	}
+	return row.order(), nil
+}
+
+// updateOrder moves an order from the status and sequence it was decided on.
+func updateOrder(tx dbtx.Tx, before, after order.Order) error {
+	res := tx.DB().Model(&orderRow{}).
+		Where("id = ? AND status = ? AND seq = ?", before.ID, before.Status, before.Seq).
+		Updates(map[string]any{
+			"status": after.Status, "payment_no": after.PaymentNo, "reason": after.Reason,
+			"seq": after.Seq, "updated_at": after.UpdatedAt,
+		})
+	if res.Error != nil {
+		return fmt.Errorf("update order %s: %w", before.ID, res.Error)
+	}
+	if res.RowsAffected != 1 {
+		return fmt.Errorf("order %s changed under its lock: %d rows are still %s with seq %d", before.ID, res.RowsAffected, before.Status, before.Seq)
+	}
+	return nil
+}
+
+func addInstruction(tx dbtx.Tx, now time.Time, in settlement.Instruction, traceparent string) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("encode instruction %s: %w", in.PaymentNo, err)
+	}
+	return outbox.Add(tx, now, outbox.Message{
+		Topic: settlement.TopicSettlement, ShardingKey: in.OrderID, Key: in.PaymentNo, Tag: string(in.Type),
+		Traceparent: traceparent, Body: body,
+	})
+}

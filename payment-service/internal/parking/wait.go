@@ -1,0 +1,73 @@
+package parking
+
+import (
+	"fmt"
+	"time"
+
+	"settlement/shared/dbtx"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
+)
+
+// Successor is an instruction that waits for its predecessor.
+type Successor struct {
+	ID          string // of its record; empty while it is not kept yet
+	Instruction settlement.Instruction
+	Delivery    rocketmq.Delivery
+}
+
+// Successors reads who waits for the given orders. The caller holds the orders'
+// progress rows, so nobody else adds or releases one of them.
+func Successors(tx dbtx.Tx, orderIDs []string) ([]Successor, error) {
+	var rows []row
+	err := tx.DB().Where("order_id IN ? AND state = ?", orderIDs, Waiting).Order("order_id, seq, id").Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("read waiting messages: %w", err)
+	}
+	successors := make([]Successor, 0, len(rows))
+	for _, r := range rows {
+		in, err := settlement.ParseInstruction(r.Payload)
+		if err != nil {
+			return nil, fmt.Errorf("waiting message %s: %w", r.ID, err)
+		}
+		rec, err := r.record()
+		if err != nil {
+			return nil, err
+		}
+		successors = append(successors, Successor{ID: r.ID, Instruction: in, Delivery: rocketmq.Delivery{
+			Topic: r.Topic, Queue: r.QueueID, Offset: r.QueueOffset, MessageID: r.MessageID, Body: r.Payload, Properties: rec.Properties,
+		}})
+	}
+	return successors, nil
+}
+
+// Wait keeps successors until their predecessor is done.
+func Wait(tx dbtx.Tx, now time.Time, successors []Successor) error {
+	for _, s := range successors {
+		r, err := newRow(s.Delivery, Waiting, fmt.Sprintf("predecessor of seq %d is not done", s.Instruction.Seq), now)
+		if err != nil {
+			return err
+		}
+		r = r.withInstruction(s.Instruction)
+		if err := tx.DB().Create(&r).Error; err != nil {
+			return fmt.Errorf("keep payment %s waiting: %w", s.Instruction.PaymentNo, err)
+		}
+	}
+	return nil
+}
+
+// Release marks the records of successors that were done.
+func Release(tx dbtx.Tx, now time.Time, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	res := tx.DB().Model(&row{}).Where("id IN ? AND state = ?", ids, Waiting).
+		Updates(map[string]any{"state": Released, "updated_at": now})
+	if res.Error != nil {
+		return fmt.Errorf("release %d waiting messages: %w", len(ids), res.Error)
+	}
+	if res.RowsAffected != int64(len(ids)) {
+		return fmt.Errorf("released %d of %d waiting messages: somebody resolved one of them meanwhile", res.RowsAffected, len(ids))
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package payment
+
+import (
+	"fmt"
+	"time"
+
+	"settlement/shared/money"
+	"settlement/shared/settlement"
+)
+
+// Ledger is what a batch of instructions is decided on: the locked rows, read into
+// memory. Apply changes it, so that each instruction sees the ones before it.
+type Ledger struct {
+	LastSeq  map[string]int64       // by order id; 0 for a new order
+	Balance  map[string]money.Money // by account id; an account that is missing is unknown
+	Standing map[string]Movement    // by order id: the payment that was not refunded yet
+}
+
+// Verdict is what the fence says of an instruction.
+type Verdict int
+
+// The verdicts.
+const (
+	Due   Verdict = iota // next of its order: decided
+	Stale                // at or behind the order's progress: a repeat or a late writer, changes nothing
+	Ahead                // its predecessor is missing: has to wait
+)
+
+// Fence compares the instruction's sequence with the order's progress.
+func (l *Ledger) Fence(in settlement.Instruction) Verdict {
+	switch last := l.LastSeq[in.OrderID]; {
+	case in.Seq <= last:
+		return Stale
+	case in.Seq > last+1:
+		return Ahead
+	}
+	return Due
+}
+
+// Apply decides an instruction that is Due and carries it out on the ledger. An error
+// means that the books themselves are wrong, not the instruction.
+func (l *Ledger) Apply(in settlement.Instruction, now time.Time) (Movement, error) {
+	m := Movement{
+		PaymentNo: in.PaymentNo, OrderID: in.OrderID, Seq: in.Seq, Type: in.Type,
+		AccountID: in.AccountID, Amount: in.Amount, CreatedAt: now,
+	}
+	if in.Type == settlement.Refund {
+		m.Outcome, m.Reason = l.decideRefund(in)
+	} else {
+		m.Outcome, m.Reason = l.decideSettle(in)
+	}
+	if err := l.carryOut(m); err != nil {
+		return Movement{}, fmt.Errorf("payment %s of order %s: %w", in.PaymentNo, in.OrderID, err)
+	}
+	l.LastSeq[in.OrderID] = in.Seq
+	return m, nil
+}
+
+func (l *Ledger) decideSettle(in settlement.Instruction) (settlement.OutcomeType, string) {
+	balance, known := l.Balance[in.AccountID]
+	_, paid := l.Standing[in.OrderID]
+	switch {
+	case paid:
+		return settlement.Declined, ReasonAlreadyPaid
+	case !known:
+		return settlement.Declined, ReasonUnknownAccount
+	case balance.Currency != in.Amount.Currency:
+		return settlement.Declined, ReasonCurrencyMismatch
+	case balance.Minor < in.Amount.Minor:
+		return settlement.Declined, ReasonInsufficientFunds
+	}
+	return settlement.Paid, ""
+}
+
+func (l *Ledger) decideRefund(in settlement.Instruction) (settlement.OutcomeType, string) {
+	paid, ok := l.Standing[in.OrderID]
+	switch {
+	case !ok:
+		return settlement.Failed, ReasonNothingToRefund
+	case paid.AccountID != in.AccountID || paid.Amount != in.Amount:
+		return settlement.Failed, ReasonRefundMismatch
+	}
+	return settlement.Refunded, ""
+}
+
+func (l *Ledger) carryOut(m Movement) error {
+	for _, e := range m.Entries() {
+		if e.AccountID == MerchantID {
+			continue
+		}
+		after, err := l.Balance[e.AccountID].Add(e.Amount)
+		if err != nil {
+			return err
+		}
+		l.Balance[e.AccountID] = after
+	}
+	switch m.Outcome {
+	case settlement.Paid:
+		l.Standing[m.OrderID] = m
+	case settlement.Refunded:
+		delete(l.Standing, m.OrderID)
+	case settlement.Declined, settlement.Failed:
+	}
+	return nil
+}

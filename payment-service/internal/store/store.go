@@ -1,0 +1,22 @@
+// Package store keeps the books. Each exported method is one transaction or one read.
+package store
+
+import (
+	"time"
+
+	"settlement/shared/dbtx"
+)
+
+// Store is the payments database. It is safe for concurrent use.
+type Store struct {
+	pool *dbtx.Pool
+	wake func()
+	now  func() time.Time
+}
+
+// New makes a store. wake is called after every commit that added to the outbox.
+func New(pool *dbtx.Pool, wake func(), now func() time.Time) *Store {
+	// Microseconds are what DATETIME(6) keeps: the answer to a POST and a later GET agree.
+	micros := func() time.Time { return now().UTC().Truncate(time.Microsecond) }
+	return &Store{pool: pool, wake: wake, now: micros}
+}

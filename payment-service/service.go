@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"settlement/migrations"
+	"settlement/payment-service/internal/backlog"
+	"settlement/payment-service/internal/httpapi"
+	"settlement/payment-service/internal/listener"
+	"settlement/payment-service/internal/parking"
+	"settlement/payment-service/internal/store"
+	"settlement/shared/config"
+	"settlement/shared/dbtx"
+	"settlement/shared/lifecycle"
+	"settlement/shared/outbox"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
+	"settlement/shared/web"
+)
+
+// migrateTimeout is how long the database may take to come up before the service gives up.
+const migrateTimeout = 2 * time.Minute
+
+// run is the service from start to stop. Parts start in the order they are written here
+// and stop in the opposite one: no new requests, no new messages, the outbox sent as far
+// as it is, connections closed. It needs the database to start; the broker may come later.
+func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	pool, err := dbtx.Open(cfg.Database(), registry)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	registry.MustRegister(outbox.Collector{Pool: pool})
+	if err := migrate(ctx, pool, log); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped while it waited
+		}
+		return err
+	}
+
+	admin, err := rocketmq.NewAdmin(cfg.Namesrv)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, admin.Close()) }()
+	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, producer.Close()) }()
+
+	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{settlement.TopicOutcome: cfg.OutcomeQueues}, log)
+	defer lifecycle.Background(relay.Run)()
+	books := store.New(pool, relay.Wake, time.Now)
+	lot := parking.NewLot(pool, settleOne(books), time.Now)
+
+	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
+		Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Topic: settlement.TopicSettlement, BatchMax: cfg.ConsumeBatchMax, Logger: log,
+	}, listener.New(books, lot, listener.NewMetrics(registry), log).Handle)
+	if err != nil {
+		return err
+	}
+	starting := lifecycle.StartLater(log, "consumer", consumer.Start)
+	defer func() {
+		starting.GiveUp()
+		ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
+		defer cancel()
+		err = errors.Join(err, consumer.Stop(ctx))
+	}()
+
+	reader := backlog.NewReader(admin,
+		backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment},
+		backlog.Subscription{Topic: settlement.TopicOutcome, Group: settlement.GroupOrder})
+
+	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(books, lot, reader, web.Config{
+		Logger: log, Metrics: registry,
+		Checks: map[string]web.Check{
+			"database": pool.Ping,
+			"broker": func(ctx context.Context) error {
+				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome)
+			},
+			"consumer": starting.Started,
+		},
+	}), log)
+}
+
+func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
+	defer cancel()
+	db, err := pool.SQL()
+	if err != nil {
+		return err
+	}
+	return lifecycle.Until(ctx, log, "database", func(ctx context.Context) error {
+		return migrations.Up(ctx, db, migrations.Payment, log)
+	})
+}
+
+// settleOne is what an operator's replay does: a batch of one.
+func settleOne(books *store.Store) parking.Settle {
+	return func(ctx context.Context, in settlement.Instruction, d rocketmq.Delivery) error {
+		_, err := books.SettleBatch(ctx, []store.Received{{Instruction: in, Delivery: d}})
+		return err
+	}
+}

@@ -1,0 +1,107 @@
+// Package config reads the environment that both services are configured by.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"settlement/shared/dbtx"
+)
+
+// Config is the environment of a service. A field without a default here takes the one
+// that the service gives to Load.
+type Config struct {
+	HTTPAddr         string        `env:"HTTP_ADDR"`                           // host:port to listen on
+	DBAddr           string        `env:"DB_ADDR" envDefault:"127.0.0.1:3306"` // host:port of MySQL
+	DBName           string        `env:"DB_NAME"`
+	DBUser           string        `env:"DB_USER"`
+	DBPassword       string        `env:"DB_PASSWORD"`
+	DBPasswordFile   string        `env:"DB_PASSWORD_FILE,file"`                    // the file's content, once loaded
+	Namesrv          string        `env:"NAMESRV_ADDR" envDefault:"127.0.0.1:9876"` // ip:port[;ip:port] or http://name:port
+	SettlementQueues int           `env:"SETTLEMENT_QUEUES" envDefault:"8"`         // of topic settlement
+	OutcomeQueues    int           `env:"OUTCOME_QUEUES" envDefault:"8"`            // of topic payment-outcome
+	ConsumeBatchMax  int           `env:"CONSUME_BATCH_MAX" envDefault:"32"`        // messages in one transaction
+	LogLevel         slog.Level    `env:"LOG_LEVEL" envDefault:"info"`              // debug, info, warn, error
+	ShutdownTimeout  time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`        // for requests and batches under way
+}
+
+// Limits of the numbers above.
+const (
+	queuesMax          = 64
+	consumeBatchMax    = 256
+	shutdownTimeoutMax = 5 * time.Minute
+)
+
+// Load reads the environment over defaults. An error is one line that names the
+// variable, its value (unless it is a secret) and what it must be.
+func Load(defaults Config) (Config, error) {
+	c := defaults
+	if err := env.Parse(&c); err != nil {
+		return Config{}, explain(err)
+	}
+	if c.DBPassword != "" && c.DBPasswordFile != "" {
+		return Config{}, errors.New("DB_PASSWORD and DB_PASSWORD_FILE are both set: set one of them")
+	}
+	if c.DBPasswordFile != "" {
+		c.DBPassword, c.DBPasswordFile = strings.TrimSpace(c.DBPasswordFile), ""
+	}
+	return c, c.validate()
+}
+
+// Database is what dbtx opens.
+func (c Config) Database() dbtx.Config {
+	return dbtx.Config{Addr: c.DBAddr, Name: c.DBName, User: c.DBUser, Password: c.DBPassword}
+}
+
+func (c Config) validate() error {
+	for _, a := range []struct{ name, value string }{{"HTTP_ADDR", c.HTTPAddr}, {"DB_ADDR", c.DBAddr}} {
+		if _, _, err := net.SplitHostPort(a.value); err != nil {
+			return fmt.Errorf("%s is %q, must be host:port", a.name, a.value)
+		}
+	}
+	for _, s := range []struct{ name, value string }{{"DB_NAME", c.DBName}, {"DB_USER", c.DBUser}, {"NAMESRV_ADDR", c.Namesrv}} {
+		if s.value == "" {
+			return fmt.Errorf("%s is empty, must be set", s.name)
+		}
+	}
+	for _, n := range []struct {
+		name       string
+		value, max int
+	}{
+		{"SETTLEMENT_QUEUES", c.SettlementQueues, queuesMax},
+		{"OUTCOME_QUEUES", c.OutcomeQueues, queuesMax},
+		{"CONSUME_BATCH_MAX", c.ConsumeBatchMax, consumeBatchMax},
+	} {
+		if n.value < 1 || n.value > n.max {
+			return fmt.Errorf("%s is %d, must be 1 to %d", n.name, n.value, n.max)
+		}
+	}
+	if c.ShutdownTimeout <= 0 || c.ShutdownTimeout > shutdownTimeoutMax {
+		return fmt.Errorf("SHUTDOWN_TIMEOUT is %s, must be above 0 and at most %s", c.ShutdownTimeout, shutdownTimeoutMax)
+	}
+	return nil
+}
+
+// explain makes one line of the first error, with the variable's name where the parser
+// gives the field's.
+func explain(err error) error {
+	var all env.AggregateError
+	if errors.As(err, &all) && len(all.Errors) > 0 {
+		err = all.Errors[0]
+	}
+	var parse env.ParseError
+	if errors.As(err, &parse) {
+		if field, ok := reflect.TypeFor[Config]().FieldByName(parse.Name); ok {
+			name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+			return fmt.Errorf("%s is not a valid %s: %w", name, parse.Type, parse.Err)
+		}
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+}

@@ -1,0 +1,87 @@
+package dbtx
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// ErrCommitUnknown means that the answer to COMMIT did not arrive: the transaction took
+// effect or it did not. Only reading what it would have written tells.
+var ErrCommitUnknown = errors.New("outcome of COMMIT is unknown")
+
+// Server error numbers. Source: MySQL 8.4 error reference; the same in MariaDB 10.11.
+const (
+	errDuplicateKey       = 1062
+	errLockWait           = 1205
+	errDeadlock           = 1213
+	errTooManyConnections = 1040
+	errShutdown           = 1053
+	errReadOnly           = 1290
+	errQueryInterrupted   = 1317
+	errConnectionKilled   = 1927
+)
+
+// again marks an error that another run of the whole transaction can cure.
+type again struct {
+	cause string
+	err   error
+}
+
+func (a *again) Error() string { return a.err.Error() }
+func (a *again) Unwrap() error { return a.err }
+
+// Again wraps an error of a transaction function that asks Run to roll back and run it
+// from the start, a bounded number of times. cause labels the retry in the metrics.
+func Again(cause string, err error) error {
+	return &again{cause: cause, err: err}
+}
+
+// IsDuplicateKey reports whether err is a violation of a unique index.
+func IsDuplicateKey(err error) bool { return number(err) == errDuplicateKey }
+
+// IsLockWait reports whether err is InnoDB giving up on a row lock. It rolls back the
+// statement only: the transaction must not go on.
+func IsLockWait(err error) bool { return number(err) == errLockWait }
+
+// IsTransient reports whether err comes from the database being away, busy or slow and
+// not from what it was asked: the same request can succeed later.
+func IsTransient(err error) bool {
+	switch number(err) {
+	case errLockWait, errDeadlock, errTooManyConnections, errShutdown, errReadOnly, errQueryInterrupted, errConnectionKilled:
+		return true
+	}
+	var netErr net.Error
+	return errors.Is(err, ErrCommitUnknown) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &netErr)
+}
+
+// retryCause is why Run may run the transaction again, or "".
+func retryCause(err error) string {
+	var a *again
+	if errors.As(err, &a) {
+		return a.cause
+	}
+	switch number(err) {
+	case errDeadlock:
+		return "deadlock"
+	case errLockWait:
+		return "lock_wait"
+	}
+	return ""
+}
+
+func number(err error) uint16 {
+	var m *mysql.MySQLError
+	if errors.As(err, &m) {
+		return m.Number
+	}
+	return 0
+}

@@ -1,0 +1,37 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+)
+
+// Later starts a part in the background as soon as what it needs lets it, so that the
+// rest of a service is up before.
+type Later struct {
+	name    string
+	started atomic.Bool
+	stop    func()
+}
+
+// StartLater calls start until it succeeds or GiveUp is called.
+func StartLater(log *slog.Logger, name string, start func() error) *Later {
+	l := &Later{name: name}
+	l.stop = Background(func(ctx context.Context) {
+		err := Until(ctx, log, name, func(context.Context) error { return start() })
+		l.started.Store(err == nil)
+	})
+	return l
+}
+
+// Started returns nil once the part has started; it is a readiness check.
+func (l *Later) Started(context.Context) error {
+	if !l.started.Load() {
+		return fmt.Errorf("%s has not started", l.name)
+	}
+	return nil
+}
+
+// GiveUp ends the attempts and has seen the last one end. It does not stop the part.
+func (l *Later) GiveUp() { l.stop() }

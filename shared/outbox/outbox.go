@@ -1,0 +1,58 @@
+// Package outbox carries messages from a transaction to the broker: Add writes them in
+// the caller's transaction, the Relay sends them afterwards.
+//
+// It gives: at least once; per sharding key in the order of the transactions; a row
+// stays until the broker confirmed exactly that row. It does not give: exactly once
+// (a crash between send and delete repeats), or any order between sharding keys.
+package outbox
+
+import (
+	"fmt"
+	"time"
+
+	"settlement/shared/dbtx"
+)
+
+// Message is one message to be sent after commit. The sharding key chooses the queue
+// and is the unit of order: transactions that add messages of one key must be
+// serialised by a row lock that they take before they add.
+type Message struct {
+	Topic       string
+	ShardingKey string
+	Key         string // KEYS, to look the message up in a console
+	Tag         string
+	Traceparent string
+	Body        []byte
+}
+
+// row is outbox.
+type row struct {
+	ID          uint64 `gorm:"primaryKey"`
+	Topic       string
+	ShardingKey string
+	MessageKey  string
+	Tag         string
+	Traceparent string
+	Body        []byte
+	CreatedAt   time.Time
+}
+
+func (row) TableName() string { return "outbox" }
+
+// Add writes messages into tx. Wake the relay once tx is committed, not before.
+func Add(tx dbtx.Tx, now time.Time, messages ...Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	rows := make([]row, 0, len(messages))
+	for _, m := range messages {
+		rows = append(rows, row{
+			Topic: m.Topic, ShardingKey: m.ShardingKey, MessageKey: m.Key, Tag: m.Tag,
+			Traceparent: m.Traceparent, Body: m.Body, CreatedAt: now,
+		})
+	}
+	if err := tx.DB().Create(&rows).Error; err != nil {
+		return fmt.Errorf("add %d messages to the outbox: %w", len(rows), err)
+	}
+	return nil
+}
