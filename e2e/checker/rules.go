@@ -1,0 +1,61 @@
+package checker
+
+// paymentRules look at the payments database alone.
+var paymentRules = []rule{
+	{Money, "entries of a payment number do not sum to zero", `
+		SELECT payment_no, currency, SUM(amount_minor) AS sum FROM entries
+		GROUP BY payment_no, currency HAVING SUM(amount_minor) <> 0`},
+	{Money, "a wallet is not the sum of its entries", `
+		SELECT a.id AS account_id, a.balance_minor, COALESCE(SUM(e.amount_minor), 0) AS entries
+		FROM accounts a LEFT JOIN entries e ON e.account_id = a.id AND e.currency = a.currency
+		GROUP BY a.id, a.balance_minor HAVING a.balance_minor <> COALESCE(SUM(e.amount_minor), 0)`},
+	{Money, "a wallet is below zero", `
+		SELECT id AS account_id, balance_minor FROM accounts WHERE balance_minor < 0`},
+	{Money, "an entry has another amount than its payment", `
+		SELECT e.payment_no, e.account_id, e.amount_minor, p.amount_minor AS payment_minor
+		FROM entries e JOIN payment_numbers p ON p.payment_no = e.payment_no
+		WHERE ABS(e.amount_minor) <> p.amount_minor OR e.currency <> p.currency`},
+	{Double, "a payment number is there more than once", `
+		SELECT payment_no, COUNT(*) AS times FROM payment_numbers GROUP BY payment_no HAVING COUNT(*) > 1`},
+	{Double, "a payment number moved a wallet more than once", `
+		SELECT payment_no, account_id, COUNT(*) AS times FROM entries GROUP BY payment_no, account_id HAVING COUNT(*) > 1`},
+	{Double, "an order is paid more than once, or refunded more often than paid", `
+		SELECT order_id, SUM(outcome = 'paid') AS paid, SUM(outcome = 'refunded') AS refunded FROM payment_numbers
+		GROUP BY order_id HAVING SUM(outcome = 'paid') - SUM(outcome = 'refunded') NOT IN (0, 1)`},
+	{Lost, "a message waits in the outbox", `
+		SELECT id, topic, message_key, created_at FROM outbox`},
+	{Lost, "an instruction waits for its predecessor", `
+		SELECT id, order_id, seq, payment_no FROM parked_messages WHERE state = 'waiting'`},
+	{Order, "an order's sequence has a gap", `
+		SELECT order_id, COUNT(*) AS instructions, MIN(seq) AS first, MAX(seq) AS last FROM payment_numbers
+		GROUP BY order_id HAVING MIN(seq) <> 1 OR MAX(seq) <> COUNT(*)`},
+	{Order, "an order's progress is not its last sequence", `
+		SELECT o.order_id, o.last_seq, COALESCE(MAX(p.seq), 0) AS decided
+		FROM order_progress o LEFT JOIN payment_numbers p ON p.order_id = o.order_id
+		GROUP BY o.order_id, o.last_seq HAVING o.last_seq <> COALESCE(MAX(p.seq), 0)`},
+	{All, "a payment number has not the entries that its outcome asks for", `
+		SELECT p.payment_no, p.order_id, p.outcome, COUNT(e.id) AS entries
+		FROM payment_numbers p LEFT JOIN entries e ON e.payment_no = p.payment_no
+		GROUP BY p.payment_no, p.order_id, p.outcome
+		HAVING COUNT(e.id) <> CASE WHEN p.outcome IN ('paid', 'refunded') THEN 2 ELSE 0 END`},
+	{All, "entries have no payment number", `
+		SELECT e.payment_no, e.account_id, e.amount_minor FROM entries e
+		LEFT JOIN payment_numbers p ON p.payment_no = e.payment_no
+		WHERE e.kind <> 'deposit' AND p.payment_no IS NULL`},
+}
+
+// orderRules look at the orders database alone.
+var orderRules = []rule{
+	{Lost, "an order's instruction has not ended", `
+		SELECT id AS order_id, status, payment_no, seq, updated_at FROM orders WHERE status IN ('settling', 'refunding')`},
+	{Lost, "a message waits in the outbox", `
+		SELECT id, topic, message_key, created_at FROM outbox`},
+	{Order, "outcomes were not applied one for each sequence", `
+		SELECT o.id AS order_id, o.seq, COUNT(p.payment_no) AS applied
+		FROM orders o LEFT JOIN payments p ON p.order_id = o.id
+		GROUP BY o.id, o.seq HAVING COUNT(p.payment_no) <> o.seq`},
+	{All, "an order's status is not its last outcome", `
+		SELECT o.id AS order_id, o.status, p.payment_no, p.outcome
+		FROM orders o JOIN payments p ON p.order_id = o.id AND p.seq = o.seq
+		WHERE o.status <> p.outcome OR o.payment_no <> p.payment_no`},
+}

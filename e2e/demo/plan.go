@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"settlement/e2e/client"
+	"settlement/e2e/stack"
+	"settlement/e2e/traffic"
+	"settlement/shared/money"
+)
+
+// The cast. Rich customers can pay all their orders; the poor one can pay poorPaid of
+// the orders, whichever come first.
+const (
+	richCustomers = 5
+	ordersEach    = 8
+	richDeposit   = 1_000_00
+	orderMinor    = 10_00
+	poorDeposit   = 25_00
+	poorPaid      = poorDeposit / orderMinor
+
+	orders  = (richCustomers + 1) * ordersEach
+	refunds = 10
+
+	workers     = 8
+	repeatsMax  = 3
+	repeatSeed  = 20261
+	doubleClick = 4 // every so many orders are settled with two clicks
+)
+
+// plan is the demo on its way.
+type plan struct {
+	stack    *stack.Stack
+	api      *client.Client
+	wallets  []string // the poor customer's is the last
+	orders   []client.Order
+	accepted int // instructions that got 202
+	refused  int // second clicks that got 409
+	repeater *traffic.Repeater
+}
+
+func newPlan(s *stack.Stack) *plan {
+	return &plan{stack: s, api: client.New(s.OrderURL, s.PaymentURL)}
+}
+
+func (p *plan) play(ctx context.Context) (err error) {
+	say("Publishing every settle message again, 0 to %d times, as a producer does that lost its answer.", repeatsMax)
+	if p.repeater, err = traffic.NewRepeater(p.stack.NamesrvAddr, repeatsMax, repeatSeed); err != nil {
+		return err
+	}
+	defer func() {
+		if stopErr := p.repeater.Stop(context.WithoutCancel(ctx)); err == nil {
+			err = stopErr
+		}
+	}()
+	for _, step := range []func(context.Context) error{
+		p.openWallets, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome, p.awaitOutcomes, p.repeatOldest, p.awaitQuiet,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func key() string { return uuid.NewString() }
+
+func cny(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }
+
+func (p *plan) openWallets(ctx context.Context) error {
+	for i := range richCustomers + 1 {
+		amount := cny(richDeposit)
+		if i == richCustomers {
+			amount = cny(poorDeposit)
+		}
+		wallet, err := p.api.CreateAccount(ctx, key(), fmt.Sprintf("customer %d", i+1), money.CNY)
+		if err != nil {
+			return err
+		}
+		if err := p.api.Deposit(ctx, key(), wallet.ID, amount); err != nil {
+			return err
+		}
+		p.wallets = append(p.wallets, wallet.ID)
+	}
+	say("Opened %d wallets with %s, and one with %s.", richCustomers, cny(richDeposit), cny(poorDeposit))
+	return nil
+}
+
+func (p *plan) placeOrders(ctx context.Context) error {
+	for range ordersEach {
+		for i, wallet := range p.wallets {
+			o, err := p.api.CreateOrder(ctx, key(), fmt.Sprintf("customer-%d", i+1), wallet, cny(orderMinor))
+			if err != nil {
+				return err
+			}
+			p.orders = append(p.orders, o)
+		}
+	}
+	say("Placed %d orders of %s for %d customers; the poor one can pay %d of %d.", len(p.orders), cny(orderMinor), len(p.wallets), poorPaid, ordersEach)
+	return nil
+}
+
+// settleWithARestart settles all orders side by side and restarts payment-service when
+// the first of them are paid. Orders are accepted while it is away.
+func (p *plan) settleWithARestart(ctx context.Context) error {
+	say("Settling all of them, %d at a time; every %dth with a double click.", workers, doubleClick)
+	half := len(p.orders) / 2
+	if err := p.settle(ctx, p.orders[:half], 0); err != nil {
+		return err
+	}
+	if err := p.awaitFirstOutcome(ctx); err != nil {
+		return err
+	}
+	payment := p.stack.Service(stack.PaymentService)
+	say("Stopping payment-service while messages are in flight.")
+	if err := payment.Stop(ctx); err != nil {
+		return err
+	}
+	if err := p.settle(ctx, p.orders[half:], half); err != nil {
+		return err
+	}
+	if err := payment.Start(ctx); err != nil {
+		return err
+	}
+	if err := payment.WaitReady(ctx); err != nil {
+		return err
+	}
+	say("payment-service is back. %d instructions accepted, %d second clicks refused.", p.accepted, p.refused)
+	return nil
+}
+
+func (p *plan) settle(ctx context.Context, orders []client.Order, first int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for i, o := range orders {
+		clicks := 1
+		if (first+i)%doubleClick == 0 {
+			clicks = 2
+		}
+		p.refused += clicks - 1
+		for range clicks {
+			group.Go(func() error {
+				_, err := p.api.Settle(ctx, key(), o.ID)
+				if clicks == 2 && client.IsProblem(err, "order_not_settleable") {
+					return nil
+				}
+				return err
+			})
+		}
+		p.accepted++
+	}
+	return group.Wait()
+}
+
+// refundSome refunds paid orders and settles the first of them once more.
+func (p *plan) refundSome(ctx context.Context) error {
+	done := 0
+	for _, o := range p.orders {
+		if done == refunds {
+			break
+		}
+		now, err := p.api.Order(ctx, o.ID)
+		if err != nil {
+			return err
+		}
+		if now.Status != "paid" || now.AccountID == p.wallets[richCustomers] {
+			continue
+		}
+		if _, err := p.api.Refund(ctx, key(), o.ID); err != nil {
+			return err
+		}
+		done++
+	}
+	p.accepted += done
+	say("Refunding %d paid orders.", done)
+	return nil
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"settlement/e2e/checker"
+	"settlement/e2e/traffic"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
+)
+
+// line is a number of the table: what it is, what it was and what it had to be.
+type line struct {
+	what      string
+	got, want int64
+	anyAbove0 bool // there has to be one, how many is chance
+}
+
+func (l line) right() bool {
+	if l.anyAbove0 {
+		return l.got > 0
+	}
+	return l.got == l.want
+}
+
+// result is what happened.
+type result struct {
+	lines      []line
+	violations []checker.Violation
+}
+
+func (p *plan) result(ctx context.Context) (result, error) {
+	check, err := checker.Open(p.stack.OrderDSN, p.stack.PaymentDSN)
+	if err != nil {
+		return result{}, err
+	}
+	defer check.Close() //nolint:errcheck // it only read
+	violations, err := check.Check(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	lines, err := p.count(ctx)
+	return result{lines: lines, violations: violations}, err
+}
+
+func (p *plan) count(ctx context.Context) ([]line, error) {
+	admin, err := rocketmq.NewAdmin(p.stack.NamesrvAddr)
+	if err != nil {
+		return nil, err
+	}
+	defer admin.Close() //nolint:errcheck // it only read
+	delivered, err := traffic.Read(ctx, admin, settlement.TopicSettlement, settlement.GroupPayment)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, err := p.outcomes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var decided, held int64
+	for _, n := range outcomes {
+		decided += n
+	}
+	for _, wallet := range p.wallets {
+		a, err := p.api.Account(ctx, wallet)
+		if err != nil {
+			return nil, err
+		}
+		held += a.Balance.Minor
+	}
+	const paid = richCustomers*ordersEach + poorPaid
+	const deposited = richCustomers*richDeposit + poorDeposit
+	return []line{
+		{what: "instructions accepted by order-service", got: int64(p.accepted), want: orders + refunds},
+		{what: "messages stored on topic settlement, repeats included", got: delivered.Stored, anyAbove0: true},
+		{what: "  of them repeats, absorbed without effect", got: delivered.Stored - decided, anyAbove0: true},
+		{what: "instructions decided by payment-service", got: decided, want: orders + refunds},
+		{what: "  settled", got: outcomes["paid"], want: paid},
+		{what: "  declined", got: outcomes["declined"], want: orders - paid},
+		{what: "  refunded", got: outcomes["refunded"], want: refunds},
+		{what: "books: wallets hold, in fen", got: held, want: deposited - (paid-refunds)*orderMinor},
+	}, nil
+}
+
+// outcomes counts the decided payment numbers.
+func (p *plan) outcomes(ctx context.Context) (map[string]int64, error) {
+	db, err := sql.Open("mysql", p.stack.PaymentDSN)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close() //nolint:errcheck // it only read
+	rows, err := db.QueryContext(ctx, "SELECT outcome, COUNT(*) FROM payment_numbers GROUP BY outcome")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	counts := map[string]int64{}
+	for rows.Next() {
+		var outcome string
+		var n int64
+		if err := rows.Scan(&outcome, &n); err != nil {
+			return nil, err
+		}
+		counts[outcome] = n
+	}
+	return counts, rows.Err()
+}
+
+// print shows the table and the verdict; the error says that the verdict is bad.
+func (r result) print(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\nWHAT HAPPENED\tNUMBER\tEXPECTED\t") //nolint:errcheck // to the terminal
+	wrong := 0
+	for _, l := range r.lines {
+		want, mark := fmt.Sprint(l.want), "ok"
+		if l.anyAbove0 {
+			want = "1 or more"
+		}
+		if !l.right() {
+			mark = "WRONG"
+			wrong++
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", l.what, l.got, want, mark) //nolint:errcheck // to the terminal
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, v := range r.violations {
+		fmt.Fprintln(w, "violated", v) //nolint:errcheck // to the terminal
+	}
+	if wrong > 0 || len(r.violations) > 0 {
+		return errors.New("VERDICT: the numbers above are wrong")
+	}
+	_, err := fmt.Fprintln(w, "\nVERDICT: every instruction took effect once, and the money adds up.")
+	return err
+}

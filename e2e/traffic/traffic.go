@@ -1,0 +1,28 @@
+// Package traffic reads and repeats what is on the topics, as a foreign program would.
+package traffic
+
+import (
+	"context"
+	"fmt"
+
+	"settlement/shared/rocketmq"
+)
+
+// Count is how many messages a topic has taken and how many its group has not done.
+type Count struct {
+	Stored int64 // messages that the topic holds, repeats included
+	Lag    int64 // of them, not acknowledged by the group
+}
+
+// Read asks the broker.
+func Read(ctx context.Context, admin *rocketmq.Admin, topic, group string) (c Count, err error) {
+	queues, err := admin.Lag(ctx, topic, group)
+	if err != nil {
+		return Count{}, fmt.Errorf("traffic of topic %s: %w", topic, err)
+	}
+	for _, q := range queues {
+		c.Stored += q.Max - q.Min
+		c.Lag += q.Lag
+	}
+	return c, nil
+}
