@@ -1,5 +1,6 @@
 // Command order-service: see README.md. It is configured by the environment and stopped by
-// SIGINT or SIGTERM.
+// SIGINT or SIGTERM. With the argument healthcheck it asks the instance that runs beside it
+// whether that is ready, and exits with 0 if so.
 package main
 
 import (
@@ -8,7 +9,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
+
+	"settlement/shared/lifecycle"
 )
 
 // Exit codes.
@@ -23,6 +27,13 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "order-service:", err)
 		os.Exit(exitConfig)
+	}
+	if slices.Equal(os.Args[1:], []string{"healthcheck"}) {
+		if err := lifecycle.Healthcheck(context.Background(), cfg.HTTPAddr); err != nil {
+			fmt.Fprintln(os.Stderr, "order-service:", err)
+			os.Exit(exitFailed)
+		}
+		return
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel})).With("service", "order-service")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -42,8 +42,8 @@ type Record struct {
 	PaymentNo  string // these three are empty when the payload could not be read
 	OrderID    string
 	Seq        int64
-	Payload    []byte
-	Properties map[string]string
+	Payload    []byte            `json:"-"` // never changes, so an answer is remembered without it: it can be megabytes
+	Properties map[string]string `json:"-"`
 	Reason     string
 	Attempts   int
 	Resolution string // why it was discarded, or what a replay came to

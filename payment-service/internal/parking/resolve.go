@@ -30,7 +30,11 @@ func (l *Lot) Replay(ctx context.Context, req idempotency.Request, id string) (R
 	if err != nil {
 		return Record{}, err
 	}
-	if r.State == Parked {
+	answered, err := idempotency.Answered(ctx, l.pool, req)
+	if err != nil {
+		return Record{}, err
+	}
+	if r.State == Parked && !answered {
 		in, err := settlement.ParseInstruction(r.Payload)
 		if err != nil {
 			return l.refuse(ctx, req, &idempotency.Refusal{Code: CodeNotReplayable, Detail: cut(err.Error(), reasonMaxLength)})
@@ -49,7 +53,7 @@ func (l *Lot) Replay(ctx context.Context, req idempotency.Request, id string) (R
 // resolve ends a parked message, once: of two operators one finds it resolved.
 func (l *Lot) resolve(ctx context.Context, req idempotency.Request, id string, to State, resolution string) (Record, error) {
 	now := l.now()
-	return idempotency.Run(ctx, l.pool, req, now, func(tx dbtx.Tx) (Record, error) {
+	rec, err := idempotency.Run(ctx, l.pool, req, now, func(tx dbtx.Tx) (Record, error) {
 		res := tx.DB().Model(&row{}).Where("id = ? AND state = ?", id, Parked).
 			Updates(map[string]any{"state": to, "resolution": cut(resolution, reasonMaxLength), "updated_at": now})
 		if res.Error != nil {
@@ -67,6 +71,16 @@ func (l *Lot) resolve(ctx context.Context, req idempotency.Request, id string, t
 		}
 		return Record{}, &idempotency.Refusal{Code: CodeAlreadyResolved, Detail: fmt.Sprintf("message %s is %s already", id, r.State)}
 	})
+	if err != nil {
+		return Record{}, err
+	}
+	r, err := read(l.pool.Read(ctx), id)
+	if err != nil {
+		return Record{}, err
+	}
+	full, err := r.record()
+	rec.Payload, rec.Properties = full.Payload, full.Properties
+	return rec, err
 }
 
 func (l *Lot) refuse(ctx context.Context, req idempotency.Request, refusal *idempotency.Refusal) (Record, error) {

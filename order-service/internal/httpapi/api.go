@@ -1,0 +1,42 @@
+// Package httpapi is step ① of a settlement: it checks what a client asks, hands it to the
+// store and answers as openapi.yaml says. One file holds one call.
+package httpapi
+
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml openapi.yaml
+
+import (
+	"net/http"
+
+	"settlement/order-service/internal/order"
+	"settlement/order-service/internal/store"
+	"settlement/shared/web"
+)
+
+// API answers the calls of openapi.yaml. Its methods are the handlers.
+type API struct {
+	web.Health
+	store *store.Store
+}
+
+// New makes the handler of the whole service, /healthz, /readyz and /metrics included.
+func New(orders *store.Store, cfg web.Config) http.Handler {
+	engine := web.NewEngine(cfg)
+	RegisterHandlersWithOptions(engine, &API{Health: web.NewHealth(cfg), store: orders},
+		GinServerOptions{ErrorHandler: web.BadParameter})
+	return engine
+}
+
+// orderPath is where an order can be read; answers that are about one give it in Location.
+func orderPath(id string) string { return "/v1/orders/" + id }
+
+func newOrder(o order.Order) Order {
+	return Order{
+		ID: o.ID, CustomerID: o.CustomerID, AccountID: o.AccountID, Amount: o.Amount, Description: o.Description,
+		Status: OrderStatus(o.Status), PaymentNo: o.PaymentNo, Reason: o.Reason, Seq: o.Seq,
+		CreatedAt: o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),
+	}
+}
+
+func newAccepted(a order.Accepted) Accepted {
+	return Accepted{OrderID: a.OrderID, PaymentNo: a.PaymentNo, Seq: a.Seq, Status: OrderStatus(a.Status)}
+}

@@ -1,0 +1,20 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"settlement/order-service/internal/order"
+	"settlement/shared/web"
+)
+
+// fail answers with the problem that err is. Refusals by an order's status carry their own
+// code and are 409, see web.Fail.
+func fail(c *gin.Context, err error) {
+	if errors.Is(err, order.ErrNotFound) {
+		err = web.NewProblem(http.StatusNotFound, string(ProblemCodeOrderNotFound), err.Error())
+	}
+	web.Fail(c, err)
+}

@@ -1,0 +1,62 @@
+// Package httpapi is how wallets are opened and filled, how payments are looked up, and how an
+// operator sees and resolves what waits. It answers as openapi.yaml says. One file holds one call.
+package httpapi
+
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml openapi.yaml
+
+import (
+	"net/http"
+	"strings"
+
+	"settlement/payment-service/internal/backlog"
+	"settlement/payment-service/internal/parking"
+	"settlement/payment-service/internal/payment"
+	"settlement/payment-service/internal/store"
+	"settlement/shared/web"
+)
+
+// API answers the calls of openapi.yaml. Its methods are the handlers.
+type API struct {
+	web.Health
+	store   *store.Store
+	parking *parking.Lot
+	backlog *backlog.Reader
+}
+
+// New makes the handler of the whole service, /healthz, /readyz and /metrics included.
+func New(books *store.Store, lot *parking.Lot, reader *backlog.Reader, cfg web.Config) http.Handler {
+	engine := web.NewEngine(cfg)
+	RegisterHandlersWithOptions(engine, &API{Health: web.NewHealth(cfg), store: books, parking: lot, backlog: reader},
+		GinServerOptions{ErrorHandler: web.BadParameter})
+	return engine
+}
+
+// payloadShownMax is how many bytes of a parked payload are answered. A poison message can be
+// megabytes large, and a page has up to a hundred.
+const payloadShownMax = 16 << 10
+
+func newAccount(a payment.Account) Account {
+	return Account{ID: a.ID, Owner: a.Owner, Currency: a.Balance.Currency, Balance: a.Balance, CreatedAt: a.CreatedAt.UTC()}
+}
+
+func newEntry(e payment.Entry) Entry {
+	return Entry{
+		ID:        int64(e.ID), //nolint:gosec // G115: an AUTO_INCREMENT value, far below 2^63
+		PaymentNo: e.PaymentNo, AccountID: e.AccountID, Amount: e.Amount, Kind: EntryKind(e.Kind), CreatedAt: e.CreatedAt.UTC(),
+	}
+}
+
+func newParked(r parking.Record) Parked {
+	shown := r.Payload[:min(len(r.Payload), payloadShownMax)]
+	properties := r.Properties
+	if properties == nil {
+		properties = map[string]string{} // {} and not null
+	}
+	return Parked{
+		ID: r.ID, State: ParkedState(r.State), Topic: r.Topic, Queue: r.Queue, Offset: r.Offset, MessageID: r.MessageID,
+		PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq,
+		Payload: strings.ToValidUTF8(string(shown), "\uFFFD"), PayloadSize: len(r.Payload), Properties: properties,
+		Reason: r.Reason, Attempts: r.Attempts, Resolution: r.Resolution,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+}

@@ -1,0 +1,41 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"settlement/shared/idempotency"
+	"settlement/shared/web"
+)
+
+// discardReasonMaxLength is in characters.
+const discardReasonMaxLength = 512
+
+// DiscardParked gives a parked message up for good.
+func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedParams) {
+	if err := web.Invalid(web.CheckID("id", id)); err != nil {
+		fail(c, err)
+		return
+	}
+	var body DiscardRequest
+	if err := web.Decode(c, &body); err != nil {
+		fail(c, err)
+		return
+	}
+	if err := web.Invalid(web.CheckText("reason", body.Reason, 1, discardReasonMaxLength)); err != nil {
+		fail(c, err)
+		return
+	}
+	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST /v1/parked/"+id+"/discard", body)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	discarded, err := a.parking.Discard(c.Request.Context(), req, id, body.Reason)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, newParked(discarded))
+}

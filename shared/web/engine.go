@@ -1,0 +1,172 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"settlement/shared/idempotency"
+	"settlement/shared/settlement"
+)
+
+// requestTimeout bounds the work on one request, once its body is read. It is longer than one
+// database transaction may take, so that this one's error is what the client is told.
+const requestTimeout = 15 * time.Second
+
+const headerTraceparent = "traceparent"
+
+// Config is what an edge needs from its service.
+type Config struct {
+	Logger  *slog.Logger
+	Metrics *prometheus.Registry // gets the edge's metrics, and is what /metrics shows
+	Checks  map[string]Check     // what /readyz asks, by name
+}
+
+// edge is the middleware of one engine.
+type edge struct {
+	log     *slog.Logger
+	seconds *prometheus.HistogramVec
+}
+
+// NewEngine makes an engine without routes: every request is traced, logged, measured, limited
+// in time and size, and answered with a problem where no route matches or a handler panics.
+func NewEngine(cfg Config) *gin.Engine {
+	e := edge{log: cfg.Logger, seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "http_request_seconds",
+		Help:    "Time of one request from its header to its answer, by route and status.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+	}, []string{"route", "status"})}
+	cfg.Metrics.MustRegister(e.seconds)
+
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false // a redirected POST would lose its body in many clients
+	engine.Use(e.observe, e.catchPanic, limitBody, limitTime, dropEmptyQuery, requireKey)
+	engine.NoRoute(func(c *gin.Context) {
+		Fail(c, NewProblem(http.StatusNotFound, CodeNotFound, "there is nothing at "+quote(c.Request.URL.Path)))
+	})
+	engine.NoMethod(func(c *gin.Context) {
+		Fail(c, NewProblem(http.StatusMethodNotAllowed, CodeMethodNotAllowed,
+			fmt.Sprintf("%s is not a method of %s, use %s", quote(c.Request.Method), quote(c.Request.URL.Path), c.Writer.Header().Get("Allow"))))
+	})
+	return engine
+}
+
+// BadParameter answers 400 for a parameter that could not be bound to its type; it is the
+// error handler of the generated wrappers.
+func BadParameter(c *gin.Context, err error, _ int) {
+	Fail(c, NewProblem(http.StatusBadRequest, CodeInvalidParameter, err.Error()))
+}
+
+// Traceparent is the trace that the request belongs to: the client's, or a new one.
+func Traceparent(c *gin.Context) string { return c.Writer.Header().Get(headerTraceparent) }
+
+// observe gives the request its trace, and afterwards one log line and one measurement.
+func (e edge) observe(c *gin.Context) {
+	start := time.Now()
+	traceparent := settlement.TraceparentOr(c.GetHeader(headerTraceparent))
+	c.Header(headerTraceparent, traceparent)
+	c.Next()
+
+	// The label must not be the client's own method or path: each one would be a new series.
+	route := "unmatched"
+	if c.FullPath() != "" {
+		route = c.Request.Method + " " + c.FullPath()
+	}
+	status, took := c.Writer.Status(), time.Since(start)
+	e.seconds.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
+	attrs := []slog.Attr{
+		slog.String("method", shorten(c.Request.Method)), slog.String("route", route), slog.Int("status", status),
+		slog.Duration("took", took), slog.String("trace_id", traceID(traceparent)),
+	}
+	if cause := c.Errors.Last(); cause != nil {
+		attrs = append(attrs, slog.String("error", cause.Error()))
+	}
+	e.log.LogAttrs(c.Request.Context(), level(c.FullPath(), status), "request", attrs...)
+}
+
+// level keeps the probes, which come every few seconds, out of the log of a healthy service.
+func level(path string, status int) slog.Level {
+	switch {
+	case status == http.StatusInternalServerError:
+		return slog.LevelError
+	case status > http.StatusInternalServerError:
+		return slog.LevelWarn
+	case path == "/healthz" || path == "/readyz" || path == "/metrics":
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// traceID is the second part of 00-traceid-spanid-flags.
+func traceID(traceparent string) string { return traceparent[3:35] }
+
+// catchPanic turns a panic into 500. Without it the connection would be cut without an answer.
+func (e edge) catchPanic(c *gin.Context) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		e.log.ErrorContext(c.Request.Context(), "panic while a request was handled", "panic", fmt.Sprint(cause),
+			"trace_id", traceID(Traceparent(c)), "stack", string(debug.Stack()))
+		if c.Writer.Written() {
+			c.Abort() // the answer is out, a second one would be appended to it
+			return
+		}
+		Fail(c, errors.New("panic, logged with this trace id"))
+	}()
+	c.Next()
+}
+
+func limitTime(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
+}
+
+// dropEmptyQuery makes ?status=&limit= the same as no query: a form sends its empty fields too.
+func dropEmptyQuery(c *gin.Context) {
+	if c.Request.URL.RawQuery == "" {
+		return
+	}
+	query, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		Fail(c, NewProblem(http.StatusBadRequest, CodeInvalidParameter, "the query cannot be read: "+err.Error()))
+		return
+	}
+	for name, values := range query {
+		if !slices.ContainsFunc(values, func(v string) bool { return v != "" }) {
+			query.Del(name)
+		}
+	}
+	c.Request.URL.RawQuery = query.Encode()
+}
+
+// requireKey refuses a POST without a usable Idempotency-Key, with a code of its own for each
+// fault; the generated wrappers know only one.
+func requireKey(c *gin.Context) {
+	if c.Request.Method != http.MethodPost || c.FullPath() == "" {
+		return
+	}
+	keys := c.Request.Header.Values("Idempotency-Key")
+	if len(keys) > 1 {
+		Fail(c, fmt.Errorf("%w: the header is there %d times", idempotency.ErrKeyInvalid, len(keys)))
+		return
+	}
+	if _, err := idempotency.NewRequest(c.GetHeader("Idempotency-Key"), "", nil); err != nil {
+		Fail(c, err)
+	}
+}

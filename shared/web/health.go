@@ -1,0 +1,82 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// readyTimeout bounds all checks of one /readyz together.
+const readyTimeout = 3 * time.Second
+
+// Check asks one thing that the service depends on; nil means that it answers. It must end
+// when ctx does.
+type Check func(ctx context.Context) error
+
+// Health answers /healthz, /readyz and /metrics; an API embeds it.
+type Health struct {
+	log     *slog.Logger
+	checks  map[string]Check
+	metrics http.Handler
+}
+
+// NewHealth makes the health calls of a service.
+func NewHealth(cfg Config) Health {
+	return Health{
+		log:    cfg.Logger,
+		checks: cfg.Checks,
+		metrics: promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
+			ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
+			// The database being away must not hide the metrics that do not ask it.
+			ErrorHandling: promhttp.ContinueOnError,
+		}),
+	}
+}
+
+// GetHealthz says that the process runs.
+func (h Health) GetHealthz(c *gin.Context) {
+	c.JSON(http.StatusOK, gin.H{"status": "ok"})
+}
+
+// GetReadyz runs the checks side by side: 200 when all pass, else 503; either way with the
+// result of each. Why one failed goes to the log only.
+func (h Health) GetReadyz(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
+	defer cancel()
+	type result struct {
+		name string
+		err  error
+	}
+	results := make(chan result, len(h.checks)) // room for all: a late check must not wait for ever
+	for name, check := range h.checks {
+		go func() { results <- result{name, check(ctx)} }()
+	}
+	answer := make(map[string]string, len(h.checks))
+	for name := range h.checks {
+		answer[name] = "failed" // until it says otherwise
+	}
+	status, word := http.StatusOK, "ready"
+	for range h.checks {
+		select {
+		case r := <-results:
+			if r.err == nil {
+				answer[r.name] = "ok"
+				continue
+			}
+			h.log.WarnContext(ctx, "not ready", "check", r.name, "error", r.err)
+		case <-ctx.Done():
+			h.log.WarnContext(ctx, "not ready: a check did not answer", "checks", answer, "timeout", readyTimeout)
+		}
+		status, word = http.StatusServiceUnavailable, "not_ready"
+	}
+	c.JSON(status, gin.H{"status": word, "checks": answer})
+}
+
+// GetMetrics shows the service's metrics in the Prometheus text format.
+func (h Health) GetMetrics(c *gin.Context) {
+	h.metrics.ServeHTTP(c.Writer, c.Request)
+}
