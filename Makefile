@@ -1,0 +1,74 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# Tools are run at these versions; nothing has to be installed by hand. The generator's is in the
+# go:generate lines.
+GOFUMPT       := mvdan.cc/gofumpt@v0.12.0
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# What demo, up and the e2e tests run on: auto takes containers where Docker answers, else native servers.
+STACK ?= auto
+# The database of a native stack: mysql, mariadb, or a DSN like root:password@tcp(127.0.0.1:3306)/
+DB ?= mysql
+export STACK DB
+
+GO_DIRS   := e2e migrations order-service payment-service shared
+GENERATED := $(wildcard */internal/httpapi/*.gen.go)
+
+# The RocketMQ client is not clean under the race detector: what starts it is tested without.
+WITHOUT_RACE := ./shared/rocketmq/... ./e2e/...
+WITH_RACE     = $(shell go list ./... | grep -v -e '/shared/rocketmq' -e '/e2e')
+GO_TEST      := go test -count=1 -shuffle=on -timeout=20m
+
+.PHONY: help demo up down test check fmt generate build secrets clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  STACK=auto|native|compose chooses what demo, up and test run on; DB=mysql|mariadb|DSN"
+	@echo "  the database of a native stack."
+
+demo: ## start everything, settle real orders with faults in the middle, print a verdict
+	go run ./e2e/demo
+
+up: ## start everything and leave it running; addresses go to .run/stack.env
+	@go run ./e2e/stack/cmd up
+
+down: ## stop what up has started; its data stays
+	@go run ./e2e/stack/cmd down
+
+test: ## run everything that CI runs: vet, build, all tests on real servers
+	go vet ./...
+	go build ./...
+	go run ./e2e/stack/cmd run --mysql --mariadb --rocketmq --cc -- $(MAKE) --no-print-directory test-on-servers
+
+# The e2e tests start stacks of their own, one package after the other.
+.PHONY: test-on-servers
+test-on-servers:
+	$(GO_TEST) -race $(WITH_RACE)
+	$(GO_TEST) -p=1 $(WITHOUT_RACE)
+
+check: ## format, vet, lint, go.mod tidy, generated files current
+	@unformatted=$$(go run $(GOFUMPT) -l $(GO_DIRS)) && if [ -n "$$unformatted" ]; then \
+		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go run $(GOLANGCI_LINT) run
+	go mod tidy -diff
+	@before=$$(cat $(GENERATED) | sha256sum) && $(MAKE) --no-print-directory generate && \
+		if [ "$$before" != "$$(cat $(GENERATED) | sha256sum)" ]; then \
+		echo "generated files were not current, they are now: $(GENERATED)"; exit 1; fi
+
+fmt: ## format all Go files
+	go run $(GOFUMPT) -l -w $(GO_DIRS)
+
+generate: ## write the generated files again
+	go generate ./...
+
+build: ## build the services to .run/bin
+	go build -o .run/bin/ ./order-service ./payment-service
+
+secrets: ## make the password files of docker-compose.yml that are missing
+	@go run ./e2e/stack/cmd secrets
+
+clean: down ## stop everything, remove data, downloads and binaries; passwords and container volumes stay
+	rm -rf .run

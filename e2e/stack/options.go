@@ -1,0 +1,82 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// What a stack can run on.
+const (
+	OnAuto    = "auto"    // containers where Docker and Compose answer, else native
+	OnNative  = "native"  // servers started by this package on loopback
+	OnCompose = "compose" // docker-compose.yml
+)
+
+// Options choose what a stack runs on. The zero value takes everything from the environment.
+type Options struct {
+	On  string    // OnAuto, OnNative or OnCompose; empty: $STACK, and if that is empty OnAuto
+	DB  string    // "mysql", "mariadb" or a DSN (see README); empty: $DB, and if that is empty "mysql"
+	Log io.Writer // gets the progress, one line each; nil: stderr
+}
+
+func (o Options) complete() (Options, error) {
+	if o.On == "" {
+		o.On = os.Getenv("STACK")
+	}
+	if o.DB == "" {
+		o.DB = os.Getenv("DB")
+	}
+	if o.Log == nil {
+		o.Log = os.Stderr
+	}
+	switch o.On {
+	case "":
+		o.On = OnAuto
+	case OnAuto, OnNative, OnCompose:
+	default:
+		return o, fmt.Errorf("STACK=%s: want auto, native or compose", o.On)
+	}
+	return o, nil
+}
+
+// database is where the two databases of a stack are.
+type database struct {
+	Kind   string         // "mysql", "mariadb", or "dsn" for a server that runs already
+	Server databaseServer // unless Kind is "dsn"
+	Admin  string         // go-sql-driver DSN without a database, of a user who may create databases and users
+}
+
+// newDatabase reads the choice as Options.DB has it and picks what a server of ours needs.
+func newDatabase(choice string) (database, error) {
+	switch choice {
+	case "":
+		choice = "mysql"
+		fallthrough
+	case "mysql", "mariadb":
+		server, err := newDatabaseServer(choice)
+		return database{Kind: choice, Server: server, Admin: server.rootDSN()}, err
+	}
+	// The value is not shown in errors: it may be a DSN, with a password.
+	c, err := mysql.ParseDSN(choice)
+	if err != nil {
+		return database{}, fmt.Errorf("DB: want mysql, mariadb or a DSN like root:password@tcp(127.0.0.1:3306)/ (%w)", err)
+	}
+	if c.Net != "tcp" {
+		return database{}, errors.New("DB: the DSN must use tcp(host:port), since the services connect by TCP")
+	}
+	c.DBName = ""
+	return database{Kind: "dsn", Admin: c.FormatDSN()}, nil
+}
+
+// addr is host:port, as the services take it.
+func (d database) addr() (string, error) {
+	c, err := mysql.ParseDSN(d.Admin)
+	if err != nil {
+		return "", errors.New("the administrator's DSN cannot be parsed")
+	}
+	return c.Addr, nil
+}

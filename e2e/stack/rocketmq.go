@@ -1,0 +1,163 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	mq "settlement/shared/rocketmq"
+)
+
+const (
+	serverReady  = 90 * time.Second // a JVM on a loaded machine
+	brokerGrace  = 30 * time.Second // to flush its store at SIGTERM
+	namesrvGrace = 15 * time.Second
+)
+
+// jvmFlags are what RocketMQ 5.4.0 needs on JDK 17 and what keeps it small.
+var jvmFlags = []string{
+	"-Xms256m", "-Xmx512m",
+	"--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
+	"--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+	"--add-opens=java.base/java.nio=ALL-UNNAMED",
+}
+
+// rocketmq is a name server and a broker on loopback.
+type rocketmq struct {
+	NamesrvPort int
+	BrokerPort  int // the broker also listens on BrokerPort-2
+	MetricsPort int
+}
+
+func newRocketMQ() (rocketmq, error) {
+	var r rocketmq
+	var err error
+	if r.NamesrvPort, err = freePort(); err != nil {
+		return r, err
+	}
+	if r.MetricsPort, err = freePort(); err != nil {
+		return r, err
+	}
+	r.BrokerPort, err = freePort(-2)
+	return r, err
+}
+
+func (r rocketmq) namesrvAddr() string { return loopback(r.NamesrvPort) }
+func (r rocketmq) brokerAddr() string  { return loopback(r.BrokerPort) }
+
+func (r rocketmq) namesrv(classes, dir string) (program, error) {
+	// Half the CPU time to start; a name server has nothing to do that is worth compiling better.
+	flags := []string{"-XX:TieredStopAtLevel=1"}
+	return java(classes, dir, "namesrv", "org.apache.rocketmq.namesrv.NamesrvStartup", flags, map[string]string{
+		"bindAddress": "127.0.0.1",
+		"listenPort":  strconv.Itoa(r.NamesrvPort),
+	})
+}
+
+func (r rocketmq) broker(classes, dir string) (program, error) {
+	store := filepath.Join(dir, "broker", "store")
+	flags := []string{
+		// A consumer that dies keeps its queues locked for this long, 60 s by default; clients renew every 20 s.
+		"-Drocketmq.broker.rebalance.lockMaxLiveTime=25000",
+		// By default the broker refuses messages on a disk that is 90 % full; a developer's often is.
+		"-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99",
+	}
+	return java(classes, dir, "broker", "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
+		// The broker makes system topics of both names, which nobody else may create: neither is one of ours.
+		"brokerClusterName":       "settlement-cluster",
+		"brokerName":              "settlement-broker",
+		"brokerIP1":               "127.0.0.1",
+		"brokerIP2":               "127.0.0.1",
+		"bindAddress":             "127.0.0.1",
+		"listenPort":              strconv.Itoa(r.BrokerPort),
+		"namesrvAddr":             r.namesrvAddr(),
+		"storePathRootDir":        store,
+		"storePathCommitLog":      filepath.Join(store, "commitlog"),
+		"autoCreateTopicEnable":   "false",
+		"flushDiskType":           "SYNC_FLUSH",
+		"mappedFileSizeCommitLog": strconv.Itoa(64 << 20),
+		"metricsExporterType":     "PROM",
+		"metricsPromExporterHost": "127.0.0.1",
+		"metricsPromExporterPort": strconv.Itoa(r.MetricsPort),
+	})
+}
+
+// java writes the server's configuration and returns how it is started.
+func java(classes, dir, name, class string, flags []string, conf map[string]string) (program, error) {
+	home := filepath.Join(dir, name)
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		return program{}, fmt.Errorf("prepare %s: %w", name, err)
+	}
+	var b strings.Builder
+	for k, v := range conf {
+		fmt.Fprintf(&b, "%s=%s\n", k, v)
+	}
+	file := filepath.Join(home, name+".conf")
+	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+		return program{}, fmt.Errorf("prepare %s: %w", name, err)
+	}
+	path, err := findProgram("java")
+	if err != nil {
+		return program{}, err
+	}
+	args := append([]string{}, jvmFlags...)
+	args = append(args, flags...)
+	args = append(args, "-Duser.home="+home, "-Drocketmq.home.dir="+home, "-cp", classes, class, "-c", file)
+	return program{
+		name: name, path: path, args: args, env: baseEnv(), dir: home,
+		log: filepath.Join(dir, "logs", name+".log"),
+	}, nil
+}
+
+// baseEnv is what every child gets of our environment; the rest could change its behaviour.
+func baseEnv() []string {
+	var env []string
+	for _, k := range []string{"PATH", "HOME", "TMPDIR", "LANG", "JAVA_HOME"} {
+		if v, ok := os.LookupEnv(k); ok {
+			env = append(env, k+"="+v)
+		}
+	}
+	return env
+}
+
+// selfTestTopic is one that every broker has and registers with the name server.
+const selfTestTopic = "SELF_TEST_TOPIC"
+
+// namesrvReady is nil when the name server answers; it knows no topic before its first broker.
+func (r rocketmq) namesrvReady(ctx context.Context) error {
+	return r.withAdmin(func(a *mq.Admin) error {
+		if _, err := a.Route(ctx, selfTestTopic); !errors.Is(err, mq.ErrTopicMissing) {
+			return err
+		}
+		return nil
+	})
+}
+
+// brokerReady is nil when the name server knows the broker, so that clients can find it, and the
+// broker answers.
+func (r rocketmq) brokerReady(ctx context.Context) error {
+	return r.withAdmin(func(a *mq.Admin) error { return a.Ping(ctx, selfTestTopic) })
+}
+
+// createTopics makes the topics of the contract; those that are there already stay as they are.
+func (r rocketmq) createTopics(ctx context.Context) error {
+	return r.withAdmin(func(a *mq.Admin) error {
+		if err := a.CreateTopic(ctx, SettlementTopic, SettlementQueues); err != nil {
+			return err
+		}
+		return a.CreateTopic(ctx, OutcomeTopic, OutcomeQueues)
+	})
+}
+
+func (r rocketmq) withAdmin(do func(*mq.Admin) error) error {
+	a, err := mq.NewAdmin(r.namesrvAddr())
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(a), a.Close())
+}

@@ -1,0 +1,111 @@
+package stack
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"settlement/e2e/wait"
+)
+
+const (
+	bootLimit = 5 * time.Minute // with a download
+	gone      = time.Minute
+)
+
+// runner is `cmd run --mariadb` with a command that goes on until it is stopped.
+type runner struct {
+	cmd     *exec.Cmd
+	server  string // host:port
+	command int    // pid
+}
+
+func startRunner(t *testing.T) runner {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "cmd")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	r := runner{cmd: exec.CommandContext(t.Context(), binary, "run", "--mariadb", "--", "sh", "-c", `echo $$ "$TEST_MARIADB_DSN"; exec sleep 600`)}
+	r.cmd.Stderr = os.Stderr
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	give := time.AfterFunc(bootLimit, func() { _ = r.cmd.Process.Kill() })
+	defer give.Stop()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the command was not started: %v", err)
+	}
+	var dsn string
+	if _, err := fmt.Sscan(line, &r.command, &dsn); err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	c, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.server = c.Addr
+	return r
+}
+
+func (r runner) expectAllGone(t *testing.T) {
+	t.Helper()
+	wait.Until(t, gone, func() error {
+		if birth, err := birthOf(r.command); err == nil {
+			return fmt.Errorf("the command (pid %d, started %s) runs on", r.command, birth)
+		}
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.server)
+		if err == nil {
+			_ = conn.Close()
+			return fmt.Errorf("the server at %s runs on", r.server)
+		}
+		return nil
+	})
+}
+
+func TestRunStopsEverythingAtSIGTERM(t *testing.T) {
+	r := startRunner(t)
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	err := r.cmd.Wait()
+	if code := r.cmd.ProcessState.ExitCode(); code != 128+int(syscall.SIGTERM) {
+		t.Errorf("exit code %d (%v), want that of a command ended by SIGTERM", code, err)
+	}
+	r.expectAllGone(t)
+}
+
+// This holds on Linux: elsewhere nothing ties a child to its parent (see dieWithParent).
+func TestRunLeavesNoOrphanAtSIGKILL(t *testing.T) {
+	r := startRunner(t)
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.cmd.Wait()
+	r.expectAllGone(t)
+}
+
+func TestRunForwardsTheExitCode(t *testing.T) {
+	checkout(t)
+	var log strings.Builder
+	for script, want := range map[string]int{"exit 0": 0, "exit 7": 7, "kill -9 $$": 128 + 9} {
+		code, err := Run(t.Context(), RunOptions{Log: &log}, []string{"sh", "-c", script})
+		if code != want || err != nil {
+			t.Errorf("%s: exit code %d, %v; want %d", script, code, err, want)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// servers are the processes of one run, kept in the order in which they were started.
+type servers struct {
+	w      *workspace
+	dir    string
+	launch func(program) (*process, error)
+
+	mu      sync.Mutex
+	running []*process
+}
+
+// boot starts p, unless it runs already, and waits until it is ready. On an error whatever was
+// started stays, to be stopped with the others.
+func (s *servers) boot(ctx context.Context, p program, addr string, limit time.Duration, ready func(context.Context) error) error {
+	began := time.Now()
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if run := s.find(p.name); run != nil && run.alive() {
+		return run.waitReady(ctx, limit, ready)
+	}
+	run, err := s.launch(p)
+	if err != nil {
+		return err
+	}
+	s.add(run)
+	if err := run.waitReady(ctx, limit, ready); err != nil {
+		return err
+	}
+	s.w.say("%s: up at %s in %s", p.name, addr, since(began))
+	return nil
+}
+
+// add puts p into the place of an earlier process of that name.
+func (s *servers) add(p *process) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = append(slices.DeleteFunc(s.running, func(q *process) bool { return q.name == p.name }), p)
+}
+
+// find returns the process with this name, nil when none was started. It may have ended.
+func (s *servers) find(name string) *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.running {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// kill ends all at once, for runs whose data is thrown away.
+func (s *servers) kill() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, p := range s.running { // all first: one that takes its time does not hold up the others
+		errs = append(errs, p.signal(syscall.SIGKILL))
+	}
+	for _, p := range slices.Backward(s.running) {
+		errs = append(errs, p.stop(0))
+	}
+	s.running = nil
+	return errors.Join(errs...)
+}
+
+// bootDatabase starts d on its data below s.dir.
+func (s *servers) bootDatabase(ctx context.Context, d databaseServer) error {
+	p, err := d.prepare(ctx, s.w, s.dir)
+	if err != nil {
+		return err
+	}
+	return s.boot(ctx, p, loopback(d.Port), databaseReady, d.ready)
+}
+
+// bootRocketMQ starts the name server, then the broker, which registers with it.
+func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq) error {
+	classes, err := s.w.rocketmqClasses(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.w.provide(ctx, needJava); err != nil {
+		return err
+	}
+	p, err := r.namesrv(classes, s.dir)
+	if err != nil {
+		return err
+	}
+	if err := s.boot(ctx, p, r.namesrvAddr(), serverReady, r.namesrvReady); err != nil {
+		return err
+	}
+	if p, err = r.broker(classes, s.dir); err != nil {
+		return err
+	}
+	return s.boot(ctx, p, r.brokerAddr(), serverReady, r.brokerReady)
+}

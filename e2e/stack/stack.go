@@ -1,0 +1,96 @@
+// Package stack starts what the services run on, and the services: a real RocketMQ and a real MySQL
+// or MariaDB, as processes on loopback or in containers.
+//
+// Three ways in: Run starts only servers, for tests of single packages; Up starts everything for one
+// test or demo and ends with it; LeaveUp and TakeDown are `make up` and `make down`.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The topics and their queue counts; both are of the contract (see README).
+const (
+	SettlementTopic  = "settlement"
+	OutcomeTopic     = "payment-outcome"
+	SettlementQueues = 8
+	OutcomeQueues    = 8
+)
+
+// closeTimeout bounds what Up does to clean up after its own failure.
+const closeTimeout = 2 * time.Minute
+
+// Addresses are where a stack can be reached, all on loopback.
+type Addresses struct {
+	OrderURL, PaymentURL    string // http://host:port
+	NamesrvAddr, BrokerAddr string // host:port
+	OrderDSN, PaymentDSN    string // go-sql-driver, with parseTime, able to read every table
+}
+
+// Stack is everything running.
+type Stack struct {
+	Addresses
+
+	On string // OnNative or OnCompose
+	DB string // "mysql", "mariadb" or "dsn"
+
+	backend  backend
+	services map[string]*Service
+}
+
+// Up starts servers and services and returns when both services are ready. The stack has its own
+// data and free ports, so several can be up at once. It is gone after Close, and, on Linux, when this
+// process dies in whatever way; containers are then removed by the next Up.
+func Up(ctx context.Context, o Options) (*Stack, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWorkspace(o.Log)
+	if err != nil {
+		return nil, err
+	}
+	if runsOnCompose(ctx, o) {
+		return upCompose(ctx, w, o)
+	}
+	return upNative(ctx, w, o)
+}
+
+// newStack adds the two services to a backend whose servers and services are started.
+func newStack(on, db string, a Addresses, b backend) *Stack {
+	s := &Stack{Addresses: a, On: on, DB: db, backend: b, services: map[string]*Service{}}
+	for name, url := range map[string]string{OrderService: a.OrderURL, PaymentService: a.PaymentURL} {
+		s.services[name] = &Service{Name: name, URL: url, binary: name, backend: b}
+	}
+	return s
+}
+
+// Service returns the service with this name. It panics when there is none: that is a misspelt name.
+func (s *Stack) Service(name string) *Service {
+	service, ok := s.services[name]
+	if !ok {
+		panic(fmt.Sprintf("stack: no service %q", name))
+	}
+	return service
+}
+
+// StartService starts a further instance of the named service on a free port, with env on top of
+// what its service has, and waits until it is ready. Close ends it with the rest.
+func (s *Stack) StartService(ctx context.Context, name string, env map[string]string) (*Service, error) {
+	binary := s.Service(name).binary
+	service, err := s.backend.another(ctx, binary, fmt.Sprintf("%s-%d", name, len(s.services)), env)
+	if err != nil {
+		return nil, err
+	}
+	if err := service.WaitReady(ctx); err != nil {
+		return nil, errors.Join(err, service.Kill())
+	}
+	s.services[service.Name] = service
+	return service, nil
+}
+
+// Close ends everything at once and removes its data; logs stay in .run/runs for a day.
+func (s *Stack) Close(ctx context.Context) error { return s.backend.close(ctx) }

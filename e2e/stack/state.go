@@ -1,0 +1,124 @@
+package stack
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// state is what LeaveUp records, in .run/up/state.json, for TakeDown and for the next LeaveUp.
+type state struct {
+	On       string
+	Settings settings // native
+	Compose  composeSettings
+	Servers  []processRecord // in the order in which they were started
+
+	mu   sync.Mutex
+	path string
+}
+
+// processRecord names one process for good: see process.
+type processRecord struct {
+	Name  string
+	PID   int
+	Birth string
+	Log   string
+}
+
+// readState returns nil when nothing is up.
+func (w *workspace) readState() (*state, error) {
+	path := w.path("up", "state.json")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what is up: %w", err)
+	}
+	st := &state{path: path}
+	if err := json.Unmarshal(b, st); err != nil {
+		return nil, fmt.Errorf("read what is up: %s: %w", path, err)
+	}
+	return st, nil
+}
+
+func (w *workspace) newState(on string) *state {
+	return &state{On: on, path: w.path("up", "state.json")}
+}
+
+// save must be called with mu held once servers start.
+func (st *state) save() error {
+	b, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(st.path, append(b, '\n'), 0o600)
+}
+
+// record adds a process, in the place of an earlier one of that name, and saves.
+func (st *state) record(p *process) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.Servers = slices.DeleteFunc(st.Servers, func(r processRecord) bool { return r.Name == p.name })
+	st.Servers = append(st.Servers, processRecord{p.name, p.pid, p.birth, p.log})
+	return st.save()
+}
+
+// living returns those recorded processes that still run.
+func (st *state) living() []*process {
+	var all []*process
+	for _, r := range st.Servers {
+		if p := (&process{name: r.Name, pid: r.PID, birth: r.Birth, log: r.Log}); p.alive() {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// stopOrder is the order in which servers end, each with the time it gets after SIGTERM: first
+// whoever uses the others. Services come before all of these.
+var stopOrder = map[string]struct {
+	rank  int
+	grace time.Duration
+}{
+	"broker":  {1, brokerGrace},
+	"namesrv": {2, namesrvGrace},
+	"mysql":   {3, databaseGrace},
+	"mariadb": {3, databaseGrace},
+}
+
+const lastRank = 3
+
+// stopInOrder stops the processes, those of one rank side by side.
+func (w *workspace) stopInOrder(all []*process) error {
+	var errs []error
+	for rank := 0; rank <= lastRank; rank++ {
+		var wait sync.WaitGroup
+		var mu sync.Mutex
+		for _, p := range all {
+			order, listed := stopOrder[p.name]
+			if !listed {
+				order.grace = serviceGrace
+			}
+			if order.rank != rank {
+				continue
+			}
+			wait.Go(func() {
+				began := time.Now()
+				err := p.stop(order.grace)
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+				if err == nil {
+					w.say("%s: stopped in %s", p.name, since(began))
+				}
+			})
+		}
+		wait.Wait()
+	}
+	return errors.Join(errs...)
+}

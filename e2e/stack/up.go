@@ -1,0 +1,182 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// LeaveUp starts a stack that goes on after this process, and writes where it is to .run/stack.env.
+// Of a stack that is up already it starts what has died, with its data. Data is kept over TakeDown.
+// When it fails or ctx is done, it stops what it has started.
+func LeaveUp(ctx context.Context, o Options) error {
+	o, err := o.complete()
+	if err != nil {
+		return err
+	}
+	w, err := newWorkspace(o.Log)
+	if err != nil {
+		return err
+	}
+	unlock, err := w.lock(ctx, "up")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	began := time.Now()
+	st, err := w.readState()
+	if err != nil {
+		return err
+	}
+	// After a reboot, say, the ports may be somebody else's by now: choose anew.
+	if st == nil || st.On == OnNative && len(st.living()) == 0 {
+		if st, err = w.plan(ctx, o); err != nil {
+			return err
+		}
+	} else if err := st.sameAs(o); err != nil {
+		return err
+	}
+	addresses, started, err := w.leaveUp(ctx, st)
+	if err != nil {
+		return err
+	}
+	if err := w.writeEnv(addresses); err != nil {
+		return err
+	}
+	if !started {
+		w.say("already up: see .run/stack.env")
+		return nil
+	}
+	w.say("up in %s: order-service %s, payment-service %s; all addresses in .run/stack.env", since(began), addresses.OrderURL, addresses.PaymentURL)
+	return nil
+}
+
+// plan chooses what a stack that is not up yet runs on.
+func (w *workspace) plan(ctx context.Context, o Options) (*state, error) {
+	if runsOnCompose(ctx, o) {
+		st := w.newState(OnCompose)
+		st.Compose = defaultCompose()
+		return st, nil
+	}
+	st := w.newState(OnNative)
+	var err error
+	st.Settings, err = newSettings(o.DB, "")
+	return st, err
+}
+
+// sameAs refuses a wish that the running stack does not fulfil. What is not wished for in so many
+// words is as it is.
+func (st *state) sameAs(o Options) error {
+	if o.On != OnAuto && o.On != st.On {
+		return fmt.Errorf("a stack is up on %s, not on %s: make down first", st.On, o.On)
+	}
+	if o.DB == "" || st.On == OnCompose {
+		return nil
+	}
+	want, err := newDatabase(o.DB)
+	if err != nil {
+		return err
+	}
+	has := st.Settings.Database
+	if want.Kind != has.Kind || want.Kind == "dsn" && want.Admin != has.Admin {
+		return fmt.Errorf("a stack is up with another database (%s): make down first", has.Kind)
+	}
+	return nil
+}
+
+func (w *workspace) leaveUp(ctx context.Context, st *state) (a Addresses, started bool, err error) {
+	if st.On == OnCompose {
+		return w.leaveUpCompose(ctx, st)
+	}
+	return w.leaveUpNative(ctx, st)
+}
+
+func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bool, error) {
+	addresses, err := st.Settings.addresses()
+	if err != nil {
+		return addresses, false, err
+	}
+	before := st.living()
+	var mu sync.Mutex
+	var fresh []*process
+	n := &native{settings: st.Settings, servers: &servers{
+		w: w, dir: w.path("up", st.dataName()), running: slices.Clone(before),
+		launch: func(p program) (*process, error) {
+			run, err := startDetached(p, st.record)
+			if err == nil {
+				mu.Lock()
+				fresh = append(fresh, run)
+				mu.Unlock()
+			}
+			return run, err
+		},
+	}}
+	if err := st.save(); err != nil {
+		return addresses, false, err
+	}
+	if err := n.boot(ctx); err != nil {
+		err = errors.Join(err, w.stopInOrder(fresh))
+		if len(before) == 0 {
+			err = errors.Join(err, w.forget())
+		}
+		return addresses, false, err
+	}
+	return addresses, len(fresh) > 0, nil
+}
+
+// dataName is the directory of the stack's data. Each database server has its own, broker included:
+// messages of one must not meet the tables of another.
+func (st *state) dataName() string {
+	d := st.Settings.Database
+	if d.Kind == "dsn" {
+		return "dsn-" + shortHash([]byte(d.Admin))
+	}
+	return d.Kind
+}
+
+// forget removes what says that a stack is up.
+func (w *workspace) forget() error {
+	return errors.Join(removeIfThere(w.envFile()), removeIfThere(w.path("up", "state.json")))
+}
+
+// TakeDown stops the stack that LeaveUp started, and only its processes. When nothing is up it says so.
+func TakeDown(ctx context.Context, o Options) error {
+	o, err := o.complete()
+	if err != nil {
+		return err
+	}
+	w, err := newWorkspace(o.Log)
+	if err != nil {
+		return err
+	}
+	unlock, err := w.lock(ctx, "up")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	st, err := w.readState()
+	if err != nil {
+		return err
+	}
+	if st == nil {
+		w.say("nothing is up")
+		return w.forget()
+	}
+	// First, so that nobody takes addresses that are about to go.
+	if err := removeIfThere(w.envFile()); err != nil {
+		return err
+	}
+	if st.On == OnCompose {
+		err = w.compose(st.Compose).down(ctx)
+	} else {
+		err = w.stopInOrder(st.living())
+	}
+	if err != nil {
+		return fmt.Errorf("%w\nmake down can be run again", err)
+	}
+	w.say("down; its data stays for the next make up")
+	return w.forget()
+}

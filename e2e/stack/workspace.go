@@ -1,0 +1,122 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// workspace is the checkout and its .run directory, with everything in it that outlives one run:
+//
+//	.run/cache/   downloads and prepared data directories, shared by all runs
+//	.run/bin/     the services
+//	.run/up/      the stack that `up` started
+//	.run/runs/    one directory for each run that ends what it started
+type workspace struct {
+	root string // absolute, holds go.mod
+	out  io.Writer
+	mu   sync.Mutex // for out: servers start side by side
+}
+
+var moduleLine = regexp.MustCompile(`(?m)^module settlement$`)
+
+// newWorkspace finds the checkout from the working directory upwards. Progress goes to out.
+func newWorkspace(out io.Writer) (*workspace, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("find the checkout: %w", err)
+	}
+	for d := dir; ; d = filepath.Dir(d) {
+		mod, err := os.ReadFile(filepath.Join(d, "go.mod"))
+		if err == nil && moduleLine.Match(mod) {
+			return &workspace{root: d, out: out}, nil
+		}
+		if d == filepath.Dir(d) {
+			return nil, fmt.Errorf("no go.mod of module settlement in %s or above: run this inside the checkout", dir)
+		}
+	}
+}
+
+func (w *workspace) path(parts ...string) string {
+	return filepath.Join(append([]string{w.root, ".run"}, parts...)...)
+}
+
+// say prints one line of progress.
+func (w *workspace) say(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fmt.Fprintf(w.out, "stack: "+format+"\n", args...)
+}
+
+// lock takes the named lock of this checkout and waits while another process has it. The kernel
+// gives it back when a holder dies, and children do not inherit it.
+func (w *workspace) lock(ctx context.Context, name string) (unlock func(), err error) {
+	path := w.path("locks", name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for told := false; ; {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			_ = f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		if !told {
+			w.say("%s: waiting for another run that works on it", name)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, fmt.Errorf("wait for lock %s: %w", path, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+// cached returns the directory .run/cache/NAME, and has fill make it when it is not there. It is
+// there whole or not at all: fill works in another directory that gets the name at the end.
+func (w *workspace) cached(ctx context.Context, name string, fill func(dir string) error) (string, error) {
+	dir := w.path("cache", name)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	unlock, err := w.lock(ctx, "cache-"+name)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	unfinished := dir + ".unfinished"
+	if err := os.RemoveAll(unfinished); err != nil { // left by a run that was killed
+		return "", fmt.Errorf("prepare %s: %w", name, err)
+	}
+	if err := os.MkdirAll(unfinished, 0o755); err != nil {
+		return "", fmt.Errorf("prepare %s: %w", name, err)
+	}
+	if err := fill(unfinished); err != nil {
+		return "", fmt.Errorf("prepare %s: %w", name, errors.Join(err, os.RemoveAll(unfinished)))
+	}
+	if err := os.Rename(unfinished, dir); err != nil {
+		return "", fmt.Errorf("prepare %s: %w", name, err)
+	}
+	return dir, nil
+}
