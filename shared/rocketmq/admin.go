@@ -1,0 +1,221 @@
+package rocketmq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Request codes and answer codes of the remoting protocol.
+const (
+	requestCreateTopic  = 17
+	requestRoute        = 105
+	requestClusterInfo  = 106
+	responseSuccess     = 0
+	responseNoTopic     = 17
+	responseNotFound    = 22
+	topicPerm           = permRead | permWrite
+	topicQueuesMax      = 1024
+	topicVisibleTimeout = 10 * time.Second
+	topicVisiblePoll    = 50 * time.Millisecond
+)
+
+// ErrTopicMissing says that no name server that answered knows the topic: it was not created, or the broker that
+// has it is down, or came back less than about 10 s ago.
+var ErrTopicMissing = errors.New("topic does not exist")
+
+// errNoBroker comes with ErrTopicMissing when the name server knows no broker at all: then it says nothing about
+// the topic.
+var errNoBroker = errors.New("no broker is registered; is it up, or is one of them just starting?")
+
+// Admin asks name servers and brokers over remoting connections of its own, one for each address; a broken
+// one is opened again. Every call is bounded by its context and by 3 s for each address it has to ask. Safe
+// for concurrent use. It does not sign its requests: it cannot be used where the broker demands ACL.
+type Admin struct {
+	namesrvs []string
+	prefer   atomic.Int32 // index of the name server that answered last
+	remoting *remoting
+}
+
+// NewAdmin makes an Admin for name servers given as ip:port[;ip:port] or http://name:port. Nothing is
+// dialled before the first question. The error says what is wrong with the address.
+func NewAdmin(namesrv string) (*Admin, error) {
+	addrs, err := parseNamesrv(namesrv)
+	if err != nil {
+		return nil, err
+	}
+	return &Admin{namesrvs: addrs, remoting: newRemoting()}, nil
+}
+
+// Close closes the connections; calls under way and later ones fail.
+func (a *Admin) Close() error {
+	a.remoting.shutdown()
+	return nil
+}
+
+// Route asks where a topic's queues are. errors.Is(err, ErrTopicMissing) when there is no such topic.
+func (a *Admin) Route(ctx context.Context, topic string) (Route, error) {
+	// Without this flag a name server may answer in fastjson's dialect (see quoteKeys, older ones do anyway).
+	fields := map[string]string{"topic": topic, "acceptStandardJsonOnly": "true"}
+	answer, err := a.askNamesrv(ctx, requestRoute, fields)
+	if err == nil {
+		return parseRoute(topic, answer.Body)
+	}
+	var refused *responseError
+	if !errors.As(err, &refused) || refused.Code != responseNoTopic {
+		return Route{}, fmt.Errorf("route of topic %q: %w", topic, err)
+	}
+	// A name server that has just started knows no topic because it knows no broker, for up to 30 s.
+	brokers, err := a.masters(ctx)
+	if err != nil {
+		return Route{}, fmt.Errorf("route of topic %q: %w", topic, err)
+	}
+	if len(brokers) == 0 {
+		return Route{}, fmt.Errorf("topic %q: %w at name server %s: %w",
+			topic, ErrTopicMissing, strings.Join(a.namesrvs, ";"), errNoBroker)
+	}
+	return Route{}, fmt.Errorf("topic %q: %w at name server %s; create it, or bring back the broker that has it",
+		topic, ErrTopicMissing, strings.Join(a.namesrvs, ";"))
+}
+
+// Ping says whether messages could flow now: it asks a name server for the route of each topic and every
+// broker in those for an offset.
+func (a *Admin) Ping(ctx context.Context, topics ...string) error {
+	asked := map[string]bool{}
+	for _, topic := range topics {
+		route, err := a.Route(ctx, topic)
+		if err != nil {
+			return err
+		}
+		if len(route.Readable) == 0 {
+			return fmt.Errorf("topic %q has no readable queue on a broker that is up", topic)
+		}
+		for _, queue := range route.Readable {
+			if asked[queue.Addr] {
+				continue
+			}
+			asked[queue.Addr] = true
+			if _, err := a.MaxOffset(ctx, queue); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// CreateTopic creates an orderly topic (attribute message.type=FIFO) with the given count of queues, or
+// changes an existing one to it, and waits until the name server shows it. It is meant for a cluster of one
+// broker and refuses any other, where the queues would have to be shared out.
+func (a *Admin) CreateTopic(ctx context.Context, topic string, queues int) error {
+	if topic == "" || queues < 1 || queues > topicQueuesMax {
+		return fmt.Errorf("create topic %q with %d queues: a name and 1 to %d queues are needed", topic, queues, topicQueuesMax)
+	}
+	brokers, err := a.masters(ctx)
+	if err != nil {
+		return fmt.Errorf("create topic %q: %w", topic, err)
+	}
+	if len(brokers) != 1 {
+		return fmt.Errorf("create topic %q: name server %s knows %d master brokers, must be 1: wait until the broker has registered, or use mqadmin updateTopic for several",
+			topic, strings.Join(a.namesrvs, ";"), len(brokers))
+	}
+	addr := brokers[0]
+	count := strconv.Itoa(queues)
+	answer, err := a.remoting.call(ctx, addr, requestCreateTopic, map[string]string{
+		"topic": topic, "defaultTopic": "TBW102", "readQueueNums": count, "writeQueueNums": count,
+		"perm": strconv.Itoa(topicPerm), "topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false",
+		"attributes": "+message.type=FIFO",
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("create topic %q: broker %w", topic, err)
+	}
+	// The library's admin package does not look at this answer: a refused topic would pass for created.
+	if answer.Code != responseSuccess {
+		return fmt.Errorf("create topic %q: broker %w", topic, &responseError{addr, answer.Code, answer.Remark})
+	}
+	return a.awaitQueues(ctx, topic, queues)
+}
+
+// awaitQueues waits until the name server knows: the broker tells it after it has answered.
+func (a *Admin) awaitQueues(ctx context.Context, topic string, queues int) error {
+	ctx, cancel := context.WithTimeout(ctx, topicVisibleTimeout)
+	defer cancel()
+	for {
+		route, err := a.Route(ctx, topic)
+		if err == nil && len(route.Writable) == queues && len(route.Readable) == queues {
+			return nil
+		}
+		if err == nil {
+			err = fmt.Errorf("name server shows %d writable queues, want %d", len(route.Writable), queues)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("topic %q was created but cannot be seen: %w", topic, err)
+		case <-time.After(topicVisiblePoll):
+		}
+	}
+}
+
+// masters lists the addresses of the master brokers that the name server knows.
+func (a *Admin) masters(ctx context.Context) ([]string, error) {
+	answer, err := a.askNamesrv(ctx, requestClusterInfo, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list of brokers: %w", err)
+	}
+	var cluster struct {
+		BrokerAddrTable map[string]brokerData `json:"brokerAddrTable"`
+	}
+	if err := json.Unmarshal(quoteKeys(answer.Body), &cluster); err != nil {
+		return nil, fmt.Errorf("list of brokers: %w in %.200q", err, answer.Body)
+	}
+	var addrs []string
+	for _, broker := range cluster.BrokerAddrTable {
+		if addr := broker.BrokerAddrs[masterID]; addr != "" {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs, nil
+}
+
+// askNamesrv asks the name servers in turn, first the one that answered last, until one answers with
+// success. A refusal counts only when no other knows better: one that has just started does not know the
+// brokers, and so no topic.
+func (a *Admin) askNamesrv(ctx context.Context, code int, fields map[string]string) (command, error) {
+	first := int(a.prefer.Load())
+	var refusal, failure error
+	for i := range a.namesrvs {
+		n := (first + i) % len(a.namesrvs)
+		answer, err := a.askOne(ctx, a.namesrvs[n], len(a.namesrvs)-i, code, fields)
+		switch {
+		case err != nil:
+			err = fmt.Errorf("name server %w", err)
+			if failure != nil {
+				err = fmt.Errorf("%w; %w", failure, err)
+			}
+			failure = err
+		case answer.Code != responseSuccess:
+			refusal = fmt.Errorf("name server %w", &responseError{a.namesrvs[n], answer.Code, answer.Remark})
+		default:
+			a.prefer.Store(int32(n))
+			return answer, nil
+		}
+	}
+	if refusal != nil {
+		return command{}, refusal
+	}
+	return command{}, fmt.Errorf("%w; is it up, and is NAMESRV_ADDR right?", failure)
+}
+
+// askOne gives a name server its share of the time that is left, so that a silent one leaves some for the rest.
+func (a *Admin) askOne(ctx context.Context, addr string, left, code int, fields map[string]string) (command, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		defer cancel()
+	}
+	return a.remoting.call(ctx, addr, code, fields, nil)
+}

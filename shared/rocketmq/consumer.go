@@ -1,0 +1,195 @@
+package rocketmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// startTimeout bounds the questions that Start asks before it starts the library's consumer.
+	startTimeout = 10 * time.Second
+	// handlerGrace is how long Stop waits for handlers after it has cancelled their context.
+	handlerGrace = 2 * time.Second
+	// finishTimeout bounds what comes after the handlers: committing offsets and the library's shutdown.
+	finishTimeout = 5 * time.Second
+	// batchMaxLimit is the library's own limit.
+	batchMaxLimit = 1024
+)
+
+// Handler is given messages of one queue in the order of their offsets. nil acknowledges all of them; after an
+// error or a panic the queue pauses, 100 ms doubling up to 5 s, and they are given again, perhaps with later
+// ones behind them. Other queues go on. It is called for different queues at the same time. ctx ends only when
+// Stop has waited as long as it may: a limit on the time of one call is the handler's own business.
+type Handler func(ctx context.Context, batch []Delivery) error
+
+// ConsumerConfig says what to consume.
+type ConsumerConfig struct {
+	Namesrv  string       // ip:port[;ip:port] or http://name:port
+	Group    string       // consumer group: its members share the queues, and must all consume the same topic
+	Topic    string       // must exist
+	Instance string       // a label in the client's id, which is made unique; may be empty
+	BatchMax int          // most messages in one call of the handler, 1 to 1024
+	Logger   *slog.Logger // nil: slog.Default()
+}
+
+// Consumer is an orderly push consumer of one topic. A group that never committed begins with the oldest
+// message. Queues are shared out among the group's consumers every 20 s or when one comes or goes; the first
+// message arrives about 3 s after Start. After a crash, what was acknowledged in the last 5 s (10 s
+// just after Start) comes again, and the queues come back when the broker's lock has expired (60 s, or as its
+// lockMaxLiveTime says).
+type Consumer struct {
+	cfg            ConsumerConfig
+	handle         Handler
+	admin          *Admin
+	logger         *slog.Logger
+	handlers       context.Context // of every handler
+	cancelHandlers context.CancelFunc
+	timing         watchTiming
+
+	mu        sync.Mutex
+	starting  bool
+	session   *session // nil: not started, or a new one could not be started
+	queues    map[queueKey]*queueProgress
+	lastRoute []Queue // readable queues of the topic, as the name server gave them last
+	stalled   []int
+	stopWatch context.CancelFunc
+	watchDone chan struct{}
+	stopped   chan struct{} // non-nil: Stop was called; closed: it is done
+	stopErr   error
+}
+
+// NewOrderlyConsumer makes a consumer; nothing is dialled before Start. The error says which setting is wrong.
+func NewOrderlyConsumer(cfg ConsumerConfig, handle Handler) (*Consumer, error) {
+	if cfg.Group == "" || cfg.Topic == "" || handle == nil {
+		return nil, fmt.Errorf("consumer: group %q, topic %q and a handler are all needed", cfg.Group, cfg.Topic)
+	}
+	if cfg.BatchMax < 1 || cfg.BatchMax > batchMaxLimit {
+		return nil, fmt.Errorf("consumer %s: BatchMax %d must be 1 to %d", cfg.Group, cfg.BatchMax, batchMaxLimit)
+	}
+	admin, err := NewAdmin(cfg.Namesrv)
+	if err != nil {
+		return nil, fmt.Errorf("consumer %s: %w", cfg.Group, err)
+	}
+	logger := loggerOrDefault(cfg.Logger).With("topic", cfg.Topic, "group", cfg.Group)
+	adoptLog(loggerOrDefault(cfg.Logger))
+	handlers, cancel := context.WithCancel(context.Background())
+	return &Consumer{
+		cfg: cfg, handle: handle, admin: admin, logger: logger, handlers: handlers, cancelHandlers: cancel,
+		timing: defaultTiming, queues: map[queueKey]*queueProgress{},
+	}, nil
+}
+
+// Start starts consuming. It fails, within about 10 s, when the topic is missing, when no name server or
+// broker answers, or when it was started or stopped before; after the first two it can be tried again.
+func (c *Consumer) Start() error {
+	c.mu.Lock()
+	if c.starting || c.session != nil || c.stopped != nil {
+		c.mu.Unlock()
+		return fmt.Errorf("consumer %s: already started or stopped", c.cfg.Group)
+	}
+	c.starting = true
+	c.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(c.handlers, startTimeout)
+	defer cancel()
+	err := c.openSession(ctx)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.starting = false
+	if err != nil {
+		return fmt.Errorf("start consumer %s of %s: %w", c.cfg.Group, c.cfg.Topic, err)
+	}
+	watch, stop := context.WithCancel(c.handlers)
+	c.stopWatch, c.watchDone = stop, make(chan struct{})
+	go c.watch(watch, c.watchDone)
+	return nil
+}
+
+// Stop takes no more messages, waits for the handlers under way, commits what they acknowledged and leaves the
+// group. When it returns nil, the next consumer of the group begins exactly behind the last acknowledged
+// message of each queue. When ctx ends first, the handlers' context is cancelled and they get 2 s more; what
+// they did not acknowledge comes again. It returns 10 s after ctx at the latest, later calls with the result of
+// the first. A consumer that was never started is just closed.
+func (c *Consumer) Stop(ctx context.Context) error {
+	c.mu.Lock()
+	if stopped := c.stopped; stopped != nil {
+		c.mu.Unlock()
+		select {
+		case <-stopped:
+			return c.stopErr
+		case <-ctx.Done():
+			return fmt.Errorf("stop consumer %s: another Stop is still waiting: %w", c.cfg.Group, ctx.Err())
+		}
+	}
+	c.stopped = make(chan struct{})
+	stopWatch, watchDone := c.stopWatch, c.watchDone
+	c.mu.Unlock()
+	defer close(c.stopped)
+
+	if stopWatch != nil {
+		stopWatch()
+		// The watchdog may be changing the session.
+		select {
+		case <-watchDone:
+		case <-ctx.Done():
+		}
+	}
+	c.mu.Lock()
+	s := c.session
+	c.mu.Unlock()
+	if err := c.stopSession(ctx, s); err != nil {
+		c.stopErr = fmt.Errorf("stop consumer %s of %s: %w", c.cfg.Group, c.cfg.Topic, err)
+	}
+	c.cancelHandlers()
+	return errors.Join(c.stopErr, c.admin.Close())
+}
+
+func (c *Consumer) stopSession(ctx context.Context, s *session) error {
+	if s == nil {
+		return nil
+	}
+	drainErr := s.drain(ctx)
+	if drainErr != nil {
+		c.cancelHandlers()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerGrace)
+		defer cancel()
+		drainErr = s.drain(grace)
+	}
+	// What was acknowledged is committed even when the caller's time is over: this is short, and a repeat is not.
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	return errors.Join(drainErr, s.finish(finish))
+}
+
+// openSession starts a session and makes it the consumer's, unless the consumer is being stopped.
+func (c *Consumer) openSession(ctx context.Context) error {
+	// The library's own start would wait much longer for a silent name server, and say only "route info not
+	// found, it may not exist" for any reason.
+	if err := c.admin.Ping(ctx, c.cfg.Topic); err != nil {
+		return err
+	}
+	if _, err := c.readable(ctx); err != nil {
+		return err
+	}
+	s, err := startSession(c)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	stopping := c.stopped != nil
+	if !stopping {
+		c.session = s
+	}
+	c.mu.Unlock()
+	if stopping {
+		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+		defer cancel()
+		return errors.Join(errors.New("stopped meanwhile"), s.drain(finish), s.finish(finish))
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package rocketmq
+
+import (
+	"time"
+
+	"github.com/apache/rocketmq-client-go/v2/primitive"
+)
+
+// Message is one message to publish.
+type Message struct {
+	Topic       string
+	Queue       int    // the queue it goes to, from 0; must be the queue that SendBatch is given
+	Key         string // KEYS: what the message can be looked up by in a console
+	ShardingKey string // what has to stay in order; kept as a property, the queue is not derived from it here
+	Tag         string
+	Body        []byte
+	Properties  map[string]string // user properties; names the broker keeps for itself are refused
+}
+
+// Delivery is one message as it was received. It is shared with later deliveries of the same message: a
+// handler must not change its body.
+type Delivery struct {
+	Topic       string
+	Queue       int    // its number on its broker
+	Offset      int64  // position in the queue, from 0
+	MessageID   string // the broker's id: for logs only, a repeat of the same message may carry another
+	Key         string
+	ShardingKey string
+	Tag         string
+	Body        []byte
+	Properties  map[string]string // the sender's own, without those that the broker and the library add
+	StoredAt    time.Time         // when the broker stored it
+}
+
+func newDelivery(m *primitive.MessageExt, queue int) Delivery {
+	properties := m.GetProperties()
+	for name := range properties {
+		if reserved[name] {
+			delete(properties, name)
+		}
+	}
+	return Delivery{
+		Topic: m.Topic, Queue: queue, Offset: m.QueueOffset, MessageID: m.MsgId,
+		Key: m.GetKeys(), ShardingKey: m.GetShardingKey(), Tag: m.GetTags(),
+		Body: m.Body, Properties: properties, StoredAt: time.UnixMilli(m.StoreTimestamp),
+	}
+}

@@ -1,0 +1,47 @@
+package rocketmq
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// parseNamesrv splits "ip:port[;ip:port]" or "http://name:port" into addresses to dial, "host:port" each.
+func parseNamesrv(namesrv string) ([]string, error) {
+	var addrs []string
+	for _, part := range strings.Split(namesrv, ";") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		addr, named := strings.CutPrefix(part, "http://")
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, fmt.Errorf("name server address %q: %w; use ip:port or http://name:port", part, err)
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
+			return nil, fmt.Errorf("name server address %q: use ip:port or http://name:port", part)
+		}
+		// The library refuses a bare DNS name with "IP addr error", and only once a client starts.
+		if _, err := netip.ParseAddr(host); err != nil && !named {
+			return nil, fmt.Errorf("name server address %q: %q is not an IP address; write a DNS name as http://%s", part, host, part)
+		}
+		addrs = append(addrs, addr)
+	}
+	// With no address the library would take one from its own NAMESRV_ADDR variable, or ask a host of Alibaba's.
+	if len(addrs) == 0 {
+		return nil, fmt.Errorf("name server address %q is empty: use ip:port[;ip:port] or http://name:port", namesrv)
+	}
+	return addrs, nil
+}
+
+// clientNamesrv is addrs as the library takes them: with the prefix it leaves a name alone and dials it.
+func clientNamesrv(addrs []string) []string {
+	prefixed := make([]string, len(addrs))
+	for i, addr := range addrs {
+		prefixed[i] = "http://" + addr
+	}
+	return prefixed
+}

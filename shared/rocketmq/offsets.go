@@ -1,0 +1,116 @@
+package rocketmq
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+)
+
+const (
+	requestCommittedOffset = 14
+	requestCommitOffset    = 15
+	requestMaxOffset       = 30
+	requestMinOffset       = 31
+)
+
+// QueueLag is how far a group is behind on one queue.
+type QueueLag struct {
+	Broker    string // the broker's name
+	Queue     int
+	Min       int64 // offset of the oldest message that is still stored
+	Max       int64 // offset that the next message will get
+	Committed int64 // offset that the group will read next; -1: the group never committed
+	Lag       int64 // stored messages that the group has not committed; all of them if it never did
+}
+
+// MaxOffset is the offset that the next message of a queue will get.
+func (a *Admin) MaxOffset(ctx context.Context, q Queue) (int64, error) {
+	offset, _, err := a.offset(ctx, requestMaxOffset, q, "")
+	return offset, err
+}
+
+// MinOffset is the offset of the oldest message of a queue that is still stored.
+func (a *Admin) MinOffset(ctx context.Context, q Queue) (int64, error) {
+	offset, _, err := a.offset(ctx, requestMinOffset, q, "")
+	return offset, err
+}
+
+// CommittedOffset is the offset of a queue that a consumer group will read next, -1 when it never committed.
+func (a *Admin) CommittedOffset(ctx context.Context, q Queue, group string) (int64, error) {
+	offset, found, err := a.offset(ctx, requestCommittedOffset, q, group)
+	if err == nil && !found {
+		return -1, nil
+	}
+	return offset, err
+}
+
+// Lag says how far group is behind on each readable queue of topic, ascending by broker and queue. Queues of
+// a broker that is down are not in the route and so not in the answer.
+func (a *Admin) Lag(ctx context.Context, topic, group string) ([]QueueLag, error) {
+	route, err := a.Route(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	lags := make([]QueueLag, 0, len(route.Readable))
+	for _, q := range route.Readable {
+		lag := QueueLag{Broker: q.Broker, Queue: q.ID}
+		// Committed before Max: the other way round, what is consumed in between would hide a backlog.
+		if lag.Committed, err = a.CommittedOffset(ctx, q, group); err != nil {
+			return nil, err
+		}
+		if lag.Min, err = a.MinOffset(ctx, q); err != nil {
+			return nil, err
+		}
+		if lag.Max, err = a.MaxOffset(ctx, q); err != nil {
+			return nil, err
+		}
+		// Messages that expired unread cannot be read any more; a committed offset above Max is left over from
+		// a broker that lost its store.
+		lag.Lag = max(0, lag.Max-max(lag.Min, lag.Committed))
+		lags = append(lags, lag)
+	}
+	return lags, nil
+}
+
+// commitOffset sets the offset that group will read next, and knows that the broker has taken it.
+func (a *Admin) commitOffset(ctx context.Context, q Queue, group string, offset int64) error {
+	fields := queueFields(q)
+	fields["consumerGroup"] = group
+	fields["commitOffset"] = strconv.FormatInt(offset, 10)
+	answer, err := a.remoting.call(ctx, q.Addr, requestCommitOffset, fields, nil)
+	if err == nil && answer.Code != responseSuccess {
+		err = &responseError{q.Addr, answer.Code, answer.Remark}
+	}
+	if err != nil {
+		return fmt.Errorf("commit offset %d of topic %q queue %d: broker %w", offset, q.Topic, q.ID, err)
+	}
+	return nil
+}
+
+func (a *Admin) offset(ctx context.Context, request int, q Queue, group string) (offset int64, found bool, err error) {
+	fields := queueFields(q)
+	if request == requestCommittedOffset {
+		fields["consumerGroup"] = group
+		// Otherwise the broker says 0 for a group that never committed to a young queue: it could not be told
+		// from one that did.
+		fields["setZeroIfNotFound"] = "false"
+	}
+	answer, err := a.remoting.call(ctx, q.Addr, request, fields, nil)
+	if err == nil && answer.Code == responseNotFound && request == requestCommittedOffset {
+		return 0, false, nil
+	}
+	if err == nil && answer.Code != responseSuccess {
+		err = &responseError{q.Addr, answer.Code, answer.Remark}
+	}
+	if err == nil {
+		offset, err = strconv.ParseInt(answer.ExtFields["offset"], 10, 64)
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("offset of topic %q queue %d: broker %w", q.Topic, q.ID, err)
+	}
+	return offset, true, nil
+}
+
+func queueFields(q Queue) map[string]string {
+	return map[string]string{"topic": q.Topic, "queueId": strconv.Itoa(q.ID), "bname": q.Broker}
+}

@@ -1,0 +1,123 @@
+package rocketmq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/apache/rocketmq-client-go/v2/consumer"
+	"github.com/apache/rocketmq-client-go/v2/primitive"
+)
+
+const (
+	// handoverTimeout is how long the handlers of queues that went to other consumers are waited for.
+	handoverTimeout = 30 * time.Second
+	// handoverPoll is how often that is looked at, and how long the library gets to let a queue go.
+	handoverPoll = 200 * time.Millisecond
+)
+
+// allocate shares the queues out evenly, as the library does by default, and notes which are ours. The library
+// calls it at every rebalance.
+func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue, clients []string) []*primitive.MessageQueue {
+	c := s.consumer
+	ours := consumer.AllocateByAveragely(group, clientID, all, clients)
+	if len(all) == 0 || all[0].Topic != c.cfg.Topic {
+		return ours // of %RETRY%<group>, which the library subscribes to by itself
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A broker that has just restarted does not know us before our next heartbeat, at most 30 s away. The library
+	// would drop all queues until the rebalance after it. They stay ours, as far as the broker gives us the locks.
+	if !slices.Contains(clients, clientID) {
+		return s.share
+	}
+	before := s.assigned
+	s.share = ours
+	s.assigned = make(map[queueKey]bool, len(ours))
+	for _, mq := range ours {
+		s.assigned[queueKey{mq.BrokerName, mq.QueueId}] = true
+	}
+	var lost []queueKey
+	for key := range before {
+		if !s.assigned[key] {
+			lost = append(lost, key)
+		}
+	}
+	if len(lost) > 0 {
+		go s.handOver(clientID, lost)
+	}
+	return ours
+}
+
+// handOver gives queues that a rebalance took away to their next consumer: it waits for their handlers, commits
+// what they acknowledged and unlocks the queues. The library does neither: it drops what a handler acknowledges
+// afterwards, so that the next consumer gets it again, and keeps the locks until they expire at the broker, so
+// that the queues stand still for 60 s (PR #1220). If this fails, that is what happens.
+func (s *session) handOver(clientID string, lost []queueKey) {
+	c := s.consumer
+	ctx, cancel := context.WithTimeout(c.handlers, handoverTimeout)
+	defer cancel()
+	for {
+		// First of all a wait: the library is still letting the queues go.
+		select {
+		case <-ctx.Done():
+			if c.handlers.Err() == nil {
+				c.logger.Warn("queues that went to other consumers stay locked until the lock expires: their handlers are still under way")
+			}
+			return
+		case <-time.After(handoverPoll):
+		}
+		ended := true
+		c.mu.Lock()
+		for _, key := range lost {
+			if q := c.queues[key]; q != nil && q.busy {
+				ended = false
+			}
+		}
+		c.mu.Unlock()
+		if ended {
+			break
+		}
+	}
+	offsets := map[queueKey]int64{}
+	c.mu.Lock()
+	// A queue that has come back meanwhile keeps its lock.
+	lost = slices.DeleteFunc(lost, func(key queueKey) bool { return s.assigned[key] })
+	for _, key := range lost {
+		if q := c.queues[key]; q != nil && q.acked != noOffset {
+			offsets[key] = q.acked
+			q.acked = noOffset // others go on from there
+		}
+	}
+	c.mu.Unlock()
+	if err := c.commitOffsets(ctx, offsets); err != nil {
+		c.logger.Warn("queues went to other consumers without their last offsets", "error", err)
+	}
+	if err := c.unlockQueues(ctx, clientID, lost); err != nil {
+		c.logger.Warn("queues that went to other consumers stay locked until the lock expires", "error", err)
+	}
+}
+
+// unlockQueues takes the lock of a client of this group off queues of the topic.
+func (c *Consumer) unlockQueues(ctx context.Context, clientID string, keys []queueKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	queues, err := c.readable(ctx)
+	if err != nil {
+		return err
+	}
+	byAddr := map[string][]Queue{}
+	for _, q := range queues {
+		if slices.Contains(keys, queueKey{q.Broker, q.ID}) {
+			byAddr[q.Addr] = append(byAddr[q.Addr], q)
+		}
+	}
+	for addr, queues := range byAddr {
+		if err := c.admin.unlock(ctx, addr, c.cfg.Group, clientID, queues); err != nil {
+			return fmt.Errorf("unlock %d queues: %w", len(queues), err)
+		}
+	}
+	return nil
+}

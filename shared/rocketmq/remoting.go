@@ -1,0 +1,174 @@
+package rocketmq
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// callTimeout bounds one request to one address: dialling, sending and the answer.
+	callTimeout = 3 * time.Second
+	// strayFramesMax is how many frames that answer nothing are skipped before a connection is given up.
+	strayFramesMax = 1000
+)
+
+var errClosed = errors.New("rocketmq: admin client is closed")
+
+// responseError is an answer of a server that is not a success.
+type responseError struct {
+	Addr   string
+	Code   int
+	Remark string
+}
+
+func (e *responseError) Error() string {
+	return fmt.Sprintf("%s answered code %d: %s", e.Addr, e.Code, e.Remark)
+}
+
+// remoting sends requests and waits for their answers, one at a time for each address, over one connection
+// for each address.
+type remoting struct {
+	opaque atomic.Int32
+	closed context.Context // done at close: ends the calls under way
+	close  context.CancelFunc
+
+	mu    sync.Mutex
+	lanes map[string]*lane
+}
+
+// lane is the connection to one address; who holds turn may use the rest.
+type lane struct {
+	addr   string
+	turn   chan struct{}
+	conn   net.Conn // nil: not connected
+	reader *bufio.Reader
+}
+
+func newRemoting() *remoting {
+	closed, cancel := context.WithCancel(context.Background())
+	return &remoting{closed: closed, close: cancel, lanes: map[string]*lane{}}
+}
+
+// call sends a request to addr and returns the answer, which may be an error answer. Every request made
+// here may be sent twice without harm.
+func (r *remoting) call(ctx context.Context, addr string, code int, fields map[string]string, body []byte) (command, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	defer context.AfterFunc(r.closed, cancel)()
+	l := r.lane(addr)
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return command{}, r.explain(ctx, addr, ctx.Err())
+	}
+	if r.closed.Err() != nil {
+		return command{}, errClosed
+	}
+	request := command{
+		Code: code, Language: "GO", Version: clientVersion, Opaque: r.opaque.Add(1), ExtFields: fields, Body: body,
+	}
+	reused := l.conn != nil
+	answer, err := l.roundTrip(ctx, request)
+	// A server that restarted has closed the connection that we kept: that says nothing about the server now.
+	if err != nil && reused && ctx.Err() == nil {
+		answer, err = l.roundTrip(ctx, request)
+	}
+	if err != nil {
+		return command{}, r.explain(ctx, addr, err)
+	}
+	return answer, nil
+}
+
+func (r *remoting) explain(ctx context.Context, addr string, err error) error {
+	if r.closed.Err() != nil {
+		return errClosed
+	}
+	// Not "i/o timeout", which is only how the connection was woken.
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return fmt.Errorf("%s did not answer: %w", addr, err)
+}
+
+func (r *remoting) lane(addr string) *lane {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.lanes[addr]
+	if l == nil {
+		l = &lane{addr: addr, turn: make(chan struct{}, 1)}
+		r.lanes[addr] = l
+	}
+	return l
+}
+
+// shutdown ends the calls under way and closes the connections.
+func (r *remoting) shutdown() {
+	r.close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.lanes {
+		l.turn <- struct{}{}
+		l.drop()
+		<-l.turn
+	}
+}
+
+func (l *lane) roundTrip(ctx context.Context, request command) (answer command, err error) {
+	frame, err := encodeFrame(request)
+	if err != nil {
+		return command{}, err
+	}
+	if err := l.connect(ctx); err != nil {
+		return command{}, err
+	}
+	conn := l.conn
+	// The context always ends, by callTimeout. 1 s after the epoch is in the past: it wakes reads and writes.
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer func() {
+		// After an error the connection is in the middle of a frame, or the answer may come later and be taken
+		// for another's. And the deadline that is just being set would hit the next call.
+		if !stop() || err != nil {
+			l.drop()
+		}
+	}()
+	if _, err := conn.Write(frame); err != nil {
+		return command{}, err
+	}
+	for range strayFramesMax {
+		answer, err := readFrame(l.reader)
+		if err != nil {
+			return command{}, err
+		}
+		if answer.isResponse() && answer.Opaque == request.Opaque {
+			return answer, nil
+		}
+	}
+	return command{}, fmt.Errorf("%d frames, none of them the answer to request %d", strayFramesMax, request.Code)
+}
+
+func (l *lane) connect(ctx context.Context) error {
+	if l.conn != nil {
+		return nil
+	}
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", l.addr)
+	if err != nil {
+		return err
+	}
+	l.conn, l.reader = conn, bufio.NewReader(conn)
+	return nil
+}
+
+func (l *lane) drop() {
+	if l.conn != nil {
+		_ = l.conn.Close()
+		l.conn, l.reader = nil, nil
+	}
+}

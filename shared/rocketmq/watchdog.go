@@ -1,0 +1,186 @@
+package rocketmq
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// watchTiming is how the watchdog goes about it.
+type watchTiming struct {
+	every        time.Duration // between two looks
+	stallAfter   time.Duration // without progress, before a queue counts as stalled
+	rebuildEvery time.Duration // at least between two new sessions
+	drain        time.Duration // for the handlers under way before a new session
+}
+
+// A dead consumer's lock lives 60 s and a rebalance may take 20 s more, so that a queue can stand still for that
+// long with nothing wrong.
+var defaultTiming = watchTiming{
+	every: 5 * time.Second, stallAfter: 2 * time.Minute, rebuildEvery: 5 * time.Minute, drain: 30 * time.Second,
+}
+
+// Stalled lists the queues of this consumer that stand still though they have messages, ascending, by number on
+// their broker: the group's committed offset has not moved for 2 minutes, while no handler of this process was
+// called for the queue or is pausing it. Such queues were seen after a broker's restart (rocketmq-client-go
+// #1085). The watchdog logs an error for each and replaces the library's consumer, at most every 5 minutes,
+// when the handlers under way end within 30 s. It does not interrupt a handler that never returns, and does not
+// look at queues that the group has given to other consumers.
+func (c *Consumer) Stalled() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.stalled)
+}
+
+func (c *Consumer) watch(ctx context.Context, done chan<- struct{}) {
+	defer close(done)
+	ticker := time.NewTicker(c.timing.every)
+	defer ticker.Stop()
+	progress := newStallWatch(c.timing.stallAfter)
+	var rebuilt time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		stalled := c.look(ctx, progress)
+		c.mu.Lock()
+		missing := c.session == nil
+		c.mu.Unlock()
+		if missing || len(stalled) > 0 && time.Since(rebuilt) >= c.timing.rebuildEvery {
+			rebuilt = time.Now()
+			c.rebuild(ctx)
+			progress = newStallWatch(c.timing.stallAfter)
+		}
+	}
+}
+
+// look asks the broker for the group's offsets and notes which queues are stalled.
+func (c *Consumer) look(ctx context.Context, progress *stallWatch) []int {
+	ctx, cancel := context.WithTimeout(ctx, c.timing.every)
+	defer cancel()
+	lags, err := c.admin.Lag(ctx, c.cfg.Topic, c.cfg.Group)
+	var stalled []QueueLag
+	if err != nil {
+		// While the broker is away nothing can move, and that is not this consumer's fault.
+		progress.reset()
+		c.logger.Debug("watchdog cannot ask for offsets", "error", err)
+	} else {
+		stalled = progress.observe(time.Now(), lags, c.activity())
+	}
+	c.mu.Lock()
+	before := c.stalled
+	c.stalled = nil
+	for _, lag := range stalled {
+		c.stalled = append(c.stalled, lag.Queue)
+	}
+	slices.Sort(c.stalled)
+	now := slices.Clone(c.stalled)
+	c.mu.Unlock()
+	for _, lag := range stalled {
+		if !slices.Contains(before, lag.Queue) {
+			c.logger.Error("queue stands still though it has messages", "broker", lag.Broker, "queue", lag.Queue,
+				"committed", lag.Committed, "max", lag.Max, "lag", lag.Lag, "for_at_least", c.timing.stallAfter.String())
+		}
+	}
+	return now
+}
+
+// rebuild replaces the session. When the new one cannot be started, the consumer has none and the next look
+// tries again.
+func (c *Consumer) rebuild(ctx context.Context) {
+	c.mu.Lock()
+	old := c.session
+	c.mu.Unlock()
+	if old != nil {
+		drain, cancel := context.WithTimeout(ctx, c.timing.drain)
+		defer cancel()
+		if err := old.drain(drain); err != nil {
+			old.resume()
+			c.logger.Error("cannot replace the stalled RocketMQ consumer now", "error", err)
+			return
+		}
+		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+		defer cancel()
+		if err := old.finish(finish); err != nil {
+			c.logger.Error("stalled RocketMQ consumer did not end cleanly", "error", err)
+		}
+		c.mu.Lock()
+		c.session = nil
+		c.mu.Unlock()
+	}
+	open, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := c.openSession(open); err != nil {
+		c.logger.Error("new RocketMQ consumer did not start, trying again", "error", err)
+		return
+	}
+	c.logger.Warn("replaced the RocketMQ consumer, because queues stood still")
+}
+
+// queueActivity is what this process does with a queue.
+type queueActivity struct {
+	ours     bool // or not known to be another's
+	busy     bool
+	acked    int64
+	activeAt time.Time
+}
+
+func (c *Consumer) activity() func(queueKey) queueActivity {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := make(map[queueKey]queueActivity, len(c.queues))
+	for key, q := range c.queues {
+		known[key] = queueActivity{busy: q.busy, acked: q.acked, activeAt: q.activeAt}
+	}
+	var assigned map[queueKey]bool
+	if c.session != nil {
+		assigned = c.session.assigned
+	}
+	return func(key queueKey) queueActivity {
+		activity, ok := known[key]
+		if !ok {
+			activity.acked = noOffset
+		}
+		activity.ours = assigned == nil || assigned[key]
+		return activity
+	}
+}
+
+// stallWatch remembers since when each queue has made no progress.
+type stallWatch struct {
+	after time.Duration
+	seen  map[queueKey]committedAt
+}
+
+type committedAt struct {
+	committed int64
+	since     time.Time
+}
+
+func newStallWatch(after time.Duration) *stallWatch {
+	return &stallWatch{after: after, seen: map[queueKey]committedAt{}}
+}
+
+func (w *stallWatch) reset() { clear(w.seen) }
+
+// observe notes the group's offsets at a time and returns the queues that are stalled then.
+func (w *stallWatch) observe(now time.Time, lags []QueueLag, activity func(queueKey) queueActivity) []QueueLag {
+	var stalled []QueueLag
+	for _, lag := range lags {
+		key := queueKey{lag.Broker, lag.Queue}
+		a := activity(key)
+		seen, ok := w.seen[key]
+		// What is acknowledged is done, though the library commits it up to 5 s later, or much later when it forgot.
+		backlog := lag.Lag > 0 && a.acked < lag.Max
+		if !ok || !backlog || !a.ours || a.busy || seen.committed != lag.Committed {
+			w.seen[key] = committedAt{lag.Committed, now}
+			continue
+		}
+		if now.Sub(seen.since) >= w.after && now.Sub(a.activeAt) >= w.after {
+			stalled = append(stalled, lag)
+		}
+	}
+	return stalled
+}
