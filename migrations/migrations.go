@@ -41,7 +41,7 @@ func Up(ctx context.Context, db *sql.DB, set Set, log *slog.Logger) error {
 		return fmt.Errorf("migrations %s: %w", set, err)
 	}
 	for _, m := range applied {
-		log.Info("migrated", "set", string(set), "file", m.Source.Path, "took", m.Duration)
+		log.Info("migrated", "set", string(set), "file", m.Source.Path, "took", m.Duration.String())
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
 	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{settlement.TopicSettlement: cfg.SettlementQueues}, log)
-	defer lifecycle.Background(relay.Run)()
+	defer lifecycle.Background(ctx, relay.Run)()
 	orders := store.New(pool, relay.Wake, time.Now)
 
 	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
@@ -66,12 +66,12 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	starting := lifecycle.StartLater(log, "consumer", consumer.Start)
+	starting := lifecycle.StartLater(ctx, log, "consumer", consumer.Start)
 	defer func() {
 		starting.GiveUp()
-		ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
 		defer cancel()
-		err = errors.Join(err, consumer.Stop(ctx))
+		err = errors.Join(err, consumer.Stop(stopping))
 	}()
 
 	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(orders, web.Config{
@@ -93,7 +93,14 @@ func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return lifecycle.Until(ctx, log, "database", func(ctx context.Context) error {
-		return migrations.Up(ctx, db, migrations.Order, log)
+	var wrong error // what waiting does not cure, like a wrong password
+	err = lifecycle.Until(ctx, log, "database", func(ctx context.Context) error {
+		err := migrations.Up(ctx, db, migrations.Order, log)
+		if err != nil && !dbtx.IsTransient(err) {
+			wrong = err
+			return nil
+		}
+		return err
 	})
+	return errors.Join(err, wrong)
 }

@@ -19,7 +19,7 @@ import (
 const (
 	exitStopped = 0 // by a signal, everything under way finished
 	exitFailed  = 1 // could not start, or could not stop cleanly
-	exitConfig  = 2 // the environment is wrong
+	exitConfig  = 2 // the environment or the arguments are wrong
 )
 
 func main() {
@@ -28,7 +28,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "payment-service:", err)
 		os.Exit(exitConfig)
 	}
-	if slices.Equal(os.Args[1:], []string{"healthcheck"}) {
+	args := os.Args[1:]
+	if len(args) > 0 && !slices.Equal(args, []string{"healthcheck"}) {
+		fmt.Fprintf(os.Stderr, "payment-service: unknown arguments %q: it takes none, or healthcheck\n", args)
+		os.Exit(exitConfig)
+	}
+	if len(args) > 0 {
 		if err := lifecycle.Healthcheck(context.Background(), cfg.HTTPAddr); err != nil {
 			fmt.Fprintln(os.Stderr, "payment-service:", err)
 			os.Exit(exitFailed)

@@ -59,7 +59,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
 	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{settlement.TopicOutcome: cfg.OutcomeQueues}, log)
-	defer lifecycle.Background(relay.Run)()
+	defer lifecycle.Background(ctx, relay.Run)()
 	books := store.New(pool, relay.Wake, time.Now)
 	lot := parking.NewLot(pool, settleOne(books), time.Now)
 
@@ -69,12 +69,12 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	starting := lifecycle.StartLater(log, "consumer", consumer.Start)
+	starting := lifecycle.StartLater(ctx, log, "consumer", consumer.Start)
 	defer func() {
 		starting.GiveUp()
-		ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
 		defer cancel()
-		err = errors.Join(err, consumer.Stop(ctx))
+		err = errors.Join(err, consumer.Stop(stopping))
 	}()
 
 	reader := backlog.NewReader(admin,
@@ -100,9 +100,16 @@ func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return lifecycle.Until(ctx, log, "database", func(ctx context.Context) error {
-		return migrations.Up(ctx, db, migrations.Payment, log)
+	var wrong error // what waiting does not cure, like a wrong password
+	err = lifecycle.Until(ctx, log, "database", func(ctx context.Context) error {
+		err := migrations.Up(ctx, db, migrations.Payment, log)
+		if err != nil && !dbtx.IsTransient(err) {
+			wrong = err
+			return nil
+		}
+		return err
 	})
+	return errors.Join(err, wrong)
 }
 
 // settleOne is what an operator's replay does: a batch of one.

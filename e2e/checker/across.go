@@ -57,7 +57,7 @@ func movements(ctx context.Context, db *sql.DB, query string) (map[string]moveme
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	out := map[string]movement{}
 	for rows.Next() {
 		var no string

@@ -99,7 +99,7 @@ func list(ctx context.Context, db *sql.DB, query string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
 		return nil, err

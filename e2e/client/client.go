@@ -91,7 +91,7 @@ func (c *Client) do(req *http.Request, answer any) error {
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was read
+	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, answerMax))
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", req.Method, req.URL, err)

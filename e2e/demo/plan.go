@@ -49,7 +49,7 @@ func newPlan(s *stack.Stack) *plan {
 
 func (p *plan) play(ctx context.Context) (err error) {
 	say("Publishing every settle message again, 0 to %d times, as a producer does that lost its answer.", repeatsMax)
-	if p.repeater, err = traffic.NewRepeater(p.stack.NamesrvAddr, repeatsMax, repeatSeed); err != nil {
+	if p.repeater, err = traffic.NewRepeater(p.stack.NamesrvAddr, repeatsMax, repeatSeed); err != nil { //nolint:contextcheck // a consumer's Start bounds itself
 		return err
 	}
 	defer func() {

@@ -39,7 +39,7 @@ func (p *plan) result(ctx context.Context) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	defer check.Close() //nolint:errcheck // it only read
+	defer func() { _ = check.Close() }()
 	violations, err := check.Check(ctx)
 	if err != nil {
 		return result{}, err
@@ -53,7 +53,7 @@ func (p *plan) count(ctx context.Context) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer admin.Close() //nolint:errcheck // it only read
+	defer func() { _ = admin.Close() }()
 	delivered, err := traffic.Read(ctx, admin, settlement.TopicSettlement, settlement.GroupPayment)
 	if err != nil {
 		return nil, err
@@ -93,12 +93,12 @@ func (p *plan) outcomes(ctx context.Context) (map[string]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer db.Close() //nolint:errcheck // it only read
+	defer db.Close()
 	rows, err := db.QueryContext(ctx, "SELECT outcome, COUNT(*) FROM payment_numbers GROUP BY outcome")
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	counts := map[string]int64{}
 	for rows.Next() {
 		var outcome string
@@ -114,7 +114,7 @@ func (p *plan) outcomes(ctx context.Context) (map[string]int64, error) {
 // print shows the table and the verdict; the error says that the verdict is bad.
 func (r result) print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nWHAT HAPPENED\tNUMBER\tEXPECTED\t") //nolint:errcheck // to the terminal
+	fmt.Fprintln(table, "\nWHAT HAPPENED\tNUMBER\tEXPECTED\t")
 	wrong := 0
 	for _, l := range r.lines {
 		want, mark := fmt.Sprint(l.want), "ok"
@@ -125,13 +125,13 @@ func (r result) print(w io.Writer) error {
 			mark = "WRONG"
 			wrong++
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", l.what, l.got, want, mark) //nolint:errcheck // to the terminal
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", l.what, l.got, want, mark)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	for _, v := range r.violations {
-		fmt.Fprintln(w, "violated", v) //nolint:errcheck // to the terminal
+		fmt.Fprintln(w, "violated", v)
 	}
 	if wrong > 0 || len(r.violations) > 0 {
 		return errors.New("VERDICT: the numbers above are wrong")

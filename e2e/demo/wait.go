@@ -104,12 +104,12 @@ func (p *plan) awaitQuiet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer admin.Close() //nolint:errcheck // it only read
+	defer func() { _ = admin.Close() }()
 	check, err := checker.Open(p.stack.OrderDSN, p.stack.PaymentDSN)
 	if err != nil {
 		return err
 	}
-	defer check.Close() //nolint:errcheck // it only read
+	defer func() { _ = check.Close() }()
 	return until(ctx, func(ctx context.Context) error {
 		for topic, group := range map[string]string{
 			settlement.TopicSettlement: settlement.GroupPayment, settlement.TopicOutcome: settlement.GroupOrder,

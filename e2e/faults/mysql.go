@@ -77,10 +77,10 @@ func (p *MySQL) accept() {
 func (p *MySQL) serve(client, server net.Conn) {
 	var losing atomic.Bool
 	go func() {
-		defer client.Close() //nolint:errcheck // the connection is given up
+		defer client.Close()
 		p.answers(client, server, &losing)
 	}()
-	defer server.Close() //nolint:errcheck // the connection is given up
+	defer server.Close()
 	for {
 		packet, err := readPacket(client)
 		if err != nil {

@@ -82,12 +82,13 @@ func dockerAnswers(ctx context.Context) bool {
 type compose struct {
 	composeSettings
 	w       *workspace
-	release func() error    // gives the run's directory back
-	further map[string]bool // containers that another has started
+	release func() error      // gives the run's directory back
+	ids     map[string]string // containers by the names of their services, as far as known
+	further []string          // containers that another has started, which Compose does not remove
 }
 
 func (w *workspace) compose(c composeSettings) *compose {
-	return &compose{composeSettings: c, w: w, further: map[string]bool{}}
+	return &compose{composeSettings: c, w: w, ids: map[string]string{}}
 }
 
 func upCompose(ctx context.Context, w *workspace, o Options) (*Stack, error) {

@@ -4,38 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// container is the name of the container of a further instance. The first one is left to Compose.
-func (c *compose) container(s *Service) string { return c.Project + "-" + s.Name }
-
-// call runs a command on the service's container: as a Compose service or, for a further instance,
-// as a plain container.
-func (c *compose) call(ctx context.Context, s *Service, command string, flags ...string) (string, error) {
+// container runs a plain docker command on the service's container. Not `docker compose start`: that
+// one starts what the service depends on once more, one-shots included, which takes 20 s.
+func (c *compose) container(ctx context.Context, s *Service, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, composeCall)
 	defer cancel()
-	if c.further[s.Name] {
-		return c.docker(ctx, slices.Concat([]string{command}, flags, []string{c.container(s)})...)
+	id, known := c.ids[s.Name]
+	if !known {
+		out, err := c.run(ctx, composeCall, "ps", "-a", "-q", s.Name)
+		if err != nil {
+			return "", err
+		}
+		if id = strings.TrimSpace(out); id == "" {
+			return "", fmt.Errorf("%s has no container in project %s", s.Name, c.Project)
+		}
+		c.ids[s.Name] = id
 	}
-	return c.run(ctx, composeCall, slices.Concat([]string{command}, flags, []string{s.Name})...)
+	return c.docker(ctx, append(command, id)...)
 }
 
 func (c *compose) start(ctx context.Context, s *Service) error {
-	_, err := c.call(ctx, s, "start")
+	_, err := c.container(ctx, s, "start")
 	return err
 }
 
-func (c *compose) kill(s *Service) error {
-	_, err := c.call(context.Background(), s, "kill", "-s", "SIGKILL")
+func (c *compose) kill(ctx context.Context, s *Service) error {
+	if _, err := c.container(ctx, s, "kill", "-s", "SIGKILL"); err != nil {
+		return err
+	}
+	_, err := c.container(ctx, s, "wait")
 	return err
 }
 
 func (c *compose) stop(ctx context.Context, s *Service) error {
-	if _, err := c.call(ctx, s, "stop", "-t", strconv.Itoa(int(serviceGrace.Seconds()))); err != nil {
+	if _, err := c.container(ctx, s, "stop", "-t", strconv.Itoa(int(serviceGrace.Seconds()))); err != nil {
 		return err
 	}
 	code, err := c.inspect(ctx, s, "{{.State.ExitCode}}")
@@ -74,22 +81,13 @@ func (c *compose) ready(ctx context.Context, s *Service) error {
 }
 
 func (c *compose) inspect(ctx context.Context, s *Service, format string) (string, error) {
-	id := c.container(s)
-	if !c.further[s.Name] {
-		out, err := c.run(ctx, composeCall, "ps", "-a", "-q", s.Name)
-		if err != nil {
-			return "", err
-		}
-		id = strings.TrimSpace(out)
-	}
-	out, err := c.docker(ctx, "inspect", "--format", format, id)
+	out, err := c.container(ctx, s, "inspect", "--format", format)
 	return strings.TrimSpace(out), err
 }
 
 // logTail works after ctx has ended too: what it returns explains why something took too long.
 func (c *compose) logTail(ctx context.Context, s *Service, lines int) string {
-	flags := []string{"--tail", strconv.Itoa(lines)}
-	out, err := c.call(context.WithoutCancel(ctx), s, "logs", flags...)
+	out, err := c.container(context.WithoutCancel(ctx), s, "logs", "--tail", strconv.Itoa(lines))
 	if err != nil {
 		return err.Error()
 	}
@@ -104,21 +102,23 @@ func (c *compose) another(ctx context.Context, binary, name string, env map[stri
 		return nil, err
 	}
 	s := &Service{Name: name, binary: binary, backend: c}
-	args := []string{"run", "-d", "--no-deps", "--name", c.container(s), "-e", "HTTP_ADDR=" + loopback(port)}
+	container := c.Project + "-" + name
+	args := []string{"run", "-d", "--no-deps", "--name", container, "-e", "HTTP_ADDR=" + loopback(port)}
 	for k, v := range env {
 		args = append(args, "-e", k+"="+v)
 	}
 	if _, err := c.run(ctx, composeCall, append(args, binary)...); err != nil {
 		return nil, err
 	}
-	c.further[name] = true
+	c.ids[name] = container
+	c.further = append(c.further, container)
 	return s, nil
 }
 
 func (c *compose) close(ctx context.Context) error {
 	var errs []error
-	for name := range c.further {
-		_, err := c.docker(ctx, "rm", "-f", c.Project+"-"+name)
+	for _, container := range c.further {
+		_, err := c.docker(ctx, "rm", "-f", container)
 		errs = append(errs, err)
 	}
 	errs = append(errs, c.down(ctx, "-v", "-t", "0"))

@@ -186,7 +186,7 @@ func (n *native) start(_ context.Context, s *Service) error {
 	return nil
 }
 
-func (n *native) kill(s *Service) error {
+func (n *native) kill(_ context.Context, s *Service) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err

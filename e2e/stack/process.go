@@ -199,6 +199,7 @@ func (p *process) waitEnd(limit time.Duration) bool {
 // waitReady polls ready until it returns nil, and gives up when the process ends, the limit passes
 // or ctx is done. The error carries the last answer of ready and the end of the process's log.
 func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
+	caller := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready after %s", limit))
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
@@ -208,6 +209,9 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 		err := ready(ctx)
 		if err == nil && alive {
 			return nil
+		}
+		if caller.Err() != nil {
+			return fmt.Errorf("%s: given up: %w", p.name, context.Cause(caller)) // not the server's fault: its log would mislead
 		}
 		if !alive {
 			return fmt.Errorf("%s ended while it started; %s ends with:\n%s", p.name, p.log, tail(p.log, 20))
@@ -233,6 +237,12 @@ func tail(path string, lines int) string {
 		_, _ = f.Seek(-limit, 2)
 	}
 	n, _ := f.Read(buf)
-	all := strings.Split(strings.TrimRight(string(buf[:n]), "\n"), "\n")
+	var all []string
+	for line := range strings.Lines(string(buf[:n])) {
+		// RocketMQ's logging library tells of its own start, in a hundred lines that hide what matters.
+		if !strings.Contains(line, "|-INFO in ") && strings.TrimSpace(line) != "" {
+			all = append(all, strings.TrimRight(line, "\n"))
+		}
+	}
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }

@@ -27,7 +27,7 @@ type Service struct {
 // backend is what runs the services of a stack: processes or containers.
 type backend interface {
 	start(ctx context.Context, s *Service) error
-	kill(s *Service) error
+	kill(ctx context.Context, s *Service) error
 	stop(ctx context.Context, s *Service) error
 	ready(ctx context.Context, s *Service) error
 	logTail(ctx context.Context, s *Service, lines int) string
@@ -36,7 +36,7 @@ type backend interface {
 }
 
 // Kill ends the service by SIGKILL and returns when it is gone.
-func (s *Service) Kill() error { return s.backend.kill(s) }
+func (s *Service) Kill() error { return s.backend.kill(context.Background(), s) }
 
 // Stop asks the service to end by SIGTERM and waits for it; an error means that it had to be killed,
 // or ended with another exit code than 0.

@@ -33,7 +33,7 @@ type Repeater struct {
 // drawn from seed.
 func NewRepeater(namesrv string, timesMax int, seed uint64) (*Repeater, error) {
 	log := slog.New(slog.DiscardHandler)
-	draw := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // G404: a plan that can be run again, not a secret
+	draw := rand.New(rand.NewPCG(seed, seed))
 	r := &Repeater{times: func() int { return draw.IntN(timesMax + 1) }}
 	var err error
 	r.producer, err = rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: namesrv, Group: "repeater", Logger: log})

@@ -12,7 +12,7 @@ import (
 var defaults = config.Config{HTTPAddr: "127.0.0.1:8081", DBName: "orders", DBUser: "orders"}
 
 func TestAWrongValueIsNamedInOneLine(t *testing.T) {
-	for variable, value := range map[string]string{
+	for variable, value := range map[string]string{ //nolint:gosec // G101: wrong values, no credentials
 		"HTTP_ADDR":         "8081",
 		"DB_ADDR":           "localhost",
 		"SETTLEMENT_QUEUES": "many",

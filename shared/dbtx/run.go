@@ -45,7 +45,7 @@ func (p *Pool) Run(ctx context.Context, do func(tx Tx) error) error {
 			return fmt.Errorf("given up after %d runs: %w", retryMax+1, err)
 		}
 		p.retries.WithLabelValues(cause).Inc()
-		pause := rand.N(retryPauseMax * time.Duration(retry+1)) //nolint:gosec // G404: a pause needs no secrecy
+		pause := rand.N(retryPauseMax * time.Duration(retry+1))
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)

@@ -15,9 +15,9 @@ const KeyMaxLength = 255
 
 // Errors that a caller tells its client.
 var (
-	ErrKeyMissing = errors.New("Idempotency-Key header is missing: send a new UUID with every new request and the same one with its retries") //nolint:staticcheck // ST1005: the header's name starts the sentence
-	ErrKeyInvalid = errors.New("Idempotency-Key must be 1 to 255 printable ASCII characters")                                                 //nolint:staticcheck // ST1005: the header's name starts the sentence
-	ErrKeyReused  = errors.New("Idempotency-Key was used for another request: send a new key with a new request")                             //nolint:staticcheck // ST1005: the header's name starts the sentence
+	ErrKeyMissing = errors.New("Idempotency-Key header is missing: send a new UUID with every new request and the same one with its retries")
+	ErrKeyInvalid = errors.New("Idempotency-Key must be 1 to 255 printable ASCII characters")
+	ErrKeyReused  = errors.New("Idempotency-Key was used for another request: send a new key with a new request")
 	ErrInFlight   = errors.New("the first request with this Idempotency-Key is still in flight: try again with the same key")
 )
 

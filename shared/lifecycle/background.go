@@ -5,9 +5,10 @@ import (
 	"sync"
 )
 
-// Background runs a part until the returned function ends it and has seen it end.
-func Background(run func(ctx context.Context)) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+// Background runs a part until the returned function ends it and has seen it end. The
+// part outlives ctx: parts are stopped one after the other, not all when the signal comes.
+func Background(ctx context.Context, run func(ctx context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var part sync.WaitGroup
 	part.Go(func() { run(ctx) })
 	return func() { cancel(); part.Wait() }

@@ -16,9 +16,9 @@ type Later struct {
 }
 
 // StartLater calls start until it succeeds or GiveUp is called.
-func StartLater(log *slog.Logger, name string, start func() error) *Later {
+func StartLater(ctx context.Context, log *slog.Logger, name string, start func() error) *Later {
 	l := &Later{name: name}
-	l.stop = Background(func(ctx context.Context) {
+	l.stop = Background(ctx, func(ctx context.Context) {
 		err := Until(ctx, log, name, func(context.Context) error { return start() })
 		l.started.Store(err == nil)
 	})

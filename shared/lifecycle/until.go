@@ -23,7 +23,7 @@ func Until(ctx context.Context, log *slog.Logger, name string, step func(ctx con
 			return nil
 		}
 		if ctx.Err() == nil {
-			log.Warn("not started yet, trying again", "step", name, "error", err, "pause", pause)
+			log.Warn("not started yet, trying again", "step", name, "error", err, "pause", pause.String())
 		}
 		timer := time.NewTimer(pause)
 		select {

@@ -70,7 +70,7 @@ func (r *Relay) Run(ctx context.Context) {
 		sent, err := r.round(context.WithoutCancel(ctx))
 		switch {
 		case err != nil:
-			r.log.Error("outbox relay: round failed, trying again", "error", err, "pause", pause)
+			r.log.Error("outbox relay: round failed, trying again", "error", err, "pause", pause.String())
 			r.wait(ctx, pause, nil)
 			pause = min(2*pause, pauseMax)
 		case sent == 0:
@@ -83,7 +83,7 @@ func (r *Relay) Run(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	if err := r.lease.release(ctx); err != nil {
-		r.log.Warn("outbox relay: lease not handed back, the next instance waits for its end", "error", err, "ttl", leaseTTL)
+		r.log.Warn("outbox relay: lease not handed back, the next instance waits for its end", "error", err, "ttl", leaseTTL.String())
 	}
 }
 
