@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -82,7 +83,9 @@ func dockerAnswers(ctx context.Context) bool {
 type compose struct {
 	composeSettings
 	w       *workspace
-	release func() error      // gives the run's directory back
+	release func() error // gives the run's directory back
+
+	mu      sync.Mutex
 	ids     map[string]string // containers by the names of their services, as far as known
 	further []string          // containers that another has started, which Compose does not remove
 }

@@ -14,18 +14,29 @@ import (
 func (c *compose) container(ctx context.Context, s *Service, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, composeCall)
 	defer cancel()
-	id, known := c.ids[s.Name]
-	if !known {
-		out, err := c.run(ctx, composeCall, "ps", "-a", "-q", s.Name)
-		if err != nil {
-			return "", err
-		}
-		if id = strings.TrimSpace(out); id == "" {
-			return "", fmt.Errorf("%s has no container in project %s", s.Name, c.Project)
-		}
-		c.ids[s.Name] = id
+	id, err := c.id(ctx, s.Name)
+	if err != nil {
+		return "", err
 	}
 	return c.docker(ctx, append(command, id)...)
+}
+
+func (c *compose) id(ctx context.Context, name string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id, known := c.ids[name]; known {
+		return id, nil
+	}
+	out, err := c.run(ctx, composeCall, "ps", "-a", "-q", name)
+	if err != nil {
+		return "", err
+	}
+	id := strings.TrimSpace(out)
+	if id == "" {
+		return "", fmt.Errorf("%s has no container in project %s", name, c.Project)
+	}
+	c.ids[name] = id
+	return id, nil
 }
 
 func (c *compose) start(ctx context.Context, s *Service) error {
@@ -34,10 +45,14 @@ func (c *compose) start(ctx context.Context, s *Service) error {
 }
 
 func (c *compose) kill(ctx context.Context, s *Service) error {
+	running, err := c.inspect(ctx, s, "{{.State.Running}}")
+	if err != nil || running != "true" {
+		return err // docker refuses to kill what has ended
+	}
 	if _, err := c.container(ctx, s, "kill", "-s", "SIGKILL"); err != nil {
 		return err
 	}
-	_, err := c.container(ctx, s, "wait")
+	_, err = c.container(ctx, s, "wait")
 	return err
 }
 
@@ -110,6 +125,8 @@ func (c *compose) another(ctx context.Context, binary, name string, env map[stri
 	if _, err := c.run(ctx, composeCall, append(args, binary)...); err != nil {
 		return nil, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.ids[name] = container
 	c.further = append(c.further, container)
 	return s, nil

@@ -26,7 +26,7 @@ func (w *workspace) newRun(ctx context.Context, label string) (dir string, relea
 		return "", nil, err
 	}
 	defer unlock()
-	if err := clearDeadRuns(ctx, runs); err != nil {
+	if err := w.clearDeadRuns(ctx, runs); err != nil {
 		return "", nil, err
 	}
 	dir, err = os.MkdirTemp(runs, label+"-")
@@ -55,7 +55,7 @@ func holdRun(dir string) (*os.File, error) {
 	return f, nil
 }
 
-func clearDeadRuns(ctx context.Context, runs string) error {
+func (w *workspace) clearDeadRuns(ctx context.Context, runs string) error {
 	entries, err := os.ReadDir(runs)
 	if err != nil {
 		return fmt.Errorf("clear old runs: %w", err)
@@ -66,22 +66,27 @@ func clearDeadRuns(ctx context.Context, runs string) error {
 		if err != nil {
 			continue // in use
 		}
-		err = removeDeadProject(ctx, dir)
-		var info fs.FileInfo
-		if err == nil {
-			info, err = e.Info()
-		}
-		if err == nil && time.Since(info.ModTime()) > keepLogs {
-			err = os.RemoveAll(dir)
-		} else if err == nil {
-			err = clearRun(dir)
+		// What cannot be cleared now may be by the next run, and is no reason not to start this one.
+		if err := clearDeadRun(ctx, dir, e); err != nil {
+			w.say("%v", err)
 		}
 		_ = held.Close()
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("clear old run: %w", err)
-		}
 	}
 	return nil
+}
+
+func clearDeadRun(ctx context.Context, dir string, e fs.DirEntry) error {
+	if err := removeDeadProject(ctx, dir); err != nil {
+		return err
+	}
+	info, err := e.Info()
+	if err != nil {
+		return err
+	}
+	if time.Since(info.ModTime()) > keepLogs {
+		return os.RemoveAll(dir)
+	}
+	return clearRun(dir)
 }
 
 // clearRun removes the data of a run and keeps its logs.

@@ -26,6 +26,21 @@ var servers = map[string]string{"TEST_MYSQL_DSN": "mysql", "TEST_MARIADB_DSN": "
 // that is dropped at the end. It fails when no server is configured.
 func Each(t *testing.T, set migrations.Set, test func(t *testing.T, db Database)) {
 	t.Helper()
+	EachEmpty(t, func(t *testing.T, d Database) {
+		db, err := d.Pool.SQL()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := migrations.Up(t.Context(), db, set, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		test(t, d)
+	})
+}
+
+// EachEmpty is Each without the migrations.
+func EachEmpty(t *testing.T, test func(t *testing.T, db Database)) {
+	t.Helper()
 	configured := false
 	for variable, name := range servers {
 		dsn := os.Getenv(variable)
@@ -33,7 +48,7 @@ func Each(t *testing.T, set migrations.Set, test func(t *testing.T, db Database)
 			continue
 		}
 		configured = true
-		t.Run(name, func(t *testing.T) { test(t, fresh(t, dsn, set)) })
+		t.Run(name, func(t *testing.T) { test(t, fresh(t, dsn)) })
 	}
 	if !configured {
 		t.Fatal("no database server: set TEST_MYSQL_DSN or TEST_MARIADB_DSN to an administrator's DSN, or run make test, which starts both")
@@ -58,7 +73,7 @@ func (d Database) Open(t *testing.T) *dbtx.Pool {
 	return pool
 }
 
-func fresh(t *testing.T, adminDSN string, set migrations.Set) Database {
+func fresh(t *testing.T, adminDSN string) Database {
 	t.Helper()
 	ctx := context.Background()
 	admin, err := sql.Open("mysql", adminDSN)
@@ -79,12 +94,5 @@ func fresh(t *testing.T, adminDSN string, set migrations.Set) Database {
 	}
 	d := Database{Config: dbtx.Config{Addr: parsed.Addr, Name: name, User: parsed.User, Password: parsed.Passwd}}
 	d.Pool = d.Open(t)
-	db, err := d.Pool.SQL()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := migrations.Up(ctx, db, set, slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
-	}
 	return d
 }
