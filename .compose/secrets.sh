@@ -20,5 +20,14 @@ for name in mysql_root_password orders_password payments_password; do
   fi
 done
 
-install -m 0444 /secrets/orders_password /order/db_password
-install -m 0444 /secrets/payments_password /payment/db_password
+# hand FILE DIRECTORY gives a service its copy. The copy is as old as the database, which was made
+# with it: without this check a lost .secrets/ would show only as a database that refuses everybody.
+hand() {
+  if [ -e "$2/db_password" ] && [ "$(cat "$1")" != "$(cat "$2/db_password")" ]; then
+    echo ".${1#/} is not the password that the database was made with: put the old .secrets/ back, or delete the data with 'docker compose down -v'" >&2
+    exit 1
+  fi
+  install -m 0444 "$1" "$2/db_password"
+}
+hand /secrets/orders_password /order
+hand /secrets/payments_password /payment
