@@ -6,12 +6,6 @@ SHELL := /bin/bash
 GOFUMPT       := mvdan.cc/gofumpt@v0.12.0
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-# What demo, up and the e2e tests run on: auto takes containers where Docker answers, else native servers.
-STACK ?= auto
-# The database of a native stack: mysql, mariadb, or a DSN like root:password@tcp(127.0.0.1:3306)/
-DB ?= mysql
-export STACK DB
-
 GO_DIRS   := e2e migrations order-service payment-service shared
 GENERATED := $(wildcard */internal/httpapi/*.gen.go)
 
@@ -25,8 +19,11 @@ GO_TEST      := go test -count=1 -shuffle=on -timeout=20m
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  STACK=auto|native|compose chooses what demo, up and test run on; DB=mysql|mariadb|DSN"
-	@echo "  the database of a native stack."
+	@echo "  What demo, up and the e2e tests run on:"
+	@echo "    STACK=auto|native|compose  containers where Docker answers (auto, the default), else native servers"
+	@echo "    DB=mysql|mariadb|DSN       database of a native stack: MySQL 8.0.12 (the default), Debian's MariaDB, or a"
+	@echo "                               running server whose user in the DSN may create databases and users, such as"
+	@echo "                               'root:password@tcp(127.0.0.1:3306)/'"
 
 demo: ## start everything, settle real orders with faults in the middle, print a verdict
 	go run ./e2e/demo

@@ -28,10 +28,7 @@ func (w *workspace) build(ctx context.Context) error {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return fmt.Errorf("build the services: %w", err)
 	}
-	fresh, err := os.MkdirTemp(w.path(), "build-")
-	if err != nil {
-		return fmt.Errorf("build the services: %w", err)
-	}
+	fresh := w.path("bin.unfinished")
 	defer os.RemoveAll(fresh)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", fresh+"/", "./"+OrderService, "./"+PaymentService)
 	cmd.Dir = w.root

@@ -44,7 +44,8 @@ func (c *compose) start(ctx context.Context, s *Service) error {
 	return err
 }
 
-func (c *compose) kill(ctx context.Context, s *Service) error {
+func (c *compose) kill(s *Service) error {
+	ctx := context.Background() // container bounds it
 	running, err := c.inspect(ctx, s, "{{.State.Running}}")
 	if err != nil || running != "true" {
 		return err // docker refuses to kill what has ended
@@ -62,7 +63,7 @@ func (c *compose) stop(ctx context.Context, s *Service) error {
 	}
 	code, err := c.inspect(ctx, s, "{{.State.ExitCode}}")
 	if err == nil && code != "0" {
-		err = fmt.Errorf("%s did not end well within %s after SIGTERM: exit code %s; its log ends with:\n%s", s.Name, serviceGrace, code, c.logTail(ctx, s, 20))
+		err = fmt.Errorf("%s did not end well within %s after SIGTERM: exit code %s; its log ends with:\n%s", s.Name, serviceGrace, code, c.tail(ctx, s, 20))
 	}
 	return err
 }
@@ -78,7 +79,7 @@ func (c *compose) ready(ctx context.Context, s *Service) error {
 		switch {
 		case err != nil:
 		case !strings.HasPrefix(state, "running"):
-			return fmt.Errorf("%s: its container is %s; its log ends with:\n%s", s.Name, state, c.logTail(ctx, s, 20))
+			return fmt.Errorf("%s: its container is %s; its log ends with:\n%s", s.Name, state, c.tail(ctx, s, 20))
 		case s.URL != "":
 			err = readyz(ctx, s.URL)
 		case !strings.HasSuffix(state, " healthy"):
@@ -89,7 +90,7 @@ func (c *compose) ready(ctx context.Context, s *Service) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: %w; its log ends with:\n%s", s.Name, context.Cause(ctx), err, c.logTail(ctx, s, 20))
+			return fmt.Errorf("%s: %w: %w; its log ends with:\n%s", s.Name, context.Cause(ctx), err, c.tail(ctx, s, 20))
 		case <-tick.C:
 		}
 	}
@@ -100,8 +101,12 @@ func (c *compose) inspect(ctx context.Context, s *Service, format string) (strin
 	return strings.TrimSpace(out), err
 }
 
-// logTail works after ctx has ended too: what it returns explains why something took too long.
-func (c *compose) logTail(ctx context.Context, s *Service, lines int) string {
+func (c *compose) logTail(s *Service, lines int) string {
+	return c.tail(context.Background(), s, lines)
+}
+
+// tail works after ctx has ended too: what it returns explains why something took too long.
+func (c *compose) tail(ctx context.Context, s *Service, lines int) string {
 	out, err := c.container(context.WithoutCancel(ctx), s, "logs", "--tail", strconv.Itoa(lines))
 	if err != nil {
 		return err.Error()

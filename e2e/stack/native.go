@@ -186,7 +186,7 @@ func (n *native) start(_ context.Context, s *Service) error {
 	return nil
 }
 
-func (n *native) kill(_ context.Context, s *Service) error {
+func (n *native) kill(s *Service) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
@@ -194,7 +194,7 @@ func (n *native) kill(_ context.Context, s *Service) error {
 	return p.stop(0)
 }
 
-func (n *native) stop(ctx context.Context, s *Service) error {
+func (n *native) stop(_ context.Context, s *Service) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ func (n *native) stop(ctx context.Context, s *Service) error {
 		return err
 	}
 	if <-p.ended; p.exit != nil {
-		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, serviceGrace, p.exit, n.logTail(ctx, s, 20))
+		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, serviceGrace, p.exit, n.logTail(s, 20))
 	}
 	return nil
 }
@@ -226,7 +226,7 @@ func (n *native) started(s *Service) (*process, error) {
 	return nil, fmt.Errorf("%s was never started", s.Name)
 }
 
-func (n *native) logTail(_ context.Context, s *Service, lines int) string {
+func (n *native) logTail(s *Service, lines int) string {
 	return tail(filepath.Join(n.dir, "logs", s.Name+".log"), lines)
 }
 

@@ -27,16 +27,16 @@ type Service struct {
 // backend is what runs the services of a stack: processes or containers.
 type backend interface {
 	start(ctx context.Context, s *Service) error
-	kill(ctx context.Context, s *Service) error
+	kill(s *Service) error // whatever context has ended: it is for cleaning up too
 	stop(ctx context.Context, s *Service) error
 	ready(ctx context.Context, s *Service) error
-	logTail(ctx context.Context, s *Service, lines int) string
+	logTail(s *Service, lines int) string
 	another(ctx context.Context, binary, name string, env map[string]string) (*Service, error)
 	close(ctx context.Context) error
 }
 
 // Kill ends the service by SIGKILL and returns when it is gone.
-func (s *Service) Kill() error { return s.backend.kill(context.Background(), s) }
+func (s *Service) Kill() error { return s.backend.kill(s) }
 
 // Stop asks the service to end by SIGTERM and waits for it; an error means that it had to be killed,
 // or ended with another exit code than 0.
@@ -58,7 +58,7 @@ func (s *Service) Restart(ctx context.Context) error {
 func (s *Service) WaitReady(ctx context.Context) error { return s.backend.ready(ctx, s) }
 
 // LogTail returns the last lines of what the service has logged.
-func (s *Service) LogTail(lines int) string { return s.backend.logTail(context.Background(), s, lines) }
+func (s *Service) LogTail(lines int) string { return s.backend.logTail(s, lines) }
 
 func readyz(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyzTimeout)

@@ -78,7 +78,7 @@ func (w *workspace) lock(ctx context.Context, name string) (unlock func(), err e
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if !told {
-			w.say("%s: waiting for another run that works on it", name)
+			w.say("waiting for the other that holds the lock %q", name)
 			told = true
 		}
 		select {
