@@ -5,24 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// Request codes and answer codes of the remoting protocol.
+// Request and answer codes of the remoting protocol.
 const (
-	requestCreateTopic  = 17
-	requestRoute        = 105
-	requestClusterInfo  = 106
-	responseSuccess     = 0
-	responseNoTopic     = 17
-	responseNotFound    = 22
-	topicPerm           = permRead | permWrite
-	topicQueuesMax      = 1024
-	topicVisibleTimeout = 10 * time.Second
-	topicVisiblePoll    = 50 * time.Millisecond
+	requestRoute       = 105
+	requestClusterInfo = 106
+	responseSuccess    = 0
+	responseNoTopic    = 17
+	responseNotFound   = 22
 )
 
 // ErrTopicMissing says that no name server that answered knows the topic: it was not created, or the broker that
@@ -38,7 +32,7 @@ var errNoBroker = errors.New("no broker is registered; is it up, or is one of th
 // for concurrent use. It does not sign its requests: it cannot be used where the broker demands ACL.
 type Admin struct {
 	namesrvs []string
-	prefer   atomic.Int32 // index of the name server that answered last
+	prefer   atomic.Int64 // index of the name server that answered last
 	remoting *remoting
 }
 
@@ -108,58 +102,6 @@ func (a *Admin) Ping(ctx context.Context, topics ...string) error {
 	return nil
 }
 
-// CreateTopic creates an orderly topic (attribute message.type=FIFO) with the given count of queues, or
-// changes an existing one to it, and waits until the name server shows it. It is meant for a cluster of one
-// broker and refuses any other, where the queues would have to be shared out.
-func (a *Admin) CreateTopic(ctx context.Context, topic string, queues int) error {
-	if topic == "" || queues < 1 || queues > topicQueuesMax {
-		return fmt.Errorf("create topic %q with %d queues: a name and 1 to %d queues are needed", topic, queues, topicQueuesMax)
-	}
-	brokers, err := a.masters(ctx)
-	if err != nil {
-		return fmt.Errorf("create topic %q: %w", topic, err)
-	}
-	if len(brokers) != 1 {
-		return fmt.Errorf("create topic %q: name server %s knows %d master brokers, must be 1: wait until the broker has registered, or use mqadmin updateTopic for several",
-			topic, strings.Join(a.namesrvs, ";"), len(brokers))
-	}
-	addr := brokers[0]
-	count := strconv.Itoa(queues)
-	answer, err := a.remoting.call(ctx, addr, requestCreateTopic, map[string]string{
-		"topic": topic, "defaultTopic": "TBW102", "readQueueNums": count, "writeQueueNums": count,
-		"perm": strconv.Itoa(topicPerm), "topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false",
-		"attributes": "+message.type=FIFO",
-	}, nil)
-	if err != nil {
-		return fmt.Errorf("create topic %q: broker %w", topic, err)
-	}
-	// The library's admin package does not look at this answer: a refused topic would pass for created.
-	if answer.Code != responseSuccess {
-		return fmt.Errorf("create topic %q: broker %w", topic, &responseError{addr, answer.Code, answer.Remark})
-	}
-	return a.awaitQueues(ctx, topic, queues)
-}
-
-// awaitQueues waits until the name server knows: the broker tells it after it has answered.
-func (a *Admin) awaitQueues(ctx context.Context, topic string, queues int) error {
-	ctx, cancel := context.WithTimeout(ctx, topicVisibleTimeout)
-	defer cancel()
-	for {
-		route, err := a.Route(ctx, topic)
-		if err == nil && len(route.Writable) == queues && len(route.Readable) == queues {
-			return nil
-		}
-		if err == nil {
-			err = fmt.Errorf("name server shows %d writable queues, want %d", len(route.Writable), queues)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("topic %q was created but cannot be seen: %w", topic, err)
-		case <-time.After(topicVisiblePoll):
-		}
-	}
-}
-
 // masters lists the addresses of the master brokers that the name server knows.
 func (a *Admin) masters(ctx context.Context) ([]string, error) {
 	answer, err := a.askNamesrv(ctx, requestClusterInfo, nil)
@@ -200,7 +142,7 @@ func (a *Admin) askNamesrv(ctx context.Context, code int, fields map[string]stri
 		case answer.Code != responseSuccess:
 			refusal = fmt.Errorf("name server %w", &responseError{a.namesrvs[n], answer.Code, answer.Remark})
 		default:
-			a.prefer.Store(int32(n))
+			a.prefer.Store(int64(n))
 			return answer, nil
 		}
 	}

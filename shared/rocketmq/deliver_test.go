@@ -57,7 +57,7 @@ func TestDeliverAnswers(t *testing.T) {
 		"done":       {func(context.Context, []Delivery) error { return nil }, consumer.ConsumeSuccess, -time.Millisecond, ""},
 		"error":      {func(context.Context, []Delivery) error { return errors.New("no") }, consumer.SuspendCurrentQueueAMoment, pauseMin, "error=no"},
 		"panic":      {func(context.Context, []Delivery) error { panic("oops") }, consumer.SuspendCurrentQueueAMoment, pauseMin, "deliver_test.go"},
-		"nil panic":  {func(context.Context, []Delivery) error { panic(nil) }, consumer.SuspendCurrentQueueAMoment, pauseMin, "panic"}, //nolint:govet // what a handler might do
+		"nil panic":  {func(context.Context, []Delivery) error { panic(nil) }, consumer.SuspendCurrentQueueAMoment, pauseMin, "panic"},
 		"nil access": {func(context.Context, []Delivery) error { var p *Delivery; _ = p.Body; return nil }, consumer.SuspendCurrentQueueAMoment, pauseMin, "nil pointer"},
 	} {
 		s, log := testSession(t, test.handle)

@@ -46,8 +46,8 @@ func encodeFrame(c command) ([]byte, error) {
 			c.Code, len(header), len(c.Body), frameMaxBytes)
 	}
 	frame := make([]byte, 0, 4+length)
-	frame = binary.BigEndian.AppendUint32(frame, uint32(length))
-	frame = binary.BigEndian.AppendUint32(frame, serializerJSON<<24|uint32(len(header)))
+	frame = binary.BigEndian.AppendUint32(frame, uint32(length))                         //nolint:gosec // at most frameMaxBytes
+	frame = binary.BigEndian.AppendUint32(frame, serializerJSON<<24|uint32(len(header))) //nolint:gosec // at most headerMaxBytes
 	frame = append(frame, header...)
 	return append(frame, c.Body...), nil
 }
@@ -63,10 +63,11 @@ func readFrame(r io.Reader) (command, error) {
 	if length < 4 || length > frameMaxBytes {
 		return command{}, fmt.Errorf("%w: length of %d bytes, must be 4 to %d", errFrame, length, frameMaxBytes)
 	}
-	if prefix[4] != serializerJSON {
-		return command{}, fmt.Errorf("%w: serializer %d, only JSON (0) is understood", errFrame, prefix[4])
+	word := binary.BigEndian.Uint32(prefix[4:])
+	if serializer := word >> 24; serializer != serializerJSON {
+		return command{}, fmt.Errorf("%w: serializer %d, only JSON (0) is understood", errFrame, serializer)
 	}
-	headerLength := binary.BigEndian.Uint32(prefix[4:]) & 0xFFFFFF
+	headerLength := word & 0xFFFFFF
 	if headerLength > length-4 {
 		return command{}, fmt.Errorf("%w: header of %d bytes in a frame of %d", errFrame, headerLength, length)
 	}

@@ -2,7 +2,6 @@ package rocketmq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -212,9 +211,9 @@ func eventually(t *testing.T, within time.Duration, check func() error) {
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	err := errors.New("never checked")
 	for {
-		if err = check(); err == nil {
+		err := check()
+		if err == nil {
 			return
 		}
 		select {

@@ -14,7 +14,7 @@ type Message struct {
 	ShardingKey string // what has to stay in order; kept as a property, the queue is not derived from it here
 	Tag         string
 	Body        []byte
-	Properties  map[string]string // user properties; names the broker keeps for itself are refused
+	Properties  map[string]string // names that the broker keeps for itself are refused; an empty value is not sent
 }
 
 // Delivery is one message as it was received. It is shared with later deliveries of the same message: a

@@ -33,12 +33,13 @@ func newNamesrvProxy(t *testing.T) *namesrvProxy {
 			_, _ = io.Copy(io.Discard, client)
 			return
 		}
-		server, err := net.Dial("tcp", target)
+		var dialer net.Dialer
+		server, err := dialer.DialContext(t.Context(), "tcp", target)
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		defer server.Close()
+		defer func() { _ = server.Close() }()
 		go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
 		_, _ = io.Copy(client, server)
 	})
@@ -66,7 +67,7 @@ func TestNameServerAwayLater(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer p.Close()
+			defer func() { _ = p.Close() }()
 			var r record
 			c, err := NewOrderlyConsumer(ConsumerConfig{
 				Namesrv: proxy.addr, Group: group, Topic: topic, BatchMax: 8, Logger: testLogger(t),

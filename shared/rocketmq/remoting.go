@@ -60,7 +60,7 @@ func newRemoting() *remoting {
 func (r *remoting) call(ctx context.Context, addr string, code int, fields map[string]string, body []byte) (command, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	defer context.AfterFunc(r.closed, cancel)()
+	defer context.AfterFunc(r.closed, cancel)() //nolint:contextcheck // closing is not the caller's context
 	l := r.lane(addr)
 	select {
 	case l.turn <- struct{}{}:

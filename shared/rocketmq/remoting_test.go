@@ -14,7 +14,8 @@ import (
 // serve listens on loopback and gives each connection to handle, which gets its number from 1.
 func serve(t *testing.T, handle func(conn net.Conn, number int32)) (addr string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func serve(t *testing.T, handle func(conn net.Conn, number int32)) (addr string)
 				return
 			}
 			go func() {
-				defer conn.Close()
+				defer func() { _ = conn.Close() }()
 				handle(conn, number.Add(1))
 			}()
 		}
@@ -196,8 +197,8 @@ func TestAdminGoesPastASilentNameServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer func() { _ = admin.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
 	defer cancel()
 	if _, err := admin.Route(ctx, topic); err != nil {
 		t.Errorf("route: %v", err)

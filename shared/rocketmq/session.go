@@ -42,7 +42,7 @@ func startSession(c *Consumer) (*session, error) {
 		// The default begins with what comes after the start: messages from before it would never be consumed.
 		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset),
 		consumer.WithConsumeMessageBatchMaxSize(c.cfg.BatchMax),
-		consumer.WithPullBatchSize(int32(max(32, c.cfg.BatchMax))),
+		consumer.WithPullBatchSize(int32(max(32, c.cfg.BatchMax))), //nolint:gosec // at most batchMaxLimit
 		// With a limit the library puts the message into a dead letter queue and goes on: the next message of the
 		// same key would overtake it. -1 is for ever in an orderly consumer.
 		consumer.WithMaxReconsumeTimes(-1),
