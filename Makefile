@@ -43,7 +43,7 @@ test: ## run everything that CI runs: vet, build, all tests on real servers
 .PHONY: test-on-servers
 test-on-servers:
 	$(GO_TEST) -race $(WITH_RACE)
-	$(GO_TEST) -p=1 $(WITHOUT_RACE)
+	$(GO_TEST) -p=1 -parallel=16 $(WITHOUT_RACE)
 
 check: ## format, vet, lint, go.mod tidy, generated files current
 	@unformatted=$$(go run $(GOFUMPT) -l $(GO_DIRS)) && if [ -n "$$unformatted" ]; then \

@@ -69,21 +69,23 @@ func (r rocketmq) broker(classes, dir string) (program, error) {
 	}
 	return java(classes, dir, "broker", "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
 		// The broker makes system topics of both names, which nobody else may create: neither is one of ours.
-		"brokerClusterName":       "settlement-cluster",
-		"brokerName":              "settlement-broker",
-		"brokerIP1":               "127.0.0.1",
-		"brokerIP2":               "127.0.0.1",
-		"bindAddress":             "127.0.0.1",
-		"listenPort":              strconv.Itoa(r.BrokerPort),
-		"namesrvAddr":             r.namesrvAddr(),
-		"storePathRootDir":        store,
-		"storePathCommitLog":      filepath.Join(store, "commitlog"),
-		"autoCreateTopicEnable":   "false",
-		"flushDiskType":           "SYNC_FLUSH",
-		"mappedFileSizeCommitLog": strconv.Itoa(64 << 20),
-		"metricsExporterType":     "PROM",
-		"metricsPromExporterHost": "127.0.0.1",
-		"metricsPromExporterPort": strconv.Itoa(r.MetricsPort),
+		"brokerClusterName":     "settlement-cluster",
+		"brokerName":            "settlement-broker",
+		"brokerIP1":             "127.0.0.1",
+		"brokerIP2":             "127.0.0.1",
+		"bindAddress":           "127.0.0.1",
+		"listenPort":            strconv.Itoa(r.BrokerPort),
+		"namesrvAddr":           r.namesrvAddr(),
+		"storePathRootDir":      store,
+		"storePathCommitLog":    filepath.Join(store, "commitlog"),
+		"autoCreateTopicEnable": "false",
+		"flushDiskType":         "SYNC_FLUSH",
+		// Under load the default of 200 ms refuses sends that a little later would have been stored.
+		"waitTimeMillsInSendQueue": "5000",
+		"mappedFileSizeCommitLog":  strconv.Itoa(64 << 20),
+		"metricsExporterType":      "PROM",
+		"metricsPromExporterHost":  "127.0.0.1",
+		"metricsPromExporterPort":  strconv.Itoa(r.MetricsPort),
 	})
 }
 
