@@ -1,6 +1,9 @@
 -- +goose Up
 
-CREATE TABLE orders (
+-- Every statement may run again: each commits by itself, and a kill between two of them
+-- leaves a part of this file behind.
+
+CREATE TABLE IF NOT EXISTS orders (
     id           CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     customer_id  VARCHAR(64)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     account_id   CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -20,7 +23,7 @@ CREATE TABLE orders (
 
 -- Payment number to order. A row is an outcome that was applied; the primary key is
 -- what makes a second delivery of it change nothing.
-CREATE TABLE payments (
+CREATE TABLE IF NOT EXISTS payments (
     payment_no  CHAR(36)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     order_id    CHAR(36)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     type        VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -31,7 +34,7 @@ CREATE TABLE payments (
     UNIQUE KEY payments_by_order (order_id, seq)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
-CREATE TABLE idempotency_keys (
+CREATE TABLE IF NOT EXISTS idempotency_keys (
     idem_key       VARCHAR(255)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     request_hash   CHAR(64)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     result         TEXT          NOT NULL,
@@ -41,7 +44,7 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (idem_key)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
-CREATE TABLE outbox (
+CREATE TABLE IF NOT EXISTS outbox (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     topic        VARCHAR(127)    NOT NULL,
     sharding_key VARCHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -54,11 +57,11 @@ CREATE TABLE outbox (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
 -- One row: which instance's relay may send, and until when by the database's clock.
-CREATE TABLE outbox_lease (
+CREATE TABLE IF NOT EXISTS outbox_lease (
     id         TINYINT     NOT NULL,
     holder     VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     expires_at DATETIME(6) NOT NULL,
     PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
-INSERT INTO outbox_lease (id, holder, expires_at) VALUES (1, '', '2000-01-01 00:00:00');
+INSERT INTO outbox_lease (id, holder, expires_at) VALUES (1, '', '2000-01-01 00:00:00') ON DUPLICATE KEY UPDATE id = id;

@@ -1,8 +1,11 @@
 -- +goose Up
 
+-- Every statement may run again: each commits by itself, and a kill between two of them
+-- leaves a part of this file behind.
+
 -- Wallets. The merchant and the outside world have no row: their balance is the sum of
 -- their entries, because one row that every payment updates would serialise them all.
-CREATE TABLE accounts (
+CREATE TABLE IF NOT EXISTS accounts (
     id            CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     owner         VARCHAR(128) NOT NULL,
     currency      CHAR(3)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -13,7 +16,7 @@ CREATE TABLE accounts (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
 -- The dedup table. A row is a payment that succeeded or a decline that was recorded.
-CREATE TABLE payment_numbers (
+CREATE TABLE IF NOT EXISTS payment_numbers (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     payment_no   CHAR(36)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     order_id     CHAR(36)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -31,14 +34,14 @@ CREATE TABLE payment_numbers (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
 -- The fence: the last sequence of the order that took effect.
-CREATE TABLE order_progress (
+CREATE TABLE IF NOT EXISTS order_progress (
     order_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     last_seq BIGINT   NOT NULL,
     PRIMARY KEY (order_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
 -- Append only. The rows of one payment number sum to zero.
-CREATE TABLE entries (
+CREATE TABLE IF NOT EXISTS entries (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     payment_no   CHAR(36)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     account_id   CHAR(36)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -52,7 +55,7 @@ CREATE TABLE entries (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
 -- Messages that wait: for an operator (parked) or for their predecessor (waiting).
-CREATE TABLE parked_messages (
+CREATE TABLE IF NOT EXISTS parked_messages (
     id             CHAR(36)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     state          VARCHAR(16)   CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     topic          VARCHAR(127)  NOT NULL,
@@ -77,7 +80,7 @@ CREATE TABLE parked_messages (
     KEY parked_messages_by_state (state, id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
-CREATE TABLE idempotency_keys (
+CREATE TABLE IF NOT EXISTS idempotency_keys (
     idem_key       VARCHAR(255)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     request_hash   CHAR(64)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     result         TEXT          NOT NULL,
@@ -87,7 +90,7 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (idem_key)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
-CREATE TABLE outbox (
+CREATE TABLE IF NOT EXISTS outbox (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     topic        VARCHAR(127)    NOT NULL,
     sharding_key VARCHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -100,11 +103,11 @@ CREATE TABLE outbox (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
 -- One row: which instance's relay may send, and until when by the database's clock.
-CREATE TABLE outbox_lease (
+CREATE TABLE IF NOT EXISTS outbox_lease (
     id         TINYINT     NOT NULL,
     holder     VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     expires_at DATETIME(6) NOT NULL,
     PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
-INSERT INTO outbox_lease (id, holder, expires_at) VALUES (1, '', '2000-01-01 00:00:00');
+INSERT INTO outbox_lease (id, holder, expires_at) VALUES (1, '', '2000-01-01 00:00:00') ON DUPLICATE KEY UPDATE id = id;

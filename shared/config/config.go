@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
 
 	"settlement/shared/dbtx"
+	"settlement/shared/rocketmq"
 )
 
 // Config is the environment of a service. A field without a default here takes the one
@@ -62,11 +64,15 @@ func (c Config) Database() dbtx.Config {
 
 func (c Config) validate() error {
 	for _, a := range []struct{ name, value string }{{"HTTP_ADDR", c.HTTPAddr}, {"DB_ADDR", c.DBAddr}} {
-		if _, _, err := net.SplitHostPort(a.value); err != nil {
-			return fmt.Errorf("%s is %q, must be host:port", a.name, a.value)
+		_, port, err := net.SplitHostPort(a.value)
+		if _, badPort := strconv.ParseUint(port, 10, 16); err != nil || badPort != nil {
+			return fmt.Errorf("%s is %q, must be host:port with a port of 0 to 65535", a.name, a.value)
 		}
 	}
-	for _, s := range []struct{ name, value string }{{"DB_NAME", c.DBName}, {"DB_USER", c.DBUser}, {"NAMESRV_ADDR", c.Namesrv}} {
+	if err := rocketmq.ValidateNamesrv(c.Namesrv); err != nil {
+		return fmt.Errorf("NAMESRV_ADDR: %w", err)
+	}
+	for _, s := range []struct{ name, value string }{{"DB_NAME", c.DBName}, {"DB_USER", c.DBUser}} {
 		if s.value == "" {
 			return fmt.Errorf("%s is empty, must be set", s.name)
 		}

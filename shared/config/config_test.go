@@ -14,7 +14,8 @@ var defaults = config.Config{HTTPAddr: "127.0.0.1:8081", DBName: "orders", DBUse
 func TestAWrongValueIsNamedInOneLine(t *testing.T) {
 	for variable, value := range map[string]string{ //nolint:gosec // G101: wrong values, no credentials
 		"HTTP_ADDR":         "8081",
-		"DB_ADDR":           "localhost",
+		"DB_ADDR":           "localhost:",
+		"NAMESRV_ADDR":      "rubbish",
 		"SETTLEMENT_QUEUES": "many",
 		"OUTCOME_QUEUES":    "0",
 		"CONSUME_BATCH_MAX": "100000",

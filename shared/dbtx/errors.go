@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -17,15 +18,22 @@ var ErrCommitUnknown = errors.New("outcome of COMMIT is unknown")
 
 // Server error numbers. Source: MySQL 8.4 error reference; the same in MariaDB 10.11.
 const (
-	errDuplicateKey       = 1062
-	errLockWait           = 1205
-	errDeadlock           = 1213
-	errTooManyConnections = 1040
-	errShutdown           = 1053
-	errReadOnly           = 1290
-	errQueryInterrupted   = 1317
-	errConnectionKilled   = 1927
+	errDuplicateKey = 1062
+	errLockWait     = 1205
+	errDeadlock     = 1213
 )
+
+// transientNumbers are the server being away, full, busy or slow.
+var transientNumbers = []uint16{
+	errLockWait, errDeadlock,
+	1040, 1203, 1226, // too many connections: of the server, of a user, of an account's limit
+	1053, 1079, 1927, 3169, // shut down, killed
+	1290, 1792, 1836, // read only, as after a failover
+	1021, 1114, 1041, 1037, // disk full, table full, out of memory
+	1129, 1152, 1158, 1159, 1160, 1161, 1184, // connection blocked, aborted, or a packet lost on the way
+	1180, 1206, // COMMIT failed, lock table full
+	1317, 3024, 1969, 4031, // interrupted, statement or idle time-out
+}
 
 // again marks an error that another run of the whole transaction can cure.
 type again struct {
@@ -52,8 +60,7 @@ func IsLockWait(err error) bool { return number(err) == errLockWait }
 // IsTransient reports whether err comes from the database being away, busy or slow and
 // not from what it was asked: the same request can succeed later.
 func IsTransient(err error) bool {
-	switch number(err) {
-	case errLockWait, errDeadlock, errTooManyConnections, errShutdown, errReadOnly, errQueryInterrupted, errConnectionKilled:
+	if slices.Contains(transientNumbers, number(err)) {
 		return true
 	}
 	var netErr net.Error

@@ -22,6 +22,13 @@ const (
 	// lockWaitSeconds is InnoDB's lock wait, the shortest it takes. The default of 50 s
 	// would hold a request far longer than its caller waits.
 	lockWaitSeconds = "1"
+
+	// idleTransactionSeconds is how long the server keeps a silent session, and with it the
+	// locks of its transaction. A process that is frozen or cut off cannot end it itself,
+	// and the default is 8 hours. It is above transactionTimeout.
+	idleTransactionSeconds = "15"
+	// connIdleMax is below it, so that the pool never hands out a connection that the server ends.
+	connIdleMax = 10 * time.Second
 )
 
 // Config names a MySQL-compatible database and who asks.
@@ -53,6 +60,7 @@ func driverConfig(cfg Config) *mysql.Config {
 	c.Logger = &mysql.NopLogger{}
 	c.Params = map[string]string{
 		"innodb_lock_wait_timeout": lockWaitSeconds,
+		"wait_timeout":             idleTransactionSeconds,
 		"time_zone":                "'+00:00'",
 		"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 	}

@@ -24,6 +24,7 @@ func newPool(connector driver.Connector, metrics prometheus.Registerer) (*Pool, 
 	sqlDB.SetMaxOpenConns(connsMax)
 	sqlDB.SetMaxIdleConns(connsMax)
 	sqlDB.SetConnMaxLifetime(connLifetimeMax)
+	sqlDB.SetConnMaxIdleTime(connIdleMax)
 	db, err := gorm.Open(gormmysql.New(gormmysql.Config{
 		Conn:                      sqlDB,
 		SkipInitializeWithVersion: true, // it would ask the server now, which may be away

@@ -2,9 +2,9 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,15 +14,17 @@ import (
 )
 
 const (
-	// roundMax is how many rows one round reads.
-	roundMax = 1024
+	// pageRows is how many rows are read at once, pagesMax how many such pages in one round.
+	pageRows = 1024
+	pagesMax = 16
 	// pollInterval finds the rows of other instances, whose commits do not wake this relay.
 	pollInterval = 200 * time.Millisecond
-	// pauseMin and pauseMax bound the growing pause after a failed round.
+	// pauseMin and pauseMax bound the growing pause of a queue that fails, and of the relay
+	// when the database does.
 	pauseMin = 100 * time.Millisecond
 	pauseMax = 3 * time.Second
-	// releaseTimeout bounds handing back the lease at the end.
-	releaseTimeout = 3 * time.Second
+	// endTimeout bounds the last round and handing back the lease.
+	endTimeout = 8 * time.Second
 )
 
 // Send publishes one batch to one queue of a topic that has queues queues. A nil error
@@ -36,6 +38,7 @@ type Relay struct {
 	send   Send
 	queues map[string]int // queue count by topic
 	poll   time.Duration
+	failed map[place]failure // queues whose last send failed
 	lease  lease
 	wake   chan struct{}
 	log    *slog.Logger
@@ -48,6 +51,7 @@ func NewRelay(pool *dbtx.Pool, send Send, queues map[string]int, log *slog.Logge
 		send:   send,
 		queues: queues,
 		poll:   pollInterval,
+		failed: map[place]failure{},
 		lease:  lease{pool: pool, holder: uuid.NewString()},
 		wake:   make(chan struct{}, 1),
 		log:    log,
@@ -62,8 +66,9 @@ func (r *Relay) Wake() {
 	}
 }
 
-// Run sends until ctx is done, then hands the lease back. The round under way is
-// finished first: cut off, its messages would be sent again by whoever comes next.
+// Run sends until ctx is done, then what is there at that moment once more, and hands
+// the lease back. A round under way is finished first: cut off, its messages would be
+// sent again by whoever comes next.
 func (r *Relay) Run(ctx context.Context) {
 	pause := pauseMin
 	for ctx.Err() == nil {
@@ -80,8 +85,11 @@ func (r *Relay) Run(ctx context.Context) {
 			pause = pauseMin
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
+	if _, err := r.round(ctx); err != nil {
+		r.log.Warn("outbox relay: last round failed, what is left is sent by the next instance", "error", err)
+	}
 	if err := r.lease.release(ctx); err != nil {
 		r.log.Warn("outbox relay: lease not handed back, the next instance waits for its end", "error", err, "ttl", leaseTTL.String())
 	}
@@ -97,38 +105,50 @@ func (r *Relay) wait(ctx context.Context, d time.Duration, wake <-chan struct{})
 	}
 }
 
-// round sends what is there, at most roundMax rows, and returns how many were sent and
-// deleted. The next round starts when every queue of this one is done: rows that failed
-// are read again before any later row of their queue.
-func (r *Relay) round(ctx context.Context) (int, error) {
+// round sends what is there and returns how many rows were sent and deleted. It begins
+// with the oldest row, always: a smaller id can be committed after a larger one was
+// sent. Queues that fail are passed over, and the pages behind their rows are read too,
+// so that they hold up nobody else.
+func (r *Relay) round(ctx context.Context) (sent int, err error) {
 	held, err := r.lease.hold(ctx)
 	if err != nil || !held {
 		return 0, err
 	}
-	// Rows added under one sharding key have ids in commit order, because their
-	// transactions were serialised. A smaller id that commits later belongs to another
-	// key, and the next round finds it: nothing here depends on the last id seen.
-	var rows []row
-	if err := r.pool.Read(ctx).Order("id").Limit(roundMax).Find(&rows).Error; err != nil {
-		return 0, fmt.Errorf("read outbox: %w", err)
+	after := uint64(0)
+	passed := map[place]bool{} // queues whose rows were passed over in this round: later ones must not overtake them
+	for range pagesMax {
+		var rows []row
+		if err := r.pool.Read(ctx).Where("id > ?", after).Order("id").Limit(pageRows).Find(&rows).Error; err != nil {
+			return sent, fmt.Errorf("read outbox: %w", err)
+		}
+		confirmed := r.sendLanes(ctx, r.openLanes(rows, passed), passed)
+		if err := r.delete(ctx, confirmed); err != nil {
+			return sent, err
+		}
+		sent += len(confirmed)
+		if len(rows) < pageRows || !r.lease.coversSend() {
+			break
+		}
+		after = rows[len(rows)-1].ID
 	}
-	if len(rows) == 0 {
-		return 0, nil
-	}
-	lanes, laneErr := r.lanes(rows)
-	confirmed, sendErr := r.sendLanes(ctx, lanes)
-	deleteErr := r.delete(ctx, confirmed)
-	return len(confirmed), errors.Join(laneErr, sendErr, deleteErr)
+	return sent, nil
 }
 
-// delete removes exactly the rows that the broker confirmed.
+// delete removes exactly the rows that the broker confirmed. Joined to the list of ids
+// they are looked up one by one: with WHERE id IN (…) naming nearly the whole table, the
+// optimizer scans it instead, and waits for every row that another transaction has
+// inserted and not committed.
 func (r *Relay) delete(ctx context.Context, ids []uint64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	err := r.pool.Run(ctx, func(tx dbtx.Tx) error {
-		return tx.DB().Where("id IN ?", ids).Delete(&row{}).Error
-	})
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = id
+	}
+	query := "DELETE o FROM (SELECT ? AS id" + strings.Repeat(" UNION ALL SELECT ?", len(ids)-1) + ") AS sent" +
+		" STRAIGHT_JOIN outbox AS o ON o.id = sent.id"
+	err := r.pool.Run(ctx, func(tx dbtx.Tx) error { return tx.DB().Exec(query, args...).Error })
 	if err != nil {
 		return fmt.Errorf("delete %d sent rows from the outbox, they will be sent again: %w", len(ids), err)
 	}

@@ -46,7 +46,7 @@ func encodeFrame(c command) ([]byte, error) {
 			c.Code, len(header), len(c.Body), frameMaxBytes)
 	}
 	frame := make([]byte, 0, 4+length)
-	frame = binary.BigEndian.AppendUint32(frame, uint32(length))                         //nolint:gosec // at most frameMaxBytes
+	frame = binary.BigEndian.AppendUint32(frame, uint32(length))
 	frame = binary.BigEndian.AppendUint32(frame, serializerJSON<<24|uint32(len(header))) //nolint:gosec // at most headerMaxBytes
 	frame = append(frame, header...)
 	return append(frame, c.Body...), nil

@@ -45,3 +45,9 @@ func clientNamesrv(addrs []string) []string {
 	}
 	return prefixed
 }
+
+// ValidateNamesrv says whether namesrv has the form that every client here takes; it asks nobody.
+func ValidateNamesrv(namesrv string) error {
+	_, err := parseNamesrv(namesrv)
+	return err
+}

@@ -97,7 +97,9 @@ func (b *batchState) readSuccessors(tx dbtx.Tx, orders []string) (accounts []str
 
 func (b *batchState) lockProgress(tx dbtx.Tx, orders []string) error {
 	var rows []progressRow
-	err := tx.DB().Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+	// By the primary key, said explicitly: for a large part of a small table the optimizer
+	// scans instead, and a scan waits for rows that others have locked.
+	err := tx.DB().Table("order_progress FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Where("order_id IN ?", orders).Order("order_id").Find(&rows).Error
 	if err != nil {
 		return fmt.Errorf("lock progress: %w", err)
@@ -110,7 +112,7 @@ func (b *batchState) lockProgress(tx dbtx.Tx, orders []string) error {
 
 func (b *batchState) lockAccounts(tx dbtx.Tx, accounts []string) error {
 	var rows []accountRow
-	err := tx.DB().Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+	err := tx.DB().Table("accounts FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Where("id IN ?", accounts).Order("id").Find(&rows).Error
 	if err != nil {
 		return fmt.Errorf("lock accounts: %w", err)

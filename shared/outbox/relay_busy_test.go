@@ -1,0 +1,127 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"settlement/e2e/stack/testdb"
+	"settlement/e2e/wait"
+	"settlement/migrations"
+	"settlement/shared/dbtx"
+	"settlement/shared/outbox"
+	"settlement/shared/rocketmq"
+)
+
+var errAway = errors.New("the broker of this queue is away")
+
+// elsewhere is a key whose queue is not key's.
+func elsewhere(key string) string {
+	for i := 0; ; i++ {
+		if other := fmt.Sprint("other-", i); outbox.QueueOf(other, queues) != outbox.QueueOf(key, queues) {
+			return other
+		}
+	}
+}
+
+// A queue that fails holds up nobody else, even when its rows fill a whole page.
+func TestAFailingQueueDoesNotStarveTheOthers(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		tp := newTape()
+		rows := make([]string, outbox.PageRows)
+		for i := range rows {
+			rows[i] = fmt.Sprint(i)
+		}
+		good := elsewhere("bad")
+		add(t, db.Pool, "bad", rows...)
+		add(t, db.Pool, good, "m")
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+			if queue == outbox.QueueOf("bad", queues) {
+				return errAway
+			}
+			return tp.send(ctx, topic, queue, count, m)
+		})
+		wait.Until(t, limit, func() error {
+			if len(tp.of(good)) == 0 {
+				return errors.New("a row of a healthy queue is not sent")
+			}
+			return nil
+		})
+	})
+}
+
+// A round that is slow on another queue outlasts the pause of the one that failed: the
+// rows on its later pages must still not overtake.
+func TestASlowRoundDoesNotLetRowsOvertake(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		tp := newTape()
+		want := make([]string, outbox.PageRows+10)
+		for i := range want {
+			want[i] = fmt.Sprint(i)
+		}
+		slow := elsewhere("k")
+		add(t, db.Pool, slow, "m")
+		add(t, db.Pool, "k", want...)
+		var failed, slept sync.Once
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (err error) {
+			if queue == outbox.QueueOf(slow, queues) {
+				slept.Do(func() { <-time.After(500 * time.Millisecond) }) // a slow broker
+			} else {
+				failed.Do(func() { err = errAway })
+			}
+			if err != nil {
+				return err
+			}
+			return tp.send(ctx, topic, queue, count, m)
+		})
+		wait.Until(t, limit, emptied(db.Pool))
+		if got := tp.of("k"); !slices.Equal(got, want) {
+			t.Errorf("%d messages were sent, the first is %s; want %d in order", len(got), got[0], len(want))
+		}
+	})
+}
+
+// Deleting what was sent must not wait for rows that other transactions have inserted
+// and not committed: they may stay open for long.
+func TestAnOpenTransactionDoesNotHoldUpTheRelay(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		release, inserted := make(chan struct{}), make(chan struct{})
+		other := make(chan error, 1)
+		go func() {
+			other <- db.Open(t).Run(context.WithoutCancel(t.Context()), func(tx dbtx.Tx) error {
+				if err := addTx(tx, "other", "uncommitted"); err != nil {
+					return err
+				}
+				close(inserted)
+				select { // below the time after which the transaction would be ended
+				case <-release:
+				case <-time.After(8 * time.Second):
+					return errors.New("the relay waited for this transaction")
+				}
+				return nil
+			})
+		}()
+		<-inserted
+		tp := newTape()
+		start(t, db.Pool, tp.send)
+		for _, n := range []int{1, 5, 20, 100, 1000} {
+			rows := make([]string, n)
+			for i := range rows {
+				rows[i] = fmt.Sprintf("%d-%d", n, i)
+			}
+			add(t, db.Pool, "k", rows...)
+			wait.Until(t, limit, emptied(db.Pool))
+		}
+		close(release)
+		if err := <-other; err != nil {
+			t.Error(err)
+		}
+		if got := len(tp.of("k")); got != 1126 {
+			t.Errorf("%d messages were sent for 1126 rows", got)
+		}
+	})
+}
