@@ -26,8 +26,8 @@ import (
 const migrateTimeout = 2 * time.Minute
 
 // run is the service from start to stop. Parts start in the order they are written here
-// and stop in the opposite one: no new requests, no new messages, the outbox sent as far
-// as it is, connections closed. It needs the database to start; the broker may come later.
+// and stop in the opposite one: no new requests, no new messages, the outbox sent
+// once more, connections closed. It needs the database to start; the broker may come later.
 func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"settlement/payment-service/internal/store"
 	"settlement/shared/config"
 	"settlement/shared/dbtx"
+	"settlement/shared/idempotency"
 	"settlement/shared/lifecycle"
 	"settlement/shared/outbox"
 	"settlement/shared/rocketmq"
@@ -28,8 +30,8 @@ import (
 const migrateTimeout = 2 * time.Minute
 
 // run is the service from start to stop. Parts start in the order they are written here
-// and stop in the opposite one: no new requests, no new messages, the outbox sent as far
-// as it is, connections closed. It needs the database to start; the broker may come later.
+// and stop in the opposite one: no new requests, no new messages, the outbox sent
+// once more, connections closed. It needs the database to start; the broker may come later.
 func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -115,7 +117,13 @@ func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
 // settleOne is what an operator's replay does: a batch of one.
 func settleOne(books *store.Store) parking.Settle {
 	return func(ctx context.Context, in settlement.Instruction, d rocketmq.Delivery) error {
-		_, err := books.SettleBatch(ctx, []store.Received{{Instruction: in, Delivery: d}})
+		summary, err := books.SettleBatch(ctx, []store.Received{{Instruction: in, Delivery: d}})
+		if err == nil && len(summary.Stale) > 0 {
+			return &idempotency.Refusal{
+				Code:   parking.CodeNotReplayable,
+				Detail: fmt.Sprintf("seq %d of order %s was decided under another payment number", in.Seq, in.OrderID),
+			}
+		}
 		return err
 	}
 }

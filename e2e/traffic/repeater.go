@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -43,10 +44,13 @@ func NewRepeater(namesrv string, timesMax int, seed uint64) (*Repeater, error) {
 	r.consumer, err = rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: namesrv, Group: "repeater-" + uuid.NewString(), Topic: settlement.TopicSettlement, BatchMax: 32, Logger: log,
 	}, r.handle)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = r.consumer.Start()
 	}
-	return r, r.consumer.Start()
+	if err != nil {
+		return nil, errors.Join(err, r.producer.Close())
+	}
+	return r, nil
 }
 
 // Published is how many repeats were stored.

@@ -12,6 +12,7 @@ import (
 
 	"settlement/e2e/faults"
 	"settlement/e2e/stack/testdb"
+	"settlement/e2e/wait"
 	"settlement/migrations"
 	"settlement/shared/dbtx"
 )
@@ -194,4 +195,32 @@ func TestAServerThatIsAwayIsTransient(t *testing.T) {
 	if !dbtx.IsTransient(err) {
 		t.Errorf("error %v has to be transient", err)
 	}
+}
+
+// A process that is frozen or cut off in the middle of a transaction cannot end it. The
+// server does, so that its locks do not stop everybody else for hours.
+func TestASilentTransactionIsEndedByTheServer(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		setup(t, db.Pool)
+		frozen, err := db.Open(t).SQL()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx, err := frozen.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback() }()
+		if _, err := tx.ExecContext(t.Context(), "UPDATE fight SET n = 100 WHERE id = 1"); err != nil {
+			t.Fatal(err)
+		}
+		wait.Until(t, 30*time.Second, func() error {
+			return db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
+				return tx.DB().Exec("UPDATE fight SET n = n + 1 WHERE id = 1").Error
+			})
+		})
+		if n := count(t, db.Pool, 1); n != 1 {
+			t.Errorf("row is %d, want 1: the silent transaction must have been rolled back", n)
+		}
+	})
 }

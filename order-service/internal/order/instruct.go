@@ -10,7 +10,7 @@ import (
 // message that carries the instruction, or a *NotAllowedError.
 func (o Order) Instruct(t settlement.InstructionType, paymentNo string, now time.Time) (Order, settlement.Instruction, error) {
 	next, ok := o.Status.Next(t)
-	if !ok {
+	if !ok || o.Seq == settlement.SeqMax {
 		wanted := "settled"
 		if t == settlement.Refund {
 			wanted = "refunded"

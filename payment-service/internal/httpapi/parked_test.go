@@ -25,7 +25,7 @@ func (s service) park(t *testing.T, body []byte) string {
 	if len(page.Items) == 1 {
 		offset = page.Items[0].Offset + 1
 	}
-	err := s.lot.Park(t.Context(), rocketmq.Delivery{
+	_, err := s.lot.Park(t.Context(), rocketmq.Delivery{
 		Topic: settlement.TopicSettlement, Queue: 3, Offset: offset, MessageID: "7F00000100002A9F00000000000186A0",
 		Body: body, Properties: map[string]string{"KEYS": "k"},
 	}, "poison message: not the JSON of this message")

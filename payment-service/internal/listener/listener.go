@@ -58,8 +58,12 @@ func (l *Listener) read(ctx context.Context, batch []rocketmq.Delivery) ([]store
 			instructions = append(instructions, store.Received{Instruction: in, Delivery: d})
 			continue
 		}
-		if err := l.lot.Park(ctx, d, err.Error()); err != nil {
-			return nil, err
+		parked, parkErr := l.lot.Park(ctx, d, err.Error())
+		if parkErr != nil {
+			return nil, parkErr
+		}
+		if !parked {
+			continue // delivered again
 		}
 		l.metrics.instructions.WithLabelValues("poison").Inc()
 		l.log.Error("message parked", "reason", err, "queue", d.Queue, "offset", d.Offset, "message_id", d.MessageID, "key", d.Key)
@@ -95,6 +99,10 @@ func (l *Listener) settle(ctx context.Context, instructions []store.Received) (e
 		return err
 	}
 	l.metrics.count(summary)
+	for _, in := range summary.Stale {
+		l.log.Warn("instruction changes nothing: its place in the order is taken by another payment number",
+			"type", in.Type, "payment_no", in.PaymentNo, "order_id", in.OrderID, "seq", in.Seq)
+	}
 	for _, m := range summary.Decided {
 		l.log.Info("instruction decided", "type", m.Type, "outcome", m.Outcome, "reason", m.Reason,
 			"payment_no", m.PaymentNo, "order_id", m.OrderID, "seq", m.Seq)

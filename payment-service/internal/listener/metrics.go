@@ -34,7 +34,7 @@ func (m *Metrics) count(s store.Summary) {
 		m.instructions.WithLabelValues(string(d.Outcome)).Inc()
 	}
 	m.instructions.WithLabelValues("repeated").Add(float64(s.Repeated))
-	m.instructions.WithLabelValues("stale").Add(float64(s.Stale))
+	m.instructions.WithLabelValues("stale").Add(float64(len(s.Stale)))
 	m.instructions.WithLabelValues("waiting").Add(float64(s.Waiting))
 	m.instructions.WithLabelValues("released").Add(float64(s.Released))
 }

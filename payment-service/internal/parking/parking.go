@@ -12,6 +12,8 @@ var ErrNotFound = errors.New("parked message not found")
 
 // Limits of what is kept of a message; longer text is cut.
 const (
+	payloadMaxBytes     = 4 << 20 // what a broker takes by default; a compressed message can unpack to more
+	messageIDMaxLength  = 64
 	reasonMaxLength     = 1024
 	propertiesMaxLength = 32 << 10
 )

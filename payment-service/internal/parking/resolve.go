@@ -2,11 +2,11 @@ package parking
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
-	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
@@ -41,9 +41,14 @@ func (l *Lot) Replay(ctx context.Context, req idempotency.Request, id string) (R
 		}
 		// Settled first and marked afterwards: after a crash between the two, the next
 		// replay finds the payment number and only marks.
-		if err := l.settle(ctx, in, rocketmq.Delivery{
-			Topic: r.Topic, Queue: r.QueueID, Offset: r.QueueOffset, MessageID: r.MessageID, Body: r.Payload,
-		}); err != nil {
+		d, err := r.delivery()
+		if err != nil {
+			return Record{}, err
+		}
+		var refusal *idempotency.Refusal
+		if err := l.settle(ctx, in, d); errors.As(err, &refusal) {
+			return l.refuse(ctx, req, refusal)
+		} else if err != nil {
 			return Record{}, err
 		}
 	}

@@ -43,13 +43,19 @@ func newRow(d rocketmq.Delivery, state State, reason string, now time.Time) (row
 		return row{}, fmt.Errorf("encode message properties: %w", err)
 	}
 	if len(properties) > propertiesMaxLength {
-		properties = []byte("{}") // a message that cannot be parked would block its queue
+		properties = []byte("{}")
 	}
 	sum := sha256.Sum256(d.Body)
+	payload := append([]byte{}, d.Body[:min(len(d.Body), payloadMaxBytes)]...) // not NULL when it is empty
+	if len(payload) < len(d.Body) {
+		reason = fmt.Sprintf("payload cut from %d bytes; %s", len(d.Body), reason)
+	}
+	// Whatever a sender put into the message has to fit: one that cannot be parked would
+	// stop its queue for ever.
 	return row{
 		ID: uuid.Must(uuid.NewV7()).String(), State: state,
-		Topic: d.Topic, QueueID: d.Queue, QueueOffset: d.Offset, MessageID: d.MessageID,
-		Payload: d.Body, PayloadSHA256: hex.EncodeToString(sum[:]), Properties: string(properties),
+		Topic: d.Topic, QueueID: d.Queue, QueueOffset: d.Offset, MessageID: cut(d.MessageID, messageIDMaxLength),
+		Payload: payload, PayloadSHA256: hex.EncodeToString(sum[:]), Properties: string(properties),
 		Reason: cut(reason, reasonMaxLength), Attempts: 1, CreatedAt: now, UpdatedAt: now,
 	}, nil
 }
@@ -58,6 +64,14 @@ func newRow(d rocketmq.Delivery, state State, reason string, now time.Time) (row
 func (r row) withInstruction(in settlement.Instruction) row {
 	r.PaymentNo, r.OrderID, r.Seq = &in.PaymentNo, &in.OrderID, &in.Seq
 	return r
+}
+
+// delivery is the message as it came.
+func (r row) delivery() (rocketmq.Delivery, error) {
+	rec, err := r.record()
+	return rocketmq.Delivery{
+		Topic: r.Topic, Queue: r.QueueID, Offset: r.QueueOffset, MessageID: r.MessageID, Body: r.Payload, Properties: rec.Properties,
+	}, err
 }
 
 func (r row) record() (Record, error) {

@@ -30,18 +30,17 @@ func Successors(tx dbtx.Tx, orderIDs []string) ([]Successor, error) {
 		if err != nil {
 			return nil, fmt.Errorf("waiting message %s: %w", r.ID, err)
 		}
-		rec, err := r.record()
+		d, err := r.delivery()
 		if err != nil {
 			return nil, err
 		}
-		successors = append(successors, Successor{ID: r.ID, Instruction: in, Delivery: rocketmq.Delivery{
-			Topic: r.Topic, Queue: r.QueueID, Offset: r.QueueOffset, MessageID: r.MessageID, Body: r.Payload, Properties: rec.Properties,
-		}})
+		successors = append(successors, Successor{ID: r.ID, Instruction: in, Delivery: d})
 	}
 	return successors, nil
 }
 
-// Wait keeps successors until their predecessor is done.
+// Wait keeps successors until their predecessor is done. One that is parked already, and
+// was replayed too early, waits under the record that it has.
 func Wait(tx dbtx.Tx, now time.Time, successors []Successor) error {
 	for _, s := range successors {
 		r, err := newRow(s.Delivery, Waiting, fmt.Sprintf("predecessor of seq %d is not done", s.Instruction.Seq), now)
@@ -49,6 +48,15 @@ func Wait(tx dbtx.Tx, now time.Time, successors []Successor) error {
 			return err
 		}
 		r = r.withInstruction(s.Instruction)
+		moved := tx.DB().Model(&row{}).Where("topic = ? AND queue_id = ? AND queue_offset = ? AND payload_sha256 = ? AND state = ?",
+			r.Topic, r.QueueID, r.QueueOffset, r.PayloadSHA256, Parked).
+			Select("state", "payment_no", "order_id", "seq", "reason", "updated_at").Updates(r)
+		if moved.Error != nil {
+			return fmt.Errorf("keep payment %s waiting: %w", s.Instruction.PaymentNo, moved.Error)
+		}
+		if moved.RowsAffected == 1 {
+			continue
+		}
 		if err := tx.DB().Create(&r).Error; err != nil {
 			return fmt.Errorf("keep payment %s waiting: %w", s.Instruction.PaymentNo, err)
 		}

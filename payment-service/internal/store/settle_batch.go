@@ -20,11 +20,11 @@ type Received struct {
 
 // Summary is what became of a batch.
 type Summary struct {
-	Decided  []payment.Movement // took effect now, released successors included
-	Repeated int                // payment number known: changed nothing
-	Stale    int                // behind the fence under another payment number: changed nothing
-	Waiting  int                // kept until their predecessor is done
-	Released int                // how many had been waiting and wait no more
+	Decided  []payment.Movement       // took effect now, released successors included
+	Repeated int                      // payment number known: changed nothing
+	Stale    []settlement.Instruction // behind the fence under another payment number: changed nothing
+	Waiting  int                      // kept until their predecessor is done
+	Released int                      // how many had been waiting and wait no more
 }
 
 // SettleBatch settles instructions of one queue, in order, in one transaction: payment

@@ -119,7 +119,7 @@ func TestALateWriterStopsAtTheFence(t *testing.T) {
 		b.settle(received(settlement.Settle, order, 1, wallet, cny(30), 0), received(settlement.Refund, order, 2, wallet, cny(30), 1))
 		// The same places of the order under other payment numbers.
 		late := b.settle(received(settlement.Settle, order, 1, wallet, cny(30), 7), received(settlement.Settle, order, 2, wallet, cny(30), 8))
-		if late.Stale != 2 || len(late.Decided) != 0 {
+		if len(late.Stale) != 2 || len(late.Decided) != 0 {
 			t.Errorf("late writer: %+v, want 2 stale", late)
 		}
 		b.wantBalance(wallet, 100)
@@ -206,7 +206,7 @@ func TestDuplicateKeyRace(t *testing.T) {
 		if err := <-other; err != nil {
 			t.Fatal(err)
 		}
-		if s := <-done; s.Stale != 1 || len(s.Decided) != 0 {
+		if s := <-done; len(s.Stale) != 1 || len(s.Decided) != 0 {
 			t.Errorf("%+v, want the loser of the race to find the winner's progress", s)
 		}
 		b.wantBalance(wallet, 100)

@@ -10,9 +10,13 @@ import (
 // decide takes one instruction past the fence and, if it was due, whoever waited for it.
 func (b *batchState) decide(r Received) error {
 	in := r.Instruction
+	if b.known[in.PaymentNo] { // released in this batch already
+		b.summary.Repeated++
+		return nil
+	}
 	switch b.ledger.Fence(in) {
 	case payment.Stale:
-		b.summary.Stale++
+		b.summary.Stale = append(b.summary.Stale, in)
 		return nil
 	case payment.Ahead:
 		b.keepWaiting(r)
@@ -60,7 +64,7 @@ func (b *batchState) keepWaiting(r Received) {
 		if first.Instruction.PaymentNo == r.Instruction.PaymentNo {
 			b.summary.Repeated++
 		} else {
-			b.summary.Stale++ // the first to claim a place of an order has it
+			b.summary.Stale = append(b.summary.Stale, r.Instruction) // the first to claim a place of an order has it
 		}
 		return
 	}

@@ -1,0 +1,130 @@
+package listener_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"settlement/e2e/stack/testdb"
+	"settlement/migrations"
+	"settlement/payment-service/internal/listener"
+	"settlement/payment-service/internal/parking"
+	"settlement/payment-service/internal/store"
+	"settlement/shared/dbtx"
+	"settlement/shared/money"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
+)
+
+// desk is a listener on a fresh database.
+type desk struct {
+	t        *testing.T
+	pool     *dbtx.Pool
+	listener *listener.Listener
+	registry *prometheus.Registry
+}
+
+// openDesk keeps parked messages in lot's pool and settles in books'.
+func openDesk(t *testing.T, lot, books *dbtx.Pool) *desk {
+	t.Helper()
+	d := &desk{t: t, pool: lot, registry: prometheus.NewRegistry()}
+	d.listener = listener.New(store.New(books, func() {}, time.Now), parking.NewLot(lot, nil, time.Now),
+		listener.NewMetrics(d.registry), slog.New(slog.DiscardHandler))
+	return d
+}
+
+func instruction(seq int64) []byte {
+	body, err := json.Marshal(settlement.Instruction{
+		Version: settlement.Version, Type: settlement.Settle, PaymentNo: uuid.NewString(), OrderID: uuid.NewString(), Seq: seq,
+		AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1}, RequestedAt: time.Now().UTC(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	return body
+}
+
+func (d *desk) wantCount(from string, want int64) {
+	d.t.Helper()
+	var got int64
+	if err := d.pool.Read(d.t.Context()).Raw("SELECT COUNT(*) FROM " + from).Scan(&got).Error; err != nil {
+		d.t.Fatal(err)
+	}
+	if got != want {
+		d.t.Errorf("%d rows in %s, want %d", got, from, want)
+	}
+}
+
+// counted is the value of settlement_instructions_total for a result.
+func (d *desk) counted(result string) float64 {
+	d.t.Helper()
+	families, err := d.registry.Gather()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "settlement_instructions_total" && m.GetLabel()[0].GetValue() == result {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
+}
+
+// Whatever a sender puts into a message, it can be parked: one that cannot would stop
+// its queue for ever.
+func TestAnyMessageCanBeParked(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		d := openDesk(t, db.Pool, db.Pool)
+		poison := []rocketmq.Delivery{
+			{MessageID: strings.Repeat("u", 65), Body: []byte("x")},
+			{MessageID: "\xff\xfe", Body: []byte("\xff\xfe")},
+			{MessageID: "m", Body: bytes.Repeat([]byte{0}, 17<<20)}, // compressed, it passes the broker's limit
+			{MessageID: "m", Body: []byte{}},
+			{MessageID: "m"},
+			{MessageID: "m", Body: []byte("y"), Properties: map[string]string{"long": strings.Repeat("p", 40_000), "bad": "\xff"}},
+			{MessageID: strings.Repeat("u", 65), Body: instruction(2)}, // no poison: it waits
+		}
+		for i, p := range poison {
+			p.Topic, p.Offset = settlement.TopicSettlement, int64(i)
+			good := rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: int64(100 + i), MessageID: "g", Body: instruction(1)}
+			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{p, good}); err != nil {
+				t.Errorf("message %d stops its queue: %.200v", i, err)
+			}
+		}
+		d.wantCount("parked_messages WHERE state = 'parked'", int64(len(poison)-1))
+		d.wantCount("parked_messages WHERE state = 'waiting'", 1)
+		d.wantCount("payment_numbers", int64(len(poison)))
+	})
+}
+
+func TestAPoisonMessageThatComesAgainIsParkedAndCountedOnce(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		away, err := dbtx.Open(dbtx.Config{Addr: "127.0.0.1:1", Name: "n", User: "u"}, prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = away.Close() }()
+		d := openDesk(t, db.Pool, away)
+		batch := []rocketmq.Delivery{
+			{Topic: settlement.TopicSettlement, Offset: 1, MessageID: "a", Body: []byte("x")},
+			{Topic: settlement.TopicSettlement, Offset: 2, MessageID: "b", Body: instruction(1)},
+		}
+		for range 3 { // the other message of the batch fails, so both come again
+			if err := d.listener.Handle(t.Context(), batch); !dbtx.IsTransient(err) {
+				t.Fatalf("error %v, want a transient one", err)
+			}
+		}
+		d.wantCount("parked_messages", 1)
+		if n := d.counted("poison"); n != 1 {
+			t.Errorf("one poison message was counted %v times", n)
+		}
+	})
+}
