@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -18,7 +17,6 @@ import (
 	"settlement/payment-service/internal/store"
 	"settlement/shared/config"
 	"settlement/shared/dbtx"
-	"settlement/shared/idempotency"
 	"settlement/shared/lifecycle"
 	"settlement/shared/outbox"
 	"settlement/shared/rocketmq"
@@ -63,7 +61,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{settlement.TopicOutcome: cfg.OutcomeQueues}, log)
 	defer lifecycle.Background(ctx, relay.Run)()
 	books := store.New(pool, relay.Wake, time.Now)
-	lot := parking.NewLot(pool, settleOne(books), time.Now)
+	lot := parking.NewLot(pool, books.Replay, time.Now)
 
 	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Topic: settlement.TopicSettlement, BatchMax: cfg.ConsumeBatchMax, Logger: log,
@@ -112,18 +110,4 @@ func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
 		return err
 	})
 	return errors.Join(err, wrong)
-}
-
-// settleOne is what an operator's replay does: a batch of one.
-func settleOne(books *store.Store) parking.Settle {
-	return func(ctx context.Context, in settlement.Instruction, d rocketmq.Delivery) error {
-		summary, err := books.SettleBatch(ctx, []store.Received{{Instruction: in, Delivery: d}})
-		if err == nil && len(summary.Stale) > 0 {
-			return &idempotency.Refusal{
-				Code:   parking.CodeNotReplayable,
-				Detail: fmt.Sprintf("seq %d of order %s was decided under another payment number", in.Seq, in.OrderID),
-			}
-		}
-		return err
-	}
 }

@@ -1,5 +1,11 @@
 package checker
 
+// The accounts without a row: the other sides of every movement.
+const (
+	merchant = "00000000-0000-7000-8000-000000000001"
+	outside  = "00000000-0000-7000-8000-000000000002"
+)
+
 // paymentRules look at the payments database alone.
 var paymentRules = []rule{
 	{Money, "entries of a payment number do not sum to zero", `
@@ -11,17 +17,27 @@ var paymentRules = []rule{
 		GROUP BY a.id, a.balance_minor HAVING a.balance_minor <> COALESCE(SUM(e.amount_minor), 0)`},
 	{Money, "a wallet is below zero", `
 		SELECT id AS account_id, balance_minor FROM accounts WHERE balance_minor < 0`},
-	{Money, "an entry has another amount than its payment", `
-		SELECT e.payment_no, e.account_id, e.amount_minor, p.amount_minor AS payment_minor
+	{Money, "an entry is not what its payment asks of that account", `
+		SELECT e.payment_no, e.account_id, e.amount_minor, e.currency, p.outcome, p.account_id AS payer, p.amount_minor AS payment_minor
 		FROM entries e JOIN payment_numbers p ON p.payment_no = e.payment_no
-		WHERE ABS(e.amount_minor) <> p.amount_minor OR e.currency <> p.currency`},
+		WHERE e.currency <> p.currency OR e.kind <> p.type OR NOT (e.amount_minor <=> CASE
+			WHEN e.account_id = p.account_id AND p.outcome = 'paid' THEN -p.amount_minor
+			WHEN e.account_id = p.account_id AND p.outcome = 'refunded' THEN p.amount_minor
+			WHEN e.account_id = '` + merchant + `' AND p.outcome = 'paid' THEN p.amount_minor
+			WHEN e.account_id = '` + merchant + `' AND p.outcome = 'refunded' THEN -p.amount_minor END)`},
+	{Money, "an entry is on no account, or in another currency than the account", `
+		SELECT e.payment_no, e.account_id, e.amount_minor, e.currency
+		FROM entries e LEFT JOIN accounts a ON a.id = e.account_id
+		WHERE e.account_id NOT IN ('` + merchant + `', '` + outside + `') AND NOT (a.currency <=> e.currency)`},
 	{Double, "a payment number is there more than once", `
 		SELECT payment_no, COUNT(*) AS times FROM payment_numbers GROUP BY payment_no HAVING COUNT(*) > 1`},
 	{Double, "a payment number moved a wallet more than once", `
 		SELECT payment_no, account_id, COUNT(*) AS times FROM entries GROUP BY payment_no, account_id HAVING COUNT(*) > 1`},
-	{Double, "an order is paid more than once, or refunded more often than paid", `
-		SELECT order_id, SUM(outcome = 'paid') AS paid, SUM(outcome = 'refunded') AS refunded FROM payment_numbers
-		GROUP BY order_id HAVING SUM(outcome = 'paid') - SUM(outcome = 'refunded') NOT IN (0, 1)`},
+	{Double, "an order is paid while it is paid, or refunded while it is not", `
+		SELECT p.order_id, p.seq, p.payment_no, p.outcome FROM payment_numbers p
+		WHERE p.outcome IN ('paid', 'refunded') AND (p.outcome = 'paid') <> (
+			SELECT SUM(q.outcome = 'paid') - SUM(q.outcome = 'refunded') FROM payment_numbers q
+			WHERE q.order_id = p.order_id AND q.seq <= p.seq)`},
 	{Lost, "a message waits in the outbox", `
 		SELECT id, topic, message_key, created_at FROM outbox`},
 	{Lost, "an instruction waits for its predecessor", `
@@ -55,7 +71,12 @@ var orderRules = []rule{
 		FROM orders o LEFT JOIN payments p ON p.order_id = o.id
 		GROUP BY o.id, o.seq HAVING COUNT(p.payment_no) <> o.seq`},
 	{All, "an order's status is not its last outcome", `
-		SELECT o.id AS order_id, o.status, p.payment_no, p.outcome
-		FROM orders o JOIN payments p ON p.order_id = o.id AND p.seq = o.seq
-		WHERE o.status <> p.outcome OR o.payment_no <> p.payment_no`},
+		SELECT o.id AS order_id, o.seq, o.status, o.payment_no, p.payment_no AS applied, p.outcome
+		FROM orders o LEFT JOIN payments p ON p.order_id = o.id AND p.seq = o.seq
+		WHERE o.status NOT IN ('settling', 'refunding') AND NOT CASE WHEN o.seq = 0
+			THEN o.status = 'created' AND o.payment_no IS NULL
+			ELSE o.status <=> p.outcome AND o.payment_no <=> p.payment_no END`},
+	{All, "an outcome was applied to an order that is not there", `
+		SELECT p.payment_no, p.order_id, p.seq, p.outcome
+		FROM payments p LEFT JOIN orders o ON o.id = p.order_id WHERE o.id IS NULL`},
 }
