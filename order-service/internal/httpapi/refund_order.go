@@ -1,34 +1,8 @@
 package httpapi
 
-import (
-	"net/http"
+import "github.com/gin-gonic/gin"
 
-	"github.com/gin-gonic/gin"
-
-	"settlement/shared/idempotency"
-	"settlement/shared/web"
-)
-
-// RefundOrder accepts the instruction to refund an order.
+// RefundOrder accepts the instruction to refund a paid order.
 func (a *API) RefundOrder(c *gin.Context, id OrderID, params RefundOrderParams) {
-	if err := web.Invalid(web.CheckID("id", id)); err != nil {
-		fail(c, err)
-		return
-	}
-	if err := web.DecodeEmpty(c); err != nil {
-		fail(c, err)
-		return
-	}
-	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST "+orderPath(id)+"/refund", struct{}{})
-	if err != nil {
-		fail(c, err)
-		return
-	}
-	accepted, err := a.store.Refund(c.Request.Context(), req, id, web.Traceparent(c))
-	if err != nil {
-		fail(c, err)
-		return
-	}
-	c.Header("Location", orderPath(id))
-	c.JSON(http.StatusAccepted, newAccepted(accepted))
+	a.instruct(c, id, params.IdempotencyKey, "refund", a.store.Refund)
 }

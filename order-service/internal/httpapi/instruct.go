@@ -1,0 +1,39 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"settlement/order-service/internal/order"
+	"settlement/shared/idempotency"
+	"settlement/shared/web"
+)
+
+// accept is a store's method that takes an instruction for an order.
+type accept func(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error)
+
+// instruct answers POST /v1/orders/{id}/<name>.
+func (a *API) instruct(c *gin.Context, id OrderID, key, name string, accept accept) {
+	if err := web.Invalid(web.CheckID("id", id)); err != nil {
+		fail(c, err)
+		return
+	}
+	if err := web.DecodeEmpty(c); err != nil {
+		fail(c, err)
+		return
+	}
+	req, err := idempotency.NewRequest(key, "POST "+orderPath(id)+"/"+name, struct{}{})
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	accepted, err := accept(c.Request.Context(), req, id, web.Traceparent(c))
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.Header("Location", orderPath(id))
+	c.JSON(http.StatusAccepted, newAccepted(accepted))
+}
