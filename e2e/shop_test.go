@@ -17,7 +17,6 @@ import (
 	"settlement/e2e/wait"
 	"settlement/shared/money"
 	"settlement/shared/rocketmq"
-	"settlement/shared/settlement"
 )
 
 const (
@@ -149,20 +148,7 @@ func (s *shop) wantBalance(wallet string, minor int64) {
 // quiet waits until every message was acknowledged.
 func (s *shop) quiet(limit time.Duration) {
 	s.t.Helper()
-	wait.Until(s.t, limit, func() error {
-		for topic, group := range map[string]string{
-			settlement.TopicSettlement: settlement.GroupPayment, settlement.TopicOutcome: settlement.GroupOrder,
-		} {
-			count, err := traffic.Read(s.t.Context(), s.admin, topic, group)
-			if err != nil {
-				return err
-			}
-			if count.Lag > 0 {
-				return fmt.Errorf("%d messages of %s are not acknowledged", count.Lag, topic)
-			}
-		}
-		return nil
-	})
+	wait.Until(s.t, limit, func() error { return traffic.Quiet(s.t.Context(), s.admin) })
 }
 
 // wantBooksRight waits until the stack is quiet and every invariant holds.

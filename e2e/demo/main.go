@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -45,7 +46,11 @@ func demo(ctx context.Context) (err error) {
 		}
 	}()
 	say("Up on %s with %s: orders at %s, payments at %s.", s.On, s.DB, s.OrderURL, s.PaymentURL)
-	plan := newPlan(s)
+	plan, err := newPlan(s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, plan.close()) }()
 	if err := plan.play(ctx); err != nil {
 		return err
 	}

@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"settlement/e2e/checker"
 	"settlement/e2e/client"
 	"settlement/e2e/stack"
 	"settlement/e2e/traffic"
 	"settlement/shared/money"
+	"settlement/shared/rocketmq"
 )
 
 // The cast. Rich customers can pay all their orders; the poor one can pay poorPaid of
@@ -36,6 +39,8 @@ const (
 type plan struct {
 	stack    *stack.Stack
 	api      *client.Client
+	admin    *rocketmq.Admin
+	check    *checker.Checker
 	wallets  []string // the poor customer's is the last
 	orders   []client.Order
 	accepted int // instructions that got 202
@@ -43,9 +48,19 @@ type plan struct {
 	repeater *traffic.Repeater
 }
 
-func newPlan(s *stack.Stack) *plan {
-	return &plan{stack: s, api: client.New(s.OrderURL, s.PaymentURL)}
+func newPlan(s *stack.Stack) (*plan, error) {
+	admin, err := rocketmq.NewAdmin(s.NamesrvAddr)
+	if err != nil {
+		return nil, err
+	}
+	check, err := checker.Open(s.OrderDSN, s.PaymentDSN)
+	if err != nil {
+		return nil, errors.Join(err, admin.Close())
+	}
+	return &plan{stack: s, api: client.New(s.OrderURL, s.PaymentURL), admin: admin, check: check}, nil
 }
+
+func (p *plan) close() error { return errors.Join(p.admin.Close(), p.check.Close()) }
 
 func (p *plan) play(ctx context.Context) (err error) {
 	say("Publishing every settle message again, 0 to %d times, as a producer does that lost its answer.", repeatsMax)

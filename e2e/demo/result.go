@@ -10,7 +10,6 @@ import (
 
 	"settlement/e2e/checker"
 	"settlement/e2e/traffic"
-	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
@@ -35,12 +34,7 @@ type result struct {
 }
 
 func (p *plan) result(ctx context.Context) (result, error) {
-	check, err := checker.Open(p.stack.OrderDSN, p.stack.PaymentDSN)
-	if err != nil {
-		return result{}, err
-	}
-	defer func() { _ = check.Close() }()
-	violations, err := check.Check(ctx)
+	violations, err := p.check.Check(ctx)
 	if err != nil {
 		return result{}, err
 	}
@@ -49,12 +43,7 @@ func (p *plan) result(ctx context.Context) (result, error) {
 }
 
 func (p *plan) count(ctx context.Context) ([]line, error) {
-	admin, err := rocketmq.NewAdmin(p.stack.NamesrvAddr)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = admin.Close() }()
-	delivered, err := traffic.Read(ctx, admin, settlement.TopicSettlement, settlement.GroupPayment)
+	delivered, err := traffic.Read(ctx, p.admin, settlement.TopicSettlement, settlement.GroupPayment)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,6 @@ import (
 
 	"settlement/e2e/checker"
 	"settlement/e2e/traffic"
-	"settlement/shared/rocketmq"
-	"settlement/shared/settlement"
 )
 
 const (
@@ -100,29 +98,11 @@ func (p *plan) repeatOldest(ctx context.Context) error {
 
 // awaitQuiet returns when every message was acknowledged and every outbox is empty.
 func (p *plan) awaitQuiet(ctx context.Context) error {
-	admin, err := rocketmq.NewAdmin(p.stack.NamesrvAddr)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = admin.Close() }()
-	check, err := checker.Open(p.stack.OrderDSN, p.stack.PaymentDSN)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = check.Close() }()
 	return until(ctx, func(ctx context.Context) error {
-		for topic, group := range map[string]string{
-			settlement.TopicSettlement: settlement.GroupPayment, settlement.TopicOutcome: settlement.GroupOrder,
-		} {
-			count, err := traffic.Read(ctx, admin, topic, group)
-			if err != nil {
-				return err
-			}
-			if count.Lag > 0 {
-				return fmt.Errorf("%d messages of %s are not acknowledged", count.Lag, topic)
-			}
+		if err := traffic.Quiet(ctx, p.admin); err != nil {
+			return err
 		}
-		violations, err := check.Check(ctx)
+		violations, err := p.check.Check(ctx)
 		if err == nil && len(violations) > 0 && violations[0].Invariant == checker.Lost {
 			err = errors.New(violations[0].String())
 		}

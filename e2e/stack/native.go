@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"settlement/shared/settlement"
 )
 
 // serviceGrace is more than the services need: SHUTDOWN_TIMEOUT (20 s) for requests, and again for batches.
@@ -161,8 +163,8 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 		"DB_USER="+a.User,
 		"DB_PASSWORD="+a.Password,
 		"NAMESRV_ADDR="+n.RocketMQ.namesrvAddr(),
-		"SETTLEMENT_QUEUES="+strconv.Itoa(SettlementQueues),
-		"OUTCOME_QUEUES="+strconv.Itoa(OutcomeQueues),
+		"SETTLEMENT_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
+		"OUTCOME_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 	)
 	return program{
 		name: name, path: n.w.path("bin", binary), env: append(env, extra...), dir: n.dir,

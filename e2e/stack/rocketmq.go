@@ -11,6 +11,7 @@ import (
 	"time"
 
 	mq "settlement/shared/rocketmq"
+	"settlement/shared/settlement"
 )
 
 const (
@@ -149,10 +150,10 @@ func (r rocketmq) brokerReady(ctx context.Context) error {
 // createTopics makes the topics of the contract; those that are there already stay as they are.
 func (r rocketmq) createTopics(ctx context.Context) error {
 	return r.withAdmin(func(a *mq.Admin) error {
-		if err := a.CreateTopic(ctx, SettlementTopic, SettlementQueues); err != nil {
+		if err := a.CreateTopic(ctx, settlement.TopicSettlement, settlement.DefaultQueues); err != nil {
 			return err
 		}
-		return a.CreateTopic(ctx, OutcomeTopic, OutcomeQueues)
+		return a.CreateTopic(ctx, settlement.TopicOutcome, settlement.DefaultQueues)
 	})
 }
 

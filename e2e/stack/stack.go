@@ -12,14 +12,6 @@ import (
 	"time"
 )
 
-// The topics and their queue counts; both are of the contract (see README).
-const (
-	SettlementTopic  = "settlement"
-	OutcomeTopic     = "payment-outcome"
-	SettlementQueues = 8
-	OutcomeQueues    = 8
-)
-
 // closeTimeout bounds what Up does to clean up after its own failure.
 const closeTimeout = 2 * time.Minute
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
 )
 
 // Count is how many messages a topic has taken and how many its group has not done.
@@ -25,4 +26,20 @@ func Read(ctx context.Context, admin *rocketmq.Admin, topic, group string) (c Co
 		c.Lag += q.Lag
 	}
 	return c, nil
+}
+
+// Quiet returns nil when both services have acknowledged every message.
+func Quiet(ctx context.Context, admin *rocketmq.Admin) error {
+	for topic, group := range map[string]string{
+		settlement.TopicSettlement: settlement.GroupPayment, settlement.TopicOutcome: settlement.GroupOrder,
+	} {
+		count, err := Read(ctx, admin, topic, group)
+		if err != nil {
+			return err
+		}
+		if count.Lag > 0 {
+			return fmt.Errorf("%d messages of %s are not acknowledged", count.Lag, topic)
+		}
+	}
+	return nil
 }

@@ -39,10 +39,7 @@ func (a *Admin) lockRequest(ctx context.Context, code int, addr, group, clientID
 	if err != nil {
 		return command{}, fmt.Errorf("encode lock request: %w", err)
 	}
-	answer, err := a.remoting.call(ctx, addr, code, nil, body)
-	if err == nil && answer.Code != responseSuccess {
-		err = &responseError{addr, answer.Code, answer.Remark}
-	}
+	answer, err := a.remoting.ask(ctx, addr, code, nil, body)
 	if err != nil {
 		return command{}, fmt.Errorf("broker %w", err)
 	}

@@ -2,6 +2,7 @@ package rocketmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -79,11 +80,7 @@ func (a *Admin) commitOffset(ctx context.Context, q Queue, group string, offset 
 	fields := queueFields(q)
 	fields["consumerGroup"] = group
 	fields["commitOffset"] = strconv.FormatInt(offset, 10)
-	answer, err := a.remoting.call(ctx, q.Addr, requestCommitOffset, fields, nil)
-	if err == nil && answer.Code != responseSuccess {
-		err = &responseError{q.Addr, answer.Code, answer.Remark}
-	}
-	if err != nil {
+	if _, err := a.remoting.ask(ctx, q.Addr, requestCommitOffset, fields, nil); err != nil {
 		return fmt.Errorf("commit offset %d of topic %q queue %d: broker %w", offset, q.Topic, q.ID, err)
 	}
 	return nil
@@ -97,12 +94,10 @@ func (a *Admin) offset(ctx context.Context, request int, q Queue, group string) 
 		// from one that did.
 		fields["setZeroIfNotFound"] = "false"
 	}
-	answer, err := a.remoting.call(ctx, q.Addr, request, fields, nil)
-	if err == nil && answer.Code == responseNotFound && request == requestCommittedOffset {
+	answer, err := a.remoting.ask(ctx, q.Addr, request, fields, nil)
+	var refused *responseError
+	if errors.As(err, &refused) && refused.Code == responseNotFound && request == requestCommittedOffset {
 		return 0, false, nil
-	}
-	if err == nil && answer.Code != responseSuccess {
-		err = &responseError{q.Addr, answer.Code, answer.Remark}
 	}
 	if err == nil {
 		offset, err = strconv.ParseInt(answer.ExtFields["offset"], 10, 64)

@@ -55,6 +55,15 @@ func newRemoting() *remoting {
 	return &remoting{closed: closed, close: cancel, lanes: map[string]*lane{}}
 }
 
+// ask is call where every answer but success is a *responseError.
+func (r *remoting) ask(ctx context.Context, addr string, code int, fields map[string]string, body []byte) (command, error) {
+	answer, err := r.call(ctx, addr, code, fields, body)
+	if err == nil && answer.Code != responseSuccess {
+		err = &responseError{addr, answer.Code, answer.Remark}
+	}
+	return answer, err
+}
+
 // call sends a request to addr and returns the answer, which may be an error answer. Every request made
 // here may be sent twice without harm.
 func (r *remoting) call(ctx context.Context, addr string, code int, fields map[string]string, body []byte) (command, error) {
