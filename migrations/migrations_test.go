@@ -11,7 +11,7 @@ import (
 func TestInstancesThatStartTogetherMigrateOnce(t *testing.T) {
 	for _, set := range []migrations.Set{migrations.Order, migrations.Payment} {
 		testdb.EachEmpty(t, func(t *testing.T, database testdb.Database) {
-			const instances = 4
+			const instances = 8
 			errs := make(chan error, instances)
 			for range instances {
 				pool, err := database.Open(t).SQL()
@@ -31,4 +31,23 @@ func TestInstancesThatStartTogetherMigrateOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A kill between the two steps in which goose makes its table leaves it empty.
+func TestAMigrationGoesOnAfterAKillAtItsStart(t *testing.T) {
+	testdb.EachEmpty(t, func(t *testing.T, database testdb.Database) {
+		pool, err := database.Open(t).SQL()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := migrations.Up(t.Context(), pool, migrations.Payment, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pool.ExecContext(t.Context(), "DELETE FROM goose_db_version"); err != nil {
+			t.Fatal(err)
+		}
+		if err := migrations.Up(t.Context(), pool, migrations.Payment, slog.New(slog.DiscardHandler)); err != nil {
+			t.Error(err)
+		}
+	})
 }
