@@ -54,7 +54,7 @@ func openShop(t *testing.T) *shop {
 	t.Cleanup(func() {
 		_, _, _ = admin.Close(), check.Close(), books.Close()
 	})
-	return &shop{t: t, api: client.New(running.OrderURL, running.PaymentURL), admin: admin, check: check, books: books}
+	return &shop{t: t, api: client.New(running.OrderURL, running.PaymentURL, nil), admin: admin, check: check, books: books}
 }
 
 func key() string { return uuid.NewString() }

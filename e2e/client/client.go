@@ -24,9 +24,9 @@ type Client struct {
 	http                 *http.Client
 }
 
-// New makes a client.
-func New(orderURL, paymentURL string) *Client {
-	return &Client{orderURL: orderURL, paymentURL: paymentURL, http: &http.Client{Timeout: callTimeout}}
+// New makes a client whose requests go through transport; nil is Go's own.
+func New(orderURL, paymentURL string, transport http.RoundTripper) *Client {
+	return &Client{orderURL: orderURL, paymentURL: paymentURL, http: &http.Client{Timeout: callTimeout, Transport: transport}}
 }
 
 // Problem is an answer of 400 and above.

@@ -57,7 +57,7 @@ func newPlan(s *stack.Stack) (*plan, error) {
 	if err != nil {
 		return nil, errors.Join(err, admin.Close())
 	}
-	return &plan{stack: s, api: client.New(s.OrderURL, s.PaymentURL), admin: admin, check: check}, nil
+	return &plan{stack: s, api: client.New(s.OrderURL, s.PaymentURL, nil), admin: admin, check: check}, nil
 }
 
 func (p *plan) close() error { return errors.Join(p.admin.Close(), p.check.Close()) }

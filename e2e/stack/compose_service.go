@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -54,6 +55,11 @@ func (c *compose) kill(s *Service) error {
 		return err
 	}
 	_, err = c.container(ctx, s, "wait")
+	return err
+}
+
+func (c *compose) signal(s *Service, sig syscall.Signal) error {
+	_, err := c.container(context.Background(), s, "kill", "-s", strconv.Itoa(int(sig)))
 	return err
 }
 

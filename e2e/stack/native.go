@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -63,6 +64,8 @@ type native struct {
 	settings
 	*servers
 	release func() error // gives the run's directory back; nil for the stack that stays up
+	options Options
+	env     map[string]map[string]string // what Options.Env said
 }
 
 // upNative starts a stack that dies with this process.
@@ -71,7 +74,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &native{servers: &servers{w: w, dir: dir, launch: start}, release: release}
+	n := &native{servers: &servers{w: w, dir: dir, launch: start}, release: release, options: o}
 	suffix := ""
 	if o.DB != "" && o.DB != "mysql" && o.DB != "mariadb" {
 		suffix = "_" + shortHash([]byte(dir)) // on a server that others use too
@@ -109,7 +112,7 @@ func (n *native) boot(ctx context.Context) error {
 		return n.RocketMQ.createTopics(inner)
 	})
 	group.Go(func() error {
-		if n.runs(OrderService) && n.runs(PaymentService) {
+		if n.options.Bin != "" || n.runs(OrderService) && n.runs(PaymentService) {
 			return nil
 		}
 		return n.w.build(inner)
@@ -117,11 +120,26 @@ func (n *native) boot(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if err := n.askEnv(); err != nil {
+		return err
+	}
 	group, inner = errgroup.WithContext(ctx)
 	for _, name := range []string{OrderService, PaymentService} {
 		group.Go(func() error { return n.bootService(inner, name) })
 	}
 	return group.Wait()
+}
+
+func (n *native) askEnv() error {
+	if n.options.Env == nil {
+		return nil
+	}
+	addresses, err := n.addresses()
+	if err != nil {
+		return err
+	}
+	n.env, err = n.options.Env(addresses)
+	return err
 }
 
 func (n *native) runs(name string) bool {
@@ -155,6 +173,10 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 	if err != nil {
 		return program{}, err
 	}
+	bin := n.options.Bin
+	if bin == "" {
+		bin = n.w.path("bin")
+	}
 	env := append(
 		baseEnv(),
 		"HTTP_ADDR="+n.at(binary),
@@ -166,8 +188,11 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 		"SETTLEMENT_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 		"OUTCOME_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 	)
+	for k, v := range n.env[binary] {
+		env = append(env, k+"="+v)
+	}
 	return program{
-		name: name, path: n.w.path("bin", binary), env: append(env, extra...), dir: n.dir,
+		name: name, path: filepath.Join(bin, binary), env: append(env, extra...), dir: n.dir,
 		log: filepath.Join(n.dir, "logs", name+".log"),
 	}, nil
 }
@@ -194,6 +219,14 @@ func (n *native) kill(s *Service) error {
 		return err
 	}
 	return p.stop(0)
+}
+
+func (n *native) signal(s *Service, sig syscall.Signal) error {
+	p, err := n.started(s)
+	if err != nil {
+		return err
+	}
+	return p.signal(sig)
 }
 
 func (n *native) stop(_ context.Context, s *Service) error {

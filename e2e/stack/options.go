@@ -21,6 +21,12 @@ type Options struct {
 	On  string    // OnAuto, OnNative or OnCompose; empty: $STACK, and if that is empty OnAuto
 	DB  string    // "mysql", "mariadb" or a DSN (see README); empty: $DB, and if that is empty "mysql"
 	Log io.Writer // gets the progress, one line each; nil: stderr
+
+	// Env returns what each service gets on top of its environment, by the service's name. It is asked when the
+	// servers are ready, before the services start: proxies can be put between them. Only on native.
+	Env func(Addresses) (map[string]map[string]string, error)
+	// Bin is a directory that holds both services, to be run instead of building them. Only on native.
+	Bin string
 }
 
 func (o Options) complete() (Options, error) {
@@ -39,6 +45,9 @@ func (o Options) complete() (Options, error) {
 	case OnAuto, OnNative, OnCompose:
 	default:
 		return o, fmt.Errorf("STACK=%s: want auto, native or compose", o.On)
+	}
+	if (o.Env != nil || o.Bin != "") && o.On != OnNative {
+		return o, fmt.Errorf("STACK=%s: environments and binaries of one's own need a native stack", o.On)
 	}
 	return o, nil
 }

@@ -84,8 +84,8 @@ func (s *servers) bootDatabase(ctx context.Context, d databaseServer) error {
 	return s.boot(ctx, p, loopback(d.Port), databaseReady, d.ready)
 }
 
-// bootRocketMQ starts the name server, then the broker, which registers with it.
-func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq) error {
+// bootRocketMQ starts the name server, then the broker, which registers with it; or only the one that is named.
+func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) error {
 	classes, err := s.w.rocketmqClasses(ctx)
 	if err != nil {
 		return err
@@ -93,15 +93,22 @@ func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq) error {
 	if err := s.w.provide(ctx, needJava); err != nil {
 		return err
 	}
-	p, err := r.namesrv(classes, s.dir)
-	if err != nil {
-		return err
+	for _, server := range []struct {
+		name    string
+		prepare func(classes, dir string) (program, error)
+		addr    string
+		ready   func(context.Context) error
+	}{{Namesrv, r.namesrv, r.namesrvAddr(), r.namesrvReady}, {Broker, r.broker, r.brokerAddr(), r.brokerReady}} {
+		if len(only) > 0 && !slices.Contains(only, server.name) {
+			continue
+		}
+		p, err := server.prepare(classes, s.dir)
+		if err != nil {
+			return err
+		}
+		if err := s.boot(ctx, p, server.addr, serverReady, server.ready); err != nil {
+			return err
+		}
 	}
-	if err := s.boot(ctx, p, r.namesrvAddr(), serverReady, r.namesrvReady); err != nil {
-		return err
-	}
-	if p, err = r.broker(classes, s.dir); err != nil {
-		return err
-	}
-	return s.boot(ctx, p, r.brokerAddr(), serverReady, r.brokerReady)
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"syscall"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type Service struct {
 type backend interface {
 	start(ctx context.Context, s *Service) error
 	kill(s *Service) error // whatever context has ended: it is for cleaning up too
+	signal(s *Service, sig syscall.Signal) error
 	stop(ctx context.Context, s *Service) error
 	ready(ctx context.Context, s *Service) error
 	logTail(s *Service, lines int) string
@@ -37,6 +39,12 @@ type backend interface {
 
 // Kill ends the service by SIGKILL and returns when it is gone.
 func (s *Service) Kill() error { return s.backend.kill(s) }
+
+// Pause freezes the service by SIGSTOP: it holds its connections and locks, and does nothing.
+func (s *Service) Pause() error { return s.backend.signal(s, syscall.SIGSTOP) }
+
+// Resume lets a paused service go on.
+func (s *Service) Resume() error { return s.backend.signal(s, syscall.SIGCONT) }
 
 // Stop asks the service to end by SIGTERM and waits for it; an error means that it had to be killed,
 // or ended with another exit code than 0.

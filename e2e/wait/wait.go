@@ -1,7 +1,9 @@
-// Package wait waits for conditions in tests.
+// Package wait waits for conditions.
 package wait
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -9,22 +11,30 @@ import (
 // pollInterval is the time between two looks at a condition.
 const pollInterval = 20 * time.Millisecond
 
-// Until looks at condition until it returns nil, and fails the test with its last error
-// when that takes longer than limit.
-func Until(t *testing.T, limit time.Duration, condition func() error) {
-	t.Helper()
+// For looks at condition until it returns nil. When that takes longer than limit, or ctx ends, it returns the
+// condition's last error.
+func For(ctx context.Context, limit time.Duration, condition func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %s", limit))
+	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	deadline := time.After(limit)
 	for {
-		err := condition()
+		err := condition(ctx)
 		if err == nil {
-			return
+			return nil
 		}
 		select {
-		case <-deadline:
-			t.Fatalf("not within %s: %v", limit, err)
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		case <-tick.C:
 		}
+	}
+}
+
+// Until is For in a test, which it fails.
+func Until(t *testing.T, limit time.Duration, condition func() error) {
+	t.Helper()
+	if err := For(t.Context(), limit, func(context.Context) error { return condition() }); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,0 +1,88 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+)
+
+// The servers of a native stack.
+const (
+	Broker   = "broker"
+	Namesrv  = "namesrv"
+	Database = "database"
+)
+
+// Server is the broker, the name server or the database of a native stack.
+type Server struct {
+	Name   string
+	native *native
+}
+
+// Server returns the server with this name, one of the constants. It is an error where the stack does not
+// run it: on compose, and for the database when that is somebody else's.
+func (s *Stack) Server(name string) (*Server, error) {
+	n, ok := s.backend.(*native)
+	if !ok {
+		return nil, fmt.Errorf("server %s: this stack runs on %s, where only services can be reached; use STACK=%s", name, s.On, OnNative)
+	}
+	server := &Server{Name: name, native: n}
+	if n.find(server.process()) == nil {
+		return nil, fmt.Errorf("server %s: this stack does not run one", name)
+	}
+	return server, nil
+}
+
+// process is the server's name among the processes.
+func (s *Server) process() string {
+	if s.Name == Database {
+		return s.native.Database.Kind
+	}
+	return s.Name
+}
+
+// Kill ends the server by SIGKILL and returns when it is gone. Its data stays.
+func (s *Server) Kill() error { return s.native.find(s.process()).stop(0) }
+
+// Start starts the server again at the same address and returns when it is ready.
+func (s *Server) Start(ctx context.Context) error {
+	if s.Name == Database {
+		return s.native.bootDatabase(ctx, s.native.Database.Server)
+	}
+	return s.native.bootRocketMQ(ctx, s.native.RocketMQ, s.Name)
+}
+
+// Pause freezes the server by SIGSTOP: its connections stay open and nothing is answered.
+func (s *Server) Pause() error { return s.native.find(s.process()).signal(syscall.SIGSTOP) }
+
+// Resume lets a paused server go on.
+func (s *Server) Resume() error { return s.native.find(s.process()).signal(syscall.SIGCONT) }
+
+// MQAdmin runs RocketMQ's command line tool against the name server of a native stack and returns what it
+// prints. The tool exits with 0 even when it fails: look at the output.
+func (s *Stack) MQAdmin(ctx context.Context, args ...string) (string, error) {
+	n, ok := s.backend.(*native)
+	if !ok {
+		return "", errors.New("mqadmin: only on a native stack")
+	}
+	classes, err := n.w.rocketmqClasses(ctx)
+	if err != nil {
+		return "", err
+	}
+	path, err := findProgram("java")
+	if err != nil {
+		return "", err
+	}
+	all := append([]string{}, jvmFlags...)
+	all = append(all, "-XX:TieredStopAtLevel=1", "-Duser.home="+n.dir, "-Drocketmq.home.dir="+n.dir, "-cp", classes,
+		"org.apache.rocketmq.tools.command.MQAdminStartup")
+	cmd := exec.CommandContext(ctx, path, append(append(all, args...), "-n", n.RocketMQ.namesrvAddr())...)
+	cmd.Env = baseEnv()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("mqadmin %v: %w: %s", args, err, out)
+	}
+	return string(out), nil
+}
