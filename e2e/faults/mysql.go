@@ -1,132 +1,153 @@
-// Package faults breaks things on purpose, from outside of the services: it sits
-// between them and their servers, on loopback.
 package faults
 
 import (
-	"encoding/binary"
-	"errors"
-	"io"
-	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"testing"
 )
 
-// comQuery is the command byte of a text query. Source: MySQL client/server protocol, COM_QUERY.
-const comQuery = 0x03
-
-// MySQL is a proxy before a MySQL server that can lose the answer to a COMMIT.
+// MySQL is a proxy before a MySQL or MariaDB server. It knows statements and transactions, not results. Safe for
+// concurrent use.
 type MySQL struct {
-	// LoseCommitAnswers is how many of the next COMMITs take effect on the server while
-	// their answer is lost with the connection.
-	LoseCommitAnswers atomic.Int64
-	// Lost counts the answers that were lost.
-	Lost atomic.Int64
+	Weather
 
-	listener net.Listener
-	server   string
-	mu       sync.Mutex
-	conns    []net.Conn
+	proxy  *proxy
+	mu     sync.Mutex
+	rules  []*SQLRule
+	errors map[uint16]int64
 }
 
-// NewMySQL starts a proxy before server (host:port) for the time of the test.
-func NewMySQL(t *testing.T, server string) *MySQL {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a loopback listener of a test
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &MySQL{listener: listener, server: server}
-	t.Cleanup(p.close)
-	go p.accept()
-	return p
+// NewMySQL starts a proxy before server (host:port), which need not be there yet. Clients must not use TLS.
+func NewMySQL(server string) (*MySQL, error) {
+	p := &MySQL{errors: map[uint16]int64{}}
+	var err error
+	p.proxy, err = newProxy(server, &p.Weather, dialect{read: readPacket, talk: p.talk})
+	return p, err
 }
 
 // Addr is where clients connect, host:port.
-func (p *MySQL) Addr() string { return p.listener.Addr().String() }
+func (p *MySQL) Addr() string { return p.proxy.addr() }
 
-func (p *MySQL) close() {
-	_ = p.listener.Close()
+// Close ends the proxy and cuts its connections.
+func (p *MySQL) Close() error { return p.proxy.close() }
+
+// Add has a rule take effect at once. Rules are tried in the order in which they were added; the first one that
+// fires decides.
+func (p *MySQL) Add(r *SQLRule) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, c := range p.conns {
-		_ = c.Close()
-	}
+	p.rules = append(p.rules, r)
 }
 
-func (p *MySQL) accept() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return // closed
-		}
-		server, err := net.Dial("tcp", p.server) //nolint:noctx // a loopback connection of a test
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		p.mu.Lock()
-		p.conns = append(p.conns, client, server)
-		p.mu.Unlock()
-		go p.serve(client, server)
-	}
+// Clear removes all rules and ends the weather. Connections stay.
+func (p *MySQL) Clear() {
+	p.mu.Lock()
+	p.rules = nil
+	p.mu.Unlock()
+	p.clear()
 }
 
-// serve passes packets until one side ends.
-func (p *MySQL) serve(client, server net.Conn) {
-	var losing atomic.Bool
-	go func() {
-		defer client.Close()
-		p.answers(client, server, &losing)
-	}()
-	defer server.Close()
-	for {
-		packet, err := readPacket(client)
-		if err != nil {
-			return
-		}
-		if isCommit(packet) && p.LoseCommitAnswers.Add(-1) >= 0 {
-			losing.Store(true)
-		}
-		if _, err := server.Write(packet); err != nil {
-			return
-		}
-	}
+// Errors is how many errors with this number the server has answered since the start.
+func (p *MySQL) Errors(number uint16) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.errors[number]
 }
 
-// answers passes the server's packets on, up to the one that is to be lost.
-func (p *MySQL) answers(client, server net.Conn, losing *atomic.Bool) {
-	for {
-		packet, err := readPacket(server)
-		if err != nil {
-			return
-		}
-		if losing.Load() {
-			p.Lost.Add(1)
-			return
-		}
-		if _, err := client.Write(packet); err != nil {
-			return
+// fires returns the rule that fires at a moment, nil if none does. text is in lower case.
+func (p *MySQL) fires(at SQLMoment, text string) *SQLRule {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.rules {
+		if r.matches(at, text) && r.fire(r.Skip, r.Every, r.Limit) {
+			return r
 		}
 	}
+	return nil
 }
 
-// readPacket reads a packet: three bytes of length, little endian, a sequence byte, the payload.
-func readPacket(r io.Reader) ([]byte, error) {
-	header := make([]byte, 4)
-	if _, err := io.ReadFull(r, header); err != nil {
-		return nil, err
-	}
-	length := binary.LittleEndian.Uint32([]byte{header[0], header[1], header[2], 0})
-	packet := make([]byte, len(header)+int(length))
-	copy(packet, header)
-	if _, err := io.ReadFull(r, packet[len(header):]); err != nil {
-		return nil, errors.Join(io.ErrUnexpectedEOF, err)
-	}
-	return packet, nil
+// session is one connection, and the transaction on it.
+type session struct {
+	proxy *MySQL
+	link  *link
+
+	mu        sync.Mutex
+	open      bool            // in a transaction
+	text      strings.Builder // its statements, in lower case
+	committed string          // text of the transaction whose COMMIT is under way; empty: none is
+	big       bool            // the packet before was as long as one can be: this one goes on with it
 }
 
-func isCommit(packet []byte) bool {
-	return len(packet) > 5 && packet[4] == comQuery && strings.EqualFold(string(packet[5:]), "COMMIT")
+func (p *MySQL) talk(l *link) (fromClient, fromServer func([]byte)) {
+	s := &session{proxy: p, link: l}
+	return s.request, s.answer
+}
+
+func (s *session) request(packet []byte) {
+	continued := s.big
+	s.big = len(packet) == packetHeader+packetMost
+	text := ""
+	if !continued {
+		text = strings.ToLower(statement(packet))
+	}
+	if text == "" {
+		s.link.toServer.pass(packet)
+		return
+	}
+	at, about := AtStatement, text
+	s.mu.Lock()
+	switch {
+	case begins(text, "commit"):
+		at, about = BeforeCommit, s.text.String()
+		s.committed = about + " " // of an empty transaction too
+		s.open = false
+	case begins(text, "rollback"):
+		s.open = false
+	case begins(text, "start transaction"), begins(text, "begin"):
+		s.open = true
+		s.text.Reset()
+	case s.open:
+		s.text.WriteString(text)
+		s.text.WriteByte('\n')
+	}
+	s.mu.Unlock()
+	s.act(s.proxy.fires(at, about), func() { s.link.toServer.pass(packet) })
+}
+
+func (s *session) answer(packet []byte) {
+	number := errorNumber(packet)
+	if number != 0 {
+		s.proxy.mu.Lock()
+		s.proxy.errors[number]++
+		s.proxy.mu.Unlock()
+	}
+	s.mu.Lock()
+	committed := s.committed
+	s.committed = ""
+	s.mu.Unlock()
+	var rule *SQLRule
+	if committed != "" && number == 0 {
+		rule = s.proxy.fires(AfterCommit, committed)
+	}
+	s.act(rule, func() { s.link.toClient.pass(packet) })
+}
+
+// act does what a rule says with a packet that pass would pass on.
+func (s *session) act(rule *SQLRule, pass func()) {
+	if rule == nil {
+		pass()
+		return
+	}
+	if rule.Then != nil {
+		rule.Then()
+	}
+	switch rule.Do {
+	case Cut:
+		s.link.cut()
+	case Hold:
+		if waited(s.link.ctx, rule.For) {
+			pass()
+		}
+	case Let:
+		pass()
+	}
 }

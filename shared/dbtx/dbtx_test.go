@@ -135,7 +135,11 @@ func TestRetriesAreBounded(t *testing.T) {
 func TestALostCommitAnswerIsUnknown(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)
-		proxy := faults.NewMySQL(t, db.Config.Addr)
+		proxy, err := faults.NewMySQL(db.Config.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = proxy.Close() }()
 		config := db.Config
 		config.Addr = proxy.Addr()
 		pool, err := dbtx.Open(config, prometheus.NewRegistry())
@@ -143,7 +147,8 @@ func TestALostCommitAnswerIsUnknown(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = pool.Close() }()
-		proxy.LoseCommitAnswers.Store(1)
+		lost := &faults.SQLRule{At: faults.AfterCommit, Limit: 1, Do: faults.Cut}
+		proxy.Add(lost)
 		runs := 0
 		err = pool.Run(t.Context(), func(tx dbtx.Tx) error {
 			runs++
@@ -152,8 +157,8 @@ func TestALostCommitAnswerIsUnknown(t *testing.T) {
 		if !errors.Is(err, dbtx.ErrCommitUnknown) || !dbtx.IsTransient(err) {
 			t.Errorf("error %v, want ErrCommitUnknown, and transient", err)
 		}
-		if runs != 1 || proxy.Lost.Load() != 1 {
-			t.Errorf("%d runs, %d answers lost; want 1 and 1: an unknown outcome must not be run again here", runs, proxy.Lost.Load())
+		if runs != 1 || lost.Fired() != 1 {
+			t.Errorf("%d runs, %d answers lost; want 1 and 1: an unknown outcome must not be run again here", runs, lost.Fired())
 		}
 		if n := count(t, db.Pool, 1); n != 1 {
 			t.Errorf("row is %d: the transaction whose answer was lost did commit", n)

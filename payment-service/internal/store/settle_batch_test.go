@@ -217,7 +217,11 @@ func TestALostCommitAnswerIsFoundByTheRepeat(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
 		wallet := b.wallet(cny(100))
-		proxy := faults.NewMySQL(t, db.Config.Addr)
+		proxy, err := faults.NewMySQL(db.Config.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = proxy.Close() }()
 		config := db.Config
 		config.Addr = proxy.Addr()
 		pool, err := dbtx.Open(config, prometheus.NewRegistry())
@@ -227,11 +231,12 @@ func TestALostCommitAnswerIsFoundByTheRepeat(t *testing.T) {
 		defer func() { _ = pool.Close() }()
 		s := store.New(pool, func() {}, time.Now)
 		batch := []store.Received{received(settlement.Settle, newID(), 1, wallet, cny(30), 0)}
-		proxy.LoseCommitAnswers.Store(1)
+		lost := &faults.SQLRule{At: faults.AfterCommit, Limit: 1, Do: faults.Cut}
+		proxy.Add(lost)
 		if _, err := s.SettleBatch(t.Context(), batch); !errors.Is(err, dbtx.ErrCommitUnknown) {
 			t.Fatalf("error %v, want ErrCommitUnknown", err)
 		}
-		if proxy.Lost.Load() != 1 {
+		if lost.Fired() != 1 {
 			t.Fatal("no answer was lost")
 		}
 		summary, err := s.SettleBatch(t.Context(), batch)

@@ -1,0 +1,180 @@
+package faults
+
+import (
+	"bytes"
+	"errors"
+	"sync"
+)
+
+// RocketMQ is a pair of proxies: before a name server and before its one broker. Clients are given the address
+// of the first; what they learn there of the broker names the second. Safe for concurrent use.
+type RocketMQ struct {
+	Weather // of both
+
+	namesrv, broker *proxy
+	brokerAddr      string // the real one, as the name server tells it
+
+	mu      sync.Mutex
+	rules   []*FrameRule
+	fetched fetches
+}
+
+// NewRocketMQ starts proxies before a name server and its broker (host:port each), which need not be there yet.
+func NewRocketMQ(namesrv, broker string) (*RocketMQ, error) {
+	p := &RocketMQ{brokerAddr: broker}
+	d := dialect{read: readFrame, talk: p.talk}
+	var err error
+	if p.broker, err = newProxy(broker, &p.Weather, d); err != nil {
+		return nil, err
+	}
+	if p.namesrv, err = newProxy(namesrv, &p.Weather, d); err != nil {
+		return nil, errors.Join(err, p.broker.close())
+	}
+	return p, nil
+}
+
+// NamesrvAddr is what clients take for the name server, host:port.
+func (p *RocketMQ) NamesrvAddr() string { return p.namesrv.addr() }
+
+// Close ends the proxies and cuts their connections.
+func (p *RocketMQ) Close() error { return errors.Join(p.namesrv.close(), p.broker.close()) }
+
+// Add has a rule take effect at once. Rules are tried in the order in which they were added; the first one that
+// fires decides.
+func (p *RocketMQ) Add(r *FrameRule) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rules = append(p.rules, r)
+}
+
+// Clear removes all rules and ends the weather. Connections stay.
+func (p *RocketMQ) Clear() {
+	p.mu.Lock()
+	p.rules = nil
+	p.mu.Unlock()
+	p.clear()
+}
+
+// Fetched says what clients were given since the start.
+func (p *RocketMQ) Fetched() Fetched { return p.fetched.count() }
+
+// fires returns the rule that fires at a request, nil if none does.
+func (p *RocketMQ) fires(q request) *FrameRule {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.rules {
+		if r.matches(q) && r.fire(r.Skip, r.Every, r.Limit) {
+			return r
+		}
+	}
+	return nil
+}
+
+// conversation is one connection: which answers are still expected, and what is to happen to them.
+type conversation struct {
+	proxy *RocketMQ
+	link  *link
+
+	mu       sync.Mutex
+	expected map[int32]expectation // by opaque
+}
+
+// expectation is a request that was passed on.
+type expectation struct {
+	request
+	rule   *FrameRule // acts on the answer; nil: none does
+	copies int        // further answers that are swallowed
+}
+
+func (p *RocketMQ) talk(l *link) (fromClient, fromServer func([]byte)) {
+	c := &conversation{proxy: p, link: l, expected: map[int32]expectation{}}
+	return c.request, c.answer
+}
+
+func (c *conversation) request(raw []byte) {
+	f, readable := parseFrame(raw)
+	if !readable || f.Flag&flagAnswer != 0 { // an answer to the broker's own question
+		c.link.toServer.pass(raw)
+		return
+	}
+	q := about(f)
+	rule := c.proxy.fires(q)
+	e := expectation{request: q}
+	do := Pass
+	if rule != nil {
+		do = rule.Do
+		if do.atAnswer() {
+			e.rule = rule
+		} else {
+			rule.then()
+		}
+	}
+	if do == Twice {
+		e.copies = 1
+	}
+	if f.Flag&flagOneWay == 0 {
+		c.mu.Lock()
+		c.expected[f.Opaque] = e
+		c.mu.Unlock()
+	}
+	switch do {
+	case DropRequest:
+	case CutRequest:
+		c.link.cut()
+	case Delay:
+		c.link.toServer.passLater(raw, rule.For)
+	case Twice:
+		c.link.toServer.pass(raw)
+		c.link.toServer.pass(raw)
+	case Pass, PassAnswer, DropAnswer, CutAnswer:
+		c.link.toServer.pass(raw)
+	}
+}
+
+func (c *conversation) answer(raw []byte) {
+	f, readable := parseFrame(raw)
+	if !readable || f.Flag&flagAnswer == 0 { // a question of the broker's own
+		c.link.toClient.pass(raw)
+		return
+	}
+	e, first := c.expect(f.Opaque)
+	if !first {
+		return
+	}
+	switch e.code {
+	case GetRoute:
+		// The broker's address stands in the body as a text, and only there.
+		raw = f.withBody(bytes.ReplaceAll(f.body, []byte(`"`+c.proxy.brokerAddr+`"`), []byte(`"`+c.proxy.broker.addr()+`"`)))
+	case PullMessage:
+		c.proxy.fetched.add(e.request, f.body)
+	}
+	if e.rule == nil {
+		c.link.toClient.pass(raw)
+		return
+	}
+	e.rule.then()
+	switch e.rule.Do {
+	case DropAnswer:
+	case CutAnswer:
+		c.link.cut()
+	default:
+		c.link.toClient.pass(raw)
+	}
+}
+
+// expect returns what an answer answers; false: it is the answer to a copy.
+func (c *conversation) expect(opaque int32) (expectation, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.expected[opaque]
+	switch {
+	case e.copies > 0:
+		c.expected[opaque] = expectation{copies: -1}
+	case e.copies < 0:
+		delete(c.expected, opaque)
+		return e, false
+	default:
+		delete(c.expected, opaque)
+	}
+	return e, true
+}

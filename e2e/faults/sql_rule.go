@@ -1,0 +1,45 @@
+package faults
+
+import (
+	"strings"
+	"time"
+)
+
+// SQLMoment is when a rule acts.
+type SQLMoment int
+
+// The moments.
+const (
+	AtStatement  SQLMoment = iota // a statement has arrived that contains Touching, and has not gone on to the server
+	BeforeCommit                  // COMMIT of a transaction that has touched it has arrived, and has not gone on
+	AfterCommit                   // the server has committed such a transaction, and the client does not know
+)
+
+// SQLEffect is what a rule does.
+type SQLEffect int
+
+// The effects.
+const (
+	Let  SQLEffect = iota // nothing but Then
+	Cut                   // the connections to client and server are reset; what is held is lost
+	Hold                  // what is held goes on after For
+)
+
+// SQLRule picks statements and transactions by what they say.
+type SQLRule struct {
+	// Touching is a text that a statement contains, whatever its case; empty: any.
+	Touching string
+	At       SQLMoment
+	// The first Skip matches pass, then every Every-th (0 and 1: each) fires, at most Limit times (0: no limit).
+	Skip, Every, Limit int
+	Do                 SQLEffect
+	For                time.Duration // of Hold
+	// Then is called when the rule fires, while the packet is held; nil: nothing.
+	Then func()
+
+	firing
+}
+
+func (r *SQLRule) matches(at SQLMoment, text string) bool {
+	return r.At == at && strings.Contains(text, strings.ToLower(r.Touching))
+}
