@@ -58,7 +58,7 @@ func instruction(t settlement.InstructionType, a client.Accepted, wallet string,
 func TestEveryMessageOneToFiveTimes(t *testing.T) {
 	s := openShop(t)
 	wallet := s.wallet(1_000_000)
-	repeater, err := traffic.NewRepeater(running.NamesrvAddr, 4, 1)
+	repeater, err := traffic.NewRepeater(running.NamesrvAddr, settlement.TopicSettlement, 4, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

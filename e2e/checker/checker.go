@@ -1,11 +1,19 @@
-// Package checker reads both databases from outside and says whether the promises hold.
-// It is meant for a quiet system: nothing under way, every message consumed.
+// Package checker looks from outside, at both databases, the topics and what clients were
+// told, and says whether the promises hold.
+//
+// It is meant for a quiet system, nothing under way and every message consumed; on any other
+// it may report what is only not done yet, so ask again until it finds nothing. Everything
+// in the databases must have come through the services' APIs or topics: an order, a wallet
+// or a deposit that no request made is a violation.
 package checker
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	_ "github.com/go-sql-driver/mysql" // the driver that the DSNs are for
@@ -16,38 +24,35 @@ type Invariant string
 
 // The invariants.
 const (
-	Money  Invariant = "M" // entries sum to zero, wallets are the sum of their entries and not negative
-	Double Invariant = "D" // at most one debit per payment number, one success per order at a time
-	Lost   Invariant = "L" // every accepted instruction has ended, nothing waits in an outbox
-	Order  Invariant = "O" // per order, effects in sequence without a gap
-	All    Invariant = "A" // payment number, entries, outcome and order status: all or none
+	Money    Invariant = "M" // entries sum to zero, wallets are deposits - debits + refunds and not negative
+	Double   Invariant = "D" // at most one debit per payment number, one success per order at a time
+	Lost     Invariant = "L" // every accepted instruction has ended or is parked, nothing waits in an outbox
+	Order    Invariant = "O" // per order, effects in sequence without a gap
+	All      Invariant = "A" // payment number, entries, outcome and order status: all or none
+	Key      Invariant = "K" // one Idempotency-Key, one answer; an unknown outcome resolved once, one way
+	Recovery Invariant = "R" // everything right again within the limit after a fault's end
 )
 
 // Violation is one thing that must not be: which promise, and the rows that show it.
 type Violation struct {
 	Invariant Invariant
 	What      string
-	Row       string // column=value of the offending row
+	OrderID   string // empty when it is about no order
+	PaymentNo string // empty when it is about no payment number, else that or a deposit's number
+	Row       string // column=value of the offending rows, the two above among them
 }
 
 func (v Violation) String() string {
 	return fmt.Sprintf("%s: %s: %s", v.Invariant, v.What, v.Row)
 }
 
-// rule is a query whose every row is a violation.
-type rule struct {
-	invariant Invariant
-	what      string
-	query     string
-}
-
-// Checker reads the two databases.
+// Checker reads the two databases. It is safe for concurrent use.
 type Checker struct {
 	orders   *sql.DB
 	payments *sql.DB
 }
 
-// Open takes DSNs in go-sql-driver form that may read every table.
+// Open takes DSNs in go-sql-driver form that may read every table. It does not dial.
 func Open(orderDSN, paymentDSN string) (*Checker, error) {
 	orders, err := sql.Open("mysql", orderDSN)
 	if err != nil {
@@ -62,63 +67,73 @@ func Open(orderDSN, paymentDSN string) (*Checker, error) {
 
 // Close closes the connections.
 func (c *Checker) Close() error {
-	if err := c.orders.Close(); err != nil {
-		return err
-	}
-	return c.payments.Close()
+	return errors.Join(c.orders.Close(), c.payments.Close())
 }
 
-// Check returns every violation; none means that the promises hold. An error means that
-// it could not look.
+// Check returns every violation of M, D, L, O, A and K that the two databases show, in that
+// order; none means that the promises hold. An error means that it could not look.
 func (c *Checker) Check(ctx context.Context) ([]Violation, error) {
-	var found []Violation
-	for _, part := range []struct {
-		db    *sql.DB
-		rules []rule
-	}{{c.payments, paymentRules}, {c.orders, orderRules}} {
-		for _, r := range part.rules {
-			rows, err := list(ctx, part.db, r.query)
-			if err != nil {
-				return nil, fmt.Errorf("check %s (%s): %w", r.invariant, r.what, err)
-			}
-			for _, row := range rows {
-				found = append(found, Violation{r.invariant, r.what, row})
+	var f findings
+	err := c.look(ctx, func(orders, payments *sql.Tx) error {
+		for _, part := range []struct {
+			tx    *sql.Tx
+			rules []rule
+		}{{orders, orderRules}, {payments, paymentRules}} {
+			for _, r := range part.rules {
+				if err := r.apply(ctx, part.tx, &f); err != nil {
+					return err
+				}
 			}
 		}
-	}
-	across, err := c.checkAcross(ctx)
+		s, err := readState(ctx, orders, payments)
+		if err != nil {
+			return err
+		}
+		s.checkAcross(&f)
+		s.checkEnded(&f)
+		s.checkWallets(&f)
+		s.checkKeys(&f)
+		return nil
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("check: %w", err)
 	}
-	return append(found, across...), nil
+	return f.sorted(), nil
 }
 
-// list returns each row of a query as "column=value column=value".
-func list(ctx context.Context, db *sql.DB, query string) ([]string, error) {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for rows.Next() {
-		values := make([]sql.NullString, len(columns))
-		targets := make([]any, len(columns))
-		for i := range values {
-			targets[i] = &values[i]
+// findings collects violations.
+type findings []Violation
+
+// add takes the rows as name, value, name, value…; the order and payment number come first
+// of them by themselves.
+func (f *findings) add(i Invariant, what, orderID, paymentNo string, columns ...any) {
+	var row strings.Builder
+	column := func(name, value any) {
+		if row.Len() > 0 {
+			row.WriteByte(' ')
 		}
-		if err := rows.Scan(targets...); err != nil {
-			return nil, err
-		}
-		fields := make([]string, len(columns))
-		for i, column := range columns {
-			fields[i] = column + "=" + values[i].String
-		}
-		out = append(out, strings.Join(fields, " "))
+		fmt.Fprintf(&row, "%v=%v", name, value)
 	}
-	return out, rows.Err()
+	if orderID != "" {
+		column("order_id", orderID)
+	}
+	if paymentNo != "" {
+		column("payment_no", paymentNo)
+	}
+	for n := 0; n+1 < len(columns); n += 2 {
+		column(columns[n], columns[n+1])
+	}
+	*f = append(*f, Violation{Invariant: i, What: what, OrderID: orderID, PaymentNo: paymentNo, Row: row.String()})
+}
+
+// sorted is the findings by invariant, order and payment number.
+func (f findings) sorted() []Violation {
+	const sequence = string(Money + Double + Lost + Order + All + Key + Recovery)
+	slices.SortStableFunc(f, func(a, b Violation) int {
+		return cmp.Or(
+			cmp.Compare(strings.Index(sequence, string(a.Invariant)), strings.Index(sequence, string(b.Invariant))),
+			cmp.Compare(a.OrderID, b.OrderID), cmp.Compare(a.PaymentNo, b.PaymentNo),
+			cmp.Compare(a.What, b.What), cmp.Compare(a.Row, b.Row))
+	})
+	return f
 }

@@ -1,124 +1,139 @@
 package checker_test
 
 import (
-	"database/sql"
-	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"settlement/e2e/checker"
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
 )
 
-const (
-	paidOrder = "0198f1a2-0000-7000-8000-00000000000a"
-	newOrder  = "0198f1a2-0000-7000-8000-00000000000b"
-	payer     = "0198f1a2-0000-7000-8000-00000000000c"
-	bystander = "0198f1a2-0000-7000-8000-00000000000d"
-	first     = "0198f1a2-0000-7000-8000-0000000000a1"
-	second    = "0198f1a2-0000-7000-8000-0000000000a2"
-	third     = "0198f1a2-0000-7000-8000-0000000000a3"
-	deposit   = "0198f1a2-0000-7000-8000-0000000000d1"
-	merchant  = "00000000-0000-7000-8000-000000000001"
-	outside   = "00000000-0000-7000-8000-000000000002"
-)
-
-// history is a pair of databases with a hand-made history in them.
-type history struct {
-	t                *testing.T
-	orders, payments *sql.DB
-}
-
-func (h history) exec(db *sql.DB, query string, args ...any) {
-	h.t.Helper()
-	if _, err := db.ExecContext(h.t.Context(), query, args...); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-func (h history) entry(no, account string, minor int, currency, kind string) {
-	h.t.Helper()
-	h.exec(h.payments, "INSERT INTO entries (payment_no, account_id, amount_minor, currency, kind, created_at) VALUES (?, ?, ?, ?, ?, NOW())",
-		no, account, minor, currency, kind)
-}
-
-// moved records a decided number of the paid order and its two entries; refunds are negative.
-func (h history) moved(no string, seq int, kind, outcome string, minor int) {
-	h.t.Helper()
-	h.exec(h.payments, "INSERT INTO payment_numbers (payment_no, order_id, seq, type, outcome, reason, account_id, amount_minor, currency, created_at)"+
-		" VALUES (?, ?, ?, ?, ?, '', ?, 30, 'CNY', NOW())", no, paidOrder, seq, kind, outcome, payer)
-	h.entry(no, payer, -minor, "CNY", kind)
-	h.entry(no, merchant, minor, "CNY", kind)
-	h.exec(h.payments, "UPDATE order_progress SET last_seq = ?", seq)
-}
-
-func (h history) applied(no string, seq int, kind, outcome string) {
-	h.t.Helper()
-	h.exec(h.orders, "INSERT INTO payments VALUES (?, ?, ?, ?, ?, NOW())", no, paidOrder, kind, seq, outcome)
-}
-
-// good is a history without a fault: a deposit of 1000, an order paid with 30, a new order.
-func (h history) good() {
-	h.t.Helper()
-	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages"} {
-		h.exec(h.payments, "DELETE FROM "+table)
-	}
-	for _, table := range []string{"orders", "payments", "outbox"} {
-		h.exec(h.orders, "DELETE FROM "+table)
-	}
-	h.exec(h.payments, "INSERT INTO accounts VALUES (?, 'o', 'CNY', 970, NOW()), (?, 'o', 'CNY', 0, NOW())", payer, bystander)
-	h.exec(h.payments, "INSERT INTO order_progress VALUES (?, 0)", paidOrder)
-	h.entry(deposit, outside, -1000, "CNY", "deposit")
-	h.entry(deposit, payer, 1000, "CNY", "deposit")
-	h.moved(first, 1, "settle", "paid", 30)
-	h.exec(h.orders, "INSERT INTO orders VALUES (?, 'c', ?, 30, 'CNY', '', 'paid', ?, '', 1, NOW(), NOW()),"+
-		" (?, 'c', ?, 30, 'CNY', '', 'created', NULL, '', 0, NOW(), NOW())", paidOrder, payer, first, newOrder, payer)
-	h.applied(first, 1, "settle", "paid")
-}
-
-// Each fault is put into the good history alone, and has to be seen under its invariant.
-func TestEachFaultIsSeen(t *testing.T) {
+// eachBooks runs test on good books in every pair of database servers.
+func eachBooks(t *testing.T, test func(t *testing.T, b *books, c *checker.Checker)) {
+	t.Helper()
 	testdb.Each(t, migrations.Order, func(t *testing.T, orders testdb.Database) {
 		testdb.Each(t, migrations.Payment, func(t *testing.T, payments testdb.Database) {
-			h := history{t: t, orders: open(t, orders), payments: open(t, payments)}
 			c, err := checker.Open(dsn(orders), dsn(payments))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = c.Close() }()
-			h.good()
-			if found, err := c.Check(t.Context()); err != nil || len(found) > 0 {
-				t.Fatalf("a good history: %v, %v", found, err)
-			}
-			for _, f := range faults {
-				h.good()
-				f.put(h)
-				found, err := c.Check(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				seen := false
-				for _, v := range found {
-					seen = seen || v.Invariant == f.invariant
-				}
-				if !seen {
-					t.Errorf("%s: not seen under %s, found %v", f.name, f.invariant, found)
-				}
-			}
+			b := &books{t: t, orders: open(t, orders), payments: open(t, payments)}
+			b.good()
+			test(t, b, c)
 		})
 	})
 }
 
-func dsn(d testdb.Database) string {
-	c := d.Config
-	return fmt.Sprintf("%s:%s@tcp(%s)/%s", c.User, c.Password, c.Addr, c.Name)
+// wantOne fails unless a violation begins with what under the invariant and names the order
+// and payment number.
+func (w want) in(t *testing.T, name string, found []checker.Violation, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	for _, v := range found {
+		if v.Invariant == w.invariant && strings.HasPrefix(v.What, w.what) && v.OrderID == w.order && v.PaymentNo == w.no {
+			if !strings.Contains(v.Row, w.order) || !strings.Contains(v.Row, w.no) || v.Row == "" {
+				t.Errorf("%s: the rows do not show it: %v", name, v)
+			}
+			return
+		}
+	}
+	t.Errorf("%s: no violation %s %q of order %q and payment number %q in\n%s", name, w.invariant, w.what, w.order, w.no, lines(found))
 }
 
-func open(t *testing.T, d testdb.Database) *sql.DB {
+func wantNone(t *testing.T, name string, found []checker.Violation, err error) {
 	t.Helper()
-	db, err := d.Pool.SQL()
+	if err != nil || len(found) > 0 {
+		t.Errorf("%s: error %v and violations\n%s", name, err, lines(found))
+	}
+}
+
+func lines(found []checker.Violation) string {
+	var all strings.Builder
+	for _, v := range found {
+		all.WriteString("  " + v.String() + "\n")
+	}
+	return all.String()
+}
+
+// Each fault is put into the good books alone, and has to be seen by the rule meant for it.
+func TestEachFaultIsSeen(t *testing.T) {
+	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
+		found, err := c.Check(t.Context())
+		wantNone(t, "good books", found, err)
+		for _, f := range faults {
+			b.good()
+			f.put(b)
+			found, err := c.Check(t.Context())
+			f.want.in(t, f.name, found, err)
+		}
+	})
+}
+
+func TestFaultsThatTheTablesForbid(t *testing.T) {
+	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
+		b.dropConstraints()
+		for _, f := range forbiddenFaults {
+			b.good()
+			f.put(b)
+			found, err := c.Check(t.Context())
+			f.want.in(t, f.name, found, err)
+		}
+	})
+}
+
+func TestGoodHistories(t *testing.T) {
+	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
+		for _, h := range goodHistories {
+			b.good()
+			h.put(b)
+			found, err := c.Check(t.Context())
+			wantNone(t, h.name, found, err)
+		}
+	})
+}
+
+func TestViolationsComeByInvariant(t *testing.T) {
+	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
+		b.exec(b.orders, "UPDATE orders SET status = 'settling' WHERE id = ?", paidOrder)
+		b.exec(b.payments, "UPDATE accounts SET balance_minor = 1 WHERE id = ?", payer)
+		b.exec(b.payments, "DELETE FROM idempotency_keys WHERE idem_key = 'k-bystander'")
+		found, err := c.Check(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sequence []string
+		for _, v := range found {
+			if n := len(sequence); n == 0 || sequence[n-1] != string(v.Invariant) {
+				sequence = append(sequence, string(v.Invariant))
+			}
+		}
+		if got := strings.Join(sequence, ""); got != "MLOK" {
+			t.Errorf("sequence is %s, want MLOK:\n%s", got, lines(found))
+		}
+	})
+}
+
+func TestADatabaseThatIsAwayIsAnError(t *testing.T) {
+	c, err := checker.Open("u:p@tcp(127.0.0.1:1)/orders", "u:p@tcp(127.0.0.1:1)/payments")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return db
+	defer func() { _ = c.Close() }()
+	if found, err := c.Check(t.Context()); err == nil {
+		t.Errorf("no error and violations %v", found)
+	}
+}
+
+func TestRecovered(t *testing.T) {
+	for took, want := range map[time.Duration]int{0: 0, 90 * time.Second: 0, 91 * time.Second: 1, -1: 1} {
+		found := checker.Recovered(took, 90*time.Second)
+		if len(found) != want || want == 1 && found[0].Invariant != checker.Recovery {
+			t.Errorf("recovered in %s: %v, want %d violations of R", took, found, want)
+		}
+	}
 }

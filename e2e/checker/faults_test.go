@@ -4,83 +4,127 @@ import "settlement/e2e/checker"
 
 // fault is something that must not be.
 type fault struct {
-	name      string
+	name string
+	want want
+	put  func(b *books)
+}
+
+// want is how the checker has to name a fault: what is the beginning of a Violation's What.
+type want struct {
 	invariant checker.Invariant
-	put       func(h history)
+	what      string
+	order, no string
 }
 
 var faults = []fault{
-	{"an entry is missing", checker.Money, func(h history) {
-		h.exec(h.payments, "DELETE FROM entries WHERE payment_no = ? AND account_id = ?", first, merchant)
+	{"an entry is missing", want{checker.Money, "entries of a payment number do not sum", "", first}, func(b *books) {
+		b.exec(b.payments, "DELETE FROM entries WHERE payment_no = ? AND account_id = ?", first, merchant)
 	}},
-	{"a balance is not the sum of its entries", checker.Money, func(h history) {
-		h.exec(h.payments, "UPDATE accounts SET balance_minor = 971 WHERE id = ?", payer)
+	{"a balance is not the sum of its entries", want{checker.Money, "a wallet is not the sum of its entries", "", ""}, func(b *books) {
+		b.exec(b.payments, "UPDATE accounts SET balance_minor = 971 WHERE id = ?", payer)
 	}},
-	{"a settle credited the wallet", checker.Money, func(h history) {
-		h.exec(h.payments, "UPDATE entries SET amount_minor = -amount_minor WHERE payment_no = ?", first)
-		h.exec(h.payments, "UPDATE accounts SET balance_minor = 1030 WHERE id = ?", payer)
+	{"a settle was decided and moved nothing", want{checker.Money, "a wallet is not its deposits - debits + refunds", "", ""}, func(b *books) {
+		b.exec(b.payments, "DELETE FROM entries WHERE payment_no = ?", first)
+		b.exec(b.payments, "UPDATE accounts SET balance_minor = 1000 WHERE id = ?", payer)
 	}},
-	{"somebody else was debited", checker.Money, func(h history) {
-		h.exec(h.payments, "UPDATE accounts SET balance_minor = CASE id WHEN ? THEN 1000 ELSE 70 END", payer)
-		h.entry(third, outside, -100, "CNY", "deposit")
-		h.entry(third, bystander, 100, "CNY", "deposit")
-		h.exec(h.payments, "UPDATE entries SET account_id = ? WHERE payment_no = ? AND account_id = ?", bystander, first, payer)
+	{"a settle credited the wallet", want{checker.Money, "an entry is not what its payment asks", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE entries SET amount_minor = -amount_minor WHERE payment_no = ?", first)
+		b.exec(b.payments, "UPDATE accounts SET balance_minor = 1030 WHERE id = ?", payer)
 	}},
-	{"1 was debited for an order of 30", checker.Money, func(h history) {
-		h.exec(h.payments, "UPDATE entries SET amount_minor = SIGN(amount_minor) WHERE payment_no = ?", first)
-		h.exec(h.payments, "UPDATE payment_numbers SET amount_minor = 1")
-		h.exec(h.payments, "UPDATE accounts SET balance_minor = 999 WHERE id = ?", payer)
+	{"somebody else was debited", want{checker.Money, "an entry is not what its payment asks", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE accounts SET balance_minor = CASE id WHEN ? THEN 1000 ELSE 70 END", payer)
+		b.entry(third, outside, -100, "CNY", "deposit")
+		b.entry(third, bystander, 100, "CNY", "deposit")
+		b.exec(b.payments, "UPDATE entries SET account_id = ? WHERE payment_no = ? AND account_id = ?", bystander, first, payer)
 	}},
-	{"foreign currency in a wallet", checker.Money, func(h history) {
-		h.entry(second, outside, -5, "USD", "deposit")
-		h.entry(second, payer, 5, "USD", "deposit")
+	{"1 was debited for an order of 30", want{checker.Money, "decided on other terms", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE entries SET amount_minor = SIGN(amount_minor) WHERE payment_no = ?", first)
+		b.exec(b.payments, "UPDATE payment_numbers SET amount_minor = 1")
+		b.exec(b.payments, "UPDATE accounts SET balance_minor = 999 WHERE id = ?", payer)
 	}},
-	{"money on an account that does not exist", checker.Money, func(h history) {
-		h.entry(second, outside, -5, "CNY", "deposit")
-		h.entry(second, paidOrder, 5, "CNY", "deposit")
+	{"foreign currency in a wallet", want{checker.Money, "an entry is on no account", "", second}, func(b *books) {
+		b.entry(second, outside, -5, "USD", "deposit")
+		b.entry(second, payer, 5, "USD", "deposit")
 	}},
-	{"paid twice", checker.Double, func(h history) {
-		h.moved(second, 2, "settle", "paid", 30)
-		h.exec(h.payments, "UPDATE accounts SET balance_minor = 940 WHERE id = ?", payer)
+	{"money on an account that does not exist", want{checker.Money, "an entry is on no account", "", second}, func(b *books) {
+		b.entry(second, outside, -5, "CNY", "deposit")
+		b.entry(second, paidOrder, 5, "CNY", "deposit")
 	}},
-	{"paid twice, then refunded once", checker.Double, func(h history) {
-		h.moved(second, 2, "settle", "paid", 30)
-		h.moved(third, 3, "refund", "refunded", -30)
-		h.applied(second, 2, "settle", "paid")
-		h.applied(third, 3, "refund", "refunded")
-		h.exec(h.orders, "UPDATE orders SET status = 'refunded', seq = 3, payment_no = ? WHERE id = ?", third, paidOrder)
+	{"a deposit from another wallet", want{checker.Money, "a deposit is not one entry from outside", "", second}, func(b *books) {
+		b.entry(second, bystander, -5, "CNY", "deposit")
+		b.entry(second, payer, 5, "CNY", "deposit")
 	}},
-	{"an order hangs in settling", checker.Lost, func(h history) {
-		h.exec(h.orders, "UPDATE orders SET status = 'settling', seq = 1, payment_no = ? WHERE id = ?", second, newOrder)
+	{"paid twice", want{checker.Double, "an order is paid while it is paid", paidOrder, second}, func(b *books) {
+		b.moved(second, 2, "settle", "paid", 30)
+		b.exec(b.payments, "UPDATE accounts SET balance_minor = 940 WHERE id = ?", payer)
 	}},
-	{"a message is left in an outbox", checker.Lost, func(h history) {
-		h.exec(h.payments, "INSERT INTO outbox (topic, sharding_key, message_key, tag, traceparent, body, created_at) VALUES ('t', 'k', 'k', '', '', '', NOW())")
+	{"paid twice, then refunded once", want{checker.Double, "an order is paid while it is paid", paidOrder, second}, func(b *books) {
+		b.moved(second, 2, "settle", "paid", 30)
+		b.moved(third, 3, "refund", "refunded", -30)
+		b.applied(second, 2, "settle", "paid")
+		b.applied(third, 3, "refund", "refunded")
+		b.exec(b.orders, "UPDATE orders SET status = 'refunded', seq = 3, payment_no = ? WHERE id = ?", third, paidOrder)
 	}},
-	{"a sequence is missing", checker.Order, func(h history) {
-		h.exec(h.payments, "UPDATE payment_numbers SET seq = 2")
+	{"a sequence is missing", want{checker.Order, "an order's sequence has a gap", paidOrder, ""}, func(b *books) {
+		b.exec(b.payments, "UPDATE payment_numbers SET seq = 2")
 	}},
-	{"progress is behind what was decided", checker.Order, func(h history) {
-		h.exec(h.payments, "UPDATE order_progress SET last_seq = 0")
+	{"progress is behind what was decided", want{checker.Order, "an order's progress", paidOrder, ""}, func(b *books) {
+		b.exec(b.payments, "UPDATE order_progress SET last_seq = 0")
 	}},
-	{"paid without any settlement", checker.All, func(h history) {
-		h.exec(h.orders, "UPDATE orders SET status = 'paid' WHERE id = ?", newOrder)
+	{"a refund took effect before the payment", want{checker.Order, "an instruction took effect before its predecessor", paidOrder, second}, func(b *books) {
+		b.refunded()
+		b.exec(b.payments, "UPDATE payment_numbers SET id = 4000000, created_at = '2020-01-01' WHERE payment_no = ?", first)
 	}},
-	{"an order lost its payment number", checker.All, func(h history) {
-		h.exec(h.orders, "UPDATE orders SET payment_no = NULL WHERE id = ?", paidOrder)
+	{"an outcome is not applied, the next one is", want{checker.Order, "outcomes were not applied one for each sequence", paidOrder, ""}, func(b *books) {
+		b.exec(b.orders, "UPDATE payments SET seq = 2")
+		b.exec(b.orders, "UPDATE orders SET seq = 2 WHERE id = ?", paidOrder)
 	}},
-	{"refunded though nobody asked", checker.All, func(h history) {
-		h.moved(second, 2, "refund", "refunded", -30)
-		h.exec(h.payments, "UPDATE accounts SET balance_minor = 1000 WHERE id = ?", payer)
+	{"paid without any settlement", want{checker.All, "an order's status is not its last outcome", newOrder, ""}, func(b *books) {
+		b.exec(b.orders, "UPDATE orders SET status = 'paid' WHERE id = ?", newOrder)
 	}},
-	{"an outcome was applied that nobody decided", checker.All, func(h history) {
-		h.exec(h.payments, "UPDATE payment_numbers SET payment_no = ?", second)
-		h.exec(h.payments, "UPDATE entries SET payment_no = ? WHERE payment_no = ?", second, first)
+	{"an order lost its payment number", want{checker.All, "an order's status is not its last outcome", paidOrder, ""}, func(b *books) {
+		b.exec(b.orders, "UPDATE orders SET payment_no = NULL WHERE id = ?", paidOrder)
 	}},
-	{"the outcome applied is not the one decided", checker.All, func(h history) {
-		h.exec(h.orders, "UPDATE payments SET outcome = 'declined'")
-		h.exec(h.orders, "UPDATE orders SET status = 'declined' WHERE id = ?", paidOrder)
+	{"refunded though nobody asked", want{checker.All, "decided, never applied to its order", paidOrder, second}, func(b *books) { b.refunded() }},
+	{"an outcome was applied that nobody decided", want{checker.All, "applied in orders, never decided", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE payment_numbers SET payment_no = ?", second)
+		b.exec(b.payments, "UPDATE entries SET payment_no = ? WHERE payment_no = ?", second, first)
 	}},
-	{"an outcome of an order that is gone", checker.All, func(h history) {
-		h.exec(h.orders, "DELETE FROM orders WHERE id = ?", paidOrder)
+	{"the outcome applied is not the one decided", want{checker.All, "applied otherwise than decided", paidOrder, first}, func(b *books) {
+		b.exec(b.orders, "UPDATE payments SET outcome = 'declined'")
+		b.exec(b.orders, "UPDATE orders SET status = 'declined' WHERE id = ?", paidOrder)
+	}},
+	{"the reason is not the one decided", want{checker.All, "an order's reason", paidOrder, first}, func(b *books) {
+		b.exec(b.orders, "UPDATE orders SET reason = 'insufficient_funds' WHERE id = ?", paidOrder)
+	}},
+	{"an outcome of an order that is gone", want{checker.All, "an outcome was applied to an order that is not there", paidOrder, first}, func(b *books) {
+		b.exec(b.orders, "DELETE FROM orders WHERE id = ?", paidOrder)
+	}},
+	{"a settle is refunded", want{checker.All, "an outcome is none that its instruction", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'refunded'")
+	}},
+	{"a declined settle moved money", want{checker.All, "a payment number has not the entries", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'declined'")
+	}},
+	{"money moved without a payment number", want{checker.All, "entries have no payment number", "", second}, func(b *books) {
+		b.entry(second, payer, -30, "CNY", "settle")
+		b.entry(second, merchant, 30, "CNY", "settle")
+	}},
+}
+
+// forbiddenFaults are those that an index or a constraint keeps out of the tables.
+var forbiddenFaults = []fault{
+	{"a wallet is below zero", want{checker.Money, "a wallet is below zero", "", ""}, func(b *books) {
+		b.exec(b.payments, "UPDATE accounts SET balance_minor = -1 WHERE id = ?", payer)
+	}},
+	{"a payment number is there twice", want{checker.Double, "a payment number is there more than once", "", first}, func(b *books) {
+		b.moved(first, 2, "settle", "paid", 30)
+	}},
+	{"one payment number debited twice", want{checker.Double, "a payment number moved a wallet more than once", "", first}, func(b *books) {
+		b.entry(first, payer, -30, "CNY", "settle")
+		b.entry(first, merchant, 30, "CNY", "settle")
+	}},
+	{"paid twice in one place", want{checker.Double, "an order is paid while it is paid", paidOrder, second}, func(b *books) {
+		b.moved(second, 1, "settle", "paid", 30)
 	}},
 }

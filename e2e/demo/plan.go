@@ -14,6 +14,7 @@ import (
 	"settlement/e2e/traffic"
 	"settlement/shared/money"
 	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
 )
 
 // The cast. Rich customers can pay all their orders; the poor one can pay poorPaid of
@@ -64,7 +65,7 @@ func (p *plan) close() error { return errors.Join(p.admin.Close(), p.check.Close
 
 func (p *plan) play(ctx context.Context) (err error) {
 	say("Publishing every settle message again, 0 to %d times, as a producer does that lost its answer.", repeatsMax)
-	if p.repeater, err = traffic.NewRepeater(p.stack.NamesrvAddr, repeatsMax, repeatSeed); err != nil { //nolint:contextcheck // a consumer's Start bounds itself
+	if p.repeater, err = traffic.NewRepeater(p.stack.NamesrvAddr, settlement.TopicSettlement, repeatsMax, repeatSeed); err != nil { //nolint:contextcheck // a consumer's Start bounds itself
 		return err
 	}
 	defer func() {

@@ -18,7 +18,7 @@ import (
 // propertyRepeat marks what a Repeater published, so that it does not repeat itself.
 const propertyRepeat = "repeat-of-offset"
 
-// Repeater listens to the settlement topic in a group of its own and publishes every
+// Repeater listens to a topic in a group of its own and publishes every
 // message again, as a producer does that never learns that its first send was stored.
 type Repeater struct {
 	consumer *rocketmq.Consumer
@@ -32,7 +32,7 @@ type Repeater struct {
 
 // NewRepeater starts a repeater that publishes each message again up to timesMax times,
 // drawn from seed.
-func NewRepeater(namesrv string, timesMax int, seed uint64) (*Repeater, error) {
+func NewRepeater(namesrv, topic string, timesMax int, seed uint64) (*Repeater, error) {
 	log := slog.New(slog.DiscardHandler)
 	draw := rand.New(rand.NewPCG(seed, seed))
 	r := &Repeater{times: func() int { return draw.IntN(timesMax + 1) }}
@@ -42,7 +42,7 @@ func NewRepeater(namesrv string, timesMax int, seed uint64) (*Repeater, error) {
 		return nil, err
 	}
 	r.consumer, err = rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
-		Namesrv: namesrv, Group: "repeater-" + uuid.NewString(), Topic: settlement.TopicSettlement, BatchMax: 32, Logger: log,
+		Namesrv: namesrv, Group: "repeater-" + uuid.NewString(), Topic: topic, BatchMax: 32, Logger: log,
 	}, r.handle)
 	if err == nil {
 		err = r.consumer.Start()
@@ -60,7 +60,7 @@ func (r *Repeater) Published() int64 {
 	return r.published
 }
 
-// Seen are the messages that came from order-service, in the order of arrival.
+// Seen are the messages that no Repeater published, in the order of arrival.
 func (r *Repeater) Seen() []rocketmq.Delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,0 +1,194 @@
+package checker
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// codeReused is what a service answers when the key came with another request before.
+const codeReused = "idempotency_key_reused"
+
+// CheckCalls compares what clients were told with what the databases keep: one key has one
+// answer, the one remembered under it (K), and what was answered as done is there, each
+// accepted instruction decided or with an operator (L). What no key answers for is Check's.
+func (c *Checker) CheckCalls(ctx context.Context, h *History) ([]Violation, error) {
+	calls := h.Calls()
+	var f findings
+	err := c.look(ctx, func(orders, payments *sql.Tx) error {
+		s, err := readState(ctx, orders, payments)
+		if err != nil {
+			return err
+		}
+		stuck := s.stuckOrders()
+		for _, of := range byKey(calls) {
+			s.checkKey(&f, of)
+			for _, call := range of {
+				s.checkTold(&f, stuck, call)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("check calls: %w", err)
+	}
+	return f.sorted(), nil
+}
+
+// byKey groups the calls that share a key at the same service.
+func byKey(calls []Call) [][]Call {
+	type id struct {
+		key      string
+		atOrders bool
+	}
+	at := map[id]int{}
+	var groups [][]Call
+	for _, call := range calls {
+		of := id{call.Key, call.atOrders()}
+		n, ok := at[of]
+		if !ok {
+			n = len(groups)
+			at[of], groups = n, append(groups, nil)
+		}
+		groups[n] = append(groups[n], call)
+	}
+	return groups
+}
+
+// atOrders says which of the services was called.
+func (c Call) atOrders() bool { return strings.HasPrefix(c.Path, "/v1/orders") }
+
+// orderID is the order that the path names, or else the answer.
+func (c Call) orderID() string {
+	if id, ok := strings.CutPrefix(c.Path, "/v1/orders/"); ok {
+		id, _, _ = strings.Cut(id, "/")
+		return id
+	}
+	if told, ok := c.told(); ok && told.Outcome == OK && c.atOrders() {
+		return readAnswer(told.Answer).ID
+	}
+	return ""
+}
+
+// told is the first attempt that says what became of the request. That its key belongs to
+// another request says nothing of that.
+func (c Call) told() (Attempt, bool) {
+	for _, a := range c.Attempts {
+		if a.Outcome != Unknown && !a.reused() {
+			return a, true
+		}
+	}
+	return Attempt{}, false
+}
+
+func (a Attempt) reused() bool {
+	return a.Status == http.StatusUnprocessableEntity && readProblem(a.Answer).Code == codeReused
+}
+
+// remembered says that a service keeps this answer under the key: what was done, and what was
+// refused by the state that it met. A request that is wrong in itself leaves the key free.
+func (a Attempt) remembered() bool { return a.Outcome == OK || a.Status == http.StatusConflict }
+
+// same says that two answers mean the same: done with the same bytes, or refused for the same reason.
+func (a Attempt) same(b Attempt) bool {
+	if a.Outcome == OK && b.Outcome == OK {
+		return a.Status == b.Status && bytes.Equal(a.Answer, b.Answer)
+	}
+	return a.Status == b.Status && readProblem(a.Answer) == readProblem(b.Answer)
+}
+
+// rows shows a call in a violation.
+func (c Call) rows() []any {
+	columns := []any{"idem_key", c.Key, "path", c.Path, "body", string(c.Body)}
+	for i, a := range c.Attempts {
+		columns = append(columns, fmt.Sprintf("attempt%d", i+1), fmt.Sprintf("%s/%d/%s", a.Outcome, a.Status, bytes.TrimSpace(a.Answer)))
+	}
+	return columns
+}
+
+// checkKey looks at all calls that came with one key.
+func (s *state) checkKey(f *findings, calls []Call) {
+	keys := s.paymentKeys
+	if calls[0].atOrders() {
+		keys = s.orderKeys
+	}
+	kept, isKept := keys[calls[0].Key]
+	report := func(what string, c Call) {
+		f.add(Key, what, c.orderID(), kept.Answer.PaymentNo,
+			append(c.rows(), "kept.result", kept.Result, "kept.refusal_code", kept.RefusalCode)...)
+	}
+	var answered []Call // the calls whose answer is remembered
+	open := false       // there is one that nobody was told about
+	for _, c := range calls {
+		first, told := c.told()
+		open = open || !told
+		for _, a := range c.Attempts {
+			if a.Outcome == Unknown {
+				continue
+			}
+			if a.reused() && len(calls) == 1 {
+				report("a key was refused as used for another request, and came with this one only", c)
+				break
+			}
+			if !a.reused() && !a.same(first) {
+				report("one request has two answers under one key", c)
+				break
+			}
+		}
+		if told && first.remembered() {
+			answered = append(answered, c)
+		}
+	}
+	switch {
+	case len(answered) > 1:
+		report("two requests were answered under one key", answered[1])
+	case len(answered) == 1 && !isKept:
+		report("answered, and not remembered under its key", answered[0])
+	case len(answered) == 1:
+		if first, _ := answered[0].told(); !kept.is(first) {
+			report("the answer under the key is not the one the client got", answered[0])
+		}
+	case isKept && !open:
+		report("refused, and an answer is remembered under its key", calls[0])
+	}
+}
+
+// checkTold looks for what a client was told is done, and is not.
+func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
+	told, ok := c.told()
+	if !ok || told.Outcome != OK {
+		return
+	}
+	switch a := readAnswer(told.Answer); {
+	case strings.HasSuffix(c.Path, "/settle"), strings.HasSuffix(c.Path, "/refund"):
+		_, there := s.orders[a.OrderID]
+		d, isDecided := s.decided[a.PaymentNo]
+		switch {
+		case a.OrderID != c.orderID() || a.PaymentNo == "":
+			f.add(Key, "accepted for another order than was asked", c.orderID(), a.PaymentNo, c.rows()...)
+		case !there:
+			f.add(Lost, "a client was told accepted, and the order is gone", a.OrderID, a.PaymentNo, c.rows()...)
+		case isDecided && (d.OrderID != a.OrderID || d.Seq != a.Seq):
+			f.add(Lost, "a client was told accepted, and it was decided as another instruction", a.OrderID, a.PaymentNo,
+				append(c.rows(), "payment_numbers.order_id", d.OrderID, "payment_numbers.seq", d.Seq)...)
+		case !isDecided && !s.visible(stuck, a.PaymentNo, a.OrderID, a.Seq):
+			f.add(Lost, "a client was told accepted, and it was never decided", a.OrderID, a.PaymentNo, c.rows()...)
+		}
+	case c.Path == "/v1/orders":
+		if o, ok := s.orders[a.ID]; !ok || o.Terms != (terms{a.AccountID, a.Amount.Minor, a.Amount.Currency}) {
+			f.add(Lost, "a client was told of an order that is not there", a.ID, "", append(c.rows(), "orders", o.Terms)...)
+		}
+	case c.Path == "/v1/accounts":
+		if _, ok := s.accounts[a.ID]; !ok {
+			f.add(Lost, "a client was told of a wallet that is not there", "", "", c.rows()...)
+		}
+	case strings.HasSuffix(c.Path, "/deposits"):
+		d, ok := s.deposits[a.DepositNo]
+		if !ok || d.AccountID != a.AccountID || d.Minor != a.Amount.Minor || d.Currency != a.Amount.Currency {
+			f.add(Lost, "a client was told of a deposit that is not there", "", a.DepositNo, append(c.rows(), "entries", d)...)
+		}
+	}
+}

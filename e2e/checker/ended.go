@@ -1,0 +1,52 @@
+package checker
+
+// checkEnded looks for accepted instructions that neither took effect nor wait where an
+// operator sees them.
+func (s *state) checkEnded(f *findings) {
+	stuck := s.stuckOrders()
+	for no, a := range s.accepted {
+		o, there := s.orders[a.OrderID]
+		d, isDecided := s.decided[no]
+		switch {
+		case !there:
+			f.add(Lost, "accepted, and its order is gone", a.OrderID, no, "seq", a.Seq)
+		case a.Seq > o.Seq || a.Seq == o.Seq && no != o.PaymentNo:
+			f.add(Lost, "accepted, and its order does not know it", a.OrderID, no, "seq", a.Seq,
+				"orders.seq", o.Seq, "orders.payment_no", o.PaymentNo, "orders.status", o.Status)
+		case isDecided && (d.OrderID != a.OrderID || d.Seq != a.Seq):
+			f.add(Lost, "decided as another instruction than was accepted", a.OrderID, no, "seq", a.Seq,
+				"payment_numbers.order_id", d.OrderID, "payment_numbers.seq", d.Seq)
+		case !isDecided && !s.visible(stuck, no, a.OrderID, a.Seq):
+			f.add(Lost, "accepted, never decided", a.OrderID, no, "seq", a.Seq, "orders.status", o.Status)
+		}
+	}
+	for id, o := range s.orders {
+		if _, isDecided := s.decided[o.PaymentNo]; o.underWay() && (isDecided || !s.visible(stuck, o.PaymentNo, id, o.Seq)) {
+			f.add(Lost, "an order's instruction has not ended", id, o.PaymentNo, "status", o.Status, "seq", o.Seq)
+		}
+	}
+}
+
+// stuckOrders is the smallest sequence of each order that an operator has, or has given up.
+func (s *state) stuckOrders() map[string]int64 {
+	stuck := map[string]int64{}
+	for no, p := range s.parked {
+		if _, isDecided := s.decided[no]; isDecided {
+			continue // a repeat that was parked holds up nothing
+		}
+		if seq, ok := stuck[p.OrderID]; !ok || p.Seq < seq {
+			stuck[p.OrderID] = p.Seq
+		}
+	}
+	return stuck
+}
+
+// visible says that an instruction waits for an operator, or behind one that does.
+func (s *state) visible(stuck map[string]int64, no, orderID string, seq int64) bool {
+	if _, ok := s.parked[no]; ok {
+		return true
+	}
+	_, waits := s.waiting[no]
+	first, ok := stuck[orderID]
+	return waits && ok && first < seq
+}
