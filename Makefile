@@ -14,7 +14,7 @@ WITHOUT_RACE := ./shared/rocketmq/... ./e2e/...
 WITH_RACE     = $(shell go list ./... | grep -v -e '/shared/rocketmq' -e '/e2e')
 GO_TEST      := go test -count=1 -shuffle=on -timeout=20m
 
-.PHONY: help demo up down test check fmt generate build secrets clean
+.PHONY: help demo up down test faults soak sabotage check fmt generate build secrets clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,10 +34,25 @@ up: ## start everything and leave it running; addresses go to .run/stack.env
 down: ## stop what up has started; its data stays
 	@go run ./e2e/stack/cmd down
 
-test: ## run everything that CI runs: vet, build, all tests on real servers
+test: ## run everything that CI runs: vet, build, all tests on real servers, all fault cases
 	go vet ./...
 	go build ./...
 	go run ./e2e/stack/cmd run --mysql --mariadb --rocketmq --cc -- $(MAKE) --no-print-directory test-on-servers
+	$(MAKE) --no-print-directory faults
+
+# What the fault cases and the soak are drawn from, and how many stacks the cases run on side by side.
+SEED     ?= 1
+LANES    ?= 3
+DURATION ?= 10m
+
+faults: ## break everything once, CASE=name for one; the report goes to .run/faults.html
+	go run ./e2e/cases/cmd -seed $(SEED) -lanes $(LANES) $(if $(CASE),-case $(CASE))
+
+soak: ## random faults at random moments under the highest load, DURATION=10m SEED=1
+	go run ./e2e/cases/cmd -soak $(DURATION) -seed $(SEED) -html .run/soak.html
+
+sabotage: ## prove that the fault cases see: build wrong versions of the services, each must be caught
+	go run ./e2e/sabotage -seed $(SEED) -lanes $(LANES)
 
 # The e2e tests start stacks of their own, one package after the other.
 .PHONY: test-on-servers

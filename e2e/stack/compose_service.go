@@ -46,16 +46,20 @@ func (c *compose) start(ctx context.Context, s *Service) error {
 }
 
 func (c *compose) kill(s *Service) error {
-	ctx := context.Background() // container bounds it
-	running, err := c.inspect(ctx, s, "{{.State.Running}}")
-	if err != nil || running != "true" {
-		return err // docker refuses to kill what has ended
+	if !c.alive(s) {
+		return nil // docker refuses to kill what has ended
 	}
+	ctx := context.Background() // container bounds it
 	if _, err := c.container(ctx, s, "kill", "-s", "SIGKILL"); err != nil {
 		return err
 	}
-	_, err = c.container(ctx, s, "wait")
+	_, err := c.container(ctx, s, "wait")
 	return err
+}
+
+func (c *compose) alive(s *Service) bool {
+	running, err := c.inspect(context.Background(), s, "{{.State.Running}}") // container bounds it
+	return err == nil && running == "true"
 }
 
 func (c *compose) signal(s *Service, sig syscall.Signal) error {

@@ -221,6 +221,8 @@ func (n *native) kill(s *Service) error {
 	return p.stop(0)
 }
 
+func (n *native) alive(s *Service) bool { return n.runs(s.Name) }
+
 func (n *native) signal(s *Service, sig syscall.Signal) error {
 	p, err := n.started(s)
 	if err != nil {

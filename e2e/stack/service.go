@@ -30,6 +30,7 @@ type backend interface {
 	start(ctx context.Context, s *Service) error
 	kill(s *Service) error // whatever context has ended: it is for cleaning up too
 	signal(s *Service, sig syscall.Signal) error
+	alive(s *Service) bool
 	stop(ctx context.Context, s *Service) error
 	ready(ctx context.Context, s *Service) error
 	logTail(s *Service, lines int) string
@@ -39,6 +40,9 @@ type backend interface {
 
 // Kill ends the service by SIGKILL and returns when it is gone.
 func (s *Service) Kill() error { return s.backend.kill(s) }
+
+// Running tells whether the service was started and has not ended.
+func (s *Service) Running() bool { return s.backend.alive(s) }
 
 // Pause freezes the service by SIGSTOP: it holds its connections and locks, and does nothing.
 func (s *Service) Pause() error { return s.backend.signal(s, syscall.SIGSTOP) }

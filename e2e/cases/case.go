@@ -1,0 +1,58 @@
+// Package cases breaks a running stack on purpose, in every way that settling over a message queue can be
+// broken, and has the checker decide afterwards whether anything was lost or doubled. The files are named for
+// where the repeat or the loss comes from: client, producer, broker, consumer, database.
+package cases
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Where a repeat or a loss comes from.
+const (
+	fromClient   = "client"
+	fromProducer = "producer"
+	fromBroker   = "broker"
+	fromConsumer = "consumer"
+	fromDatabase = "database"
+)
+
+// Case is one fault.
+type Case struct {
+	Name  string // as in make faults CASE=name
+	From  string // where the repeat or the loss comes from
+	Title string // what goes wrong, in one sentence
+
+	// run lets the fault happen while customers buy, ends it, and returns how many times it happened. What it
+	// leaves dead, frozen or in the way is healed after it.
+	run func(ctx context.Context, p *Play) (fired int64, err error)
+	// bin builds services of its own for the case; nil: the usual ones.
+	bin func(ctx context.Context, dir string) error
+}
+
+// All returns every case, in the order in which a report lists them.
+func All() []Case {
+	return slices.Concat(clientCases, producerCases, brokerCases, consumerCases, databaseCases)
+}
+
+// Named returns the cases with these names, in the order of All.
+func Named(names ...string) ([]Case, error) {
+	var found []Case
+	missing := slices.Clone(names)
+	for _, c := range All() {
+		if slices.Contains(names, c.Name) {
+			found = append(found, c)
+			missing = slices.DeleteFunc(missing, func(name string) bool { return name == c.Name })
+		}
+	}
+	if len(missing) > 0 {
+		var known []string
+		for _, c := range All() {
+			known = append(known, c.Name)
+		}
+		return nil, fmt.Errorf("no case %s; there are: %s", strings.Join(missing, ", "), strings.Join(known, " "))
+	}
+	return found, nil
+}

@@ -1,0 +1,33 @@
+package cases
+
+import (
+	"context"
+	"path/filepath"
+
+	"settlement/e2e/overlay"
+)
+
+// buildClockOff builds payment-service with a clock that is 10 minutes ahead. A Go program reads the clock from the
+// kernel by itself, so nothing between the two can shift it: its time.Now is another one.
+func buildClockOff(ctx context.Context, dir string) error {
+	library, err := overlay.StandardLibrary(ctx)
+	if err != nil {
+		return err
+	}
+	if err := overlay.Build(ctx, dir, nil, "./order-service"); err != nil {
+		return err
+	}
+	return overlay.Build(ctx, dir, []overlay.Edit{{
+		File:    filepath.Join(library, "time", "time.go"),
+		Find:    "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n",
+		Replace: "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n\tsec += 600\n",
+	}}, "./payment-service")
+}
+
+// clockOff has customers buy: what is recorded carries the wrong time, and nothing else may be wrong.
+func clockOff(ctx context.Context, p *Play) (int64, error) {
+	if err := p.accepts(ctx, 100); err != nil {
+		return 0, err
+	}
+	return count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers WHERE created_at > UTC_TIMESTAMP() + INTERVAL 9 MINUTE")
+}

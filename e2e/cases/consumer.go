@@ -1,0 +1,137 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"settlement/e2e/faults"
+	"settlement/e2e/stack"
+)
+
+var consumerCases = []Case{
+	{
+		Name: "payment-service-killed-in-transaction", From: fromConsumer,
+		Title: "payment-service dies inside the settle transaction.",
+		run:   killedAtSQL(paymentSide, settleTx, faults.AtStatement),
+	},
+	{
+		Name: "payment-service-killed-after-commit", From: fromConsumer,
+		Title: "payment-service dies after the settle transaction is committed and before it tells the broker.",
+		run:   killedAtSQL(paymentSide, settleTx, faults.AfterCommit),
+	},
+	{
+		Name: "payment-service-killed-in-flight", From: fromConsumer,
+		Title: "payment-service dies while batches are on their way to it.",
+		run: killedAt(paymentSide, func(p *Play, then func()) {
+			p.Payment.MQ.Add(&faults.FrameRule{
+				Codes: []int{faults.PullMessage}, Topic: settlements.topic, Skip: p.draw.IntN(20), Limit: 1, Do: faults.PassAnswer, Then: then,
+			})
+		}),
+	},
+	{
+		Name: "offset-commits-lost", From: fromConsumer,
+		Title: "What payment-service tells the broker it has done is lost, and it dies: all of it comes again.",
+		run:   offsetCommitsLost(settlements),
+	},
+	{
+		Name: "consumers-come-and-go", From: fromConsumer,
+		Title: "Instances of payment-service are added and removed every 15 s.",
+		run:   comeAndGo,
+	},
+	{
+		Name: "late-writer", From: fromConsumer,
+		Title: "payment-service is frozen for 70 s while it holds a batch; another takes over; then it wakes and writes.",
+		run:   lateWriter,
+	},
+	{
+		Name: "clock-off", From: fromConsumer,
+		Title: "The clock of payment-service is 10 minutes ahead.",
+		run:   clockOff,
+		bin:   buildClockOff,
+	},
+	{
+		Name: "order-service-killed-in-transaction", From: fromConsumer,
+		Title: "order-service dies while it applies outcomes.",
+		run:   killedAtSQL(orderSide, applyTx, faults.AtStatement),
+	},
+	{
+		Name: "order-service-killed-after-apply", From: fromConsumer,
+		Title: "order-service dies after it committed outcomes and before it tells the broker.",
+		run:   killedAtSQL(orderSide, applyTx, faults.AfterCommit),
+	},
+	{
+		Name: "outcome-offset-commits-lost", From: fromConsumer,
+		Title: "What order-service tells the broker it has done is lost, and it dies.",
+		run:   offsetCommitsLost(outcomes),
+	},
+}
+
+func offsetCommitsLost(l line) run {
+	return func(ctx context.Context, p *Play) (int64, error) {
+		side := l.consumer(p)
+		lost := &faults.FrameRule{Codes: []int{faults.CommitOffset}, Group: l.group, Do: faults.DropRequest}
+		side.MQ.Add(lost)
+		if err := p.accepts(ctx, 60); err != nil {
+			return 0, err
+		}
+		fired, err := p.fires(ctx, lost, 1)
+		if err != nil {
+			return fired, err
+		}
+		if err := side.Service.Kill(); err != nil {
+			return fired, err
+		}
+		fired = lost.Fired()
+		side.MQ.Clear()
+		before := side.MQ.Fetched().Again
+		if err := p.restart(ctx, side); err != nil {
+			return fired, err
+		}
+		_, err = p.fires(ctx, again{side, before}, 1)
+		return fired, err
+	}
+}
+
+func comeAndGo(ctx context.Context, p *Play) (int64, error) {
+	const times, stays = 2, 15 * time.Second
+	p.most = max(p.most, 2000)
+	for range times {
+		further, err := p.another(ctx, stack.PaymentService, nil)
+		if err != nil {
+			return 0, err
+		}
+		err = p.lasts(ctx, stays)
+		if err = errors.Join(err, further.leave(ctx)); err != nil {
+			return 0, err
+		}
+		if err := p.lasts(ctx, stays); err != nil {
+			return 0, err
+		}
+	}
+	return 2 * times, nil
+}
+
+// lateWriter freezes payment-service where it has read that its batch is new, and has not written yet.
+func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
+	second, err := p.another(ctx, stack.PaymentService, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, second.leave(ctx)) }()
+	asleep := newMoment(p.Payment.Service.Pause)
+	p.Payment.DB.Add(&faults.SQLRule{Touching: settleTx, At: faults.AtStatement, Skip: p.draw.IntN(5), Limit: 1, Then: asleep.then})
+	if err := asleep.wait(ctx); err != nil {
+		return 0, fmt.Errorf("freeze payment-service: %w", err)
+	}
+	written := &faults.SQLRule{Touching: settleTx, At: faults.AfterCommit}
+	second.DB.Add(written)
+	if err := p.lasts(ctx, 70*time.Second); err != nil {
+		return 1, err
+	}
+	if written.Fired() == 0 {
+		return 0, errors.New("the other instance did not take over")
+	}
+	return 1, p.Payment.Service.Resume()
+}

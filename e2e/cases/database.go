@@ -1,0 +1,217 @@
+package cases
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"settlement/e2e/faults"
+	"settlement/e2e/stack"
+	"settlement/e2e/wait"
+)
+
+var databaseCases = []Case{
+	{
+		Name: "commit-answer-lost", From: fromDatabase,
+		Title: "The settle transaction is committed, and the answer to COMMIT is lost: nobody knows.",
+		run:   commitAnswerLost(settlements),
+	},
+	{
+		Name: "commit-lost", From: fromDatabase,
+		Title: "COMMIT of the settle transaction never reaches the database, and the connection is reset.",
+		run: statementsBroken(paymentSide, 5, func(*Play) *faults.SQLRule {
+			return &faults.SQLRule{Touching: settleTx, At: faults.BeforeCommit, Every: 3, Limit: 5, Do: faults.Cut}
+		}),
+	},
+	{
+		Name: "connection-reset", From: fromDatabase,
+		Title: "The connection is reset in the middle of the settle transaction.",
+		run: statementsBroken(paymentSide, 5, func(*Play) *faults.SQLRule {
+			return &faults.SQLRule{Touching: entriesTx, At: faults.AtStatement, Every: 3, Limit: 5, Do: faults.Cut}
+		}),
+	},
+	{
+		Name: "deadlock", From: fromDatabase,
+		Title: "Another session forces the settle transaction into a deadlock (1213).",
+		run:   deadlock,
+	},
+	{
+		Name: "row-held", From: fromDatabase,
+		Title: "Another session holds a wallet's row for longer than the lock wait (1205).",
+		run:   rowHeld,
+	},
+	{
+		Name: "database-killed", From: fromDatabase,
+		Title: "The database server is killed under load and starts again.",
+		run:   serverKilled(stack.Database),
+	},
+	{
+		Name: "database-frozen", From: fromDatabase,
+		Title: "The database server is frozen for 30 s.",
+		run:   frozen(stack.Database, 30*time.Second),
+	},
+	{
+		Name: "slow-network", From: fromDatabase,
+		Title: "Every packet to and from broker and database takes 500±400 ms, for 40 s.",
+		run: func(ctx context.Context, p *Play) (int64, error) {
+			const delay, jitter = 500 * time.Millisecond, 400 * time.Millisecond
+			p.Order.MQ.Slow(delay, jitter)
+			p.Order.DB.Slow(delay, jitter)
+			p.Payment.MQ.Slow(delay, jitter)
+			p.Payment.DB.Slow(delay, jitter)
+			return 1, p.lasts(ctx, 40*time.Second)
+		},
+	},
+	{
+		Name: "outcome-commit-answer-lost", From: fromDatabase,
+		Title: "order-service's answer to the COMMIT of outcomes is lost.",
+		run:   commitAnswerLost(outcomes),
+	},
+}
+
+func commitAnswerLost(l line) run {
+	return statementsBroken(l.consumer, 5, func(*Play) *faults.SQLRule {
+		return &faults.SQLRule{Touching: l.consumeTx, At: faults.AfterCommit, Every: 3, Limit: 5, Do: faults.Cut}
+	})
+}
+
+// The numbers of MySQL's errors.
+const (
+	lockWait   = 1205 // MariaDB's answer to NOWAIT too
+	deadlocked = 1213
+	lockNowait = 3572 // MySQL's
+)
+
+// rowHeld keeps a wallet locked for 4 s at a time; payment-service waits 1 s for a lock.
+func rowHeld(ctx context.Context, p *Play) (int64, error) {
+	before := p.Payment.DB.Errors(lockWait)
+	for range 3 {
+		tx, err := p.hold(ctx, p.wallets[0])
+		if err != nil {
+			return 0, err
+		}
+		err = p.lasts(ctx, 4*time.Second)
+		if err = errors.Join(err, tx.Rollback()); err != nil {
+			return 0, err
+		}
+		if err := p.accepts(ctx, 10); err != nil {
+			return 0, err
+		}
+	}
+	return p.Payment.DB.Errors(lockWait) - before, nil
+}
+
+// hold locks a wallet in a transaction of its own.
+func (p *Play) hold(ctx context.Context, wallet string) (*sql.Tx, error) {
+	tx, err := p.books.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, "SELECT id FROM accounts FORCE INDEX (PRIMARY) WHERE id = ? FOR UPDATE", wallet); err != nil {
+		return nil, fmt.Errorf("hold wallet %s: %w", wallet, errors.Join(err, tx.Rollback()))
+	}
+	return tx, nil
+}
+
+// deadlock makes payment-service the victim three times. Its transaction locks the progress of an order that is to be
+// refunded and waits for the wallet, which is held here; then the progress is asked for here. InnoDB ends the
+// transaction that has changed fewer rows: this one has changed more.
+func deadlock(ctx context.Context, p *Play) (int64, error) {
+	before := p.Payment.DB.Errors(deadlocked)
+	wallet, ballast, err := p.deadlockWallets(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for range 3 {
+		order, err := p.paid(ctx, wallet)
+		if err != nil {
+			return 0, err
+		}
+		tx, err := p.hold(ctx, wallet)
+		if err != nil {
+			return 0, err
+		}
+		err = p.collide(ctx, tx, order, ballast)
+		if err = errors.Join(err, tx.Rollback()); err != nil {
+			return 0, err
+		}
+	}
+	return p.Payment.DB.Errors(deadlocked) - before, nil
+}
+
+// deadlockWallets opens a wallet to fight over and many whose rows weigh.
+func (p *Play) deadlockWallets(ctx context.Context) (wallet string, ballast []string, err error) {
+	const rows = 60 // more than a batch changes before it asks for wallets
+	for range rows {
+		a, err := p.api.CreateAccount(ctx, key(), "ballast", "CNY")
+		if err != nil {
+			return "", nil, err
+		}
+		ballast = append(ballast, a.ID)
+	}
+	return ballast[0], ballast[1:], p.api.Deposit(ctx, key(), ballast[0], cny(1000))
+}
+
+// paid places an order and waits until it is paid: its progress has a row from then on.
+func (p *Play) paid(ctx context.Context, wallet string) (string, error) {
+	order, err := p.api.CreateOrder(ctx, key(), "customer", wallet, cny(1))
+	if err != nil {
+		return "", err
+	}
+	if _, err := p.api.Settle(ctx, key(), order.ID); err != nil {
+		return "", err
+	}
+	return order.ID, wait.For(ctx, momentLimit, func(ctx context.Context) error {
+		now, err := p.api.Order(ctx, order.ID)
+		if err == nil && now.Status != "paid" {
+			err = fmt.Errorf("order %s is %s, want paid", order.ID, now.Status)
+		}
+		return err
+	})
+}
+
+func (p *Play) collide(ctx context.Context, tx *sql.Tx, order string, ballast []string) error {
+	for _, id := range ballast {
+		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET owner = CONCAT(owner, '.') WHERE id = ?", id); err != nil {
+			return err
+		}
+	}
+	if _, err := p.api.Refund(ctx, key(), order); err != nil {
+		return err
+	}
+	const progress = "SELECT last_seq FROM order_progress FORCE INDEX (PRIMARY) WHERE order_id = ? FOR UPDATE"
+	// Until payment-service holds the order's progress, somebody else can lock it.
+	err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
+		held, err := p.isHeld(ctx, progress, order)
+		if err == nil && !held {
+			err = fmt.Errorf("payment-service has not locked the progress of order %s", order)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, progress, order); err != nil {
+		return fmt.Errorf("the deadlock ended this session, not payment-service's: %w", err)
+	}
+	return nil
+}
+
+// isHeld tells whether another transaction holds the row that query locks.
+func (p *Play) isHeld(ctx context.Context, query, id string) (bool, error) {
+	tx, err := p.books.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return false, err
+	}
+	_, err = tx.ExecContext(ctx, query+" NOWAIT", id)
+	var refused *mysql.MySQLError
+	held := errors.As(err, &refused) && (refused.Number == lockWait || refused.Number == lockNowait)
+	if held {
+		err = nil
+	}
+	return held, errors.Join(err, tx.Rollback())
+}

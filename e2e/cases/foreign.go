@@ -1,0 +1,135 @@
+package cases
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"settlement/e2e/checker"
+	"settlement/e2e/faults"
+	"settlement/e2e/traffic"
+	"settlement/e2e/wait"
+	"settlement/shared/outbox"
+	"settlement/shared/settlement"
+)
+
+// foreignMessages publishes what is no instruction of ours; each must be parked, and nothing else.
+func foreignMessages(ctx context.Context, p *Play) (int64, error) {
+	const parked = "SELECT COUNT(*) FROM parked_messages WHERE state = 'parked'"
+	before, err := count(ctx, p.books, parked)
+	if err != nil {
+		return 0, err
+	}
+	var sent int64
+	for queue := range settlement.DefaultQueues {
+		bodies := []string{
+			"not JSON", "{}", `{"version":99,"type":"settle"}`, `{"version":1,"type":"settle"}`, oversized(p.draw),
+			fmt.Sprintf(`{"version":1,"type":"steal","payment_no":%q,"order_id":%q,"seq":1}`, key(), key()),
+			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":-1,"account_id":%q,"amount":{"currency":"CNY","minor":1}}`, key(), key(), p.wallets[0]),
+			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":1,"account_id":%q,"amount":{"currency":"CNY","minor":-5}}`, key(), key(), p.wallets[0]),
+		}
+		if err := p.publish(ctx, queue, bodies...); err != nil {
+			return 0, err
+		}
+		sent += int64(len(bodies))
+	}
+	return sent, p.reaches(ctx, parked, before+sent)
+}
+
+// oversized is JSON that is larger than any instruction.
+func oversized(draw *rand.Rand) string {
+	junk := make([]byte, 1<<20)
+	for i := range junk {
+		junk[i] = "abcdefghijklmnopqrstuvwxyz"[draw.IntN(26)]
+	}
+	return fmt.Sprintf(`{"version":1,"type":"settle","junk":"%s"}`, junk)
+}
+
+// outOfOrder has each of its orders settled, refunded and settled again, by messages that come in any order. Each
+// place is claimed by a stranger once it is taken.
+func outOfOrder(ctx context.Context, p *Play) (int64, error) {
+	const orders = 30
+	var sent int64
+	send := func(in settlement.Instruction) error {
+		body, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		sent++
+		return p.publish(ctx, outbox.QueueOf(in.OrderID, settlement.DefaultQueues), string(body))
+	}
+	var last []string
+	for range orders {
+		order, wallet := key(), p.wallets[p.draw.IntN(len(p.wallets)-1)]
+		three := make([]settlement.Instruction, 3)
+		for i := range three {
+			three[i] = settlement.Instruction{
+				Version: settlement.Version, Type: settlement.Settle, PaymentNo: key(), OrderID: order, Seq: int64(i + 1),
+				AccountID: wallet, Amount: cny(100), RequestedAt: time.Now(),
+			}
+		}
+		three[1].Type = settlement.Refund
+		last = append(last, three[2].PaymentNo)
+		p.draw.Shuffle(len(three), func(i, j int) { three[i], three[j] = three[j], three[i] })
+		for _, in := range three {
+			if err := send(in); err != nil {
+				return 0, err
+			}
+		}
+		stranger := three[0]
+		for stranger.Seq = 1; stranger.Seq <= 3; stranger.Seq++ {
+			stranger.PaymentNo, stranger.Type = key(), settlement.Settle
+			if err := send(stranger); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for _, no := range last {
+		err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
+			n, err := count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ? AND outcome = 'paid'", no)
+			if err == nil && n != 1 {
+				err = fmt.Errorf("payment number %s, settled after a refund, is not paid", no)
+			}
+			return err
+		})
+		if err != nil {
+			p.violated(checker.Violation{Invariant: checker.Lost, What: "an instruction that came out of order was not carried out", PaymentNo: no, Row: err.Error()})
+			break
+		}
+	}
+	return sent, nil
+}
+
+// settleHeld is how long each settle transaction is held between its look for repeats and its writing.
+const settleHeld = 300 * time.Millisecond
+
+// copiesOnOtherQueues has two goroutines of payment-service settle the same instruction at the same time. The
+// broker's lock on a queue does not help: the copy is on another one.
+func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) {
+	repeater, err := traffic.NewRepeater(p.NamesrvAddr, settlement.TopicSettlement, 0, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
+	p.Payment.DB.Add(&faults.SQLRule{Touching: settleTx, At: faults.AtStatement, Do: faults.Hold, For: settleHeld})
+	const copies = 60
+	done := 0
+	err = wait.For(ctx, momentLimit, func(ctx context.Context) error {
+		seen := repeater.Seen()
+		for ; done < len(seen); done++ {
+			d := seen[done]
+			d.Queue = (d.Queue + 1) % settlement.DefaultQueues
+			if err := repeater.Publish(ctx, d, 1); err != nil {
+				return err
+			}
+		}
+		if done < copies {
+			return fmt.Errorf("%d copies were published, want %d", done, copies)
+		}
+		return nil
+	})
+	return repeater.Published(), err
+}

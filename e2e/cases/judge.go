@@ -1,0 +1,138 @@
+package cases
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"settlement/e2e/checker"
+	"settlement/e2e/report"
+	"settlement/e2e/traffic"
+	"settlement/shared/settlement"
+)
+
+const (
+	// lookInterval is the time between two looks at the whole.
+	lookInterval = 300 * time.Millisecond
+	// cleanLooks is how many looks in a row must find nothing: the broker says that a message is there a
+	// little after it has taken it, so one look may come before the last repeat.
+	cleanLooks = 3
+)
+
+// judge waits until every promise holds, at most for limit after healed, and returns how long that took, or
+// what does not hold by then. An error means that it could not look.
+func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration) (time.Duration, []checker.Violation, error) {
+	clean, first := 0, time.Duration(0)
+	for {
+		looked := time.Since(healed)
+		violations, err := p.look(ctx)
+		if err == nil && len(violations) == 0 {
+			if clean++; clean == 1 {
+				first = looked
+			}
+			if clean == cleanLooks {
+				violations, err = p.lookAtTold(ctx)
+				return first, append(violations, checker.Recovered(first, limit)...), err
+			}
+		} else {
+			clean = 0
+		}
+		if clean == 0 && time.Since(healed) > limit {
+			if err != nil {
+				return -1, nil, err
+			}
+			violations, err = p.lookAtAll(ctx)
+			return -1, append(violations, checker.Recovered(time.Since(healed), limit)...), err
+		}
+		select {
+		case <-ctx.Done():
+			return -1, violations, context.Cause(ctx)
+		case <-time.After(lookInterval):
+		}
+	}
+}
+
+// look asks what does not hold now. What does not hold while messages are under way may only not be done yet.
+func (p *Play) look(ctx context.Context) ([]checker.Violation, error) {
+	if violations := p.lookAtLag(ctx); len(violations) > 0 {
+		return violations, nil // cheap, and says that the rest is not worth a look yet
+	}
+	return p.check.Check(ctx)
+}
+
+func (p *Play) lookAtLag(ctx context.Context) []checker.Violation {
+	if err := traffic.Quiet(ctx, p.admin); err != nil {
+		return []checker.Violation{{Invariant: checker.Lost, What: "messages are not acknowledged", Row: err.Error()}}
+	}
+	return nil
+}
+
+// lookAtAll is for what never came right.
+func (p *Play) lookAtAll(ctx context.Context) ([]checker.Violation, error) {
+	violations, err := p.check.Check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	told, err := p.lookAtTold(ctx)
+	return slices.Concat(p.lookAtLag(ctx), violations, told), err
+}
+
+// lookAtTold compares the databases with what the topics hold and with what customers were told.
+func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
+	settlements, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicSettlement)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicOutcome)
+	if err != nil {
+		return nil, err
+	}
+	violations, err := p.check.CheckTopics(ctx, settlements, outcomes)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := p.check.CheckCalls(ctx, p.history)
+	return append(violations, calls...), err
+}
+
+// counts are what a case is measured by, before and after.
+type counts struct {
+	decided, stored, distinct, fetchedAgain int64
+}
+
+func (p *Play) counts(ctx context.Context) (c counts, err error) {
+	if c.decided, err = count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers"); err != nil {
+		return c, err
+	}
+	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome} {
+		messages, err := traffic.Messages(ctx, p.NamesrvAddr, topic)
+		if err != nil {
+			return c, fmt.Errorf("count messages: %w", err)
+		}
+		keys := map[string]bool{}
+		for _, m := range messages {
+			keys[string(m.Body)] = true
+		}
+		c.stored += int64(len(messages))
+		c.distinct += int64(len(keys))
+	}
+	for _, side := range []*Side{p.Order, p.Payment} {
+		c.fetchedAgain += side.MQ.Fetched().Again
+	}
+	return c, nil
+}
+
+func (c counts) since(before counts) (settlements int64, r report.Repeats) {
+	r.Stored = c.stored - c.distinct - (before.stored - before.distinct)
+	r.Fetched = c.fetchedAgain - before.fetchedAgain
+	return c.decided - before.decided, r
+}
+
+// repeatedCalls is how many requests were a repeat of one before.
+func (p *Play) repeatedCalls() (n int64) {
+	for _, c := range p.history.Calls() {
+		n += int64(len(c.Attempts) - 1)
+	}
+	return n
+}

@@ -1,0 +1,111 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"settlement/e2e/client"
+)
+
+// finishLimit is how long customers may take to get answers to what they have asked, once they stop.
+const finishLimit = 60 * time.Second
+
+// load is customers that buy until they are told to stop.
+type load struct {
+	cancel context.CancelFunc // ends the calls too
+	stop   chan struct{}
+	group  sync.WaitGroup
+	mu     sync.Mutex
+	err    error
+}
+
+// buying starts customers: each places orders and has them settled, sometimes refunded and settled again.
+func (p *Play) buying(ctx context.Context, seed uint64) *load {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &load{cancel: cancel, stop: make(chan struct{})}
+	for i := range p.customers {
+		draw := stream(seed, fmt.Sprint("customer ", i))
+		l.group.Go(func() {
+			if err := p.buy(ctx, draw, l.stop); err != nil {
+				l.mu.Lock()
+				l.err = errors.Join(l.err, err)
+				l.mu.Unlock()
+			}
+		})
+	}
+	return l
+}
+
+// end lets the customers finish what they are at. An error means that one was answered what nobody expects.
+func (l *load) end() error {
+	close(l.stop)
+	giveUp := time.AfterFunc(finishLimit, l.cancel)
+	defer giveUp.Stop()
+	l.group.Wait()
+	l.cancel()
+	return l.err
+}
+
+func (p *Play) buy(ctx context.Context, draw *rand.Rand, stop <-chan struct{}) error {
+	for p.placed.Load() < p.most {
+		if err := p.step(ctx, p.api, draw); err != nil {
+			return err
+		}
+		select {
+		case <-stop:
+			return nil
+		case <-time.After(rand.N(2*p.pace + 1)):
+		}
+	}
+	return nil
+}
+
+// step is what one customer does at a time.
+func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) error {
+	choice := draw.IntN(10)
+	if earlier := p.earlier(draw); earlier != "" && choice < 3 {
+		call := api.Refund
+		if choice == 0 {
+			call = api.Settle // after a refund or a decline
+		}
+		return p.counted(call(ctx, key(), earlier))
+	}
+	wallet := p.wallets[draw.IntN(len(p.wallets))]
+	order, err := api.CreateOrder(ctx, key(), "customer", wallet, cny(1+draw.Int64N(5000)))
+	if err != nil {
+		return fmt.Errorf("place an order: %w", err)
+	}
+	p.placed.Add(1)
+	if err := p.counted(api.Settle(ctx, key(), order.ID)); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.settled = append(p.settled, order.ID)
+	p.mu.Unlock()
+	return nil
+}
+
+// counted counts an accepted instruction. It may be refused, since the one before may not have ended.
+func (p *Play) counted(_ client.Accepted, err error) error {
+	if client.IsProblem(err, "order_not_settleable") || client.IsProblem(err, "order_not_refundable") {
+		return nil
+	}
+	if err == nil {
+		p.accepted.Add(1)
+	}
+	return err
+}
+
+// earlier returns an order that was settled before, empty when there is none.
+func (p *Play) earlier(draw *rand.Rand) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.settled) == 0 {
+		return ""
+	}
+	return p.settled[draw.IntN(len(p.settled))]
+}

@@ -1,0 +1,187 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"settlement/e2e/checker"
+	"settlement/e2e/client"
+	"settlement/e2e/faults"
+	"settlement/e2e/wait"
+	"settlement/shared/money"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
+)
+
+// momentLimit is how long a case waits for the moment that it wants to break something at.
+const momentLimit = 60 * time.Second
+
+// Play is one case while it is played: a world, customers in it, and what they were told.
+type Play struct {
+	*World
+	draw    *rand.Rand // every choice of the case; the seed and the case's name give the same ones again
+	note    func(what string)
+	answers *faults.Answers
+	history *checker.History
+	api     *client.Client
+	wallets []string // all but the last are rich
+
+	customers int           // who buy at the same time
+	pace      time.Duration // of each of them, on average
+	most      int64         // orders that are placed at most
+
+	accepted atomic.Int64 // instructions
+	placed   atomic.Int64 // orders
+	mu       sync.Mutex
+	settled  []string // orders that were accepted for settling
+	found    []checker.Violation
+}
+
+// violated notes what the case itself has seen and the checker cannot.
+func (p *Play) violated(v checker.Violation) { p.found = append(p.found, v) }
+
+// stream returns the choices of one part of a case.
+func stream(seed uint64, part string) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, part) // cannot fail
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+func newPlay(ctx context.Context, w *World, part string, seed uint64, note func(string)) (*Play, error) {
+	p := &Play{
+		World: w, draw: stream(seed, part), note: note,
+		answers: &faults.Answers{Next: http.DefaultTransport}, history: checker.NewHistory(),
+		customers: 4, pace: 100 * time.Millisecond, most: 800,
+	}
+	p.api = p.client(w.OrderURL)
+	const rich = 8
+	for i := range rich + 1 {
+		a, err := p.api.CreateAccount(ctx, key(), fmt.Sprint("customer ", i), money.CNY)
+		if err != nil {
+			return nil, fmt.Errorf("open a wallet: %w", err)
+		}
+		p.wallets = append(p.wallets, a.ID)
+		if i == rich { // whose orders are declined
+			break
+		}
+		if err := p.api.Deposit(ctx, key(), a.ID, cny(1_000_000_000)); err != nil {
+			return nil, fmt.Errorf("fill a wallet: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// client returns a client of an instance of order-service whose calls are recorded.
+func (p *Play) client(orderURL string) *client.Client {
+	return client.New(orderURL, p.PaymentURL, p.history.Transport(p.answers))
+}
+
+func key() string { return uuid.NewString() }
+
+func cny(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }
+
+// lasts waits for as long as a fault is to last.
+func (p *Play) lasts(ctx context.Context, d time.Duration) error {
+	p.note(fmt.Sprintf("for %s", d))
+	return pause(ctx, d)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// fires waits until a rule has fired n times.
+func (p *Play) fires(ctx context.Context, rule interface{ Fired() int64 }, n int64) (int64, error) {
+	err := wait.For(ctx, momentLimit, func(context.Context) error {
+		if fired := rule.Fired(); fired < n {
+			return fmt.Errorf("the fault happened %d times, want %d", fired, n)
+		}
+		return nil
+	})
+	return rule.Fired(), err
+}
+
+// accepts waits until customers have had n further instructions accepted.
+func (p *Play) accepts(ctx context.Context, n int64) error {
+	want := p.accepted.Load() + n
+	return wait.For(ctx, momentLimit, func(context.Context) error {
+		if now := p.accepted.Load(); now < want {
+			return fmt.Errorf("%d instructions were accepted, want %d", now, want)
+		}
+		return nil
+	})
+}
+
+// restart starts a dead service and waits until it is ready.
+func (p *Play) restart(ctx context.Context, s *Side) error {
+	p.note(s.Service.Name + " starts again")
+	if err := s.Service.Start(ctx); err != nil {
+		return err
+	}
+	return s.Service.WaitReady(ctx)
+}
+
+// moment does something once, at the moment when a rule's Then is called, while the packet is held.
+type moment struct {
+	once sync.Once
+	done chan error
+	do   func() error
+}
+
+func newMoment(do func() error) *moment { return &moment{do: do, done: make(chan error, 1)} }
+
+func (m *moment) then() { m.once.Do(func() { m.done <- m.do() }) }
+
+func (m *moment) wait(ctx context.Context) error {
+	select {
+	case err := <-m.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(momentLimit):
+		return fmt.Errorf("the moment did not come within %s", momentLimit)
+	}
+}
+
+// publish sends a message as a foreign program would.
+func (p *Play) publish(ctx context.Context, queue int, bodies ...string) (err error) {
+	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: p.NamesrvAddr, Group: "foreign", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, mq.Close()) }()
+	for _, body := range bodies {
+		m := rocketmq.Message{Topic: settlement.TopicSettlement, Queue: queue, Key: "foreign", Body: []byte(body)}
+		if err := mq.SendBatch(ctx, m.Topic, queue, settlement.DefaultQueues, []rocketmq.Message{m}); err != nil {
+			return fmt.Errorf("publish %.40q: %w", body, err)
+		}
+	}
+	return nil
+}
+
+// reaches waits until payment-service's database counts n.
+func (p *Play) reaches(ctx context.Context, query string, n int64) error {
+	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
+		now, err := count(ctx, p.books, query)
+		if err == nil && now != n {
+			err = fmt.Errorf("%s: %d, want %d", query, now, n)
+		}
+		return err
+	})
+}

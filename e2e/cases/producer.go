@@ -1,0 +1,154 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"settlement/e2e/faults"
+	"settlement/e2e/stack"
+	"settlement/e2e/traffic"
+	"settlement/shared/settlement"
+)
+
+var producerCases = []Case{
+	{
+		Name: "send-answer-lost", From: fromProducer,
+		Title: "The broker stores a batch, and every third answer to the relay is lost: it sends again.",
+		run:   sendAnswerLost(settlements),
+	},
+	{
+		Name: "sends-doubled", From: fromProducer,
+		Title: "Every second send reaches the broker twice.",
+		run:   sendsDoubled(settlements),
+	},
+	{
+		Name: "relay-killed-after-send", From: fromProducer,
+		Title: "The relay dies after the broker stored its messages and before it deleted them from the outbox.",
+		run:   relayKilled(settlements),
+	},
+	{
+		Name: "two-relays", From: fromProducer,
+		Title: "order-service is frozen while its relay holds the lease, a second instance takes over, the first one wakes.",
+		run:   twoRelays,
+	},
+	{
+		Name: "shuffled-repeats", From: fromProducer,
+		Title: "Each settlement message is delivered one to five times, and all of them once more in shuffled order.",
+		run:   shuffledRepeats(settlements),
+	},
+	{
+		Name: "foreign-messages", From: fromProducer,
+		Title: "Oversized, malformed, unknown and foreign messages are on the settlement topic.",
+		run:   foreignMessages,
+	},
+	{
+		Name: "out-of-order", From: fromProducer,
+		Title: "Another shop's instructions come in shuffled order, and strangers claim places of its orders that are taken.",
+		run:   outOfOrder,
+	},
+	{
+		Name: "copies-on-other-queues", From: fromProducer,
+		Title: "Each settlement message comes again on another queue while the first one is being settled.",
+		run:   copiesOnOtherQueues,
+	},
+	{
+		Name: "outcome-send-answer-lost", From: fromProducer,
+		Title: "The same for outcomes: every third answer to the relay of payment-service is lost.",
+		run:   sendAnswerLost(outcomes),
+	},
+	{
+		Name: "outcome-sends-doubled", From: fromProducer,
+		Title: "Every second send of outcomes reaches the broker twice.",
+		run:   sendsDoubled(outcomes),
+	},
+	{
+		Name: "outcome-relay-killed-after-send", From: fromProducer,
+		Title: "payment-service dies after the broker stored outcomes and before it deleted them from the outbox.",
+		run:   relayKilled(outcomes),
+	},
+	{
+		Name: "outcome-shuffled-repeats", From: fromProducer,
+		Title: "Each outcome is delivered one to five times, and all of them once more in shuffled order.",
+		run:   shuffledRepeats(outcomes),
+	},
+}
+
+func sendAnswerLost(l line) run {
+	return framesBroken(l.producer, 4, func(*Play) *faults.FrameRule {
+		return &faults.FrameRule{Codes: sends, Topic: l.topic, Every: 3, Limit: 4, Do: faults.DropAnswer}
+	})
+}
+
+func sendsDoubled(l line) run {
+	return framesBroken(l.producer, 20, func(*Play) *faults.FrameRule {
+		return &faults.FrameRule{Codes: sends, Topic: l.topic, Every: 2, Do: faults.Twice}
+	})
+}
+
+func relayKilled(l line) run {
+	return killedAt(l.producer, func(p *Play, then func()) {
+		l.producer(p).MQ.Add(&faults.FrameRule{
+			Codes: sends, Topic: l.topic, Skip: p.draw.IntN(10), Limit: 1, Do: faults.CutAnswer, Then: then,
+		})
+	})
+}
+
+// leaseFrozen is longer than the relay's lease.
+const leaseFrozen = 15 * time.Second
+
+func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
+	second, err := p.another(ctx, stack.OrderService, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, second.leave(ctx)) }()
+	sent := &faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Do: faults.Pass}
+	second.MQ.Add(sent)
+	asleep := newMoment(p.Order.Service.Pause)
+	p.Order.MQ.Add(&faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Skip: p.draw.IntN(5), Limit: 1, Then: asleep.then})
+	if err := asleep.wait(ctx); err != nil {
+		return 0, fmt.Errorf("freeze the first relay: %w", err)
+	}
+	api, until := p.client(second.Service.URL), time.Now().Add(leaseFrozen)
+	for time.Now().Before(until) {
+		if err := p.step(ctx, api, p.draw); err != nil {
+			return 0, err
+		}
+		if err := pause(ctx, p.pace); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := p.fires(ctx, sent, 1); err != nil {
+		return 0, fmt.Errorf("the second relay did not take over: %w", err)
+	}
+	if err := p.Order.Service.Resume(); err != nil {
+		return 0, err
+	}
+	return sent.Fired(), p.accepts(ctx, 10)
+}
+
+func shuffledRepeats(l line) run {
+	return func(ctx context.Context, p *Play) (int64, error) {
+		repeater, err := traffic.NewRepeater(p.NamesrvAddr, l.topic, 4, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
+		if err != nil {
+			return 0, err
+		}
+		if err := p.accepts(ctx, 100); err != nil {
+			return 0, errors.Join(err, repeater.Stop(ctx))
+		}
+		seen := repeater.Seen()
+		p.draw.Shuffle(len(seen), func(i, j int) { seen[i], seen[j] = seen[j], seen[i] })
+		p.note(fmt.Sprintf("publishing %d messages in shuffled order", len(seen)))
+		for _, d := range seen {
+			if err := repeater.Publish(ctx, d, 1); err != nil {
+				return 0, errors.Join(err, repeater.Stop(ctx))
+			}
+		}
+		if err := repeater.Stop(ctx); err != nil {
+			return 0, err
+		}
+		return repeater.Published(), nil
+	}
+}

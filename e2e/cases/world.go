@@ -1,0 +1,165 @@
+package cases
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+
+	"github.com/go-sql-driver/mysql"
+
+	"settlement/e2e/checker"
+	"settlement/e2e/faults"
+	"settlement/e2e/stack"
+	"settlement/shared/rocketmq"
+)
+
+// World is a stack with a proxy on every line between a service and its servers. What looks at it from
+// outside goes past the proxies.
+type World struct {
+	*stack.Stack
+	Order, Payment *Side
+
+	admin  *rocketmq.Admin
+	check  *checker.Checker
+	orders *sql.DB
+	books  *sql.DB
+}
+
+// Side is a service with its own two proxies.
+type Side struct {
+	Service *stack.Service
+	MQ      *faults.RocketMQ
+	DB      *faults.MySQL
+}
+
+// openWorld starts a stack of its own. bin is a directory with the services' binaries; empty: they are built.
+func openWorld(ctx context.Context, bin string, log io.Writer) (*World, error) {
+	w := &World{}
+	sides := map[string]*Side{}
+	var err error
+	w.Stack, err = stack.Up(ctx, stack.Options{
+		On: stack.OnNative, Bin: bin, Log: log,
+		Env: func(a stack.Addresses) (map[string]map[string]string, error) { //nolint:contextcheck // a proxy lives until it is closed
+			env := map[string]map[string]string{}
+			for _, name := range []string{stack.OrderService, stack.PaymentService} {
+				side, err := newSide(a)
+				if err != nil {
+					return nil, err
+				}
+				sides[name], env[name] = side, side.env()
+			}
+			return env, nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.Order, w.Payment = sides[stack.OrderService], sides[stack.PaymentService]
+	w.Order.Service, w.Payment.Service = w.Service(stack.OrderService), w.Service(stack.PaymentService)
+	if w.admin, err = rocketmq.NewAdmin(w.NamesrvAddr); err == nil {
+		w.check, err = checker.Open(w.OrderDSN, w.PaymentDSN)
+	}
+	if err == nil {
+		w.orders, err = sql.Open("mysql", w.OrderDSN)
+	}
+	if err == nil {
+		w.books, err = sql.Open("mysql", w.PaymentDSN)
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.Close(context.WithoutCancel(ctx)))
+	}
+	return w, nil
+}
+
+// close ends the stack, whatever state it is in.
+func (w *World) close(ctx context.Context) error {
+	return errors.Join(
+		w.admin.Close(), w.check.Close(), w.orders.Close(), w.books.Close(),
+		w.Close(context.WithoutCancel(ctx)), w.Order.close(), w.Payment.close(),
+	)
+}
+
+func newSide(a stack.Addresses) (*Side, error) {
+	c, err := mysql.ParseDSN(a.OrderDSN) // both databases are on one server
+	if err != nil {
+		return nil, err
+	}
+	s := &Side{}
+	if s.MQ, err = faults.NewRocketMQ(a.NamesrvAddr, a.BrokerAddr); err != nil {
+		return nil, err
+	}
+	if s.DB, err = faults.NewMySQL(c.Addr); err != nil {
+		return nil, errors.Join(err, s.MQ.Close())
+	}
+	return s, nil
+}
+
+func (s *Side) env() map[string]string {
+	return map[string]string{"NAMESRV_ADDR": s.MQ.NamesrvAddr(), "DB_ADDR": s.DB.Addr()}
+}
+
+func (s *Side) clear() {
+	s.MQ.Clear()
+	s.DB.Clear()
+}
+
+func (s *Side) close() error { return errors.Join(s.MQ.Close(), s.DB.Close()) }
+
+// another starts a further instance of a service behind proxies of its own, and returns when it is ready.
+func (w *World) another(ctx context.Context, name string, env map[string]string) (*Side, error) {
+	s, err := newSide(w.Addresses) //nolint:contextcheck // a proxy lives until it is closed
+	if err != nil {
+		return nil, err
+	}
+	all := s.env()
+	maps.Copy(all, env)
+	if s.Service, err = w.StartService(ctx, name, all); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// leave stops a further instance in peace.
+func (s *Side) leave(ctx context.Context) error {
+	return errors.Join(s.Service.Stop(ctx), s.close())
+}
+
+// heal ends every fault: rules and weather go, what is frozen or dead runs again.
+func (w *World) heal(ctx context.Context) error {
+	w.Order.clear()
+	w.Payment.clear()
+	for _, name := range []string{stack.Database, stack.Namesrv, stack.Broker} {
+		server, err := w.Server(name)
+		if err != nil {
+			return err
+		}
+		if err := server.Resume(); err != nil {
+			return err
+		}
+		if err := server.Start(ctx); err != nil {
+			return fmt.Errorf("heal: %w", err)
+		}
+	}
+	for _, side := range []*Side{w.Order, w.Payment} {
+		if err := side.Service.Resume(); err != nil {
+			return err
+		}
+		if !side.Service.Running() {
+			if err := side.Service.Start(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.Join(w.Order.Service.WaitReady(ctx), w.Payment.Service.WaitReady(ctx))
+}
+
+// count asks a database for one number.
+func count(ctx context.Context, db *sql.DB, query string, args ...any) (n int64, err error) {
+	if err := db.QueryRowContext(ctx, query, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("%s: %w", query, err)
+	}
+	return n, nil
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"settlement/e2e/checker"
+	"settlement/e2e/overlay"
+)
+
+var ackVersions = []version{
+	{
+		Name:  "acknowledged-before-commit",
+		Why:   "The batch is acknowledged while it is still being settled.",
+		Cases: []string{"connection-reset"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{{
+			File: listener, Find: "\terr = l.settle(ctx, instructions)\n",
+			Replace: "\tgo func() { _ = l.settle(context.WithoutCancel(ctx), instructions) }()\n\terr = nil\n",
+		}},
+	},
+	{
+		Name:  "consume-retry-later",
+		Why:   "On an error the handler returns ConsumeRetryLater: the client library goes on behind the batch.",
+		Cases: []string{"connection-reset"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{{
+			File: deliver, Find: "int(pause.Milliseconds())\n\treturn consumer.SuspendCurrentQueueAMoment, nil",
+			Replace: "int(pause.Milliseconds())\n\treturn consumer.ConsumeRetryLater, nil",
+		}},
+	},
+	{
+		Name:  "batch-error-acknowledged",
+		Why:   "A batch that failed is logged and acknowledged.",
+		Cases: []string{"connection-reset"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{{
+			File: listener, Find: "\tif err == nil || dbtx.IsTransient(err) || len(instructions) == 1 {\n\t\treturn err\n",
+			Replace: "\tif err == nil || dbtx.IsTransient(err) || len(instructions) == 1 {\n\t\treturn nil\n",
+		}},
+	},
+	{
+		Name:  "unknown-commit-taken-for-done",
+		Why:   "When the answer to COMMIT does not come, the transaction is taken for committed.",
+		Cases: []string{"commit-lost"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{{
+			File: begin, Find: "\treturn fmt.Errorf(\"%w: %w\", ErrCommitUnknown, err)\n", Replace: "\treturn nil\n",
+		}},
+	},
+	{
+		Name:  "lock-wait-passed-over",
+		Why:   "After a lock wait (1205) the transaction goes on without the rows that it did not get.",
+		Cases: []string{"row-held"},
+		By:    []checker.Invariant{checker.All, checker.Money},
+		Edits: []overlay.Edit{{
+			File: lock, Find: "\tif err != nil {\n\t\treturn fmt.Errorf(\"lock accounts",
+			Replace: "\tif dbtx.IsLockWait(err) {\n\t\terr = nil\n\t}\n\tif err != nil {\n\t\treturn fmt.Errorf(\"lock accounts",
+		}},
+	},
+}

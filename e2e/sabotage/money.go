@@ -1,0 +1,44 @@
+package main
+
+import (
+	"settlement/e2e/checker"
+	"settlement/e2e/overlay"
+)
+
+var moneyVersions = []version{
+	{
+		Name:  "debit-without-condition",
+		Why:   "A wallet is debited whatever it holds.",
+		Cases: []string{"sends-doubled"},
+		By:    []checker.Invariant{checker.Money},
+		Edits: []overlay.Edit{
+			{File: ledger, Find: "case balance.Minor < in.Amount.Minor:", Replace: "case balance.Minor < in.Amount.Minor && false:"},
+			{File: balances, Find: "\" WHERE id IN ? AND \" + after + \" >= 0\"", Replace: "\" WHERE id IN ?\""},
+			{File: balances, Find: "slices.Concat(args, []any{ids}, args)...", Replace: "slices.Concat(args, []any{ids})..."},
+			{File: schema, Find: "    PRIMARY KEY (id),\n    CONSTRAINT accounts_not_negative CHECK (balance_minor >= 0)\n", Replace: "    PRIMARY KEY (id)\n"},
+		},
+	},
+	{
+		Name:  "decline-not-recorded",
+		Why:   "A decline is reported and not recorded: a repeat is decided anew.",
+		Cases: []string{"sends-doubled"},
+		By:    []checker.Invariant{checker.All},
+		Edits: []overlay.Edit{{
+			File: write, Find: "\tfor _, d := range b.outcomes {\n\t\trows = append(",
+			Replace: "\tfor _, d := range b.outcomes {\n\t\tif d.movement.Outcome == settlement.Declined && len(b.outcomes) > 0 {\n\t\t\tcontinue\n\t\t}\n\t\trows = append(",
+		}, {
+			File: write, Find: "\tif err := tx.DB().Create(&rows).Error; err != nil {\n\t\treturn fmt.Errorf(\"insert %d payment numbers",
+			Replace: "\tif len(rows) == 0 {\n\t\treturn nil\n\t}\n\tif err := tx.DB().Create(&rows).Error; err != nil {\n\t\treturn fmt.Errorf(\"insert %d payment numbers",
+		}},
+	},
+	{
+		Name:  "refund-applied-twice",
+		Why:   "A refund gives the wallet its money back twice.",
+		Cases: []string{"sends-doubled"},
+		By:    []checker.Invariant{checker.Money},
+		Edits: []overlay.Edit{{
+			File: decide, Find: "\t\t\tb.deltas[e.AccountID] += e.Amount.Minor\n",
+			Replace: "\t\t\tb.deltas[e.AccountID] += e.Amount.Minor\n\t\t\tif m.Outcome == settlement.Refunded {\n\t\t\t\tb.deltas[e.AccountID] += e.Amount.Minor\n\t\t\t}\n",
+		}},
+	},
+}

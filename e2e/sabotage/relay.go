@@ -1,0 +1,76 @@
+package main
+
+import (
+	"settlement/e2e/checker"
+	"settlement/e2e/overlay"
+)
+
+const (
+	sendThenDelete = "\t\tconfirmed := r.sendLanes(ctx, r.openLanes(rows, passed), passed)\n" +
+		"\t\tif err := r.delete(ctx, confirmed); err != nil {\n\t\t\treturn sent, err\n\t\t}\n"
+	deleteThenSend = "\t\tlanes := r.openLanes(rows, passed)\n\t\tvar confirmed []uint64\n" +
+		"\t\tfor _, l := range lanes {\n\t\t\tfor _, row := range l.rows {\n\t\t\t\tconfirmed = append(confirmed, row.ID)\n\t\t\t}\n\t\t}\n" +
+		"\t\tif err := r.delete(ctx, confirmed); err != nil {\n\t\t\treturn sent, err\n\t\t}\n" +
+		"\t\t_ = r.sendLanes(ctx, lanes, passed)\n"
+)
+
+var relayVersions = []version{
+	{
+		Name:  "relay-deletes-to-the-last-id",
+		Why:   "The relay deletes all rows up to the last one that it sent; one with a smaller id is committed meanwhile.",
+		Cases: []string{"slow-network"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{
+			{
+				File: relay, Find: "\tquery := \"DELETE o FROM (SELECT ? AS id\" + strings.Repeat(\" UNION ALL SELECT ?\", len(ids)-1) + \") AS sent\" +\n" +
+					"\t\t\" STRAIGHT_JOIN outbox AS o ON o.id = sent.id\"\n",
+				Replace: "\tquery := strings.Clone(\"DELETE FROM outbox WHERE id <= ?\")\n\targs = []any{slices.Max(ids)}\n",
+			},
+			{File: relay, Find: "\t\"log/slog\"\n", Replace: "\t\"log/slog\"\n\t\"slices\"\n"},
+		},
+	},
+	{
+		Name:  "relay-deletes-before-it-sends",
+		Why:   "The relay deletes its rows, then sends them.",
+		Cases: []string{"broker-killed"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{{File: relay, Find: sendThenDelete, Replace: deleteThenSend}},
+	},
+	{
+		Name:  "send-status-ignored",
+		Why:   "Whatever the broker answers to a send, or does not, the messages count as sent.",
+		Cases: []string{"broker-killed"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{
+			{File: producer, Find: "\treturn outcome(p.client.SendSync(ctx, batch...))\n", Replace: "\t_ = outcome(p.client.SendSync(ctx, batch...))\n\treturn nil\n"},
+			{File: producer, Find: "\t\terr = fmt.Errorf(\"%w: %w\", ErrOutcomeUnknown, ctx.Err())\n", Replace: ""},
+		},
+	},
+	{
+		Name:  "outbox-in-its-own-transaction",
+		Why:   "The order is changed in one transaction and its message added to the outbox in a second one.",
+		Cases: []string{"order-service-killed-before-commit"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{
+			{File: instruct, Find: "\tnow := s.now()\n\taccepted, err :=", Replace: "\tnow := s.now()\n\tvar later *settlement.Instruction\n\taccepted, err :="},
+			{
+				File: instruct, Find: "\t\tif err := addInstruction(tx, now, message, traceparent); err != nil {\n\t\t\treturn order.Accepted{}, err\n\t\t}\n",
+				Replace: "\t\tlater = &message\n",
+			},
+			{
+				File: instruct, Find: "\tif err == nil {\n\t\ts.wake()\n",
+				Replace: "\tif err == nil && later != nil {\n\t\terr = s.pool.Run(ctx, func(tx dbtx.Tx) error { return addInstruction(tx, now, *later, traceparent) })\n\t}\n" +
+					"\tif err == nil {\n\t\ts.wake()\n",
+			},
+		},
+	},
+	{
+		Name:  "queue-not-fixed",
+		Why:   "The queue of a message is not chosen by its order: an order's instructions take different ways.",
+		Cases: []string{"sends-doubled"},
+		By:    []checker.Invariant{checker.Order},
+		Edits: []overlay.Edit{
+			{File: "shared/outbox/lanes.go", Find: "at.queue = QueueOf(row.ShardingKey, queues)", Replace: "at.queue = QueueOf(row.MessageKey, queues)"},
+		},
+	},
+}

@@ -1,0 +1,62 @@
+// Command sabotage proves that the fault cases can see: it builds versions of the product that are wrong on
+// purpose, runs the cases meant to catch each, and fails when one survives.
+package main
+
+import (
+	"slices"
+
+	"settlement/e2e/checker"
+	"settlement/e2e/overlay"
+)
+
+// version is a product that is wrong in one way.
+type version struct {
+	Name  string
+	Why   string // what is wrong, in one sentence; and what had to be taken away with it, because it would have been caught
+	Edits []overlay.Edit
+	Cases []string            // one of them has to catch it
+	By    []checker.Invariant // one of these has to be violated
+}
+
+func versions() []version {
+	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions)
+}
+
+// Files that several versions change.
+const (
+	schema   = "migrations/payment/00001_settlement.sql"
+	batch    = "payment-service/internal/store/settle_batch.go"
+	lock     = "payment-service/internal/store/settle_lock.go"
+	decide   = "payment-service/internal/store/settle_decide.go"
+	write    = "payment-service/internal/store/settle_write.go"
+	balances = "payment-service/internal/store/balances.go"
+	ledger   = "payment-service/internal/payment/ledger.go"
+	listener = "payment-service/internal/listener/listener.go"
+	instruct = "order-service/internal/store/instruct.go"
+	apply    = "order-service/internal/store/apply_outcomes.go"
+	relay    = "shared/outbox/relay.go"
+	queue    = "shared/outbox/queue.go"
+	producer = "shared/rocketmq/producer.go"
+	deliver  = "shared/rocketmq/deliver.go"
+	keys     = "shared/idempotency/run.go"
+	begin    = "shared/dbtx/run.go"
+)
+
+// Edits that several versions need.
+var (
+	// noIndexes leaves nothing in the schema that stops a second row.
+	noIndexes = []overlay.Edit{
+		{File: schema, Find: "UNIQUE KEY payment_numbers_payment_no", Replace: "KEY payment_numbers_payment_no"},
+		{File: schema, Find: "UNIQUE KEY payment_numbers_by_order", Replace: "KEY payment_numbers_by_order"},
+		{File: schema, Find: "UNIQUE KEY entries_once", Replace: "KEY entries_once"},
+	}
+	// noFence takes every sequence for the next one.
+	noFence = []overlay.Edit{
+		{File: ledger, Find: "case in.Seq <= last:", Replace: "case false:"},
+		{File: ledger, Find: "case in.Seq > last+1:", Replace: "case in.Seq > last+1 && false:"},
+	}
+	// noProgress records no progress, so that the fence's rows do not stop a second writer either.
+	noProgress = []overlay.Edit{{
+		File: write, Find: "{b.writeProgress, b.writeMovements", Replace: "{b.writeMovements",
+	}}
+)
