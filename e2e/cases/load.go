@@ -68,11 +68,15 @@ func (p *Play) buy(ctx context.Context, draw *rand.Rand, stop <-chan struct{}) e
 func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) error {
 	choice := draw.IntN(10)
 	if earlier := p.earlier(draw); earlier != "" && choice < 3 {
-		call := api.Refund
-		if choice == 0 {
-			call = api.Settle // after a refund or a decline
+		if choice == 0 { // after a refund or a decline
+			_, err := p.counted(api.Settle(ctx, key(), earlier))
+			return err
 		}
-		return p.counted(call(ctx, key(), earlier))
+		accepted, err := p.counted(api.Refund(ctx, key(), earlier))
+		if accepted {
+			p.refunds.Add(1)
+		}
+		return err
 	}
 	wallet := p.wallets[draw.IntN(len(p.wallets))]
 	order, err := api.CreateOrder(ctx, key(), "customer", wallet, cny(1+draw.Int64N(5000)))
@@ -80,7 +84,7 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 		return fmt.Errorf("place an order: %w", err)
 	}
 	p.placed.Add(1)
-	if err := p.counted(api.Settle(ctx, key(), order.ID)); err != nil {
+	if _, err := p.counted(api.Settle(ctx, key(), order.ID)); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -90,14 +94,15 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 }
 
 // counted counts an accepted instruction. It may be refused, since the one before may not have ended.
-func (p *Play) counted(_ client.Accepted, err error) error {
+func (p *Play) counted(_ client.Accepted, err error) (accepted bool, _ error) {
 	if client.IsProblem(err, "order_not_settleable") || client.IsProblem(err, "order_not_refundable") {
-		return nil
+		return false, nil
 	}
-	if err == nil {
-		p.accepted.Add(1)
+	if err != nil {
+		return false, err
 	}
-	return err
+	p.accepted.Add(1)
+	return true, nil
 }
 
 // earlier returns an order that was settled before, empty when there is none.

@@ -42,6 +42,7 @@ type Play struct {
 	most      int64         // orders that are placed at most
 
 	accepted atomic.Int64 // instructions
+	refunds  atomic.Int64 // of them, refunds
 	placed   atomic.Int64 // orders
 	mu       sync.Mutex
 	settled  []string // orders that were accepted for settling
@@ -123,6 +124,17 @@ func (p *Play) accepts(ctx context.Context, n int64) error {
 	return wait.For(ctx, momentLimit, func(context.Context) error {
 		if now := p.accepted.Load(); now < want {
 			return fmt.Errorf("%d instructions were accepted, want %d", now, want)
+		}
+		return nil
+	})
+}
+
+// warm waits until everything flows: orders were paid, and some of them refunded.
+func (p *Play) warm(ctx context.Context) error {
+	const refunds = 3
+	return wait.For(ctx, momentLimit, func(context.Context) error {
+		if now := p.refunds.Load(); now < refunds {
+			return fmt.Errorf("%d refunds were accepted, want %d", now, refunds)
 		}
 		return nil
 	})

@@ -44,6 +44,13 @@ var producerCases = []Case{
 		run:   foreignMessages,
 	},
 	{
+		Name: "instruction-committed-late", From: fromProducer,
+		Title: "Every third instruction is committed half a second late: the relay has sent rows with larger ids by then.",
+		run: statementsBroken(orderSide, 20, func(*Play) *faults.SQLRule {
+			return &faults.SQLRule{Touching: acceptTx, At: faults.BeforeCommit, Every: 3, Do: faults.Hold, For: 500 * time.Millisecond}
+		}),
+	},
+	{
 		Name: "out-of-order", From: fromProducer,
 		Title: "Another shop's instructions come in shuffled order, and strangers claim places of its orders that are taken.",
 		run:   outOfOrder,

@@ -68,6 +68,10 @@ var paymentRules = []rule{
 	{All, "an outcome is none that its instruction can have", `
 		SELECT order_id, payment_no, seq, type, outcome FROM payment_numbers
 		WHERE (type, outcome) NOT IN (('settle', 'paid'), ('settle', 'declined'), ('refund', 'refunded'), ('refund', 'failed'))`},
+	{All, "declined for want of a wallet that was there", `
+		SELECT p.order_id, p.payment_no, p.account_id, p.created_at, a.created_at AS opened_at
+		FROM payment_numbers p JOIN accounts a ON a.id = p.account_id
+		WHERE p.reason = 'unknown_account' AND a.created_at < p.created_at`},
 	{All, "a payment number has not the entries that its outcome asks for", `
 		SELECT p.payment_no, p.order_id, p.outcome, COUNT(e.id) AS entries
 		FROM payment_numbers p LEFT JOIN entries e ON e.payment_no = p.payment_no

@@ -18,7 +18,7 @@ var relayVersions = []version{
 	{
 		Name:  "relay-deletes-to-the-last-id",
 		Why:   "The relay deletes all rows up to the last one that it sent; one with a smaller id is committed meanwhile.",
-		Cases: []string{"slow-network"},
+		Cases: []string{"instruction-committed-late"},
 		By:    []checker.Invariant{checker.Lost},
 		Edits: []overlay.Edit{
 			{
