@@ -61,7 +61,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{settlement.TopicOutcome: cfg.OutcomeQueues}, log)
 	defer lifecycle.Background(ctx, relay.Run)()
 	books := store.New(pool, relay.Wake, time.Now)
-	lot := parking.NewLot(pool, books.Replay, time.Now)
+	lot := parking.NewLot(pool, books.Operator(), time.Now)
 
 	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Topic: settlement.TopicSettlement, BatchMax: cfg.ConsumeBatchMax, Logger: log,

@@ -46,6 +46,11 @@ var consumerCases = []Case{
 		run:   lateWriter,
 	},
 	{
+		Name: "fails-every-time", From: fromConsumer,
+		Title: "Ten instructions fail every time for a reason nobody foresaw: parked after three tries, then replayed or discarded.",
+		run:   failsEveryTime,
+	},
+	{
 		Name: "clock-off", From: fromConsumer,
 		Title: "The clock of payment-service is 10 minutes ahead.",
 		run:   clockOff,

@@ -34,9 +34,11 @@ type Account struct {
 
 // Parked is a message that waits for an operator, or did.
 type Parked struct {
-	ID     string `json:"id"`
-	State  string `json:"state"`
-	Reason string `json:"reason"`
+	ID       string `json:"id"`
+	State    string `json:"state"`
+	Reason   string `json:"reason"`
+	OrderID  string `json:"order_id"`
+	Attempts int    `json:"attempts"`
 }
 
 // CreateAccount opens a wallet.
@@ -89,4 +91,16 @@ func (c *Client) ParkedIn(ctx context.Context, state string) ([]Parked, error) {
 	}
 	err := c.get(ctx, c.paymentURL+"/v1/parked?limit=100&state="+state, &page)
 	return page.Items, err
+}
+
+// Replay has a parked message settled.
+func (c *Client) Replay(ctx context.Context, key, id string) (p Parked, err error) {
+	err = c.post(ctx, c.paymentURL+"/v1/parked/"+id+"/replay", key, struct{}{}, &p)
+	return p, err
+}
+
+// Discard gives a parked message up.
+func (c *Client) Discard(ctx context.Context, key, id, reason string) (p Parked, err error) {
+	err = c.post(ctx, c.paymentURL+"/v1/parked/"+id+"/discard", key, map[string]any{"reason": reason}, &p)
+	return p, err
 }

@@ -32,8 +32,8 @@ var ackVersions = []version{
 		Cases: []string{"connection-reset"},
 		By:    []checker.Invariant{checker.Lost},
 		Edits: []overlay.Edit{{
-			File: listener, Find: "\tif err == nil || dbtx.IsTransient(err) || len(instructions) == 1 {\n\t\treturn err\n",
-			Replace: "\tif err == nil || dbtx.IsTransient(err) || len(instructions) == 1 {\n\t\treturn nil\n",
+			File: listener, Find: "\tif err == nil || dbtx.IsTransient(err) {\n\t\treturn err\n",
+			Replace: "\tif err == nil || dbtx.IsTransient(err) {\n\t\treturn nil\n",
 		}},
 	},
 	{

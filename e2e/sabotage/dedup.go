@@ -31,7 +31,15 @@ var dedupVersions = []version{
 		By:    []checker.Invariant{checker.All},
 		Edits: []overlay.Edit{
 			{File: batch, Find: "\tvar summary Summary\n", Replace: "\tvar summary Summary\n\tvar second *batchState\n"},
-			{File: batch, Find: "\t\tsummary = b.summary\n", Replace: "\t\tsummary, second = b.summary, b\n"},
+			{
+				File: batch, Find: "batch []Received) (Summary, error) {\n\tb := newBatchState(s.now())\n",
+				Replace: "batch []Received) (Summary, error) {\n\treturn s.settleAs(tx, batch, newBatchState(s.now()))\n}\n\n" +
+					"func (s *Store) settleAs(tx dbtx.Tx, batch []Received, b *batchState) (Summary, error) {\n",
+			},
+			{
+				File: batch, Find: "\t\tsummary, err = s.settleIn(tx, batch)\n",
+				Replace: "\t\tsecond = newBatchState(s.now())\n\t\tsummary, err = s.settleAs(tx, batch, second)\n",
+			},
 			{
 				File: batch, Find: "\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",
 				Replace: "\tif err == nil && len(second.touched) > 0 {\n\t\terr = s.pool.Run(ctx, second.writeMoney)\n\t}\n" +

@@ -158,6 +158,7 @@ const (
 	ProblemCodeNotFound               ProblemCode = "not_found"
 	ProblemCodeOutcomeUnknown         ProblemCode = "outcome_unknown"
 	ProblemCodeParkedAlreadyResolved  ProblemCode = "parked_already_resolved"
+	ProblemCodeParkedNotDiscardable   ProblemCode = "parked_not_discardable"
 	ProblemCodeParkedNotFound         ProblemCode = "parked_not_found"
 	ProblemCodeParkedNotReplayable    ProblemCode = "parked_not_replayable"
 	ProblemCodePaymentNotFound        ProblemCode = "payment_not_found"
@@ -213,6 +214,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeOutcomeUnknown:
 		return true
 	case ProblemCodeParkedAlreadyResolved:
+		return true
+	case ProblemCodeParkedNotDiscardable:
 		return true
 	case ProblemCodeParkedNotFound:
 		return true

@@ -57,10 +57,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 	}
 	t.Cleanup(func() { _ = admin.Close() })
 	books := store.New(pool, func() {}, time.Now)
-	lot := parking.NewLot(pool, func(ctx context.Context, in settlement.Instruction, d rocketmq.Delivery) error {
-		_, err := books.SettleBatch(ctx, []store.Received{{Instruction: in, Delivery: d}})
-		return err
-	}, time.Now)
+	lot := parking.NewLot(pool, books.Operator(), time.Now)
 	reader := backlog.NewReader(admin, backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment})
 	handler := httpapi.New(books, lot, reader, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),

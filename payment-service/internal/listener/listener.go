@@ -42,8 +42,11 @@ func (l *Listener) Handle(ctx context.Context, batch []rocketmq.Delivery) error 
 		return nil
 	}
 	err = l.settle(ctx, instructions)
-	if err == nil || dbtx.IsTransient(err) || len(instructions) == 1 {
+	if err == nil || dbtx.IsTransient(err) {
 		return err
+	}
+	if len(instructions) == 1 {
+		return l.failed(ctx, instructions[0], err)
 	}
 	l.log.Warn("batch failed, settling one by one to find the message", "size", len(batch), "error", err)
 	return l.settleEach(ctx, instructions)
@@ -81,10 +84,28 @@ func (l *Listener) settleEach(ctx context.Context, instructions []store.Received
 			return err
 		}
 		if err != nil {
-			failed = append(failed, fmt.Errorf("payment %s of order %s: %w", r.Instruction.PaymentNo, r.Instruction.OrderID, err))
+			failed = append(failed, l.failed(ctx, r, err))
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// failed counts a try of an instruction that failed alone, for a reason that is not the database's own. nil means
+// that it was the last one: the message is parked.
+func (l *Listener) failed(ctx context.Context, r store.Received, cause error) error {
+	in := r.Instruction
+	cause = fmt.Errorf("payment %s of order %s: %w", in.PaymentNo, in.OrderID, cause)
+	parked, err := l.lot.Failed(ctx, in, r.Delivery, cause)
+	switch {
+	case err != nil:
+		return errors.Join(cause, err)
+	case !parked:
+		return cause
+	}
+	l.metrics.instructions.WithLabelValues("parked").Inc()
+	l.log.Error("instruction parked: it failed every time", "tries", parking.TriesMax, "error", cause,
+		"payment_no", in.PaymentNo, "order_id", in.OrderID, "seq", in.Seq)
+	return nil
 }
 
 // settle turns a panic into an error, so that it is searched for one by one like any other.

@@ -34,7 +34,7 @@ type desk struct {
 func openDesk(t *testing.T, lot, books *dbtx.Pool) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: lot, registry: prometheus.NewRegistry()}
-	d.listener = listener.New(store.New(books, func() {}, time.Now), parking.NewLot(lot, nil, time.Now),
+	d.listener = listener.New(store.New(books, func() {}, time.Now), parking.NewLot(lot, parking.Books{}, time.Now),
 		listener.NewMetrics(d.registry), slog.New(slog.DiscardHandler))
 	return d
 }

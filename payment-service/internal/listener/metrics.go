@@ -17,7 +17,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		instructions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "settlement_instructions_total",
-			Help: "Instructions by result: paid, declined, refunded, failed, repeated, stale, waiting, released, poison.",
+			Help: "Instructions by result: paid, declined, refunded, failed, repeated, stale, waiting, released, poison, parked.",
 		}, []string{"result"}),
 		batchSize: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "settlement_batch_size",

@@ -10,21 +10,28 @@ import (
 	"settlement/shared/settlement"
 )
 
-// Settle settles one instruction. It returns nil when it is decided, now or before, or
-// waits for its predecessor, and an *idempotency.Refusal when it never will be.
-type Settle func(ctx context.Context, in settlement.Instruction, d rocketmq.Delivery) error
+// Resolve carries out in tx what an operator decided on an instruction. An *idempotency.Refusal
+// says why that cannot be.
+type Resolve func(tx dbtx.Tx, in settlement.Instruction, d rocketmq.Delivery) error
+
+// Books is what a lot asks of the books.
+type Books struct {
+	Settle Resolve // decides the instruction, unless it was, or keeps it waiting for its predecessor
+	GiveUp Resolve // records it as failed under its payment number, for good
+	Wake   func()  // is called after a commit
+}
 
 // Lot is the place where messages are parked, in the payments database. It is safe for
 // concurrent use.
 type Lot struct {
-	pool   *dbtx.Pool
-	settle Settle
-	now    func() time.Time
+	pool  *dbtx.Pool
+	books Books
+	now   func() time.Time
 }
 
-// NewLot makes a lot; settle is what a replay does.
-func NewLot(pool *dbtx.Pool, settle Settle, now func() time.Time) *Lot {
-	return &Lot{pool: pool, settle: settle, now: func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
+// NewLot makes a lot.
+func NewLot(pool *dbtx.Pool, books Books, now func() time.Time) *Lot {
+	return &Lot{pool: pool, books: books, now: func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
 }
 
 // Park keeps a message for an operator; parked says whether it was not kept before. The

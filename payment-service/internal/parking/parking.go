@@ -26,7 +26,7 @@ const (
 	Parked    State = "parked"    // an operator has to decide
 	Waiting   State = "waiting"   // its predecessor is not done
 	Replayed  State = "replayed"  // an operator had it settled
-	Discarded State = "discarded" // an operator gave it up
+	Discarded State = "discarded" // an operator gave it up: an instruction has failed for good
 	Released  State = "released"  // its predecessor was done, and then it was
 )
 

@@ -56,6 +56,15 @@ func (l *Ledger) Apply(in settlement.Instruction, now time.Time) (Movement, erro
 	return m, nil
 }
 
+// GiveUp decides an instruction that is Due as failed, because an operator gave it up. It moves no money.
+func (l *Ledger) GiveUp(in settlement.Instruction, now time.Time) Movement {
+	l.LastSeq[in.OrderID] = in.Seq
+	return Movement{
+		PaymentNo: in.PaymentNo, OrderID: in.OrderID, Seq: in.Seq, Type: in.Type, Outcome: settlement.Failed, Reason: ReasonDiscarded,
+		AccountID: in.AccountID, Amount: in.Amount, CreatedAt: now,
+	}
+}
+
 func (l *Ledger) decideSettle(in settlement.Instruction) (settlement.OutcomeType, string) {
 	balance, known := l.Balance[in.AccountID]
 	_, paid := l.Standing[in.OrderID]

@@ -52,6 +52,7 @@ const (
 	ReasonAlreadyPaid       = "already_paid"
 	ReasonNothingToRefund   = "nothing_to_refund"
 	ReasonRefundMismatch    = "refund_mismatch"
+	ReasonDiscarded         = "discarded" // by an operator
 )
 
 // Event is the message that tells the order side of m.

@@ -1,24 +1,52 @@
 package store
 
 import (
-	"context"
 	"fmt"
 
 	"settlement/payment-service/internal/parking"
+	"settlement/payment-service/internal/payment"
+	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
-// Replay settles one parked instruction; it is a parking.Settle. One that is ahead of
-// its order waits from then on.
-func (s *Store) Replay(ctx context.Context, in settlement.Instruction, d rocketmq.Delivery) error {
-	summary, err := s.SettleBatch(ctx, []Received{{Instruction: in, Delivery: d}})
+// Operator are the books as an operator's decisions on parked instructions need them.
+func (s *Store) Operator() parking.Books {
+	return parking.Books{Settle: s.replay, GiveUp: s.giveUp, Wake: s.wake}
+}
+
+// replay settles one parked instruction. One that is ahead of its order waits from then on.
+func (s *Store) replay(tx dbtx.Tx, in settlement.Instruction, d rocketmq.Delivery) error {
+	summary, err := s.settleIn(tx, []Received{{Instruction: in, Delivery: d}})
 	if err == nil && len(summary.Stale) > 0 {
-		return &idempotency.Refusal{
-			Code:   parking.CodeNotReplayable,
-			Detail: fmt.Sprintf("seq %d of order %s was decided under another payment number", in.Seq, in.OrderID),
-		}
+		return &idempotency.Refusal{Code: parking.CodeNotReplayable, Detail: fmt.Sprintf("seq %d of order %s was decided under another payment number", in.Seq, in.OrderID)}
 	}
 	return err
+}
+
+// giveUp records a parked instruction as failed, in its place of the order, and lets its successors go on.
+func (s *Store) giveUp(tx dbtx.Tx, in settlement.Instruction, d rocketmq.Delivery) error {
+	b := newBatchState(s.now())
+	if err := b.findKnown(tx, []string{in.PaymentNo}); err != nil {
+		return err
+	}
+	if b.known[in.PaymentNo] {
+		return &idempotency.Refusal{Code: parking.CodeNotDiscardable, Detail: fmt.Sprintf("payment %s was decided meanwhile: replay the message, which changes nothing", in.PaymentNo)}
+	}
+	if err := b.lock(tx, []Received{{Instruction: in, Delivery: d}}); err != nil {
+		return err
+	}
+	switch b.ledger.Fence(in) {
+	case payment.Stale: // it could never take effect
+		return nil
+	case payment.Ahead:
+		return &idempotency.Refusal{Code: parking.CodeNotDiscardable, Detail: fmt.Sprintf("seq %d of order %s has a predecessor that is not done: replay or discard that one first", in.Seq, in.OrderID)}
+	case payment.Due:
+	}
+	b.record(b.ledger.GiveUp(in, b.now), d)
+	if err := b.releaseSuccessors(in.OrderID); err != nil {
+		return err
+	}
+	return b.write(tx)
 }

@@ -8,6 +8,7 @@ import (
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
 	"settlement/payment-service/internal/parking"
+	"settlement/payment-service/internal/payment"
 	"settlement/payment-service/internal/store"
 	"settlement/shared/idempotency"
 	"settlement/shared/settlement"
@@ -29,15 +30,14 @@ func (b *books) park(lot *parking.Lot, r store.Received) string {
 func TestReplay(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
-		lot := parking.NewLot(db.Pool, b.store.Replay, time.Now)
+		lot := parking.NewLot(db.Pool, b.store.Operator(), time.Now)
 		wallet, order := b.wallet(cny(100)), newID()
 
 		t.Run("ahead of its order waits and is released", func(t *testing.T) {
 			refund := received(settlement.Refund, order, 2, wallet, cny(30), 1)
 			id := b.park(lot, refund)
-			var refusal *idempotency.Refusal
-			if _, err := lot.Replay(t.Context(), b.request(), id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotReplayable {
-				t.Errorf("replay: %v, want a refusal that says it waits", err)
+			if rec, err := lot.Replay(t.Context(), b.request(), id); err != nil || rec.State != parking.Waiting {
+				t.Errorf("replayed %+v, %v; want it to wait", rec, err)
 			}
 			b.wantCount("parked_messages WHERE state = 'waiting'", 1)
 			if s := b.settle(received(settlement.Settle, order, 1, wallet, cny(30), 2)); s.Released != 1 {
@@ -68,6 +68,48 @@ func TestReplay(t *testing.T) {
 			}
 			b.wantBalance(wallet, 70)
 		})
+		b.wantBooksClosed()
+	})
+}
+
+func TestDiscard(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := openBooks(t, db.Pool)
+		lot := parking.NewLot(db.Pool, b.store.Operator(), time.Now)
+		wallet, order := b.wallet(cny(100)), newID()
+		settle := received(settlement.Settle, order, 1, wallet, cny(30), 1)
+		refund := received(settlement.Refund, order, 2, wallet, cny(30), 2)
+		again := received(settlement.Settle, order, 3, wallet, cny(40), 3)
+		first, second := b.park(lot, settle), b.park(lot, refund)
+		b.settle(again) // waits
+
+		var refusal *idempotency.Refusal
+		if _, err := lot.Discard(t.Context(), b.request(), second, "a test"); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
+			t.Errorf("discard of a successor: %v, want a refusal that names its predecessor", err)
+		}
+		if rec, err := lot.Discard(t.Context(), b.request(), first, "a test"); err != nil || rec.State != parking.Discarded {
+			t.Fatalf("discarded %+v, %v", rec, err)
+		}
+		if m, err := b.store.Payment(t.Context(), settle.Instruction.PaymentNo); err != nil || m.Outcome != settlement.Failed || m.Reason != payment.ReasonDiscarded {
+			t.Errorf("payment %+v, %v; want it failed", m, err)
+		}
+		if s := b.settle(settle); s.Repeated != 1 {
+			t.Errorf("the message once more: %+v, want it known", s)
+		}
+		if _, err := lot.Discard(t.Context(), b.request(), second, "a test"); err != nil {
+			t.Error(err)
+		}
+		b.wantCount("parked_messages WHERE state = 'released'", 1) // seq 3
+		b.wantCount("outbox", 3)
+		b.wantBalance(wallet, 60)
+
+		late := received(settlement.Settle, newID(), 1, wallet, cny(10), 4)
+		id := b.park(lot, late)
+		b.settle(late)
+		if _, err := lot.Discard(t.Context(), b.request(), id, "a test"); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
+			t.Errorf("discard of what was settled meanwhile: %v, want a refusal", err)
+		}
+		b.wantCount("parked_messages WHERE state = 'parked'", 1)
 		b.wantBooksClosed()
 	})
 }

@@ -33,25 +33,9 @@ type Summary struct {
 // so a batch may be given again after any error; dbtx.ErrCommitUnknown is one of them.
 func (s *Store) SettleBatch(ctx context.Context, batch []Received) (Summary, error) {
 	var summary Summary
-	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
-		b := newBatchState(s.now())
-		if err := b.findKnown(tx, paymentNumbers(batch)); err != nil {
-			return err
-		}
-		fresh := b.leaveOut(batch)
-		if err := b.lock(tx, fresh); err != nil {
-			return err
-		}
-		for _, r := range fresh {
-			if err := b.decide(r); err != nil {
-				return err
-			}
-		}
-		if err := b.write(tx); err != nil {
-			return err
-		}
-		summary = b.summary
-		return nil
+	err := s.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
+		summary, err = s.settleIn(tx, batch)
+		return err
 	})
 	if err != nil {
 		return Summary{}, fmt.Errorf("settle batch of %d: %w", len(batch), err)
@@ -60,6 +44,27 @@ func (s *Store) SettleBatch(ctx context.Context, batch []Received) (Summary, err
 		s.wake()
 	}
 	return summary, nil
+}
+
+// settleIn is the settle transaction.
+func (s *Store) settleIn(tx dbtx.Tx, batch []Received) (Summary, error) {
+	b := newBatchState(s.now())
+	if err := b.findKnown(tx, paymentNumbers(batch)); err != nil {
+		return Summary{}, err
+	}
+	fresh := b.leaveOut(batch)
+	if err := b.lock(tx, fresh); err != nil {
+		return Summary{}, err
+	}
+	for _, r := range fresh {
+		if err := b.decide(r); err != nil {
+			return Summary{}, err
+		}
+	}
+	if err := b.write(tx); err != nil {
+		return Summary{}, err
+	}
+	return b.summary, nil
 }
 
 func paymentNumbers(batch []Received) []string {

@@ -75,17 +75,21 @@ func (b *batchState) keepWaiting(r Received) {
 
 func (b *batchState) apply(in settlement.Instruction, d rocketmq.Delivery) error {
 	m, err := b.ledger.Apply(in, b.now)
-	if err != nil {
-		return err
+	if err == nil {
+		b.record(m, d)
 	}
+	return err
+}
+
+// record notes what write has to store of a decision.
+func (b *batchState) record(m payment.Movement, d rocketmq.Delivery) {
 	b.outcomes = append(b.outcomes, decided{movement: m, traceparent: d.Properties[settlement.PropertyTraceparent]})
-	b.touched[in.OrderID] = struct{}{}
-	b.known[in.PaymentNo] = true
+	b.touched[m.OrderID] = struct{}{}
+	b.known[m.PaymentNo] = true
 	for _, e := range m.Entries() {
 		if e.AccountID != payment.MerchantID {
 			b.deltas[e.AccountID] += e.Amount.Minor
 		}
 	}
 	b.summary.Decided = append(b.summary.Decided, m)
-	return nil
 }
