@@ -104,7 +104,7 @@ func outOfOrder(ctx context.Context, p *Play) (int64, error) {
 }
 
 // settleHeld is how long each settle transaction is held between its look for repeats and its writing.
-const settleHeld = 300 * time.Millisecond
+const settleHeld = 800 * time.Millisecond
 
 // copiesOnOtherQueues has two goroutines of payment-service settle the same instruction at the same time. The
 // broker's lock on a queue does not help: the copy is on another one.

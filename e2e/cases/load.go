@@ -67,8 +67,8 @@ func (p *Play) buy(ctx context.Context, draw *rand.Rand, stop <-chan struct{}) e
 // step is what one customer does at a time.
 func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) error {
 	choice := draw.IntN(10)
-	if earlier := p.earlier(draw); earlier != "" && choice < 3 {
-		if choice == 0 { // after a refund or a decline
+	if earlier := p.earlier(draw); earlier != "" && choice < 4 {
+		if choice < 2 { // after a refund or a decline
 			_, err := p.counted(api.Settle(ctx, key(), earlier))
 			return err
 		}

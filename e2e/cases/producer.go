@@ -35,7 +35,7 @@ var producerCases = []Case{
 	},
 	{
 		Name: "shuffled-repeats", From: fromProducer,
-		Title: "Each settlement message is delivered one to five times, and all of them once more in shuffled order.",
+		Title: "Each settlement message is delivered one to five times, and all of them again in shuffled order.",
 		run:   shuffledRepeats(settlements),
 	},
 	{
@@ -77,7 +77,7 @@ var producerCases = []Case{
 	},
 	{
 		Name: "outcome-shuffled-repeats", From: fromProducer,
-		Title: "Each outcome is delivered one to five times, and all of them once more in shuffled order.",
+		Title: "Each outcome is delivered one to five times, and all of them again in shuffled order.",
 		run:   shuffledRepeats(outcomes),
 	},
 }
@@ -142,14 +142,8 @@ func shuffledRepeats(l line) run {
 		if err != nil {
 			return 0, err
 		}
-		if err := p.accepts(ctx, 100); err != nil {
-			return 0, errors.Join(err, repeater.Stop(ctx))
-		}
-		seen := repeater.Seen()
-		p.draw.Shuffle(len(seen), func(i, j int) { seen[i], seen[j] = seen[j], seen[i] })
-		p.note(fmt.Sprintf("publishing %d messages in shuffled order", len(seen)))
-		for _, d := range seen {
-			if err := repeater.Publish(ctx, d, 1); err != nil {
+		for range 3 {
+			if err := p.shuffle(ctx, repeater); err != nil {
 				return 0, errors.Join(err, repeater.Stop(ctx))
 			}
 		}
@@ -158,4 +152,21 @@ func shuffledRepeats(l line) run {
 		}
 		return repeater.Published(), nil
 	}
+}
+
+// shuffle waits for more instructions, then publishes in shuffled order all that there was so far: old messages
+// meet new ones of their orders.
+func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater) error {
+	if err := p.accepts(ctx, 40); err != nil {
+		return err
+	}
+	seen := repeater.Seen()
+	p.draw.Shuffle(len(seen), func(i, j int) { seen[i], seen[j] = seen[j], seen[i] })
+	p.note(fmt.Sprintf("publishing %d messages in shuffled order", len(seen)))
+	for _, d := range seen {
+		if err := repeater.Publish(ctx, d, 1); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -137,12 +137,12 @@ func (w *World) play(ctx context.Context, c Case, o Options, note func(string)) 
 		row.Fired, err = c.run(ctx, p)
 		fail(err)
 	}
-	if left := instructionsMin - p.accepted.Load(); left > 0 && row.Failure == "" {
-		fail(p.accepts(ctx, left)) // enough for the checker to have something to look at
-	}
 	note("healing")
 	fail(w.heal(ctx))
 	healed := time.Now()
+	if left := instructionsMin - p.accepted.Load(); left > 0 && row.Failure == "" {
+		fail(p.accepts(ctx, left)) // enough for the checker to have something to look at
+	}
 	fail(customers.end())
 	note("recovering")
 	row.Recovered, row.Violations, err = p.judge(ctx, healed, o.Recovery)
