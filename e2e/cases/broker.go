@@ -146,15 +146,22 @@ type again struct {
 func (a again) Fired() int64 { return a.side.MQ.Fetched().Again - a.before }
 
 func groupStartedLate(ctx context.Context, p *Play) (int64, error) {
-	if err := p.Payment.Service.Stop(ctx); err != nil {
-		return 0, err
-	}
 	if err := p.accepts(ctx, 50); err != nil {
 		return 0, err
 	}
+	if err := p.Payment.Service.Stop(ctx); err != nil {
+		return 0, err
+	}
+	if err := p.accepts(ctx, 50); err != nil { // these wait for it
+		return 0, err
+	}
+	before := p.Payment.MQ.Fetched().Again
 	p.note("deleting the group")
 	if out, err := p.MQAdmin(ctx, "deleteSubGroup", "-g", settlement.GroupPayment, "-b", p.BrokerAddr, "-r", "true"); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, out)
 	}
-	return 1, p.restart(ctx, p.Payment)
+	if err := p.restart(ctx, p.Payment); err != nil {
+		return 0, err
+	}
+	return p.fires(ctx, again{p.Payment, before}, 50)
 }

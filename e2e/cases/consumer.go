@@ -78,30 +78,32 @@ func offsetCommitsLost(l line) run {
 		side := l.consumer(p)
 		lost := &faults.FrameRule{Codes: []int{faults.CommitOffset}, Group: l.group, Do: faults.DropRequest}
 		side.MQ.Add(lost)
+		// Every pull commits too, beside what it asks for.
+		side.MQ.Add(&faults.FrameRule{Codes: []int{faults.PullMessage}, Group: l.group, Do: faults.StripCommit})
+		given := side.MQ.Fetched().Messages
 		if err := p.accepts(ctx, 60); err != nil {
 			return 0, err
 		}
-		fired, err := p.fires(ctx, lost, 1)
-		if err != nil {
-			return fired, err
+		if _, err := p.fires(ctx, lost, 1); err != nil {
+			return 0, err
 		}
+		given = side.MQ.Fetched().Messages - given
 		if err := side.Service.Kill(); err != nil {
-			return fired, err
+			return 0, err
 		}
-		fired = lost.Fired()
+		fired := lost.Fired()
 		side.MQ.Clear()
 		before := side.MQ.Fetched().Again
 		if err := p.restart(ctx, side); err != nil {
 			return fired, err
 		}
-		_, err = p.fires(ctx, again{side, before}, 1)
+		_, err := p.fires(ctx, again{side, before}, given)
 		return fired, err
 	}
 }
 
 func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 	const times, stays = 2, 15 * time.Second
-	p.most = max(p.most, 2000)
 	for range times {
 		further, err := p.another(ctx, stack.PaymentService, nil)
 		if err != nil {
@@ -118,7 +120,8 @@ func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 	return 2 * times, nil
 }
 
-// lateWriter freezes payment-service where it has read that its batch is new, and has not written yet.
+// lateWriter freezes payment-service where it has read that its batch is new, and has not written yet: its first INSERT
+// is held until it is awake again. By then the other instance has settled the batch.
 func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	second, err := p.another(ctx, stack.PaymentService, nil)
 	if err != nil {
@@ -126,17 +129,27 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	}
 	defer func() { err = errors.Join(err, second.leave(ctx)) }()
 	asleep := newMoment(p.Payment.Service.Pause)
-	p.Payment.DB.Add(&faults.SQLRule{Touching: settleTx, At: faults.AtStatement, Skip: p.draw.IntN(5), Limit: 1, Then: asleep.then})
+	p.Payment.DB.Add(&faults.SQLRule{
+		Touching: settleTx, At: faults.AtStatement, Skip: p.draw.IntN(5), Limit: 1, Do: faults.Hold, For: sleeps, Then: asleep.then,
+	})
 	if err := asleep.wait(ctx); err != nil {
 		return 0, fmt.Errorf("freeze payment-service: %w", err)
 	}
-	written := &faults.SQLRule{Touching: settleTx, At: faults.AfterCommit}
-	second.DB.Add(written)
-	if err := p.lasts(ctx, 70*time.Second); err != nil {
-		return 1, err
+	if err := p.lasts(ctx, sleeps); err != nil {
+		return 0, err
 	}
-	if written.Fired() == 0 {
-		return 0, errors.New("the other instance did not take over")
+	// The first instance had half of the queues, and the batch.
+	const waiting = "SELECT COUNT(*) FROM orders WHERE status IN ('settling', 'refunding') AND updated_at < UTC_TIMESTAMP() - INTERVAL 15 SECOND"
+	if n, err := count(ctx, p.orders, waiting); err != nil || n > 0 {
+		return 0, errors.Join(err, fmt.Errorf("the other instance has not taken over: %d instructions wait for more than 15 s", n))
 	}
-	return 1, p.Payment.Service.Resume()
+	late := &faults.SQLRule{Touching: "`payment_numbers`", At: faults.AtStatement}
+	p.Payment.DB.Add(late)
+	if err := p.Payment.Service.Resume(); err != nil {
+		return 0, err
+	}
+	return p.fires(ctx, late, 1)
 }
+
+// sleeps is how long a frozen service is away: longer than the broker's lock on its queues and the next rebalance.
+const sleeps = 70 * time.Second

@@ -116,11 +116,14 @@ func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) 
 	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
 	p.Payment.DB.Add(&faults.SQLRule{Touching: settleTx, At: faults.AtStatement, Do: faults.Hold, For: settleHeld})
 	const copies = 60
-	done := 0
+	began, looked, done := time.Now(), 0, 0
 	err = wait.For(ctx, momentLimit, func(ctx context.Context) error {
-		seen := repeater.Seen()
-		for ; done < len(seen); done++ {
-			d := seen[done]
+		for _, d := range repeater.Seen()[looked:] {
+			looked++
+			if d.StoredAt.Before(began) { // settled long ago
+				continue
+			}
+			done++
 			d.Queue = (d.Queue + 1) % settlement.DefaultQueues
 			if err := repeater.Publish(ctx, d, 1); err != nil {
 				return err

@@ -93,6 +93,16 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 		return nil, err
 	}
 	calls, err := p.check.CheckCalls(ctx, p.history)
+	if err != nil {
+		return nil, err
+	}
+	// No case but one has an instruction fail for a reason of its own, and that one sees to what it parked.
+	parked, err := count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE state = 'parked' AND order_id IS NOT NULL")
+	if parked > 0 {
+		calls = append(calls, checker.Violation{
+			Invariant: checker.Lost, What: "instructions were parked that nothing was wrong with", Row: fmt.Sprintf("%d rows in parked_messages", parked),
+		})
+	}
 	return append(violations, calls...), err
 }
 
@@ -112,7 +122,7 @@ func (p *Play) counts(ctx context.Context) (c counts, err error) {
 		}
 		keys := map[string]bool{}
 		for _, m := range messages {
-			keys[string(m.Body)] = true
+			keys[m.Key] = true
 		}
 		c.stored += int64(len(messages))
 		c.distinct += int64(len(keys))

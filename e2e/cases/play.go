@@ -25,7 +25,7 @@ import (
 )
 
 // momentLimit is how long a case waits for the moment that it wants to break something at.
-const momentLimit = 60 * time.Second
+const momentLimit = 90 * time.Second
 
 // Play is one case while it is played: a world, customers in it, and what they were told.
 type Play struct {
@@ -63,7 +63,7 @@ func newPlay(ctx context.Context, w *World, part string, seed uint64, note func(
 	p := &Play{
 		World: w, draw: stream(seed, part), note: note,
 		answers: &faults.Answers{Next: http.DefaultTransport}, history: checker.NewHistory(),
-		customers: 4, pace: 100 * time.Millisecond, most: 800,
+		customers: 4, pace: 100 * time.Millisecond, most: 4000,
 	}
 	p.api = p.client(w.OrderURL)
 	const rich = 8
@@ -179,7 +179,7 @@ func (p *Play) publish(ctx context.Context, queue int, bodies ...string) (err er
 	}
 	defer func() { err = errors.Join(err, mq.Close()) }()
 	for _, body := range bodies {
-		m := rocketmq.Message{Topic: settlement.TopicSettlement, Queue: queue, Key: "foreign", Body: []byte(body)}
+		m := rocketmq.Message{Topic: settlement.TopicSettlement, Queue: queue, Key: key(), Body: []byte(body)}
 		if err := mq.SendBatch(ctx, m.Topic, queue, settlement.DefaultQueues, []rocketmq.Message{m}); err != nil {
 			return fmt.Errorf("publish %.40q: %w", body, err)
 		}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"settlement/e2e/faults"
 	"settlement/e2e/stack"
 	"settlement/e2e/traffic"
+	"settlement/e2e/wait"
+	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
@@ -142,8 +145,9 @@ func shuffledRepeats(l line) run {
 		if err != nil {
 			return 0, err
 		}
-		for range 3 {
-			if err := p.shuffle(ctx, repeater); err != nil {
+		began := time.Now()
+		for round := range 3 {
+			if err := p.shuffle(ctx, repeater, began, 40*(round+1)); err != nil {
 				return 0, errors.Join(err, repeater.Stop(ctx))
 			}
 		}
@@ -154,13 +158,24 @@ func shuffledRepeats(l line) run {
 	}
 }
 
-// shuffle waits for more instructions, then publishes in shuffled order all that there was so far: old messages
-// meet new ones of their orders.
-func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater) error {
-	if err := p.accepts(ctx, 40); err != nil {
+// shuffledMost is how many messages are published again at once.
+const shuffledMost = 500
+
+// shuffle waits until n messages were seen that are younger than began, and publishes them, shuffledMost at most, in
+// shuffled order: old messages meet new ones of their orders.
+func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater, began time.Time, n int) error {
+	var seen []rocketmq.Delivery
+	err := wait.For(ctx, momentLimit, func(context.Context) error {
+		seen = slices.DeleteFunc(repeater.Seen(), func(d rocketmq.Delivery) bool { return d.StoredAt.Before(began) })
+		if len(seen) < n {
+			return fmt.Errorf("%d messages were seen, want %d", len(seen), n)
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	seen := repeater.Seen()
+	seen = seen[:min(len(seen), shuffledMost)]
 	p.draw.Shuffle(len(seen), func(i, j int) { seen[i], seen[j] = seen[j], seen[i] })
 	p.note(fmt.Sprintf("publishing %d messages in shuffled order", len(seen)))
 	for _, d := range seen {

@@ -30,7 +30,7 @@ type Options struct {
 }
 
 // Run plays each case and returns a row for each, in their order. A stack is kept from case to case until one
-// fails. An error means that there was no stack to play on.
+// fails. An error is one of cleaning up.
 func Run(ctx context.Context, all []Case, o Options) ([]report.Row, error) {
 	rows := make([]report.Row, len(all))
 	next := make(chan int, len(all))
@@ -38,7 +38,7 @@ func Run(ctx context.Context, all []Case, o Options) ([]report.Row, error) {
 		next <- i
 	}
 	close(next)
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group // one lane's failure does not end the others
 	for range min(o.Lanes, len(all)) {
 		group.Go(func() (err error) {
 			l := lane{options: o}
@@ -79,8 +79,15 @@ func (l *lane) play(ctx context.Context, c Case) (report.Row, error) {
 	defer cancel()
 	l.options.Progress.Began(c.Name)
 	note := func(what string) { l.options.Progress.Note(c.Name, what) }
-	if err := l.open(ctx, c); err != nil {
-		return report.Row{}, fmt.Errorf("%s: %w", c.Name, err)
+	err := l.open(ctx, c)
+	if err != nil && ctx.Err() == nil {
+		note("no stack, trying once more: " + err.Error())
+		err = l.open(ctx, c)
+	}
+	if err != nil {
+		row := report.Row{Case: c.Name, From: c.From, Title: c.Title, Seed: l.options.Seed, Began: time.Now(), Failure: "no stack: " + err.Error()}
+		l.options.Progress.Ended(row)
+		return row, l.close(context.WithoutCancel(ctx))
 	}
 	row := l.world.play(ctx, c, l.options, note)
 	l.options.Progress.Ended(row)
@@ -138,8 +145,8 @@ func (w *World) play(ctx context.Context, c Case, o Options, note func(string)) 
 		fail(err)
 	}
 	note("healing")
-	fail(w.heal(ctx))
 	healed := time.Now()
+	fail(w.heal(ctx))
 	if left := instructionsMin - p.accepted.Load(); left > 0 && row.Failure == "" {
 		fail(p.accepts(ctx, left)) // enough for the checker to have something to look at
 	}

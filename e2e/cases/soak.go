@@ -91,10 +91,11 @@ func (w *World) soak(ctx context.Context, row report.Row, duration time.Duration
 	return row, err
 }
 
-// disturb lets one fault happen after the other until the time is over, and returns their names.
+// disturb lets one fault happen after the other until the time is over, or the customers have bought all that they
+// may, and returns their names.
 func (p *Play) disturb(ctx context.Context, row *report.Row, duration time.Duration, seed uint64) (names []string, err error) {
 	next := soakPlan(seed)
-	for end := time.Now().Add(duration); time.Now().Before(end); {
+	for end := time.Now().Add(duration); time.Now().Before(end) && p.placed.Load() < p.most; {
 		d := next()
 		names = append(names, d.Name)
 		p.draw = stream(seed, fmt.Sprint(len(names), d.Name))

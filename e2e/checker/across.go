@@ -32,33 +32,3 @@ func (s *state) checkAcross(f *findings) {
 		}
 	}
 }
-
-// checkWallets sums up each wallet from what was asked for and decided, entries left aside:
-// a mistake in how entries are written would be in every sum of them too.
-func (s *state) checkWallets(f *findings) {
-	type sums struct{ deposits, debits, refunds int64 }
-	of := make(map[string]sums, len(s.accounts))
-	for _, k := range s.paymentKeys {
-		if a := k.Answer; a.isDeposit() {
-			w := of[a.AccountID]
-			w.deposits += a.Amount.Minor
-			of[a.AccountID] = w
-		}
-	}
-	for _, d := range s.decided {
-		w := of[d.Terms.AccountID]
-		switch d.Outcome {
-		case "paid":
-			w.debits += d.Terms.Minor
-		case "refunded":
-			w.refunds += d.Terms.Minor
-		}
-		of[d.Terms.AccountID] = w
-	}
-	for id, account := range s.accounts {
-		if w := of[id]; account.Minor != w.deposits-w.debits+w.refunds {
-			f.add(Money, "a wallet is not its deposits - debits + refunds", "", "", "account_id", id,
-				"balance_minor", account.Minor, "deposits", w.deposits, "debits", w.debits, "refunds", w.refunds)
-		}
-	}
-}

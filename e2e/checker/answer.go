@@ -19,7 +19,7 @@ func readAnswer(body []byte) (a answer) {
 
 // is says that a client's answer is the one under the key. An answer may say more than is
 // remembered, what can be derived; it must say all that is.
-func (k keyRow) is(a Attempt) bool {
+func (k *keyRow) is(a Attempt) bool {
 	if a.Outcome != OK {
 		return k.Result == "" && readProblem(a.Answer) == problem{Code: k.RefusalCode, Detail: k.RefusalDetail}
 	}

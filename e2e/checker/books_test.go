@@ -1,6 +1,7 @@
 package checker_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"testing"
@@ -25,11 +26,36 @@ const (
 // books are a pair of databases with a hand-made history in them.
 type books struct {
 	t                *testing.T
-	orders, payments *sql.DB
+	orders, payments execer
 }
 
-// good is a history without a fault: a deposit of 1000, an order paid with 30, a new order.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// good writes the books anew, in one transaction: a hundred commits would be most of the time of a test.
 func (b *books) good() {
+	b.t.Helper()
+	orders, payments := b.orders, b.payments
+	defer func() { b.orders, b.payments = orders, payments }()
+	var commits []func() error
+	for _, db := range []*execer{&b.orders, &b.payments} {
+		tx, err := (*db).(*sql.DB).BeginTx(b.t.Context(), nil)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		*db, commits = tx, append(commits, tx.Commit)
+	}
+	b.write()
+	for _, commit := range commits {
+		if err := commit(); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// write is a history without a fault: a deposit of 1000, an order paid with 30, a new order.
+func (b *books) write() {
 	b.t.Helper()
 	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "idempotency_keys"} {
 		b.exec(b.payments, "DELETE FROM "+table)
@@ -54,7 +80,7 @@ func (b *books) good() {
 	b.applied(first, 1, "settle", "paid")
 }
 
-func (b *books) exec(db *sql.DB, query string, args ...any) {
+func (b *books) exec(db execer, query string, args ...any) {
 	b.t.Helper()
 	if _, err := db.ExecContext(b.t.Context(), query, args...); err != nil {
 		b.t.Fatal(err)
@@ -62,7 +88,7 @@ func (b *books) exec(db *sql.DB, query string, args ...any) {
 }
 
 // key remembers an answer as the services do: by the names of their own structs.
-func (b *books) key(db *sql.DB, key, result string) {
+func (b *books) key(db execer, key, result string) {
 	b.t.Helper()
 	b.exec(db, "INSERT INTO idempotency_keys VALUES (?, 'h', ?, '', '', NOW())", key, result)
 }

@@ -3,7 +3,6 @@ package checker
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,11 +17,7 @@ const codeReused = "idempotency_key_reused"
 func (c *Checker) CheckCalls(ctx context.Context, h *History) ([]Violation, error) {
 	calls := h.Calls()
 	var f findings
-	err := c.look(ctx, func(orders, payments *sql.Tx) error {
-		s, err := readState(ctx, orders, payments)
-		if err != nil {
-			return err
-		}
+	err := c.look(ctx, func(s *state) {
 		stuck := s.stuckOrders()
 		for _, of := range byKey(calls) {
 			s.checkKey(&f, of)
@@ -30,7 +25,6 @@ func (c *Checker) CheckCalls(ctx context.Context, h *History) ([]Violation, erro
 				s.checkTold(&f, stuck, call)
 			}
 		}
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("check calls: %w", err)
@@ -116,6 +110,9 @@ func (s *state) checkKey(f *findings, calls []Call) {
 		keys = s.orderKeys
 	}
 	kept, isKept := keys[calls[0].Key]
+	if !isKept {
+		kept = &keyRow{Answer: &answer{}}
+	}
 	report := func(what string, c Call) {
 		f.add(Key, what, c.orderID(), kept.Answer.PaymentNo,
 			append(c.rows(), "kept.result", kept.Result, "kept.refusal_code", kept.RefusalCode)...)
@@ -179,7 +176,7 @@ func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
 		}
 	case c.Path == "/v1/orders":
 		if o, ok := s.orders[a.ID]; !ok || o.Terms != (terms{a.AccountID, a.Amount.Minor, a.Amount.Currency}) {
-			f.add(Lost, "a client was told of an order that is not there", a.ID, "", append(c.rows(), "orders", o.Terms)...)
+			f.add(Lost, "a client was told of an order that is not there", a.ID, "", c.rows()...)
 		}
 	case c.Path == "/v1/accounts":
 		if _, ok := s.accounts[a.ID]; !ok {

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	_ "github.com/go-sql-driver/mysql" // the driver that the DSNs are for
 )
@@ -50,6 +51,7 @@ func (v Violation) String() string {
 type Checker struct {
 	orders   *sql.DB
 	payments *sql.DB
+	answers  sync.Map // remembered answers that were decoded: *answer by text
 }
 
 // Open takes DSNs in go-sql-driver form that may read every table. It does not dial.
@@ -74,26 +76,15 @@ func (c *Checker) Close() error {
 // order; none means that the promises hold. An error means that it could not look.
 func (c *Checker) Check(ctx context.Context) ([]Violation, error) {
 	var f findings
-	err := c.look(ctx, func(orders, payments *sql.Tx) error {
-		for _, part := range []struct {
-			tx    *sql.Tx
-			rules []rule
-		}{{orders, orderRules}, {payments, paymentRules}} {
-			for _, r := range part.rules {
-				if err := r.apply(ctx, part.tx, &f); err != nil {
-					return err
-				}
-			}
-		}
-		s, err := readState(ctx, orders, payments)
-		if err != nil {
-			return err
-		}
+	err := c.look(ctx, func(s *state) {
+		s.checkEntries(&f)
+		s.checkWallets(&f)
+		s.checkSequences(&f)
+		s.checkApplied(&f)
 		s.checkAcross(&f)
 		s.checkEnded(&f)
-		s.checkWallets(&f)
+		s.checkWaiting(&f)
 		s.checkKeys(&f)
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
@@ -112,7 +103,7 @@ func (f *findings) add(i Invariant, what, orderID, paymentNo string, columns ...
 		if row.Len() > 0 {
 			row.WriteByte(' ')
 		}
-		fmt.Fprintf(&row, "%v=%v", name, value)
+		fmt.Fprintf(&row, "%v=%+v", name, value)
 	}
 	if orderID != "" {
 		column("order_id", orderID)

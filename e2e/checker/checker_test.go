@@ -10,11 +10,14 @@ import (
 	"settlement/migrations"
 )
 
-// eachBooks runs test on good books in every pair of database servers.
+// eachBooks runs test on good books in every database server.
 func eachBooks(t *testing.T, test func(t *testing.T, b *books, c *checker.Checker)) {
 	t.Helper()
 	testdb.Each(t, migrations.Order, func(t *testing.T, orders testdb.Database) {
 		testdb.Each(t, migrations.Payment, func(t *testing.T, payments testdb.Database) {
+			if payments.Config.Addr != orders.Config.Addr {
+				return // one server for both is enough
+			}
 			c, err := checker.Open(dsn(orders), dsn(payments))
 			if err != nil {
 				t.Fatal(err)

@@ -27,6 +27,23 @@ func (s *state) checkEnded(f *findings) {
 	}
 }
 
+// checkWaiting looks for what should not wait any more.
+func (s *state) checkWaiting(f *findings) {
+	for _, o := range s.outbox {
+		f.add(Lost, "a message waits in the outbox", o.OrderID, o.PaymentNo, "id", o.ID, "topic", o.Topic, "created_at", o.At)
+	}
+	for no, w := range s.waiting {
+		if last := s.progress[w.OrderID]; last >= w.Seq-1 {
+			f.add(Lost, "an instruction waits, and its predecessor is done", w.OrderID, no, "seq", w.Seq, "last_seq", last)
+		}
+	}
+	for _, m := range s.markedDone {
+		if _, isDecided := s.decided[m.PaymentNo]; !isDecided {
+			f.add(Lost, "an instruction was marked as settled, and is not", m.OrderID, m.PaymentNo, "seq", m.Seq)
+		}
+	}
+}
+
 // stuckOrders is the smallest sequence of each order that an operator has, or has given up.
 func (s *state) stuckOrders() map[string]int64 {
 	stuck := map[string]int64{}

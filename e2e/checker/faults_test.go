@@ -17,7 +17,7 @@ type want struct {
 }
 
 var faults = []fault{
-	{"an entry is missing", want{checker.Money, "entries of a payment number do not sum", "", first}, func(b *books) {
+	{"an entry is missing", want{checker.Money, "entries of a payment number do not sum", paidOrder, first}, func(b *books) {
 		b.exec(b.payments, "DELETE FROM entries WHERE payment_no = ? AND account_id = ?", first, merchant)
 	}},
 	{"a balance is not the sum of its entries", want{checker.Money, "a wallet is not the sum of its entries", "", ""}, func(b *books) {
@@ -65,7 +65,7 @@ var faults = []fault{
 		b.applied(third, 3, "refund", "refunded")
 		b.exec(b.orders, "UPDATE orders SET status = 'refunded', seq = 3, payment_no = ? WHERE id = ?", third, paidOrder)
 	}},
-	{"a sequence is missing", want{checker.Order, "an order's sequence has a gap", paidOrder, ""}, func(b *books) {
+	{"a sequence is missing", want{checker.Order, "an order's sequence has a gap", paidOrder, first}, func(b *books) {
 		b.exec(b.payments, "UPDATE payment_numbers SET seq = 2")
 	}},
 	{"progress is behind what was decided", want{checker.Order, "an order's progress", paidOrder, ""}, func(b *books) {
@@ -75,15 +75,30 @@ var faults = []fault{
 		b.refunded()
 		b.exec(b.payments, "UPDATE payment_numbers SET id = 4000000, created_at = '2020-01-01' WHERE payment_no = ?", first)
 	}},
-	{"an outcome is not applied, the next one is", want{checker.Order, "outcomes were not applied one for each sequence", paidOrder, ""}, func(b *books) {
+	{"an outcome is not applied, the next one is", want{checker.Order, "outcomes were not applied one for each sequence", paidOrder, first}, func(b *books) {
 		b.exec(b.orders, "UPDATE payments SET seq = 2")
 		b.exec(b.orders, "UPDATE orders SET seq = 2 WHERE id = ?", paidOrder)
+	}},
+	{"an outcome is missing", want{checker.Order, "outcomes were not applied up to the order's sequence", paidOrder, first}, func(b *books) {
+		b.exec(b.orders, "DELETE FROM payments")
+	}},
+	{"an order has progressed without a decision", want{checker.Order, "an order's progress", foreign, ""}, func(b *books) {
+		b.exec(b.payments, "INSERT INTO order_progress VALUES (?, 1)", foreign)
+	}},
+	{"a refund of what is not paid", want{checker.Double, "an order is refunded while it is not paid", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'refunded', type = 'refund'")
+	}},
+	{"declined for a wallet that is there", want{checker.All, "declined for want of a wallet", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'declined', reason = 'unknown_account', created_at = NOW() + INTERVAL 1 SECOND")
 	}},
 	{"paid without any settlement", want{checker.All, "an order's status is not its last outcome", newOrder, ""}, func(b *books) {
 		b.exec(b.orders, "UPDATE orders SET status = 'paid' WHERE id = ?", newOrder)
 	}},
-	{"an order lost its payment number", want{checker.All, "an order's status is not its last outcome", paidOrder, ""}, func(b *books) {
+	{"an order lost its payment number", want{checker.All, "an order's status is not its last outcome", paidOrder, first}, func(b *books) {
 		b.exec(b.orders, "UPDATE orders SET payment_no = NULL WHERE id = ?", paidOrder)
+	}},
+	{"declined for want of a wallet that was there", want{checker.All, "declined for want of a wallet that was there", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'declined', reason = 'unknown_account', created_at = created_at + INTERVAL 1 SECOND")
 	}},
 	{"refunded though nobody asked", want{checker.All, "decided, never applied to its order", paidOrder, second}, func(b *books) { b.refunded() }},
 	{"an outcome was applied that nobody decided", want{checker.All, "applied in orders, never decided", paidOrder, first}, func(b *books) {
@@ -117,10 +132,10 @@ var forbiddenFaults = []fault{
 	{"a wallet is below zero", want{checker.Money, "a wallet is below zero", "", ""}, func(b *books) {
 		b.exec(b.payments, "UPDATE accounts SET balance_minor = -1 WHERE id = ?", payer)
 	}},
-	{"a payment number is there twice", want{checker.Double, "a payment number is there more than once", "", first}, func(b *books) {
+	{"a payment number is there twice", want{checker.Double, "a payment number is there more than once", paidOrder, first}, func(b *books) {
 		b.moved(first, 2, "settle", "paid", 30)
 	}},
-	{"one payment number debited twice", want{checker.Double, "a payment number moved a wallet more than once", "", first}, func(b *books) {
+	{"one payment number debited twice", want{checker.Double, "a payment number moved an account more than once", paidOrder, first}, func(b *books) {
 		b.entry(first, payer, -30, "CNY", "settle")
 		b.entry(first, merchant, 30, "CNY", "settle")
 	}},

@@ -1,50 +1,52 @@
 package checker
 
-// made is what a remembered answer made: the kind of thing and its id.
-type made struct{ kind, id string }
-
+// What a remembered answer can have made.
 const (
-	anOrder        = "order"
-	aWallet        = "wallet"
-	aDeposit       = "deposit"
-	anInstruction  = "instruction"
-	noKeyOf        = "made, and no Idempotency-Key answers for it"
-	answerMadeNone = "answered under an Idempotency-Key, and not there"
+	anOrder       = "order"
+	aWallet       = "wallet"
+	aDeposit      = "deposit"
+	anInstruction = "instruction"
 )
 
-// makes is the zero value when the answer made nothing: a refusal, an operator's decision.
-func (k keyRow) makes() made {
-	switch a := k.Answer; {
+const (
+	noKeyOf  = "made, and no Idempotency-Key answers for it"
+	notThere = "answered under an Idempotency-Key, and is not there"
+)
+
+// makes is what the answer made and its id; ids are unique across kinds. Both are empty when
+// it made nothing: a refusal, an operator's decision.
+func (a *answer) makes() (kind, id string) {
+	switch {
 	case a.isDeposit():
-		return made{aDeposit, a.DepositNo}
+		return aDeposit, a.DepositNo
 	case a.isWallet():
-		return made{aWallet, a.ID}
+		return aWallet, a.ID
 	case a.isOrder():
-		return made{anOrder, a.ID}
+		return anOrder, a.ID
 	case a.isAccepted():
-		return made{anInstruction, a.PaymentNo}
+		return anInstruction, a.PaymentNo
 	}
-	return made{}
+	return "", ""
 }
 
 // checkKeys compares the remembered answers with what they speak of: everything that is
 // there was made by exactly one key, and everything that was answered is there.
 func (s *state) checkKeys(f *findings) {
-	keyOf := map[made]string{}
-	for _, keys := range []map[string]keyRow{s.orderKeys, s.paymentKeys} {
+	keyOf := make(map[string]*keyRow, len(s.orderKeys)+len(s.paymentKeys)) // by what it made
+	for _, keys := range []map[string]*keyRow{s.orderKeys, s.paymentKeys} {
 		for key, k := range keys {
 			if k.Result == "" && k.RefusalCode == "" {
-				f.add(Key, "a key is taken and has no answer", "", "", "idem_key", key)
+				f.add(Key, "a key is taken and has no answer", "", "", "idem_key", k.Key)
 			}
-			it := k.makes()
-			if it == (made{}) {
+			kind, id := k.Answer.makes()
+			if id == "" {
 				continue
 			}
-			if other, twice := keyOf[it]; twice {
+			if other, twice := keyOf[id]; twice {
 				f.add(Key, "two keys have the same answer", k.Answer.OrderID, k.Answer.PaymentNo,
-					it.kind, it.id, "idem_key", min(key, other), "other_key", max(key, other))
+					kind, id, "idem_key", min(key, other.Key), "other_key", max(key, other.Key))
 			}
-			keyOf[it] = key
+			keyOf[id] = k
 		}
 	}
 	s.checkMade(f, keyOf)
@@ -53,10 +55,14 @@ func (s *state) checkKeys(f *findings) {
 
 // checkMade looks for what no key answers for: the trace of a request that was done twice,
 // or done and then answered as refused.
-func (s *state) checkMade(f *findings, keyOf map[made]string) {
+func (s *state) checkMade(f *findings, keyOf map[string]*keyRow) {
 	answered := func(kind, id string) bool {
-		_, ok := keyOf[made{kind, id}]
-		return ok
+		k, ok := keyOf[id]
+		if !ok {
+			return false
+		}
+		of, _ := k.Answer.makes()
+		return of == kind
 	}
 	for id, o := range s.orders {
 		if !answered(anOrder, id) {
@@ -67,7 +73,7 @@ func (s *state) checkMade(f *findings, keyOf map[made]string) {
 		}
 	}
 	for no, a := range s.applied {
-		if o := s.orders[a.OrderID]; o.PaymentNo != no && !answered(anInstruction, no) {
+		if o, ok := s.orders[a.OrderID]; (!ok || o.PaymentNo != no) && !answered(anInstruction, no) {
 			f.add(Key, "an instruction was "+noKeyOf, a.OrderID, no, "seq", a.Seq, "type", a.Type)
 		}
 	}
@@ -84,21 +90,21 @@ func (s *state) checkMade(f *findings, keyOf map[made]string) {
 }
 
 // checkAnswered looks for answers that made nothing. Instructions are checkEnded's.
-func (s *state) checkAnswered(f *findings, keyOf map[made]string) {
-	for it, key := range keyOf {
-		switch it.kind {
+func (s *state) checkAnswered(f *findings, keyOf map[string]*keyRow) {
+	for id, k := range keyOf {
+		switch kind, _ := k.Answer.makes(); kind {
 		case anOrder:
-			if _, ok := s.orders[it.id]; !ok {
-				f.add(Lost, "an order was "+answerMadeNone, it.id, "", "idem_key", key)
+			if _, ok := s.orders[id]; !ok {
+				f.add(Lost, "an order was "+notThere, id, "", "idem_key", k.Key)
 			}
 		case aWallet:
-			if _, ok := s.accounts[it.id]; !ok {
-				f.add(Lost, "a wallet was "+answerMadeNone, "", "", "account_id", it.id, "idem_key", key)
+			if _, ok := s.accounts[id]; !ok {
+				f.add(Lost, "a wallet was "+notThere, "", "", "account_id", id, "idem_key", k.Key)
 			}
 		case aDeposit:
-			a, d := s.paymentKeys[key].Answer, s.deposits[it.id]
+			a, d := k.Answer, s.deposits[id]
 			if d.AccountID != a.AccountID || d.Minor != a.Amount.Minor || d.Currency != a.Amount.Currency {
-				f.add(Lost, "a deposit was "+answerMadeNone, "", it.id, "idem_key", key,
+				f.add(Lost, "a deposit was "+notThere, "", id, "idem_key", k.Key,
 					"account_id", a.AccountID, "amount_minor", a.Amount.Minor, "entry.account_id", d.AccountID, "entry.amount_minor", d.Minor)
 			}
 		}

@@ -1,23 +1,33 @@
 package checker
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// state is what both databases say, as far as it is compared across tables.
+// state is what both databases say. The comparing is done here and not in SQL: joins of tables
+// that have just grown take a database without fresh statistics minutes.
 type state struct {
-	orders   map[string]orderRow  // by id
-	applied  map[string]movement  // what order-service applied, by payment number
-	decided  map[string]movement  // what payment-service decided, by payment number
-	accounts map[string]walletRow // by id
-	deposits map[string]walletRow // what each deposit put into which wallet, by deposit number
-	parked   map[string]movement  // with an operator or given up by one, by payment number
-	waiting  map[string]movement  // for their predecessor, by payment number
+	orders     map[string]*orderRow // by id
+	applied    map[string]*movement // what order-service applied, by payment number
+	decided    map[string]*movement // what payment-service decided, by payment number
+	again      []*movement          // decided under a payment number that is in decided too
+	progress   map[string]int64     // the last sequence that took effect, by order
+	entries    []*entryRow          // by payment number
+	accounts   map[string]walletRow // by id
+	parked     map[string]movement  // with an operator or given up by one, by payment number
+	waiting    map[string]movement  // for their predecessor, by payment number
+	markedDone []movement           // released, or replayed by an operator
+	outbox     []outboxRow          // of both
 
-	orderKeys, paymentKeys map[string]keyRow // by idempotency key
-	accepted               map[string]answer // answers of order-service that accept an instruction, by payment number
+	orderKeys, paymentKeys map[string]*keyRow  // by idempotency key
+	accepted               map[string]*answer  // answers of order-service that accept an instruction, by payment number
+	deposits               map[string]entryRow // what each deposit put into which wallet, by deposit number
 }
 
 // orderRow is a row of orders.
@@ -28,7 +38,7 @@ type orderRow struct {
 }
 
 // underWay says that the order waits for the outcome of its latest instruction.
-func (o orderRow) underWay() bool { return o.Status == "settling" || o.Status == "refunding" }
+func (o *orderRow) underWay() bool { return o.Status == "settling" || o.Status == "refunding" }
 
 // terms are who pays how much; a refund is on the terms of its order too.
 type terms struct {
@@ -43,21 +53,37 @@ type movement struct {
 	Seq                int64
 	Type, Outcome      string
 
-	Reason string // these two are payment-service's only
+	// What follows is payment-service's only.
+	ID     uint64
+	Reason string
 	Terms  terms
+	At     string // created_at
 }
 
-// walletRow is a wallet with its balance, or a deposit into it.
+// walletRow is a row of accounts.
 type walletRow struct {
-	ID, AccountID string
-	Minor         int64
-	Currency      string
+	ID       string
+	Minor    int64
+	Currency string
+	At       string // created_at
+}
+
+// entryRow is a row of entries.
+type entryRow struct {
+	PaymentNo, AccountID string
+	Minor                int64
+	Currency, Kind       string
+}
+
+// outboxRow is a message that was not sent.
+type outboxRow struct {
+	ID, Topic, OrderID, PaymentNo, At string
 }
 
 // keyRow is a row of idempotency_keys: the answer under a key, or the refusal.
 type keyRow struct {
 	Key, Result, RefusalCode, RefusalDetail string
-	Answer                                  answer
+	Answer                                  *answer // zero for a refusal, or when it cannot be read
 }
 
 // answer is what the checker reads of a remembered answer. The fields that it does not have
@@ -73,32 +99,39 @@ type answer struct {
 	}
 }
 
-func (a answer) isOrder() bool    { return a.CustomerID != "" }
-func (a answer) isAccepted() bool { return a.PaymentNo != "" && a.CustomerID == "" && a.State == "" }
-func (a answer) isDeposit() bool  { return a.DepositNo != "" }
-func (a answer) isWallet() bool   { return a.Owner != "" }
+func (a *answer) isOrder() bool    { return a.CustomerID != "" }
+func (a *answer) isAccepted() bool { return a.PaymentNo != "" && a.CustomerID == "" && a.State == "" }
+func (a *answer) isDeposit() bool  { return a.DepositNo != "" }
+func (a *answer) isWallet() bool   { return a.Owner != "" }
 
-func readState(ctx context.Context, orders, payments *sql.Tx) (*state, error) {
+// readState reads both databases at the same time.
+func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*state, error) {
 	s := &state{
-		orders: map[string]orderRow{}, applied: map[string]movement{}, decided: map[string]movement{},
-		accounts: map[string]walletRow{}, deposits: map[string]walletRow{},
+		orders: map[string]*orderRow{}, applied: map[string]*movement{},
+		decided: map[string]*movement{}, progress: map[string]int64{}, accounts: map[string]walletRow{},
 		parked: map[string]movement{}, waiting: map[string]movement{},
-		orderKeys: map[string]keyRow{}, paymentKeys: map[string]keyRow{}, accepted: map[string]answer{},
+		orderKeys: map[string]*keyRow{}, paymentKeys: map[string]*keyRow{}, accepted: map[string]*answer{}, deposits: map[string]entryRow{},
 	}
-	for _, part := range []struct {
-		tx   *sql.Tx
-		read func(context.Context, *sql.Tx) error
-	}{{orders, s.readOrders}, {payments, s.readDecided}, {payments, s.readWallets}, {payments, s.readParked}} {
-		if err := part.read(ctx, part.tx); err != nil {
-			return nil, err
-		}
-	}
-	if err := readKeys(ctx, orders, s.orderKeys); err != nil {
+	var ordersOutbox, paymentsOutbox []outboxRow
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return inTurn(
+			func() error { return s.readOrders(ctx, orders) },
+			func() error { return readOutbox(ctx, orders, &ordersOutbox) },
+			func() error { return c.readKeys(ctx, orders, s.orderKeys) })
+	})
+	group.Go(func() error {
+		return inTurn(
+			func() error { return s.readDecided(ctx, payments) },
+			func() error { return s.readMoney(ctx, payments) },
+			func() error { return s.readParked(ctx, payments) },
+			func() error { return readOutbox(ctx, payments, &paymentsOutbox) },
+			func() error { return c.readKeys(ctx, payments, s.paymentKeys) })
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	if err := readKeys(ctx, payments, s.paymentKeys); err != nil {
-		return nil, err
-	}
+	s.outbox = append(ordersOutbox, paymentsOutbox...)
 	for _, k := range s.orderKeys {
 		if k.Answer.isAccepted() {
 			s.accepted[k.Answer.PaymentNo] = k.Answer
@@ -107,41 +140,79 @@ func readState(ctx context.Context, orders, payments *sql.Tx) (*state, error) {
 	return s, nil
 }
 
+// inTurn stops at the first error.
+func inTurn(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *state) readOrders(ctx context.Context, tx *sql.Tx) error {
 	err := read(ctx, tx, "SELECT id, status, COALESCE(payment_no, ''), reason, seq, account_id, amount_minor, currency FROM orders",
 		func(o *orderRow) []any {
 			return []any{&o.ID, &o.Status, &o.PaymentNo, &o.Reason, &o.Seq, &o.Terms.AccountID, &o.Terms.Minor, &o.Terms.Currency}
 		},
-		func(o orderRow) { s.orders[o.ID] = o })
+		func(o *orderRow) { s.orders[o.ID] = o })
 	if err != nil {
 		return err
 	}
 	return read(ctx, tx, "SELECT payment_no, order_id, seq, type, outcome FROM payments",
 		func(m *movement) []any { return []any{&m.PaymentNo, &m.OrderID, &m.Seq, &m.Type, &m.Outcome} },
-		func(m movement) { s.applied[m.PaymentNo] = m })
+		func(m *movement) { s.applied[m.PaymentNo] = m })
 }
 
 func (s *state) readDecided(ctx context.Context, tx *sql.Tx) error {
-	return read(ctx, tx, "SELECT payment_no, order_id, seq, type, outcome, reason, account_id, amount_minor, currency FROM payment_numbers",
+	err := read(ctx, tx, "SELECT id, payment_no, order_id, seq, type, outcome, reason, account_id, amount_minor, currency,"+
+		" CAST(created_at AS CHAR) FROM payment_numbers",
 		func(m *movement) []any {
 			return []any{
-				&m.PaymentNo, &m.OrderID, &m.Seq, &m.Type, &m.Outcome, &m.Reason,
-				&m.Terms.AccountID, &m.Terms.Minor, &m.Terms.Currency,
+				&m.ID, &m.PaymentNo, &m.OrderID, &m.Seq, &m.Type, &m.Outcome, &m.Reason,
+				&m.Terms.AccountID, &m.Terms.Minor, &m.Terms.Currency, &m.At,
 			}
 		},
-		func(m movement) { s.decided[m.PaymentNo] = m })
-}
-
-func (s *state) readWallets(ctx context.Context, tx *sql.Tx) error {
-	fields := func(w *walletRow) []any { return []any{&w.ID, &w.AccountID, &w.Minor, &w.Currency} }
-	err := read(ctx, tx, "SELECT id, id, balance_minor, currency FROM accounts", fields,
-		func(w walletRow) { s.accounts[w.ID] = w })
+		func(m *movement) {
+			if _, twice := s.decided[m.PaymentNo]; twice {
+				s.again = append(s.again, m)
+				return
+			}
+			s.decided[m.PaymentNo] = m
+		})
 	if err != nil {
 		return err
 	}
-	return read(ctx, tx, "SELECT payment_no, account_id, amount_minor, currency FROM entries"+
-		" WHERE kind = 'deposit' AND account_id <> '"+outside+"'", fields,
-		func(w walletRow) { s.deposits[w.ID] = w })
+	return read(ctx, tx, "SELECT order_id, last_seq FROM order_progress",
+		func(m *movement) []any { return []any{&m.OrderID, &m.Seq} },
+		func(m *movement) { s.progress[m.OrderID] = m.Seq })
+}
+
+func (s *state) readMoney(ctx context.Context, tx *sql.Tx) error {
+	err := read(ctx, tx, "SELECT id, balance_minor, currency, CAST(created_at AS CHAR) FROM accounts",
+		func(w *walletRow) []any { return []any{&w.ID, &w.Minor, &w.Currency, &w.At} },
+		func(w *walletRow) { s.accounts[w.ID] = *w })
+	if err != nil {
+		return err
+	}
+	err = read(ctx, tx, "SELECT payment_no, account_id, amount_minor, currency, kind FROM entries",
+		func(e *entryRow) []any { return []any{&e.PaymentNo, &e.AccountID, &e.Minor, &e.Currency, &e.Kind} },
+		func(e *entryRow) {
+			s.entries = append(s.entries, e)
+			if e.Kind == kindDeposit && e.AccountID != outside {
+				s.deposits[e.PaymentNo] = *e
+			}
+		})
+	slices.SortFunc(s.entries, func(a, b *entryRow) int {
+		return cmp.Or(cmp.Compare(a.PaymentNo, b.PaymentNo), cmp.Compare(a.AccountID, b.AccountID))
+	})
+	return err
+}
+
+func readOutbox(ctx context.Context, tx *sql.Tx, rows *[]outboxRow) error {
+	return read(ctx, tx, "SELECT id, topic, sharding_key, message_key, CAST(created_at AS CHAR) FROM outbox",
+		func(o *outboxRow) []any { return []any{&o.ID, &o.Topic, &o.OrderID, &o.PaymentNo, &o.At} },
+		func(o *outboxRow) { *rows = append(*rows, *o) })
 }
 
 // payloadReadMax is how long, in bytes, a parked payload may be that is asked for its
@@ -158,9 +229,9 @@ func (s *state) readParked(ctx context.Context, tx *sql.Tx) error {
 	}
 	return read(ctx, tx, "SELECT state, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
 		" CASE WHEN payment_no IS NULL AND LENGTH(payload) <= "+payloadReadMax+" THEN payload ELSE '' END"+
-		" FROM parked_messages WHERE state IN ('parked', 'discarded', 'waiting')",
+		" FROM parked_messages",
 		func(p *parkedRow) []any { return []any{&p.State, &p.PaymentNo, &p.OrderID, &p.Seq, &p.Payload} },
-		func(p parkedRow) {
+		func(p *parkedRow) {
 			m := p.movement
 			if m.PaymentNo == "" {
 				m = movementIn(p.Payload)
@@ -169,8 +240,10 @@ func (s *state) readParked(ctx context.Context, tx *sql.Tx) error {
 			case m.PaymentNo == "":
 			case p.State == "waiting":
 				s.waiting[m.PaymentNo] = m
-			default:
+			case p.State == "parked", p.State == "discarded":
 				s.parked[m.PaymentNo] = m
+			default:
+				s.markedDone = append(s.markedDone, m)
 			}
 		})
 }
@@ -186,13 +259,20 @@ func movementIn(payload []byte) movement {
 	return movement{PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq}
 }
 
-func readKeys(ctx context.Context, tx *sql.Tx, keys map[string]keyRow) error {
+// readKeys reads what is remembered. Decoding the answers is half the time of a look, and
+// they never change: those that were seen before are kept decoded.
+func (c *Checker) readKeys(ctx context.Context, tx *sql.Tx, keys map[string]*keyRow) error {
 	return read(ctx, tx, "SELECT idem_key, result, refusal_code, refusal_detail FROM idempotency_keys",
 		func(k *keyRow) []any { return []any{&k.Key, &k.Result, &k.RefusalCode, &k.RefusalDetail} },
-		func(k keyRow) {
-			if k.Result != "" {
-				_ = json.Unmarshal([]byte(k.Result), &k.Answer) // what is no answer is found by checkKeys
+		func(k *keyRow) {
+			known, ok := c.answers.Load(k.Result)
+			if !ok {
+				a := new(answer)
+				_ = json.Unmarshal([]byte(k.Result), a) // an answer that cannot be read answers for nothing: checkKeys finds that
+				known = a
+				c.answers.Store(k.Result, a)
 			}
+			k.Answer, _ = known.(*answer)
 			keys[k.Key] = k
 		})
 }

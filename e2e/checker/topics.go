@@ -3,7 +3,6 @@ package checker
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 
@@ -20,14 +19,9 @@ import (
 // and outcomes of orders that it does not have: others may publish too.
 func (c *Checker) CheckTopics(ctx context.Context, settlement, outcome []traffic.Message) ([]Violation, error) {
 	var f findings
-	err := c.look(ctx, func(orders, payments *sql.Tx) error {
-		s, err := readState(ctx, orders, payments)
-		if err != nil {
-			return err
-		}
+	err := c.look(ctx, func(s *state) {
 		s.checkInstructions(&f, inOrder(settlement))
 		s.checkOutcomes(&f, inOrder(outcome))
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("check topics: %w", err)

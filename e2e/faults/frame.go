@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 )
 
 // frameMax is the most bytes that RocketMQ takes for one frame.
@@ -69,4 +70,26 @@ func (f frame) withBody(body []byte) []byte {
 	raw := append(append([]byte{}, head...), body...)
 	binary.BigEndian.PutUint32(raw, uint32(len(raw)-4)) //nolint:gosec // a frame is at most frameMax bytes
 	return raw
+}
+
+// pullCommits is the bit of a pull's sysFlag that says that it commits an offset too. Source: RocketMQ 5.4.0,
+// PullSysFlag.java.
+const pullCommits = 1
+
+// withoutCommit returns a pull that commits nothing. What the proxy does not know of the header stays.
+func (f frame) withoutCommit() []byte {
+	flags, err := strconv.Atoi(f.ExtFields["sysFlag"])
+	var all map[string]any
+	if err != nil || json.Unmarshal(f.raw[8:len(f.raw)-len(f.body)], &all) != nil {
+		return f.raw
+	}
+	f.ExtFields["sysFlag"] = strconv.Itoa(flags &^ pullCommits)
+	all["extFields"] = f.ExtFields
+	head, err := json.Marshal(all)
+	if err != nil {
+		return f.raw
+	}
+	raw := binary.BigEndian.AppendUint32(nil, uint32(4+len(head)+len(f.body))) //nolint:gosec // about as long as a frame that was read
+	raw = binary.BigEndian.AppendUint32(raw, uint32(len(head)))                //nolint:gosec // the same
+	return append(append(raw, head...), f.body...)
 }

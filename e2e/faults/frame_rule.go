@@ -33,11 +33,14 @@ const (
 	Delay                          // it goes on after For, and others overtake it
 	CutRequest                     // the connection is reset instead of passing it on
 	CutAnswer                      // the server does it, the connection is reset before the answer
+	StripCommit                    // a pull goes on without the offset that it commits beside
 )
 
 func (e FrameEffect) atAnswer() bool { return e == PassAnswer || e == DropAnswer || e == CutAnswer }
 
-// FrameRule picks requests by what they say.
+// FrameRule picks requests by what they say, or for the effects on answers the answers to them. A request and its
+// answer are two matters: a rule may fire at each. A one-way request has no answer, so that a rule for answers
+// does not fire.
 type FrameRule struct {
 	Codes        []int
 	Topic, Group string // empty: any
@@ -57,10 +60,15 @@ func (r *FrameRule) matches(q request) bool {
 		(r.Group == "" || slices.Contains(q.groups, r.Group))
 }
 
-func (r *FrameRule) then() {
+// act calls Then and returns what is to be done; r is nil where no rule fires.
+func (r *FrameRule) act() FrameEffect {
+	if r == nil {
+		return Pass
+	}
 	if r.Then != nil {
 		r.Then()
 	}
+	return r.Do
 }
 
 // request is what rules know of a request.
@@ -68,12 +76,11 @@ type request struct {
 	code   int
 	topics []string
 	groups []string
-	queue  string
 }
 
 // about reads the topics and groups of a request, which each code has somewhere else.
 func about(f frame) request {
-	q := request{code: f.Code, queue: f.ExtFields["queueId"]}
+	q := request{code: f.Code}
 	add := func(list *[]string, names ...string) {
 		for _, name := range names {
 			if name != "" {

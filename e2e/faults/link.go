@@ -45,10 +45,7 @@ type lane struct {
 	link     *link
 	from, to *net.TCPConn
 	queue    chan departure
-
-	mu   sync.Mutex // held while queueing, so that the times in the queue ascend
-	last time.Time
-	late sync.WaitGroup // packets that passLater still holds
+	late     sync.WaitGroup // packets that passLater still holds
 }
 
 // departure is a packet and the earliest time at which it may go on.
@@ -65,6 +62,10 @@ func (l *lane) collect(handle func(packet []byte)) {
 		if err != nil {
 			break // closed; a packet that was cut off in the middle is of no use to anybody
 		}
+		// What came in the same read as a packet that cut the link would make rules fire that have no effect.
+		if l.link.ctx.Err() != nil {
+			break
+		}
 		handle(packet)
 	}
 	l.late.Wait()
@@ -73,13 +74,7 @@ func (l *lane) collect(handle func(packet []byte)) {
 
 // pass queues packet behind the others of its direction.
 func (l *lane) pass(packet []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	at := time.Now().Add(l.link.proxy.weather.latency())
-	if at.Before(l.last) {
-		at = l.last // never before the packet in front of it
-	}
-	l.last = at
 	select {
 	case l.queue <- departure{packet, at}:
 	case <-l.link.ctx.Done():

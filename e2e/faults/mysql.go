@@ -74,7 +74,7 @@ type session struct {
 	open      bool            // in a transaction
 	text      strings.Builder // its statements, in lower case
 	committed string          // text of the transaction whose COMMIT is under way; empty: none is
-	big       bool            // the packet before was as long as one can be: this one goes on with it
+	big       bool            // the server's packet before was as long as one can be: this one goes on with it
 }
 
 func (p *MySQL) talk(l *link) (fromClient, fromServer func([]byte)) {
@@ -83,12 +83,7 @@ func (p *MySQL) talk(l *link) (fromClient, fromServer func([]byte)) {
 }
 
 func (s *session) request(packet []byte) {
-	continued := s.big
-	s.big = len(packet) == packetHeader+packetMost
-	text := ""
-	if !continued {
-		text = strings.ToLower(statement(packet))
-	}
+	text := strings.ToLower(statement(packet))
 	if text == "" {
 		s.link.toServer.pass(packet)
 		return
@@ -100,6 +95,7 @@ func (s *session) request(packet []byte) {
 		at, about = BeforeCommit, s.text.String()
 		s.committed = about + " " // of an empty transaction too
 		s.open = false
+	case begins(text, "rollback to"): // a savepoint: the transaction goes on
 	case begins(text, "rollback"):
 		s.open = false
 	case begins(text, "start transaction"), begins(text, "begin"):
@@ -114,7 +110,11 @@ func (s *session) request(packet []byte) {
 }
 
 func (s *session) answer(packet []byte) {
-	number := errorNumber(packet)
+	number := uint16(0)
+	if !s.big {
+		number = errorNumber(packet)
+	}
+	s.big = len(packet) == packetHeader+packetMost
 	if number != 0 {
 		s.proxy.mu.Lock()
 		s.proxy.errors[number]++

@@ -58,19 +58,19 @@ func (p *RocketMQ) Clear() {
 // Fetched says what clients were given since the start.
 func (p *RocketMQ) Fetched() Fetched { return p.fetched.count() }
 
-// fires returns the rule that fires at a request, nil if none does.
-func (p *RocketMQ) fires(q request) *FrameRule {
+// fires returns the rule that fires at a request or at the answer to it, nil if none does.
+func (p *RocketMQ) fires(q request, answer bool) *FrameRule {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range p.rules {
-		if r.matches(q) && r.fire(r.Skip, r.Every, r.Limit) {
+		if r.Do.atAnswer() == answer && r.matches(q) && r.fire(r.Skip, r.Every, r.Limit) {
 			return r
 		}
 	}
 	return nil
 }
 
-// conversation is one connection: which answers are still expected, and what is to happen to them.
+// conversation is one connection: which answers are still expected.
 type conversation struct {
 	proxy *RocketMQ
 	link  *link
@@ -82,8 +82,7 @@ type conversation struct {
 // expectation is a request that was passed on.
 type expectation struct {
 	request
-	rule   *FrameRule // acts on the answer; nil: none does
-	copies int        // further answers that are swallowed
+	copies int // further answers that are swallowed; -1: this one
 }
 
 func (p *RocketMQ) talk(l *link) (fromClient, fromServer func([]byte)) {
@@ -97,36 +96,31 @@ func (c *conversation) request(raw []byte) {
 		c.link.toServer.pass(raw)
 		return
 	}
-	q := about(f)
-	rule := c.proxy.fires(q)
-	e := expectation{request: q}
-	do := Pass
-	if rule != nil {
-		do = rule.Do
-		if do.atAnswer() {
-			e.rule = rule
-		} else {
-			rule.then()
-		}
-	}
-	if do == Twice {
+	e := expectation{request: about(f)}
+	rule := c.proxy.fires(e.request, false)
+	do := rule.act()
+	switch do {
+	case DropRequest:
+		return // nobody answers it
+	case CutRequest:
+		c.link.cut()
+		return
+	case Twice:
 		e.copies = 1
+	case StripCommit:
+		raw = f.withoutCommit()
+	default:
 	}
 	if f.Flag&flagOneWay == 0 {
 		c.mu.Lock()
 		c.expected[f.Opaque] = e
 		c.mu.Unlock()
 	}
-	switch do {
-	case DropRequest:
-	case CutRequest:
-		c.link.cut()
-	case Delay:
+	if do == Delay {
 		c.link.toServer.passLater(raw, rule.For)
-	case Twice:
-		c.link.toServer.pass(raw)
-		c.link.toServer.pass(raw)
-	case Pass, PassAnswer, DropAnswer, CutAnswer:
+		return
+	}
+	for range 1 + e.copies {
 		c.link.toServer.pass(raw)
 	}
 }
@@ -141,6 +135,15 @@ func (c *conversation) answer(raw []byte) {
 	if !first {
 		return
 	}
+	// Only now: a rule that is removed while the server has the request, as a pull for many seconds, must not act.
+	switch c.proxy.fires(e.request, true).act() {
+	case DropAnswer:
+		return
+	case CutAnswer:
+		c.link.cut()
+		return
+	default:
+	}
 	switch e.code {
 	case GetRoute:
 		// The broker's address stands in the body as a text, and only there.
@@ -148,18 +151,7 @@ func (c *conversation) answer(raw []byte) {
 	case PullMessage:
 		c.proxy.fetched.add(e.request, f.body)
 	}
-	if e.rule == nil {
-		c.link.toClient.pass(raw)
-		return
-	}
-	e.rule.then()
-	switch e.rule.Do {
-	case DropAnswer:
-	case CutAnswer:
-		c.link.cut()
-	default:
-		c.link.toClient.pass(raw)
-	}
+	c.link.toClient.pass(raw)
 }
 
 // expect returns what an answer answers; false: it is the answer to a copy.

@@ -40,7 +40,8 @@ func (w *Weather) Thaw() {
 	}
 }
 
-// Frozen is how many packets Freeze has held since the start.
+// Frozen is how many packets Freeze has held since the start. Those that wait behind another one in the same
+// direction of a connection are not counted.
 func (w *Weather) Frozen() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -57,9 +57,13 @@ func IsDuplicateKey(err error) bool { return number(err) == errDuplicateKey }
 // statement only: the transaction must not go on.
 func IsLockWait(err error) bool { return number(err) == errLockWait }
 
-// IsTransient reports whether err comes from the database being away, busy or slow and
-// not from what it was asked: the same request can succeed later.
+// IsTransient reports whether err comes from the database being away, busy or slow, or
+// from rivals (Again), and not from what it was asked: the same request can succeed later.
 func IsTransient(err error) bool {
+	var a *again
+	if errors.As(err, &a) {
+		return true
+	}
 	if slices.Contains(transientNumbers, number(err)) {
 		return true
 	}

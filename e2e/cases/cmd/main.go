@@ -73,11 +73,8 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	rows, err := play(ctx, all, o)
-	if err != nil {
-		return err
-	}
 	report.Table(os.Stdout, rows)
-	if err := report.WriteHTML(o.html, fmt.Sprintf("Fault cases, seed %d", o.seed), rows); err != nil {
+	if err := errors.Join(err, report.WriteHTML(o.html, fmt.Sprintf("Fault cases, seed %d", o.seed), rows)); err != nil {
 		return err
 	}
 	fmt.Printf("report: %s\n", o.html)
