@@ -112,22 +112,42 @@ var badCalls = []struct {
 	{"accepted for another order", want{checker.Key, "accepted for another order", newOrder, first}, nil, []told{
 		{settleKey, newPath, "{}", 202, acceptedAnswer(paidOrder, first, 1)},
 	}},
-	{"accepted and never decided", want{checker.Lost, "a client was told accepted, and it was never decided", newOrder, second},
+	{
+		"accepted and never decided",
+		want{checker.Lost, "a client was told accepted, and it was never decided", newOrder, second},
 		func(b *books) { b.asked() },
-		[]told{{"k-" + second, newPath, "{}", 202, acceptedAnswer(newOrder, second, 1)}}},
-	{"accepted and the order is gone", want{checker.Lost, "a client was told accepted, and the order is gone", paidOrder, first},
-		func(b *books) { b.exec(b.orders, "DELETE FROM orders") }, []told{accepted202}},
-	{"accepted and decided in another place", want{checker.Lost, "a client was told accepted, and it was decided as another", paidOrder, first},
-		func(b *books) { b.exec(b.payments, "UPDATE payment_numbers SET seq = 2") }, []told{accepted202}},
-	{"an order is not there", want{checker.Lost, "a client was told of an order", newOrder, ""},
+		[]told{{"k-" + second, newPath, "{}", 202, acceptedAnswer(newOrder, second, 1)}},
+	},
+	{
+		"accepted and the order is gone",
+		want{checker.Lost, "a client was told accepted, and the order is gone", paidOrder, first},
+		func(b *books) { b.exec(b.orders, "DELETE FROM orders") },
+		[]told{accepted202},
+	},
+	{
+		"accepted and decided in another place",
+		want{checker.Lost, "a client was told accepted, and it was decided as another", paidOrder, first},
+		func(b *books) { b.exec(b.payments, "UPDATE payment_numbers SET seq = 2") },
+		[]told{accepted202},
+	},
+	{
+		"an order is not there",
+		want{checker.Lost, "a client was told of an order", newOrder, ""},
 		func(b *books) { b.exec(b.orders, "DELETE FROM orders WHERE id = ?", newOrder) },
-		[]told{{"k-new", "/v1/orders", "{}", 201, orderAnswer(newOrder)}}},
-	{"a wallet is not there", want{checker.Lost, "a client was told of a wallet", "", ""},
+		[]told{{"k-new", "/v1/orders", "{}", 201, orderAnswer(newOrder)}},
+	},
+	{
+		"a wallet is not there",
+		want{checker.Lost, "a client was told of a wallet", "", ""},
 		func(b *books) { b.exec(b.payments, "DELETE FROM accounts WHERE id = ?", bystander) },
-		[]told{{"k-bystander", "/v1/accounts", "{}", 201, walletAnswer(bystander)}}},
-	{"a deposit is not there", want{checker.Lost, "a client was told of a deposit", "", deposit},
+		[]told{{"k-bystander", "/v1/accounts", "{}", 201, walletAnswer(bystander)}},
+	},
+	{
+		"a deposit is not there",
+		want{checker.Lost, "a client was told of a deposit", "", deposit},
 		func(b *books) { b.exec(b.payments, "DELETE FROM entries WHERE payment_no = ?", deposit) },
-		[]told{{"k-deposit", depositPath, "{}", 201, depositAnswer(deposit, 1000)}}},
+		[]told{{"k-deposit", depositPath, "{}", 201, depositAnswer(deposit, 1000)}},
+	},
 }
 
 func TestEachContradictionOfTheCallsIsSeen(t *testing.T) {
@@ -170,16 +190,20 @@ var goodCalls = []struct {
 		accepted202,
 	}},
 	{"unknown twice, in flight, then known twice", nil, []told{
-		{settleKey, settlePath, "{}", 0, ""}, {settleKey, settlePath, "{}", 503, problemAnswer(503, "outcome_unknown")},
-		{settleKey, settlePath, "{}", 409, problemAnswer(409, "idempotency_key_in_flight")}, accepted202, accepted202,
+		{settleKey, settlePath, "{}", 0, ""},
+		{settleKey, settlePath, "{}", 503, problemAnswer(503, "outcome_unknown")},
+		{settleKey, settlePath, "{}", 409, problemAnswer(409, "idempotency_key_in_flight")},
+		accepted202, accepted202,
 	}},
 	{"unknown for ever, and done", nil, []told{{settleKey, settlePath, "{}", 0, ""}}},
 	{"unknown for ever, and not done", nil, []told{{"k", newPath, "{}", 0, ""}}},
 	{"one key at each service", nil, []told{accepted202, {settleKey, depositPath, "{}", 404, problemAnswer(404, "account_not_found")}}},
 	{"one key with another body", nil, []told{accepted202, {settleKey, newPath, "{}", 422, problemAnswer(422, "idempotency_key_reused")}}},
 	{"a wrong request, which leaves its key free", nil, []told{
-		{"k", newPath, "x", 400, problemAnswer(400, "malformed_json")}, {"k", newPath, "x", 400, problemAnswer(400, "malformed_json")},
-		{settleKey, settlePath, "x", 400, problemAnswer(400, "malformed_json")}, accepted202,
+		{"k", newPath, "x", 400, problemAnswer(400, "malformed_json")},
+		{"k", newPath, "x", 400, problemAnswer(400, "malformed_json")},
+		{settleKey, settlePath, "x", 400, problemAnswer(400, "malformed_json")},
+		accepted202,
 	}},
 	{"refused twice", func(b *books) {
 		b.exec(b.orders, "INSERT INTO idempotency_keys VALUES ('k', 'h', '', 'order_not_settleable', 'd', NOW())")

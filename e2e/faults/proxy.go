@@ -82,6 +82,11 @@ func (p *proxy) serve(client *net.TCPConn) {
 	server := conn.(*net.TCPConn)
 	context.AfterFunc(ctx, func() { reset(server) })
 	newLink(ctx, cut, p, client, server).run()
+	if ctx.Err() != nil { // cut: a close in peace must not come before the reset
+		reset(client)
+		reset(server)
+		return
+	}
 	_ = client.Close()
 	_ = server.Close()
 }
