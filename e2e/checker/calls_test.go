@@ -109,6 +109,12 @@ var badCalls = []struct {
 	{"told that it does not exist, and done", want{checker.Key, "refused, and an answer is remembered", paidOrder, first}, nil, []told{
 		{settleKey, settlePath, "{}", 0, ""}, {settleKey, settlePath, "{}", 404, problemAnswer(404, "order_not_found")},
 	}},
+	{"a retry created another order", want{checker.Key, "one request has two answers", newOrder, ""}, nil, []told{
+		{"k-new", "/v1/orders", "{}", 201, orderAnswer(newOrder)}, {"k-new", "/v1/orders", "{}", 201, orderAnswer(paidOrder)},
+	}},
+	{"told another time than is remembered", want{checker.Key, "the answer under the key is not", "", ""}, nil, []told{
+		{"k-payer", "/v1/accounts", "{}", 201, strings.Replace(walletAnswer(payer), ".000006Z", ".000007Z", 1)},
+	}},
 	{"accepted for another order", want{checker.Key, "accepted for another order", newOrder, first}, nil, []told{
 		{settleKey, newPath, "{}", 202, acceptedAnswer(paidOrder, first, 1)},
 	}},
@@ -188,6 +194,9 @@ var goodCalls = []struct {
 		{"k-deposit", depositPath, "{}", 201, depositAnswer(deposit, 1000)},
 		{"k-order", "/v1/orders", "{}", 201, orderAnswer(paidOrder)},
 		accepted202,
+	}},
+	{"a time in another zone", nil, []told{
+		{"k-payer", "/v1/accounts", "{}", 201, strings.Replace(walletAnswer(payer), "03:04:05.000006Z", "11:04:05.000006+08:00", 1)},
 	}},
 	{"unknown twice, in flight, then known twice", nil, []told{
 		{settleKey, settlePath, "{}", 0, ""},

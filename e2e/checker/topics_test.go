@@ -27,6 +27,11 @@ func inQueue(queue int, m traffic.Message) traffic.Message {
 	return m
 }
 
+func repeat(m traffic.Message) traffic.Message {
+	m.Repeat = true
+	return m
+}
+
 func messages(m ...traffic.Message) []traffic.Message { return m }
 
 var (
@@ -53,6 +58,12 @@ var badTopics = []struct {
 		want{checker.Lost, "accepted, and its instruction is not on the topic", paidOrder, first},
 		nil,
 		messages(unreadable), messages(goodOutcome),
+	},
+	{
+		"an instruction is there as a foreign repeat only",
+		want{checker.Lost, "accepted, and its instruction is not on the topic", paidOrder, first},
+		nil,
+		messages(repeat(goodInstruction)), messages(goodOutcome),
 	},
 	{
 		"an instruction of another amount",
@@ -128,8 +139,8 @@ func TestTopicsThatAgree(t *testing.T) {
 		b.decided(foreign, third, 1, "settle", "declined")
 		found, err = c.CheckTopics(t.Context(),
 			messages(goodInstruction, unreadable, instruction(1, paidOrder, second, 2, 30), instruction(2, paidOrder, first, 1, 30),
-				instruction(3, foreign, third, 1, 5), instruction(4, paidOrder, third, 3, 30)),
-			messages(goodOutcome, outcome(1, paidOrder, second, 2, "declined"), outcome(2, paidOrder, first, 1, "paid"),
+				instruction(3, foreign, third, 1, 5), instruction(4, paidOrder, third, 3, 30), inQueue(4, repeat(goodInstruction))),
+			messages(goodOutcome, unreadable, outcome(1, paidOrder, second, 2, "declined"), outcome(2, paidOrder, first, 1, "paid"),
 				outcome(3, foreign, third, 1, "declined"), outcome(4, foreign, deposit, 9, "paid")))
 		wantNone(t, "repeats behind newer ones, and foreign messages", found, err)
 	})

@@ -1,0 +1,75 @@
+package checker
+
+// orderRow is a row of orders.
+type orderRow struct {
+	ID, Status, PaymentNo, Reason string
+	Seq                           int64
+	Terms                         terms
+}
+
+// underWay says that the order waits for the outcome of its latest instruction.
+func (o *orderRow) underWay() bool { return o.Status == "settling" || o.Status == "refunding" }
+
+// terms are who pays how much; a refund is on the terms of its order too.
+type terms struct {
+	AccountID string
+	Minor     int64
+	Currency  string
+}
+
+// movement is what both sides must agree on for one payment number.
+type movement struct {
+	PaymentNo, OrderID string
+	Seq                int64
+	Type, Outcome      string
+
+	// What follows is payment-service's only.
+	ID     uint64
+	Reason string
+	Terms  terms
+	At     string // created_at
+}
+
+// walletRow is a row of accounts.
+type walletRow struct {
+	ID       string
+	Minor    int64
+	Currency string
+	At       string // created_at
+}
+
+// entryRow is a row of entries.
+type entryRow struct {
+	PaymentNo, AccountID string
+	Minor                int64
+	Currency, Kind       string
+}
+
+// outboxRow is a message that was not sent.
+type outboxRow struct {
+	ID, Topic, OrderID, PaymentNo, At string
+}
+
+// keyRow is a row of idempotency_keys: the answer under a key, or the refusal.
+type keyRow struct {
+	Key, Result, RefusalCode, RefusalDetail string
+	Answer                                  *answer // zero for a refusal, or when it cannot be read
+}
+
+// answer is what the checker reads of a remembered answer. The fields that it does not have
+// are empty: only an order's has a CustomerID, only an accepted instruction's has an OrderID
+// and no State, only a deposit's a DepositNo, only a wallet's an Owner.
+type answer struct {
+	ID, CustomerID, OrderID, PaymentNo, DepositNo, AccountID, Owner, State, Status string
+
+	Seq    int64
+	Amount struct {
+		Currency string
+		Minor    int64
+	}
+}
+
+func (a *answer) isOrder() bool    { return a.CustomerID != "" }
+func (a *answer) isAccepted() bool { return a.PaymentNo != "" && a.CustomerID == "" && a.State == "" }
+func (a *answer) isDeposit() bool  { return a.DepositNo != "" }
+func (a *answer) isWallet() bool   { return a.Owner != "" }
