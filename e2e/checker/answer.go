@@ -21,7 +21,7 @@ func readAnswer(body []byte) (a answer) {
 // remembered, what can be derived; it must say all that is.
 func (k *keyRow) is(a Attempt) bool {
 	if a.Outcome != OK {
-		return k.Result == "" && readProblem(a.Answer) == problem{Code: k.RefusalCode, Detail: k.RefusalDetail}
+		return readProblem(a.Answer) == problem{Code: k.RefusalCode, Detail: k.RefusalDetail}
 	}
 	kept := fold([]byte(k.Result))
 	return k.RefusalCode == "" && kept != nil && covers(fold(a.Answer), kept)

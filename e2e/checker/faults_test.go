@@ -100,6 +100,9 @@ var faults = []fault{
 	{"declined for want of a wallet that was there", want{checker.All, "declined for want of a wallet that was there", paidOrder, first}, func(b *books) {
 		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'declined', reason = 'unknown_account', created_at = created_at + INTERVAL 1 SECOND")
 	}},
+	{"declined as paid already", want{checker.All, "refused for a reason that order-service gives no occasion for", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'declined', reason = 'already_paid'")
+	}},
 	{"refunded though nobody asked", want{checker.All, "decided, never applied to its order", paidOrder, second}, func(b *books) { b.refunded() }},
 	{"an outcome was applied that nobody decided", want{checker.All, "applied in orders, never decided", paidOrder, first}, func(b *books) {
 		b.exec(b.payments, "UPDATE payment_numbers SET payment_no = ?", second)

@@ -74,6 +74,9 @@ func checkSteps(f *findings, orderID string, steps []*movement) {
 	}
 }
 
+// neverMet are refusals of what order-service does not ask for: to pay what is paid, or to refund what is not.
+var neverMet = []string{"already_paid", "nothing_to_refund", "refund_mismatch"}
+
 // checkOutcome looks at one decision alone: a settle ends paid, declined or failed (an operator
 // gave it up), a refund refunded or failed.
 func (s *state) checkOutcome(f *findings, m *movement) {
@@ -81,6 +84,9 @@ func (s *state) checkOutcome(f *findings, m *movement) {
 	case "settle paid", "settle declined", "settle failed", "refund refunded", "refund failed":
 	default:
 		f.add(All, "an outcome is none that its instruction can have", m.OrderID, m.PaymentNo, "seq", m.Seq, "type", m.Type, "outcome", m.Outcome)
+	}
+	if _, ours := s.orders[m.OrderID]; ours && slices.Contains(neverMet, m.Reason) {
+		f.add(All, "refused for a reason that order-service gives no occasion for", m.OrderID, m.PaymentNo, "seq", m.Seq, "reason", m.Reason)
 	}
 	if account, ok := s.accounts[m.Terms.AccountID]; ok && m.Reason == "unknown_account" && account.At < m.At {
 		f.add(All, "declined for want of a wallet that was there", m.OrderID, m.PaymentNo,
