@@ -18,12 +18,14 @@ const (
 	// cleanLooks is how many looks in a row must find nothing: the broker says that a message is there a
 	// little after it has taken it, so one look may come before the last repeat.
 	cleanLooks = 3
+	// doomedLooks is how many looks in a row have to find wrong money before waiting for it to come right is given up.
+	doomedLooks = 10
 )
 
 // judge waits until every promise holds, at most for limit after healed, and returns how long that took, or
 // what does not hold by then. An error means that it could not look.
 func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration) (time.Duration, []checker.Violation, error) {
-	clean, first := 0, time.Duration(0)
+	clean, doomed, first := 0, 0, time.Duration(0)
 	for {
 		looked := time.Since(healed)
 		violations, err := p.look(ctx)
@@ -38,7 +40,10 @@ func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration)
 		} else {
 			clean = 0
 		}
-		if clean == 0 && time.Since(healed) > limit {
+		if doomed++; !slices.ContainsFunc(violations, neverHeals) {
+			doomed = 0
+		}
+		if clean == 0 && time.Since(healed) > limit || doomed == doomedLooks {
 			if err != nil {
 				return -1, nil, err
 			}
@@ -51,6 +56,11 @@ func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration)
 		case <-time.After(lookInterval):
 		}
 	}
+}
+
+// neverHeals tells whether time cannot cure a violation: entries and payment numbers are only ever added.
+func neverHeals(v checker.Violation) bool {
+	return v.Invariant == checker.Money || v.Invariant == checker.Double
 }
 
 // look asks what does not hold now. What does not hold while messages are under way may only not be done yet.
