@@ -42,7 +42,7 @@ var consumerCases = []Case{
 	},
 	{
 		Name: "late-writer", From: fromConsumer,
-		Title: "payment-service is frozen for 70 s while it holds a batch; another takes over; then it wakes and writes.",
+		Title: "payment-service is frozen and cut off for 70 s while it holds a batch; another takes over; then it wakes and writes.",
 		run:   lateWriter,
 	},
 	{
@@ -135,7 +135,12 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	if err := asleep.wait(ctx); err != nil {
 		return 0, fmt.Errorf("freeze payment-service: %w", err)
 	}
-	if err := p.lasts(ctx, sleeps); err != nil {
+	// A frozen process keeps its connections, and the broker keeps its queues for it for two minutes; cut off, it is
+	// dropped at once.
+	p.Payment.MQ.Refuse()
+	err = p.lasts(ctx, sleeps)
+	p.Payment.MQ.Allow()
+	if err != nil {
 		return 0, err
 	}
 	// The first instance had half of the queues, and the batch.

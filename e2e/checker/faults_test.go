@@ -27,6 +27,9 @@ var faults = []fault{
 		b.exec(b.payments, "DELETE FROM entries WHERE payment_no = ?", first)
 		b.exec(b.payments, "UPDATE accounts SET balance_minor = 1000 WHERE id = ?", payer)
 	}},
+	{"a settle was decided without entries", want{checker.All, "a payment number has not the entries", paidOrder, first}, func(b *books) {
+		b.exec(b.payments, "DELETE FROM entries WHERE payment_no = ?", first)
+	}},
 	{"a settle credited the wallet", want{checker.Money, "an entry is not what its payment asks", paidOrder, first}, func(b *books) {
 		b.exec(b.payments, "UPDATE entries SET amount_minor = -amount_minor WHERE payment_no = ?", first)
 		b.exec(b.payments, "UPDATE accounts SET balance_minor = 1030 WHERE id = ?", payer)
