@@ -46,6 +46,9 @@ var lostFaults = []fault{
 	{"a wallet was answered and is gone", want{checker.Lost, "a wallet was answered", "", ""}, func(b *books) {
 		b.exec(b.payments, "DELETE FROM accounts WHERE id = ?", bystander)
 	}},
+	{"a deposit was answered with another amount", want{checker.Lost, "a deposit was answered", "", deposit}, func(b *books) {
+		b.exec(b.payments, "UPDATE idempotency_keys SET result = ? WHERE idem_key = 'k-deposit'", depositResult(deposit, payer, 999))
+	}},
 	{"a deposit was answered and is gone", want{checker.Lost, "a deposit was answered", "", third}, func(b *books) {
 		b.key(b.payments, "k-lost", depositResult(third, payer, 5))
 	}},
