@@ -52,7 +52,8 @@ func openShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_, _, _ = admin.Close(), check.Close(), books.Close()
+		check.Close()
+		_, _ = admin.Close(), books.Close()
 	})
 	return &shop{t: t, api: client.New(running.OrderURL, running.PaymentURL, nil), admin: admin, check: check, books: books}
 }

@@ -36,7 +36,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pool.Close()) }()
+	defer pool.Close()
 	registry.MustRegister(outbox.Collector{Pool: pool})
 	if err := migrate(ctx, pool, log); err != nil {
 		if ctx.Err() != nil {

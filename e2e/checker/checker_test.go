@@ -22,7 +22,7 @@ func eachBooks(t *testing.T, test func(t *testing.T, b *books, c *checker.Checke
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer func() { _ = c.Close() }()
+			defer c.Close()
 			b := &books{t: t, orders: open(t, orders), payments: open(t, payments)}
 			b.good()
 			test(t, b, c)
@@ -126,7 +126,7 @@ func TestADatabaseThatIsAwayIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = c.Close() }()
+	defer c.Close()
 	if found, err := c.Check(t.Context()); err == nil {
 		t.Errorf("no error and violations %v", found)
 	}

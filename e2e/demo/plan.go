@@ -61,7 +61,10 @@ func newPlan(s *stack.Stack) (*plan, error) {
 	return &plan{stack: s, api: client.New(s.OrderURL, s.PaymentURL, nil), admin: admin, check: check}, nil
 }
 
-func (p *plan) close() error { return errors.Join(p.admin.Close(), p.check.Close()) }
+func (p *plan) close() error {
+	p.check.Close()
+	return p.admin.Close()
+}
 
 func (p *plan) play(ctx context.Context) (err error) {
 	say("Publishing every settle message again, 0 to %d times, as a producer does that lost its answer.", repeatsMax)

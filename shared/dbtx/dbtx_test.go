@@ -146,7 +146,7 @@ func TestALostCommitAnswerIsUnknown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = pool.Close() }()
+		defer pool.Close()
 		lost := &faults.SQLRule{At: faults.AfterCommit, Limit: 1, Do: faults.Cut}
 		proxy.Add(lost)
 		runs := 0
@@ -195,7 +195,7 @@ func TestAServerThatIsAwayIsTransient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = pool.Close() }()
+	defer pool.Close()
 	err = pool.Run(t.Context(), func(dbtx.Tx) error { return nil })
 	if !dbtx.IsTransient(err) {
 		t.Errorf("error %v has to be transient", err)

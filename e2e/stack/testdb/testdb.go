@@ -69,7 +69,7 @@ func (d Database) Open(t *testing.T) *dbtx.Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = pool.Close() })
+	t.Cleanup(pool.Close)
 	return pool
 }
 

@@ -246,7 +246,7 @@ func nowhere(t *testing.T) *dbtx.Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = pool.Close() })
+	t.Cleanup(pool.Close)
 	return pool
 }
 

@@ -111,7 +111,7 @@ func TestAPoisonMessageThatComesAgainIsParkedAndCountedOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = away.Close() }()
+		defer away.Close()
 		d := openDesk(t, db.Pool, away)
 		batch := []rocketmq.Delivery{
 			{Topic: settlement.TopicSettlement, Offset: 1, MessageID: "a", Body: []byte("x")},

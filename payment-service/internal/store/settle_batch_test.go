@@ -228,7 +228,7 @@ func TestALostCommitAnswerIsFoundByTheRepeat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = pool.Close() }()
+		defer pool.Close()
 		s := store.New(pool, func() {}, time.Now)
 		batch := []store.Received{received(settlement.Settle, newID(), 1, wallet, cny(30), 0)}
 		lost := &faults.SQLRule{At: faults.AfterCommit, Limit: 1, Do: faults.Cut}
