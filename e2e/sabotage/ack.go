@@ -55,4 +55,21 @@ var ackVersions = []version{
 			Replace: "\tif dbtx.IsLockWait(err) {\n\t\terr = nil\n\t}\n\tif err != nil {\n\t\treturn fmt.Errorf(\"lock accounts",
 		}},
 	},
+	{
+		Name: "lock-wait-retried-inside",
+		Why: "After a lock wait (1205) the settle transaction begins again without a rollback and takes its own rows for a repeat. " +
+			"Wallets are not locked before the first row is written, or there would be none.",
+		Cases: []string{"row-held"},
+		By:    []checker.Invariant{checker.All, checker.Money},
+		Edits: []overlay.Edit{
+			{
+				File: begin, Find: "\tif err := do(Tx{db: tx}); err != nil {\n",
+				Replace: "\terr := do(Tx{db: tx})\n\tfor retry := 0; IsLockWait(err) && retry < retryMax; retry++ {\n\t\terr = do(Tx{db: tx})\n\t}\n\tif err != nil {\n",
+			},
+			{
+				File: lock, Find: "tx.DB().Table(\"accounts FORCE INDEX (PRIMARY)\").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).\n",
+				Replace: "tx.DB().Table(\"accounts FORCE INDEX (PRIMARY)\").\n",
+			},
+		},
+	},
 }

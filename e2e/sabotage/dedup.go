@@ -13,7 +13,7 @@ var dedupVersions = []version{
 		Why:   "Nothing recognises a payment number that was decided: no unique index, no look-up, no fence.",
 		Cases: []string{"sends-doubled"},
 		By:    []checker.Invariant{checker.Double},
-		Edits: slices.Concat(noIndexes, noFence, noProgress, []overlay.Edit{
+		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
 			{File: batch, Find: "\t\tb.known[no] = true\n", Replace: "\t\t_ = no\n"},
 		}),
 	},
@@ -22,7 +22,28 @@ var dedupVersions = []version{
 		Why:   "The payment number is looked up before it is inserted, and no unique index and no fence stop who looked at the same time.",
 		Cases: []string{"copies-on-other-queues"},
 		By:    []checker.Invariant{checker.Double},
-		Edits: slices.Concat(noIndexes, noFence, noProgress),
+		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
+			// A slow moment, so that on a busy machine too the copy comes before the first one is written.
+			{File: batch, Find: "\tfresh := b.leaveOut(batch)\n", Replace: "\tfresh := b.leaveOut(batch)\n\ttime.Sleep(2 * time.Second)\n"},
+			{File: batch, Find: "\t\"slices\"\n", Replace: "\t\"slices\"\n\t\"time\"\n"},
+		}),
+	},
+	{
+		Name:  "unknown-commit-done-anew",
+		Why:   "When the answer to COMMIT does not come, the batch is settled once more under new payment numbers. No fence, and an order that is paid is paid again.",
+		Cases: []string{"commit-answer-lost"},
+		By:    []checker.Invariant{checker.Double},
+		Edits: slices.Concat(noIndexes, noFence, []overlay.Edit{
+			{File: ledger, Find: "\tcase paid:\n", Replace: "\tcase paid && false:\n"},
+			{
+				File: batch, Find: "\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",
+				Replace: "\tif errors.Is(err, dbtx.ErrCommitUnknown) {\n\t\tanew := slices.Clone(batch)\n\t\tfor i := range anew {\n" +
+					"\t\t\tanew[i].Instruction.PaymentNo = uuid.NewString()\n\t\t}\n\t\treturn s.SettleBatch(ctx, anew)\n\t}\n" +
+					"\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",
+			},
+			{File: batch, Find: "\t\"context\"\n", Replace: "\t\"context\"\n\t\"errors\"\n"},
+			{File: batch, Find: "\t\"settlement/payment-service/internal/payment\"\n", Replace: "\t\"github.com/google/uuid\"\n\n\t\"settlement/payment-service/internal/payment\"\n"},
+		}),
 	},
 	{
 		Name:  "dedup-row-in-its-own-transaction",
@@ -56,9 +77,9 @@ var dedupVersions = []version{
 	{
 		Name:  "message-id-as-the-key",
 		Why:   "A repeat is recognised by RocketMQ's message id; a message that is sent again has another one. No unique index, no fence.",
-		Cases: []string{"sends-doubled"},
+		Cases: []string{"send-answer-lost", "relay-killed-after-send"},
 		By:    []checker.Invariant{checker.Double},
-		Edits: slices.Concat(noIndexes, noFence, noProgress, []overlay.Edit{
+		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
 			{File: batch, Find: "\t\tb.known[no] = true\n", Replace: "\t\t_ = no\n"},
 			{
 				File: batch, Find: "\t\tno := r.Instruction.PaymentNo\n\t\tif seen[no] {\n",
@@ -70,11 +91,16 @@ var dedupVersions = []version{
 	},
 	{
 		Name:  "outcome-taken-for-another",
-		Why:   "order-service applies any outcome of an order, without asking for its payment number: an old one ends a new instruction.",
+		Why:   "order-service applies any outcome of an order, without asking for its payment number or what the order waits for: an old one comes again and undoes a new one.",
 		Cases: []string{"outcome-shuffled-repeats"},
 		By:    []checker.Invariant{checker.All, checker.Order},
 		Edits: []overlay.Edit{
-			{File: "order-service/internal/order/instruct.go", Find: "if !ok || out.PaymentNo != o.PaymentNo || out.Seq != o.Seq {", Replace: "if !ok {"},
+			{
+				File: "order-service/internal/order/instruct.go",
+				Find: "\tnext, of, ok := o.Status.Ended(out.Type)\n\tif !ok || out.PaymentNo != o.PaymentNo || out.Seq != o.Seq {",
+				Replace: "\tnext, of, ok := Status(out.Type), settlement.Settle, true\n" +
+					"\tif out.Type == settlement.Refunded {\n\t\tof = settlement.Refund\n\t}\n\tif !ok {",
+			},
 			{File: apply, Find: "\t\t\tcase seen[out.PaymentNo]:\n", Replace: "\t\t\tcase false:\n"},
 			{File: apply, Find: "\t\treturn dbtx.Again(\"duplicate_key\", err)\n", Replace: "\t\treturn updateOrder(tx, before, after)\n"},
 		},

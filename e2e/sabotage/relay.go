@@ -65,6 +65,22 @@ var relayVersions = []version{
 		},
 	},
 	{
+		Name: "two-relays-without-lease",
+		Why: "Two relays send at the same time, each row twice. What absorbs that is gone too: order-service adds whatever " +
+			"outcome comes to its payments, which have no unique index.",
+		Cases: []string{"consumers-come-and-go"},
+		By:    []checker.Invariant{checker.Order, checker.All},
+		Edits: []overlay.Edit{
+			{File: lease, Find: "\t\tgot = res.RowsAffected == 1\n", Replace: "\t\tgot = true\n"},
+			{File: apply, Find: "\t\t\tcase seen[out.PaymentNo]:\n", Replace: "\t\t\tcase false:\n"},
+			{File: apply, Find: "\t\t\tcase !known || !fits:\n", Replace: "\t\t\tcase !known || !fits && !seen[out.PaymentNo]:\n"},
+			{
+				File: "migrations/order/00001_settlement.sql", Find: "    PRIMARY KEY (payment_no),\n    UNIQUE KEY payments_by_order",
+				Replace: "    KEY payments_by_payment_no (payment_no),\n    KEY payments_by_order",
+			},
+		},
+	},
+	{
 		Name:  "queue-not-fixed",
 		Why:   "The queue of a message is not chosen by its order: an order's instructions take different ways.",
 		Cases: []string{"sends-doubled"},

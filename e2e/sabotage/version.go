@@ -35,7 +35,7 @@ const (
 	instruct = "order-service/internal/store/instruct.go"
 	apply    = "order-service/internal/store/apply_outcomes.go"
 	relay    = "shared/outbox/relay.go"
-	queue    = "shared/outbox/queue.go"
+	lease    = "shared/outbox/lease.go"
 	producer = "shared/rocketmq/producer.go"
 	deliver  = "shared/rocketmq/deliver.go"
 	keys     = "shared/idempotency/run.go"
@@ -55,8 +55,12 @@ var (
 		{File: ledger, Find: "case in.Seq <= last:", Replace: "case false:"},
 		{File: ledger, Find: "case in.Seq > last+1:", Replace: "case in.Seq > last+1 && false:"},
 	}
-	// noProgress records no progress, so that the fence's rows do not stop a second writer either.
-	noProgress = []overlay.Edit{{
-		File: write, Find: "{b.writeProgress, b.writeMovements", Replace: "{b.writeMovements",
-	}}
+	// anyProgress lets a second writer of a new order's progress pass, who else would meet its primary key.
+	anyProgress = []overlay.Edit{
+		{
+			File: write, Find: "\t\tif err := tx.DB().Create(&created).Error",
+			Replace: "\t\tif err := tx.DB().Clauses(clause.OnConflict{UpdateAll: true}).Create(&created).Error",
+		},
+		{File: write, Find: "\t\"strings\"\n", Replace: "\t\"strings\"\n\n\t\"gorm.io/gorm/clause\"\n"},
+	}
 )
