@@ -13,9 +13,10 @@ import (
 	"settlement/payment-service/internal/backlog"
 	"settlement/payment-service/internal/httpapi"
 	"settlement/payment-service/internal/listener"
+	"settlement/payment-service/internal/notify"
+	"settlement/payment-service/internal/operator"
 	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/store"
-	"settlement/shared/config"
 	"settlement/shared/dbtx"
 	"settlement/shared/lifecycle"
 	"settlement/shared/outbox"
@@ -30,7 +31,7 @@ const migrateTimeout = 2 * time.Minute
 // run is the service from start to stop. Parts start in the order they are written here
 // and stop in the opposite one: no new requests, no new messages, the outbox sent
 // once more, connections closed. It needs the database to start; the broker may come later.
-func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
+func run(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -61,7 +62,10 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{settlement.TopicOutcome: cfg.OutcomeQueues}, log)
 	defer lifecycle.Background(ctx, relay.Run)()
 	books := store.New(pool, relay.Wake, time.Now)
-	lot := parking.NewLot(pool, books.Operator(), time.Now)
+	registry.MustRegister(notify.Collector{Pool: pool})
+	teller := notify.NewTeller(pool, log, cfg.notifiers(log)...)
+	defer lifecycle.Background(ctx, teller.Run)()
+	lot := parking.NewLot(pool, books.Operator(), teller, time.Now)
 
 	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Topic: settlement.TopicSettlement, BatchMax: cfg.ConsumeBatchMax, Logger: log,
@@ -110,4 +114,16 @@ func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
 		return err
 	})
 	return errors.Join(err, wrong)
+}
+
+// openDesk is what the operator's commands work with.
+func openDesk(cfg settings) (operator.Desk, error) {
+	quiet := slog.New(slog.DiscardHandler)
+	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
+	if err != nil {
+		return operator.Desk{}, err
+	}
+	books := store.New(pool, func() {}, time.Now) // the relay of a service that runs finds the outcomes
+	lot := parking.NewLot(pool, books.Operator(), notify.NewTeller(pool, quiet), time.Now)
+	return operator.Desk{Lot: lot, Close: pool.Close}, nil
 }

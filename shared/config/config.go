@@ -45,16 +45,33 @@ const (
 // variable, its value (unless it is a secret) and what it must be.
 func Load(defaults Config) (Config, error) {
 	c := defaults
-	if err := env.Parse(&c); err != nil {
-		return Config{}, explain(err)
+	if err := Parse(&c); err != nil {
+		return Config{}, err
 	}
-	if c.DBPassword != "" && c.DBPasswordFile != "" {
-		return Config{}, errors.New("DB_PASSWORD and DB_PASSWORD_FILE are both set: set one of them")
-	}
-	if c.DBPasswordFile != "" {
-		c.DBPassword, c.DBPasswordFile = strings.TrimSpace(c.DBPasswordFile), ""
+	var err error
+	if c.DBPassword, err = Secret("DB_PASSWORD", c.DBPassword, c.DBPasswordFile); err != nil {
+		return Config{}, err
 	}
 	return c, c.validate()
+}
+
+// Parse reads the environment into c, a pointer to a struct with tags of caarlos0/env. Its errors are like Load's.
+func Parse(c any) error {
+	if err := env.Parse(c); err != nil {
+		return explain(err, reflect.TypeOf(c).Elem())
+	}
+	return nil
+}
+
+// Secret is the variable's value, or the content of the file that name_FILE names; only one of them may be set.
+func Secret(name, value, fileContent string) (string, error) {
+	if value != "" && fileContent != "" {
+		return "", fmt.Errorf("%s and %s_FILE are both set: set one of them", name, name)
+	}
+	if fileContent != "" {
+		return strings.TrimSpace(fileContent), nil
+	}
+	return value, nil
 }
 
 // Database is what dbtx opens.
@@ -97,14 +114,14 @@ func (c Config) validate() error {
 
 // explain makes one line of the first error, with the variable's name where the parser
 // gives the field's.
-func explain(err error) error {
+func explain(err error, of reflect.Type) error {
 	var all env.AggregateError
 	if errors.As(err, &all) && len(all.Errors) > 0 {
 		err = all.Errors[0]
 	}
 	var parse env.ParseError
 	if errors.As(err, &parse) {
-		if field, ok := reflect.TypeFor[Config]().FieldByName(parse.Name); ok {
+		if field, ok := of.FieldByName(parse.Name); ok {
 			name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
 			return fmt.Errorf("%s is not a valid %s: %w", name, parse.Type, parse.Err)
 		}

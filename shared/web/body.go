@@ -55,8 +55,8 @@ func Decode(c *gin.Context, v any) error {
 	return decode(body, v)
 }
 
-// DecodeEmpty accepts no body or an empty JSON object. Every error is a *Problem.
-func DecodeEmpty(c *gin.Context) error {
+// DecodeOptional is Decode for a call that needs no body: without one v stays as it is. Every error is a *Problem.
+func DecodeOptional(c *gin.Context, v any) error {
 	body, err := io.ReadAll(c.Request.Body)
 	if err != nil || len(body) == 0 {
 		return err
@@ -64,7 +64,7 @@ func DecodeEmpty(c *gin.Context) error {
 	if err := requireJSON(c.GetHeader("Content-Type")); err != nil {
 		return err
 	}
-	return decode(body, &struct{}{})
+	return decode(body, v)
 }
 
 func requireJSON(contentType string) error {

@@ -58,7 +58,7 @@ func serve(t *testing.T, checks map[string]Check) (url string, log *logBuffer) {
 	engine.GET("/query", func(c *gin.Context) { c.String(http.StatusOK, c.Request.URL.RawQuery) })
 	engine.GET("/panic", func(*gin.Context) { panic("secret of the house") })
 	engine.POST("/empty", func(c *gin.Context) {
-		if err := DecodeEmpty(c); err != nil {
+		if err := DecodeOptional(c, &struct{}{}); err != nil {
 			Fail(c, err)
 		}
 	})

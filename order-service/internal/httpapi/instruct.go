@@ -20,7 +20,7 @@ func (a *API) instruct(c *gin.Context, id OrderID, key, name string, accept acce
 		fail(c, err)
 		return
 	}
-	if err := web.DecodeEmpty(c); err != nil {
+	if err := web.DecodeOptional(c, &struct{}{}); err != nil {
 		fail(c, err)
 		return
 	}

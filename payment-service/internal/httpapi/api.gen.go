@@ -539,6 +539,12 @@ type ReadinessChecks string
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
+// ReplayRequest defines model for ReplayRequest.
+type ReplayRequest struct {
+	// Reason Why, kept in the audit row; free text without control characters.
+	Reason string `json:"reason,omitempty"`
+}
+
 // AccountID A UUID in lower case.
 type AccountID = ID
 
@@ -551,6 +557,9 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int
 
+// Operator defines model for Operator.
+type Operator = string
+
 // ParkedID A UUID in lower case.
 type ParkedID = ID
 
@@ -559,9 +568,6 @@ type AccountNotFound = Problem
 
 // BadBody RFC 9457.
 type BadBody = Problem
-
-// BadEmptyBody RFC 9457.
-type BadEmptyBody = Problem
 
 // BadID RFC 9457.
 type BadID = Problem
@@ -592,9 +598,6 @@ type Unavailable = Problem
 
 // UnsupportedMediaType RFC 9457.
 type UnsupportedMediaType = Problem
-
-// Empty defines model for Empty.
-type Empty = map[string]interface{}
 
 // CreateAccountParams defines parameters for CreateAccount.
 type CreateAccountParams struct {
@@ -633,15 +636,18 @@ type ListParkedParams struct {
 type DiscardParkedParams struct {
 	// IdempotencyKey 1 to 255 printable ASCII characters without spaces; a UUID is a good one.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
-}
 
-// ReplayParkedJSONBody defines parameters for ReplayParked.
-type ReplayParkedJSONBody = map[string]interface{}
+	// Operator Who decides; kept in the audit row of the decision. Without it the row says that nobody was named.
+	Operator Operator `json:"Operator,omitempty"`
+}
 
 // ReplayParkedParams defines parameters for ReplayParked.
 type ReplayParkedParams struct {
 	// IdempotencyKey 1 to 255 printable ASCII characters without spaces; a UUID is a good one.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// Operator Who decides; kept in the audit row of the decision. Without it the row says that nobody was named.
+	Operator Operator `json:"Operator,omitempty"`
 }
 
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
@@ -654,7 +660,7 @@ type DepositJSONRequestBody = DepositRequest
 type DiscardParkedJSONRequestBody = DiscardRequest
 
 // ReplayParkedJSONRequestBody defines body for ReplayParked for application/json ContentType.
-type ReplayParkedJSONRequestBody = ReplayParkedJSONBody
+type ReplayParkedJSONRequestBody = ReplayRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1006,6 +1012,25 @@ func (siw *ServerInterfaceWrapper) DiscardParked(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional header parameter "Operator" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Operator")]; found {
+		var Operator Operator
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Operator, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Operator", valueList[0], &Operator, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Operator: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.Operator = Operator
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1056,6 +1081,25 @@ func (siw *ServerInterfaceWrapper) ReplayParked(c *gin.Context) {
 	} else {
 		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
 		return
+	}
+
+	// ------------- Optional header parameter "Operator" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Operator")]; found {
+		var Operator Operator
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Operator, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Operator", valueList[0], &Operator, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Operator: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.Operator = Operator
+
 	}
 
 	for _, middleware := range siw.HandlerMiddlewares {

@@ -17,6 +17,7 @@ import (
 	"settlement/migrations"
 	"settlement/payment-service/internal/backlog"
 	"settlement/payment-service/internal/httpapi"
+	"settlement/payment-service/internal/notify"
 	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
@@ -57,7 +58,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 	}
 	t.Cleanup(func() { _ = admin.Close() })
 	books := store.New(pool, func() {}, time.Now)
-	lot := parking.NewLot(pool, books.Operator(), time.Now)
+	lot := parking.NewLot(pool, books.Operator(), notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
 	reader := backlog.NewReader(admin, backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment})
 	handler := httpapi.New(books, lot, reader, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),

@@ -5,16 +5,17 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"settlement/payment-service/internal/parking"
 	"settlement/shared/idempotency"
 	"settlement/shared/web"
 )
 
-// discardReasonMaxLength is in characters.
-const discardReasonMaxLength = 512
+// reasonMaxLength is in characters.
+const reasonMaxLength = 512
 
 // DiscardParked gives a parked message up for good.
 func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedParams) {
-	if err := web.Invalid(web.CheckID("id", id)); err != nil {
+	if err := web.Invalid(web.CheckID("id", id), checkOperator(params.Operator)); err != nil {
 		fail(c, err)
 		return
 	}
@@ -23,7 +24,7 @@ func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedPar
 		fail(c, err)
 		return
 	}
-	if err := web.Invalid(web.CheckText("reason", body.Reason, 1, discardReasonMaxLength)); err != nil {
+	if err := web.Invalid(web.CheckText("reason", body.Reason, 1, reasonMaxLength)); err != nil {
 		fail(c, err)
 		return
 	}
@@ -32,10 +33,14 @@ func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedPar
 		fail(c, err)
 		return
 	}
-	discarded, err := a.parking.Discard(c.Request.Context(), req, id, body.Reason)
+	discarded, err := a.parking.Discard(c.Request.Context(), req, parking.Decision{Operator: params.Operator, Reason: body.Reason}, id)
 	if err != nil {
 		fail(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, newParked(discarded))
+}
+
+func checkOperator(name string) *web.FieldError {
+	return web.CheckText("Operator", name, 0, parking.OperatorMaxLength)
 }

@@ -5,26 +5,32 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"settlement/payment-service/internal/parking"
 	"settlement/shared/idempotency"
 	"settlement/shared/web"
 )
 
 // ReplayParked settles a parked message.
 func (a *API) ReplayParked(c *gin.Context, id ParkedID, params ReplayParkedParams) {
-	if err := web.Invalid(web.CheckID("id", id)); err != nil {
+	if err := web.Invalid(web.CheckID("id", id), checkOperator(params.Operator)); err != nil {
 		fail(c, err)
 		return
 	}
-	if err := web.DecodeEmpty(c); err != nil {
+	var body ReplayRequest
+	if err := web.DecodeOptional(c, &body); err != nil {
 		fail(c, err)
 		return
 	}
-	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST /v1/parked/"+id+"/replay", struct{}{})
+	if err := web.Invalid(web.CheckText("reason", body.Reason, 0, reasonMaxLength)); err != nil {
+		fail(c, err)
+		return
+	}
+	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST /v1/parked/"+id+"/replay", body)
 	if err != nil {
 		fail(c, err)
 		return
 	}
-	replayed, err := a.parking.Replay(c.Request.Context(), req, id)
+	replayed, err := a.parking.Replay(c.Request.Context(), req, parking.Decision{Operator: params.Operator, Reason: body.Reason}, id)
 	if err != nil {
 		fail(c, err)
 		return

@@ -65,6 +65,13 @@ func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 		if err := d.listener.Handle(t.Context(), batch); err != nil { // the acknowledgement was lost
 			t.Errorf("the batch once more: %v", err)
 		}
+		again := batch[1]
+		again.Offset, again.MessageID = 99, "another" // sent twice
+		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{again}); err != nil {
+			t.Errorf("a copy of the parked message: %v", err)
+		}
 		d.wantCount("parked_messages", 2)
+		d.wantCount("notifications WHERE channel = 'log' AND body LIKE '%"+bad+"%'", 1) // and not one for each redelivery
+		d.wantCount("notifications", 1)
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
 	"settlement/payment-service/internal/listener"
+	"settlement/payment-service/internal/notify"
 	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
@@ -34,8 +35,9 @@ type desk struct {
 func openDesk(t *testing.T, lot, books *dbtx.Pool) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: lot, registry: prometheus.NewRegistry()}
-	d.listener = listener.New(store.New(books, func() {}, time.Now), parking.NewLot(lot, parking.Books{}, time.Now),
-		listener.NewMetrics(d.registry), slog.New(slog.DiscardHandler))
+	quiet := slog.New(slog.DiscardHandler)
+	d.listener = listener.New(store.New(books, func() {}, time.Now), parking.NewLot(lot, parking.Books{}, notify.NewTeller(lot, quiet, notify.Log{Logger: quiet}), time.Now),
+		listener.NewMetrics(d.registry), quiet)
 	return d
 }
 
@@ -123,6 +125,7 @@ func TestAPoisonMessageThatComesAgainIsParkedAndCountedOnce(t *testing.T) {
 			}
 		}
 		d.wantCount("parked_messages", 1)
+		d.wantCount("notifications", 1)
 		if n := d.counted("poison"); n != 1 {
 			t.Errorf("one poison message was counted %v times", n)
 		}

@@ -35,22 +35,34 @@ func (l *Lot) Failed(ctx context.Context, in settlement.Instruction, d rocketmq.
 		if err != nil || tries < TriesMax {
 			return err
 		}
+		parked = true
+		there, err := isThere(tx, in)
+		if err != nil || there {
+			return err
+		}
 		r, err := newRow(d, Parked, cause.Error(), now)
 		if err != nil {
 			return err
 		}
 		r = r.withInstruction(in)
 		r.Attempts = tries
-		if err := tx.DB().Create(&r).Error; err != nil && !dbtx.IsDuplicateKey(err) { // there already: its acknowledgement was lost
-			return err
-		}
-		parked = true
-		return nil
+		return l.keep(tx, r)
 	})
 	if err != nil {
 		return false, fmt.Errorf("count a failed try of payment %s: %w", in.PaymentNo, err)
 	}
+	if parked {
+		l.teller.Wake()
+	}
 	return parked, nil
+}
+
+// isThere says whether an instruction is parked or waits: its acknowledgement was lost, or this is a copy of its
+// message. The caller holds its row of delivery_attempts, so nobody else parks it meanwhile.
+func isThere(tx dbtx.Tx, in settlement.Instruction) (bool, error) {
+	var n int64
+	err := tx.DB().Model(&row{}).Where("order_id = ? AND state IN ? AND payment_no = ?", in.OrderID, []State{Parked, Waiting}, in.PaymentNo).Count(&n).Error
+	return n > 0, err
 }
 
 // count adds a try and returns how many there were.

@@ -36,6 +36,15 @@ func (l *Lot) List(ctx context.Context, state State, cursor string, limit int) (
 	return page, next, nil
 }
 
+// Get reads one message. It returns ErrNotFound.
+func (l *Lot) Get(ctx context.Context, id string) (Record, error) {
+	r, err := read(l.pool.Read(ctx), id)
+	if err != nil {
+		return Record{}, err
+	}
+	return r.record()
+}
+
 func read(db *gorm.DB, id string) (row, error) {
 	var r row
 	err := db.Where("id = ?", id).Take(&r).Error

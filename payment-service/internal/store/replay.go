@@ -17,12 +17,30 @@ func (s *Store) Operator() parking.Books {
 }
 
 // replay settles one parked instruction. One that is ahead of its order waits from then on.
-func (s *Store) replay(tx dbtx.Tx, in settlement.Instruction, d rocketmq.Delivery) error {
-	summary, err := s.settleIn(tx, []Received{{Instruction: in, Delivery: d}})
-	if err == nil && len(summary.Stale) > 0 {
-		return &idempotency.Refusal{Code: parking.CodeNotReplayable, Detail: fmt.Sprintf("seq %d of order %s was decided under another payment number", in.Seq, in.OrderID)}
+func (s *Store) replay(tx dbtx.Tx, in settlement.Instruction, d rocketmq.Delivery) (parking.State, string, error) {
+	before := newBatchState(s.now())
+	if err := before.findKnown(tx, []string{in.PaymentNo}); err != nil {
+		return "", "", err
 	}
-	return err
+	if before.known[in.PaymentNo] {
+		return parking.Replayed, "settled before: nothing changed", nil
+	}
+	summary, err := s.settleIn(tx, []Received{{Instruction: in, Delivery: d}})
+	switch {
+	case err != nil:
+		return "", "", err
+	case summary.Waiting > 0:
+		return parking.Waiting, "", nil
+	case summary.Repeated > 0:
+		return "", "", notReplayable("payment %s waits for its predecessor already, in another record", in.PaymentNo)
+	case len(summary.Stale) > 0:
+		return "", "", notReplayable("seq %d of order %s was decided under another payment number", in.Seq, in.OrderID)
+	}
+	return parking.Replayed, string(summary.Decided[0].Outcome), nil // its own is the first, then come its successors
+}
+
+func notReplayable(format string, args ...any) error {
+	return &idempotency.Refusal{Code: parking.CodeNotReplayable, Detail: fmt.Sprintf(format, args...)}
 }
 
 // giveUp records a parked instruction as failed, in its place of the order, and lets its successors go on.

@@ -2,17 +2,27 @@ package store_test
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
+	"settlement/payment-service/internal/notify"
 	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/payment"
 	"settlement/payment-service/internal/store"
+	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
 	"settlement/shared/settlement"
 )
+
+func (b *books) lot(pool *dbtx.Pool) *parking.Lot {
+	return parking.NewLot(pool, b.store.Operator(), notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
+}
+
+// by is who decides in a test.
+var by = parking.Decision{Operator: "tester", Reason: "a test"}
 
 // park puts a message that could be settled among the parked ones and returns its id.
 func (b *books) park(lot *parking.Lot, r store.Received) string {
@@ -30,13 +40,13 @@ func (b *books) park(lot *parking.Lot, r store.Received) string {
 func TestReplay(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
-		lot := parking.NewLot(db.Pool, b.store.Operator(), time.Now)
+		lot := b.lot(db.Pool)
 		wallet, order := b.wallet(cny(100)), newID()
 
 		t.Run("ahead of its order waits and is released", func(t *testing.T) {
 			refund := received(settlement.Refund, order, 2, wallet, cny(30), 1)
 			id := b.park(lot, refund)
-			if rec, err := lot.Replay(t.Context(), b.request(), id); err != nil || rec.State != parking.Waiting {
+			if rec, err := lot.Replay(t.Context(), b.request(), by, id); err != nil || rec.State != parking.Waiting {
 				t.Errorf("replayed %+v, %v; want it to wait", rec, err)
 			}
 			b.wantCount("parked_messages WHERE state = 'waiting'", 1)
@@ -48,18 +58,18 @@ func TestReplay(t *testing.T) {
 		t.Run("its place is taken", func(t *testing.T) {
 			id := b.park(lot, received(settlement.Settle, order, 1, wallet, cny(30), 3))
 			var refusal *idempotency.Refusal
-			if _, err := lot.Replay(t.Context(), b.request(), id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotReplayable {
+			if _, err := lot.Replay(t.Context(), b.request(), by, id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotReplayable {
 				t.Errorf("replay: %v, want a refusal: there is no such payment", err)
 			}
 			b.wantBalance(wallet, 100)
-			if _, err := lot.Discard(t.Context(), b.request(), id, "a test"); err != nil {
+			if _, err := lot.Discard(t.Context(), b.request(), by, id); err != nil {
 				t.Error(err)
 			}
 		})
 		t.Run("due", func(t *testing.T) {
 			r := received(settlement.Settle, order, 3, wallet, cny(30), 4)
 			id := b.park(lot, r)
-			rec, err := lot.Replay(t.Context(), b.request(), id)
+			rec, err := lot.Replay(t.Context(), b.request(), by, id)
 			if err != nil || rec.State != parking.Replayed {
 				t.Errorf("replayed %+v, %v", rec, err)
 			}
@@ -75,7 +85,7 @@ func TestReplay(t *testing.T) {
 func TestDiscard(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
-		lot := parking.NewLot(db.Pool, b.store.Operator(), time.Now)
+		lot := b.lot(db.Pool)
 		wallet, order := b.wallet(cny(100)), newID()
 		settle := received(settlement.Settle, order, 1, wallet, cny(30), 1)
 		refund := received(settlement.Refund, order, 2, wallet, cny(30), 2)
@@ -84,10 +94,10 @@ func TestDiscard(t *testing.T) {
 		b.settle(again) // waits
 
 		var refusal *idempotency.Refusal
-		if _, err := lot.Discard(t.Context(), b.request(), second, "a test"); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
+		if _, err := lot.Discard(t.Context(), b.request(), by, second); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
 			t.Errorf("discard of a successor: %v, want a refusal that names its predecessor", err)
 		}
-		if rec, err := lot.Discard(t.Context(), b.request(), first, "a test"); err != nil || rec.State != parking.Discarded {
+		if rec, err := lot.Discard(t.Context(), b.request(), by, first); err != nil || rec.State != parking.Discarded {
 			t.Fatalf("discarded %+v, %v", rec, err)
 		}
 		if m, err := b.store.Payment(t.Context(), settle.Instruction.PaymentNo); err != nil || m.Outcome != settlement.Failed || m.Reason != payment.ReasonDiscarded {
@@ -96,7 +106,7 @@ func TestDiscard(t *testing.T) {
 		if s := b.settle(settle); s.Repeated != 1 {
 			t.Errorf("the message once more: %+v, want it known", s)
 		}
-		if _, err := lot.Discard(t.Context(), b.request(), second, "a test"); err != nil {
+		if _, err := lot.Discard(t.Context(), b.request(), by, second); err != nil {
 			t.Error(err)
 		}
 		b.wantCount("parked_messages WHERE state = 'released'", 1) // seq 3
@@ -106,7 +116,7 @@ func TestDiscard(t *testing.T) {
 		late := received(settlement.Settle, newID(), 1, wallet, cny(10), 4)
 		id := b.park(lot, late)
 		b.settle(late)
-		if _, err := lot.Discard(t.Context(), b.request(), id, "a test"); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
+		if _, err := lot.Discard(t.Context(), b.request(), by, id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
 			t.Errorf("discard of what was settled meanwhile: %v, want a refusal", err)
 		}
 		b.wantCount("parked_messages WHERE state = 'parked'", 1)

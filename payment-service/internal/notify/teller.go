@@ -1,0 +1,202 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"settlement/shared/dbtx"
+)
+
+const (
+	// pageRows is how many notices are read at once, sideBySide how many are told at the same time: a receiver
+	// that does not answer must not hold up its other notices for long.
+	pageRows   = 64
+	sideBySide = 8
+	// tellTimeout bounds one try.
+	tellTimeout = 10 * time.Second
+	// claimTTL is how long a notice is left alone by other instances; more than a try takes.
+	claimTTL = 30 * time.Second
+	// pauseMin and pauseMax bound the growing pause of a notice that nobody took. It is never given up.
+	pauseMin = 1 * time.Second
+	pauseMax = 1 * time.Minute
+	// pollInterval finds notices of other instances and those whose pause is over.
+	pollInterval = 1 * time.Second
+	// markTimeout bounds writing down how a try ended.
+	markTimeout = 5 * time.Second
+
+	// errorMaxBytes is how much of a failed try's error is kept.
+	errorMaxBytes = 1000
+)
+
+// Notifier is a way to tell people. Log and Webhook are two.
+type Notifier interface {
+	// Channel is its name in the table notifications, at most 16 characters.
+	Channel() string
+	// Tell tells one notice. id is the same whenever this notice is told again. An error means that it was not taken.
+	Tell(ctx context.Context, id string, body []byte) error
+}
+
+// Teller tells the notices of the payments database on its notifiers' channels. Several instances may run.
+type Teller struct {
+	pool      *dbtx.Pool
+	notifiers []Notifier
+	wake      []chan struct{} // one each
+	log       *slog.Logger
+}
+
+// NewTeller makes a teller. Channels that it does not have are left to others.
+func NewTeller(pool *dbtx.Pool, log *slog.Logger, notifiers ...Notifier) *Teller {
+	t := &Teller{pool: pool, notifiers: notifiers, log: log}
+	for range notifiers {
+		t.wake = append(t.wake, make(chan struct{}, 1))
+	}
+	return t
+}
+
+// Wake makes the teller look at once. Call it after a commit that wrote notices; it never blocks.
+func (t *Teller) Wake() {
+	for _, wake := range t.wake {
+		select {
+		case wake <- struct{}{}:
+		default: // a wake-up that was not taken yet covers this commit too
+		}
+	}
+}
+
+// Run tells until ctx is done. A try under way is cut off then, and made again by the next instance.
+func (t *Teller) Run(ctx context.Context) {
+	var channels sync.WaitGroup
+	for i, n := range t.notifiers {
+		channels.Go(func() {
+			for ctx.Err() == nil {
+				told, err := t.round(ctx, n)
+				if err != nil && ctx.Err() == nil {
+					t.log.Error("notices cannot be told, trying again", "channel", n.Channel(), "error", err)
+				}
+				if told == 0 || err != nil {
+					wait(ctx, t.wake[i])
+				}
+			}
+		})
+	}
+	channels.Wait()
+}
+
+func wait(ctx context.Context, wake <-chan struct{}) {
+	timer := time.NewTimer(pollInterval)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-wake:
+	}
+}
+
+// due is a notice whose time has come.
+type due struct {
+	ID       string
+	ParkedID string
+	Body     string
+	Attempts int // before this one
+}
+
+// round tries what is due on a channel and returns how many were taken.
+func (t *Teller) round(ctx context.Context, n Notifier) (told int, err error) {
+	var page []due
+	err = t.pool.Read(ctx).Raw("SELECT id, parked_id, body, attempts FROM notifications"+
+		" WHERE channel = ? AND told_at IS NULL AND next_try_at <= NOW(6) ORDER BY next_try_at LIMIT ?", n.Channel(), pageRows).Scan(&page).Error
+	if err != nil {
+		return 0, fmt.Errorf("read notifications: %w", err)
+	}
+	taken := make(chan bool, len(page))
+	free := make(chan struct{}, sideBySide)
+	var tries sync.WaitGroup
+	for _, d := range page {
+		free <- struct{}{}
+		tries.Go(func() {
+			defer func() { <-free }()
+			ok, err := t.try(ctx, n, d)
+			if err != nil && ctx.Err() == nil {
+				t.log.Error("notice not told, trying again", "channel", n.Channel(), "parked_id", d.ParkedID, "attempts", d.Attempts+1, "error", err)
+			}
+			taken <- ok
+		})
+	}
+	tries.Wait()
+	close(taken)
+	for ok := range taken {
+		if ok {
+			told++
+		}
+	}
+	return told, nil
+}
+
+// try tells one notice, unless another instance does.
+func (t *Teller) try(ctx context.Context, n Notifier, d due) (told bool, err error) {
+	mine, err := t.claim(ctx, d)
+	if err != nil || !mine {
+		return false, err
+	}
+	telling, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	failure := n.Tell(telling, d.ID, []byte(d.Body))
+	// What became of it is written down also when ctx has ended meanwhile.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
+	defer stop()
+	if failure != nil {
+		return false, t.failed(ctx, d, failure)
+	}
+	return true, t.told(ctx, d)
+}
+
+// claim takes a notice for this instance, for claimTTL.
+func (t *Teller) claim(ctx context.Context, d due) (mine bool, err error) {
+	err = t.pool.Run(ctx, func(tx dbtx.Tx) error {
+		res := tx.DB().Exec("UPDATE notifications SET attempts = attempts + 1, next_try_at = NOW(6) + INTERVAL ? SECOND"+
+			" WHERE id = ? AND told_at IS NULL AND attempts = ? AND next_try_at <= NOW(6)", int(claimTTL.Seconds()), d.ID, d.Attempts)
+		mine = res.RowsAffected == 1
+		return res.Error
+	})
+	if err != nil {
+		return false, fmt.Errorf("claim notice %s: %w", d.ID, err)
+	}
+	return mine, nil
+}
+
+func (t *Teller) told(ctx context.Context, d due) error {
+	err := t.pool.Run(ctx, func(tx dbtx.Tx) error {
+		return tx.DB().Exec("UPDATE notifications SET told_at = NOW(6), last_error = '' WHERE id = ?", d.ID).Error
+	})
+	if err != nil {
+		return fmt.Errorf("notice %s was told, that cannot be written down, so it will be told again: %w", d.ID, err)
+	}
+	return nil
+}
+
+// failed notes a try that was not taken and returns why.
+func (t *Teller) failed(ctx context.Context, d due, why error) error {
+	text := why.Error()
+	text = strings.ToValidUTF8(text[:min(len(text), errorMaxBytes)], "?")
+	err := t.pool.Run(ctx, func(tx dbtx.Tx) error {
+		return tx.DB().Exec("UPDATE notifications SET last_error = ?, next_try_at = NOW(6) + INTERVAL ? SECOND WHERE id = ? AND told_at IS NULL",
+			text, int(pause(d.Attempts+1).Seconds()), d.ID).Error
+	})
+	if err != nil {
+		return fmt.Errorf("%w; and that cannot be written down: %w", why, err)
+	}
+	return why
+}
+
+// pause is how long to wait after so many attempts.
+func pause(attempts int) time.Duration {
+	p := pauseMin
+	for range min(attempts-1, 16) {
+		p = min(2*p, pauseMax)
+	}
+	return p
+}

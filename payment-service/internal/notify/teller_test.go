@@ -1,0 +1,172 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"settlement/e2e/receiver"
+	"settlement/e2e/stack/testdb"
+	"settlement/e2e/wait"
+	"settlement/migrations"
+	"settlement/payment-service/internal/notify"
+	"settlement/shared/dbtx"
+	"settlement/shared/lifecycle"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func receive(t *testing.T) (*receiver.Receiver, *notify.Webhook) {
+	t.Helper()
+	r, err := receiver.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	webhook, err := notify.NewWebhook(r.URL, r.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, webhook
+}
+
+// park writes notices of n parked messages.
+func park(t *testing.T, pool *dbtx.Pool, teller *notify.Teller, n int) {
+	t.Helper()
+	for i := range n {
+		err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
+			return teller.Write(tx, time.Now(), notify.Parked{ID: uuid.NewString(), OrderID: fmt.Sprint(i), Reason: "a bug"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	teller.Wake()
+}
+
+func pending(pool *dbtx.Pool, want int64) func() error {
+	return func() error {
+		var n int64
+		err := pool.Read(context.Background()).Table("notifications").Where("told_at IS NULL").Count(&n).Error
+		if err == nil && n != want {
+			err = fmt.Errorf("%d notices wait, want %d", n, want)
+		}
+		return err
+	}
+}
+
+func TestAReceiverThatWasDownIsToldOnceItIsBack(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		r, webhook := receive(t)
+		r.Down(true)
+		teller := notify.NewTeller(db.Pool, quiet, notify.Log{Logger: quiet}, webhook)
+		defer lifecycle.Background(t.Context(), teller.Run)()
+		park(t, db.Pool, teller, 3)
+		wait.Until(t, 20*time.Second, func() error {
+			if n := r.Refused(); n < 6 { // each twice
+				return fmt.Errorf("refused %d times", n)
+			}
+			return nil
+		})
+		if err := pending(db.Pool, 3)(); err != nil { // the log's are told: a channel does not wait for another
+			t.Error(err)
+		}
+		r.Down(false)
+		wait.Until(t, 30*time.Second, pending(db.Pool, 0))
+		ids := map[string]bool{}
+		for _, n := range r.Taken() {
+			ids[n.ID] = true
+		}
+		if len(r.Taken()) != 3 || len(ids) != 3 || len(r.Forged()) > 0 {
+			t.Errorf("took %v, forged %v; want three notices, each once, each signed", r.Taken(), r.Forged())
+		}
+	})
+}
+
+func TestOfTwoInstancesOneTells(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		r, webhook := receive(t)
+		const notices = 100
+		first := notify.NewTeller(db.Pool, quiet, webhook)
+		second := notify.NewTeller(db.Open(t), quiet, webhook)
+		park(t, db.Pool, first, notices)
+		defer lifecycle.Background(t.Context(), first.Run)()
+		defer lifecycle.Background(t.Context(), second.Run)()
+		wait.Until(t, 30*time.Second, pending(db.Pool, 0))
+		if n := len(r.Taken()); n != notices {
+			t.Errorf("told %d times, want each of %d once", n, notices)
+		}
+	})
+}
+
+// stopped is a notifier during whose try the service is stopped.
+type stopped struct{ stop context.CancelFunc }
+
+func (stopped) Channel() string { return "webhook" }
+
+func (s stopped) Tell(ctx context.Context, _ string, _ []byte) error {
+	s.stop()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestANoticeThatAStopCutOffIsToldByTheNextInstance(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		ctx, stop := context.WithCancel(t.Context())
+		first := notify.NewTeller(db.Pool, quiet, stopped{stop})
+		park(t, db.Pool, first, 1)
+		first.Run(ctx)
+		if err := pending(db.Pool, 1)(); err != nil {
+			t.Fatal(err)
+		}
+		r, webhook := receive(t)
+		next := notify.NewTeller(db.Pool, quiet, webhook)
+		defer lifecycle.Background(t.Context(), next.Run)()
+		wait.Until(t, 20*time.Second, pending(db.Pool, 0))
+		if n := len(r.Taken()); n != 1 {
+			t.Errorf("told %d times, want once", n)
+		}
+	})
+}
+
+func TestANoticeOfARolledBackTransactionIsNotTold(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		teller := notify.NewTeller(db.Pool, quiet, notify.Log{Logger: quiet})
+		undone := errors.New("undone")
+		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
+			return errors.Join(teller.Write(tx, time.Now(), notify.Parked{ID: uuid.NewString()}), undone)
+		})
+		if !errors.Is(err, undone) {
+			t.Fatal(err)
+		}
+		if err := pending(db.Pool, 0)(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAWrongReceiverIsRefusedAndNotShown(t *testing.T) {
+	for _, c := range []struct{ url, secret, names string }{
+		{"ftp://chat/token", "whsec_c2VjcmV0", "WEBHOOK_URL"},
+		{"token", "whsec_c2VjcmV0", "WEBHOOK_URL"},
+		{"http://chat/token", "not base64: token", "WEBHOOK_SECRET"},
+		{"http://chat/token", "", "WEBHOOK_SECRET"},
+	} {
+		if _, err := notify.NewWebhook(c.url, c.secret); err == nil || !strings.Contains(err.Error(), c.names) || strings.Contains(err.Error(), "token") {
+			t.Errorf("%s with %q: error %v, want one that names %s and shows no secret", c.url, c.secret, err, c.names)
+		}
+	}
+	nobody, err := notify.NewWebhook("http://127.0.0.1:1/token", "whsec_c2VjcmV0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nobody.Tell(t.Context(), "id", []byte("{}")); err == nil || strings.Contains(err.Error(), "token") {
+		t.Errorf("error %v, want one without the URL", err)
+	}
+}

@@ -1,0 +1,76 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// answerMaxBytes is how much of a receiver's answer is read, for the error.
+const answerMaxBytes = 512
+
+// Webhook tells by POST to a receiver, in the form of standardwebhooks.com: the headers webhook-id (the same when it
+// is told again), webhook-timestamp and webhook-signature (HMAC-SHA256). A gateway to SMS or chat is such a receiver.
+type Webhook struct {
+	url    string
+	signer *standardwebhooks.Webhook
+	client *http.Client
+}
+
+// NewWebhook takes the receiver's URL and the secret that it knows too: base64 of 24 to 64 bytes, "whsec_" before it or not.
+func NewWebhook(receiver, secret string) (*Webhook, error) {
+	u, err := url.Parse(receiver)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, errors.New("WEBHOOK_URL must be an http or https URL") // its value can have a token in it
+	}
+	signer, err := standardwebhooks.NewWebhook(secret)
+	if err != nil || secret == "" {
+		return nil, errors.New("WEBHOOK_SECRET must be the receiver's secret: base64, with whsec_ before it or not") // its value is a secret
+	}
+	return &Webhook{url: receiver, signer: signer, client: &http.Client{
+		// Followed, a redirect would take the signed notice to somebody whom nobody configured.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Channel is "webhook".
+func (*Webhook) Channel() string { return "webhook" }
+
+// Tell posts the notice; it is taken when the receiver answers 2xx.
+func (w *Webhook) Tell(ctx context.Context, id string, body []byte) error {
+	now := time.Now() // the receiver refuses an old one
+	signature, err := w.signer.Sign(id, now, body)
+	if err != nil {
+		return fmt.Errorf("sign notice %s: %w", id, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(standardwebhooks.HeaderWebhookID, id)
+	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	res, err := w.client.Do(req)
+	if err != nil {
+		var withURL *url.Error // the URL can have a token in it
+		if errors.As(err, &withURL) {
+			err = withURL.Err
+		}
+		return fmt.Errorf("webhook: %w", err)
+	}
+	defer res.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(res.Body, answerMaxBytes)) // only to explain the status
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return fmt.Errorf("webhook: the receiver answered %s: %q", res.Status, answer)
+	}
+	return nil
+}

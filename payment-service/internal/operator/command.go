@@ -1,0 +1,56 @@
+// Package operator is the command line on which parked messages are looked at and decided on. It works on the
+// payments database, whether the service runs or not; what it settles is sent by the next relay that runs.
+package operator
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/spf13/cobra"
+
+	"settlement/payment-service/internal/parking"
+)
+
+// Desk is what the commands work with.
+type Desk struct {
+	Lot   *parking.Lot
+	Close func()
+}
+
+// Command is "parked" with its subcommands. open is called by the one that runs.
+func Command(open func() (Desk, error)) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "parked",
+		Short: "look at parked messages, and replay or discard them",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	with := func(do func(cmd *cobra.Command, lot *parking.Lot, args []string) error) func(*cobra.Command, []string) error {
+		return func(cmd *cobra.Command, args []string) error {
+			desk, err := open()
+			if err != nil {
+				return err
+			}
+			defer desk.Close()
+			return do(cmd, desk.Lot, args)
+		}
+	}
+	cmd.AddCommand(newList(with), newShow(with), newReplay(with), newDiscard(with))
+	return cmd
+}
+
+// opened gives a command the lot and closes it afterwards.
+type opened = func(do func(cmd *cobra.Command, lot *parking.Lot, args []string) error) func(*cobra.Command, []string) error
+
+// whoFlag adds --who, which is the user of this machine unless it is set.
+func whoFlag(cmd *cobra.Command, who *string) {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name = fmt.Sprintf("%s@%s", name, host)
+	}
+	cmd.Flags().StringVar(who, "who", name, "who decides, for the audit row")
+}

@@ -1,0 +1,86 @@
+package operator
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"settlement/payment-service/internal/parking"
+)
+
+const (
+	listPage   = 100 // messages read at once
+	reasonWide = 80  // bytes of a reason in the list
+)
+
+func newList(with opened) *cobra.Command {
+	var state string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "list messages, newest first",
+		Args:  cobra.NoArgs,
+		RunE: with(func(cmd *cobra.Command, lot *parking.Lot, _ []string) error {
+			s := parking.State(state)
+			if s == "all" {
+				s = ""
+			} else if !slices.Contains(parking.States(), s) {
+				return fmt.Errorf("--state is %q, must be all or one of %v", state, parking.States())
+			}
+			return list(cmd, lot, s)
+		}),
+	}
+	cmd.Flags().StringVar(&state, "state", string(parking.Parked), "only messages in this state, or all")
+	return cmd
+}
+
+func list(cmd *cobra.Command, lot *parking.Lot, state parking.State) error {
+	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "ID\tSTATE\tORDER\tSEQ\tTRIES\tSINCE\tREASON")
+	n := 0
+	for cursor := ""; ; {
+		page, next, err := lot.List(cmd.Context(), state, cursor, listPage)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			printLine(out, r)
+		}
+		n += len(page)
+		if cursor = next; next == "" {
+			break
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	cmd.PrintErrf("%d messages\n", n)
+	return nil
+}
+
+func printLine(out io.Writer, r parking.Record) {
+	order, seq := "-", "-"
+	if r.OrderID != "" {
+		order, seq = r.OrderID, fmt.Sprint(r.Seq)
+	}
+	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
+		r.ID, r.State, order, seq, r.Attempts, r.CreatedAt.UTC().Format(time.DateTime), oneLine(r.Reason, reasonWide))
+}
+
+// oneLine makes text of a message fit a terminal's line and harmless there.
+func oneLine(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || (r >= 0x7f && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}
