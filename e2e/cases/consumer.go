@@ -51,6 +51,21 @@ var consumerCases = []Case{
 		run:   failsEveryTime,
 	},
 	{
+		Name: "killed-between-tries", From: fromConsumer,
+		Title: "payment-service dies between two tries of an instruction that fails every time: parked after three in all.",
+		run:   killedWhileParking(triesTx, 2),
+	},
+	{
+		Name: "killed-after-parking", From: fromConsumer,
+		Title: "payment-service dies after it parked an instruction and before it tells the broker.",
+		run:   killedWhileParking(parkTx, 1),
+	},
+	{
+		Name: "notices-refused", From: fromConsumer,
+		Title: "Nobody takes the notices about parked messages for a while, and payment-service dies: told once somebody does.",
+		run:   noticesRefused,
+	},
+	{
 		Name: "clock-off", From: fromConsumer,
 		Title: "The clock of payment-service is 10 minutes ahead.",
 		run:   clockOff,

@@ -113,7 +113,48 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 			Invariant: checker.Lost, What: "instructions were parked that nothing was wrong with", Row: fmt.Sprintf("%d rows in parked_messages", parked),
 		})
 	}
-	return append(violations, calls...), err
+	if err != nil {
+		return nil, err
+	}
+	notices, err := p.lookAtNotices(ctx)
+	return slices.Concat(violations, calls, notices), err
+}
+
+// lookAtNotices compares what is parked with what the receiver was told.
+func (p *Play) lookAtNotices(ctx context.Context) (violations []checker.Violation, err error) {
+	told := map[string]bool{}
+	for _, n := range p.Notices.Taken() {
+		told[n.Data.ID] = true
+	}
+	parked, err := p.parkedEver(ctx)
+	for _, id := range parked {
+		if !told[id] {
+			violations = append(violations, checker.Violation{
+				Invariant: checker.Lost, What: "a message was parked, and the receiver was not told", Row: "parked_messages.id=" + id,
+			})
+		}
+	}
+	for _, err := range p.Notices.Forged() {
+		violations = append(violations, checker.Violation{Invariant: checker.Lost, What: "the receiver was told something that was not signed", Row: err.Error()})
+	}
+	return violations, err
+}
+
+// parkedEver are the ids of the messages that an operator has, or had.
+func (p *Play) parkedEver(ctx context.Context) (ids []string, err error) {
+	rows, err := p.books.QueryContext(ctx, "SELECT id FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }
 
 // counts are what a case is measured by, before and after.

@@ -13,6 +13,8 @@ const (
 	acceptTx  = "INSERT INTO `outbox`"          // in order-service: an instruction is accepted
 	settleTx  = "INSERT INTO `payment_numbers`" // in payment-service: a batch of instructions is decided
 	entriesTx = "INSERT INTO `entries`"         // in payment-service: money is moved
+	triesTx   = "INSERT INTO delivery_attempts" // in payment-service: a failed try is counted
+	parkTx    = "INSERT INTO `parked_messages`" // in payment-service: a message is parked
 	applyTx   = "INSERT INTO `payments`"        // in order-service: a batch of outcomes is applied
 )
 

@@ -7,51 +7,107 @@ import (
 	"slices"
 
 	"settlement/e2e/client"
+	"settlement/e2e/faults"
+	"settlement/e2e/receiver"
 	"settlement/e2e/wait"
 	"settlement/shared/money"
 )
 
-// failsEveryTime has a trigger in the database refuse all that is about one wallet, as a bug would. Its instructions
-// are parked after three tries each while everybody else's go on; an operator replays every second one, once the
-// trigger is gone, and discards the others.
+// failsEveryTime has all instructions about one wallet fail. They are parked after three tries each while everybody
+// else's go on; an operator replays every second one, once the fault is gone, and discards the others.
 func failsEveryTime(ctx context.Context, p *Play) (fired int64, err error) {
-	a, err := p.api.CreateAccount(ctx, key(), "unlucky", money.CNY)
-	if err != nil {
-		return 0, err
-	}
-	if err := p.api.Deposit(ctx, key(), a.ID, cny(10_000)); err != nil {
-		return 0, err
-	}
-	drop := func() error {
-		_, err := p.books.ExecContext(context.WithoutCancel(ctx), "DROP TRIGGER IF EXISTS refuse")
-		return err
-	}
-	defer func() { err = errors.Join(err, drop()) }()
-	_, err = p.books.ExecContext(ctx, "CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW"+
-		" BEGIN IF NEW.account_id = '"+a.ID+"' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
-	if err != nil {
-		return 0, err
-	}
 	const unlucky = 10
-	var orders []string
-	for range unlucky {
-		order, err := p.api.CreateOrder(ctx, key(), "customer", a.ID, cny(100))
-		if err != nil {
-			return 0, err
-		}
-		if _, err := p.api.Settle(ctx, key(), order.ID); err != nil {
-			return 0, err
-		}
-		orders = append(orders, order.ID)
-	}
-	parked, err := p.parkedOf(ctx, orders)
+	parked, err := p.parkSome(ctx, unlucky)
 	if err != nil {
-		return 0, err
-	}
-	if err := drop(); err != nil {
 		return 0, err
 	}
 	return unlucky, p.operate(ctx, parked)
+}
+
+// killedWhileParking kills payment-service when the database has committed a transaction on the way to the parking of
+// an instruction, and payment-service does not know: what comes next goes on from there.
+func killedWhileParking(touching string, triesMax int) run {
+	return func(ctx context.Context, p *Play) (fired int64, err error) {
+		killed := newMoment(p.Payment.Service.Kill)
+		p.Payment.DB.Add(&faults.SQLRule{
+			Touching: touching, At: faults.AfterCommit, Skip: p.draw.IntN(triesMax), Limit: 1, Do: faults.Cut, Then: killed.then,
+		})
+		restarted := make(chan error, 1)
+		go func() {
+			err := killed.wait(ctx)
+			if err == nil {
+				err = p.restart(ctx, p.Payment)
+			}
+			restarted <- err
+		}()
+		parked, err := p.parkSome(ctx, 1)
+		if err = errors.Join(err, <-restarted); err != nil {
+			return 0, err
+		}
+		return 1, p.operate(ctx, parked)
+	}
+}
+
+// noticesRefused has the receiver of notices down while messages are parked, and payment-service die meanwhile.
+func noticesRefused(ctx context.Context, p *Play) (fired int64, err error) {
+	p.Notices.Down(true)
+	before := int64(p.Notices.Refused())
+	const unlucky = 3
+	parked, err := p.parkSome(ctx, unlucky)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := p.fires(ctx, refused{p.Notices}, before+unlucky); err != nil {
+		return 0, err
+	}
+	if err := p.Payment.Service.Kill(); err != nil {
+		return 0, err
+	}
+	if err := p.restart(ctx, p.Payment); err != nil {
+		return 0, err
+	}
+	// Whoever died may have left a notice as being told: it is told again when that claim has ended.
+	fired, err = p.fires(ctx, refused{p.Notices}, int64(p.Notices.Refused())+unlucky)
+	p.Notices.Down(false)
+	return fired - before, errors.Join(err, p.operate(ctx, parked))
+}
+
+// refused counts notices that the receiver did not take.
+type refused struct{ *receiver.Receiver }
+
+func (r refused) Fired() int64 { return int64(r.Refused()) }
+
+// parkSome has a trigger in the database refuse all that is about one wallet, as a bug would, until n instructions
+// about it are parked.
+func (p *Play) parkSome(ctx context.Context, n int) (parked []client.Parked, err error) {
+	a, err := p.api.CreateAccount(ctx, key(), "unlucky", money.CNY)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.api.Deposit(ctx, key(), a.ID, cny(10_000)); err != nil {
+		return nil, err
+	}
+	defer func() {
+		_, dropped := p.books.ExecContext(context.WithoutCancel(ctx), "DROP TRIGGER IF EXISTS refuse")
+		err = errors.Join(err, dropped)
+	}()
+	_, err = p.books.ExecContext(ctx, "CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW"+
+		" BEGIN IF NEW.account_id = '"+a.ID+"' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
+	if err != nil {
+		return nil, err
+	}
+	var orders []string
+	for range n {
+		order, err := p.api.CreateOrder(ctx, key(), "customer", a.ID, cny(100))
+		if err != nil {
+			return nil, err
+		}
+		if _, err := p.api.Settle(ctx, key(), order.ID); err != nil {
+			return nil, err
+		}
+		orders = append(orders, order.ID)
+	}
+	return p.parkedOf(ctx, orders)
 }
 
 // parkedOf waits until an instruction of each order is parked, and returns them.

@@ -12,6 +12,7 @@ import (
 
 	"settlement/e2e/checker"
 	"settlement/e2e/faults"
+	"settlement/e2e/receiver"
 	"settlement/e2e/stack"
 	"settlement/shared/rocketmq"
 )
@@ -21,6 +22,7 @@ import (
 type World struct {
 	*stack.Stack
 	Order, Payment *Side
+	Notices        *receiver.Receiver // that payment-service tells of parked messages
 
 	admin  *rocketmq.Admin
 	check  *checker.Checker
@@ -37,9 +39,12 @@ type Side struct {
 
 // openWorld starts a stack of its own. bin is a directory with the services' binaries; empty: they are built.
 func openWorld(ctx context.Context, bin string, log io.Writer) (*World, error) {
-	w := &World{}
+	notices, err := receiver.New()
+	if err != nil {
+		return nil, err
+	}
+	w := &World{Notices: notices}
 	sides := map[string]*Side{}
-	var err error
 	w.Stack, err = stack.Up(ctx, stack.Options{
 		On: stack.OnNative, Bin: bin, Log: log,
 		Env: func(a stack.Addresses) (map[string]map[string]string, error) { //nolint:contextcheck // a proxy lives until it is closed
@@ -49,12 +54,13 @@ func openWorld(ctx context.Context, bin string, log io.Writer) (*World, error) {
 				if err != nil {
 					return nil, err
 				}
-				sides[name], env[name] = side, side.env()
+				sides[name], env[name] = side, side.env(notices)
 			}
 			return env, nil
 		},
 	})
 	if err != nil {
+		notices.Close()
 		return nil, err
 	}
 	w.Order, w.Payment = sides[stack.OrderService], sides[stack.PaymentService]
@@ -77,6 +83,7 @@ func openWorld(ctx context.Context, bin string, log io.Writer) (*World, error) {
 // close ends the stack, whatever state it is in.
 func (w *World) close(ctx context.Context) error {
 	w.check.Close()
+	w.Notices.Close()
 	_, _ = w.orders.Close(), w.books.Close() // a case may have killed their server under them
 	return errors.Join(
 		w.admin.Close(), w.Close(context.WithoutCancel(ctx)), w.Order.close(), w.Payment.close(),
@@ -98,8 +105,11 @@ func newSide(a stack.Addresses) (*Side, error) {
 	return s, nil
 }
 
-func (s *Side) env() map[string]string {
-	return map[string]string{"NAMESRV_ADDR": s.MQ.NamesrvAddr(), "DB_ADDR": s.DB.Addr()}
+// env is how either service is told of its proxies; order-service has no use for a receiver of notices.
+func (s *Side) env(notices *receiver.Receiver) map[string]string {
+	return map[string]string{
+		"NAMESRV_ADDR": s.MQ.NamesrvAddr(), "DB_ADDR": s.DB.Addr(), "WEBHOOK_URL": notices.URL, "WEBHOOK_SECRET": notices.Secret,
+	}
 }
 
 func (s *Side) clear() {
@@ -115,7 +125,7 @@ func (w *World) another(ctx context.Context, name string, env map[string]string)
 	if err != nil {
 		return nil, err
 	}
-	all := s.env()
+	all := s.env(w.Notices)
 	maps.Copy(all, env)
 	if s.Service, err = w.StartService(ctx, name, all); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -132,6 +142,7 @@ func (s *Side) leave(ctx context.Context) error {
 func (w *World) heal(ctx context.Context) error {
 	w.Order.clear()
 	w.Payment.clear()
+	w.Notices.Down(false)
 	for _, name := range []string{stack.Database, stack.Namesrv, stack.Broker} {
 		server, err := w.Server(name)
 		if err != nil {

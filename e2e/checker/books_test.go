@@ -57,7 +57,7 @@ func (b *books) good() {
 // write is a history without a fault: a deposit of 1000, an order paid with 30, a new order.
 func (b *books) write() {
 	b.t.Helper()
-	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "idempotency_keys"} {
+	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "notifications", "idempotency_keys"} {
 		b.exec(b.payments, "DELETE FROM "+table)
 	}
 	for _, table := range []string{"orders", "payments", "outbox", "idempotency_keys"} {
@@ -153,15 +153,16 @@ func (b *books) refunded() {
 	b.exec(b.payments, "UPDATE accounts SET balance_minor = 1000 WHERE id = ?", payer)
 }
 
-// parked keeps a message; an empty number is one that was parked as it came.
+// parked keeps a message, of which somebody was told; an empty number is one that was parked as it came.
 func (b *books) parked(state, order, no string, seq int, payload string) {
 	b.t.Helper()
 	var noColumn, orderColumn, seqColumn any
 	if no != "" {
 		noColumn, orderColumn, seqColumn = no, order, seq
 	}
-	b.exec(b.payments, "INSERT INTO parked_messages VALUES (UUID(), ?, 'settlement', 0, ?, 'm', ?, ?, ?, ?, '', '{}', 'r', 1, '', NOW(), NOW())",
+	b.exec(b.payments, "INSERT INTO parked_messages VALUES (UUID(), ?, 'settlement', 0, ?, 'm', ?, ?, ?, ?, '', '{}', 'r', 3, '', NOW(), NOW())",
 		state, seq, noColumn, orderColumn, seqColumn, payload)
+	b.exec(b.payments, "INSERT INTO notifications SELECT UUID(), id, 'log', '', 1, NOW(), '', NOW(), NOW() FROM parked_messages WHERE queue_offset = ?", seq)
 }
 
 // dropConstraints takes away what keeps some faults out of the tables.

@@ -83,6 +83,7 @@ func (c *Checker) Check(ctx context.Context) ([]Violation, error) {
 		s.checkAcross(&f)
 		s.checkEnded(&f)
 		s.checkWaiting(&f)
+		s.checkParked(&f)
 		s.checkKeys(&f)
 	})
 	if err != nil {

@@ -44,6 +44,26 @@ func (s *state) checkWaiting(f *findings) {
 	}
 }
 
+// triesWanted is how often an instruction is tried before it is parked.
+const triesWanted = 3
+
+// checkParked looks for parked messages of which nobody was told, and for instructions that were parked too early.
+func (s *state) checkParked(f *findings) {
+	for _, p := range s.toOperator {
+		n := s.notices[p.ID]
+		switch {
+		case n.Told+n.Waiting == 0:
+			f.add(Lost, "a message is parked, and nobody is to be told", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID, "state", p.State)
+		case n.Waiting > 0:
+			f.add(Lost, "a message is parked, and somebody was not told", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID,
+				"state", p.State, "notifications.last_error", n.LastError)
+		}
+		if p.PaymentNo != "" && p.Attempts < triesWanted {
+			f.add(Lost, "an instruction was parked before it was tried three times", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID, "attempts", p.Attempts)
+		}
+	}
+}
+
 // stuckOrders is the smallest sequence of each order that an operator has, or has given up.
 func (s *state) stuckOrders() map[string]int64 {
 	stuck := map[string]int64{}

@@ -31,6 +31,21 @@ var lostFaults = []fault{
 	{"a replayed message is not settled", want{checker.Lost, "an instruction was marked as settled", foreign, second}, func(b *books) {
 		b.parked("replayed", foreign, second, 1, "")
 	}},
+	{"nobody is to be told of a parked message", want{checker.Lost, "a message is parked, and nobody is to be told", newOrder, second}, func(b *books) {
+		b.asked()
+		b.parked("parked", newOrder, second, 1, "")
+		b.exec(b.payments, "DELETE FROM notifications")
+	}},
+	{"somebody was not told of a parked message", want{checker.Lost, "a message is parked, and somebody was not told", newOrder, second}, func(b *books) {
+		b.asked()
+		b.parked("discarded", newOrder, second, 1, "")
+		b.exec(b.payments, "UPDATE notifications SET told_at = NULL")
+	}},
+	{"an instruction was parked too early", want{checker.Lost, "an instruction was parked before it was tried three times", newOrder, second}, func(b *books) {
+		b.asked()
+		b.parked("parked", newOrder, second, 1, "")
+		b.exec(b.payments, "UPDATE parked_messages SET attempts = 2")
+	}},
 	{"accepted for an order that is gone", want{checker.Lost, "accepted, and its order is gone", foreign, second}, func(b *books) {
 		b.accepted(foreign, second, 1, "settling")
 	}},

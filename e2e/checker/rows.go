@@ -50,6 +50,21 @@ type outboxRow struct {
 	ID, Topic, OrderID, PaymentNo, At string
 }
 
+// parkedRow is a row of parked_messages; the movement is empty when it was parked as it came.
+type parkedRow struct {
+	ID, State string
+	Attempts  int
+	Payload   []byte
+	movement
+}
+
+// notice is on how many channels people were told of a parked message, and have to be.
+type notice struct {
+	ParkedID      string
+	Told, Waiting int
+	LastError     string
+}
+
 // keyRow is a row of idempotency_keys: the answer under a key, or the refusal.
 type keyRow struct {
 	Key, Result, RefusalCode, RefusalDetail string

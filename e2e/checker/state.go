@@ -23,6 +23,8 @@ type state struct {
 	parked     map[string]movement  // with an operator or given up by one, by payment number
 	waiting    map[string]movement  // for their predecessor, by payment number
 	markedDone []movement           // released, or replayed by an operator
+	toOperator []parkedRow          // that an operator has, or had
+	notices    map[string]notice    // by the id of the parked message
 	outbox     []outboxRow          // of both
 
 	orderKeys, paymentKeys map[string]*keyRow  // by idempotency key
@@ -35,7 +37,7 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 	s := &state{
 		orders: map[string]*orderRow{}, applied: map[string]*movement{},
 		decided: map[string]*movement{}, progress: map[string]int64{}, accounts: map[string]walletRow{},
-		parked: map[string]movement{}, waiting: map[string]movement{},
+		parked: map[string]movement{}, waiting: map[string]movement{}, notices: map[string]notice{},
 		orderKeys: map[string]*keyRow{}, paymentKeys: map[string]*keyRow{}, accepted: map[string]*answer{}, deposits: map[string]entryRow{},
 	}
 	var ordersOutbox, paymentsOutbox []outboxRow
@@ -51,6 +53,7 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 			func() error { return s.readDecided(ctx, payments) },
 			func() error { return s.readMoney(ctx, payments) },
 			func() error { return s.readParked(ctx, payments) },
+			func() error { return s.readNotices(ctx, payments) },
 			func() error { return readOutbox(ctx, payments, &paymentsOutbox) },
 			func() error { return c.readKeys(ctx, payments, s.paymentKeys) })
 	})
@@ -148,16 +151,16 @@ const payloadReadMax = "16384"
 // readParked reads what waits. A message that was parked as it came has no payment number
 // in its row, but often one in its payload.
 func (s *state) readParked(ctx context.Context, tx *sql.Tx) error {
-	type parkedRow struct {
-		State   string
-		Payload []byte
-		movement
-	}
-	return read(ctx, tx, "SELECT state, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
+	return read(ctx, tx, "SELECT id, state, attempts, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
 		" CASE WHEN payment_no IS NULL AND LENGTH(payload) <= "+payloadReadMax+" THEN payload ELSE '' END"+
 		" FROM parked_messages",
-		func(p *parkedRow) []any { return []any{&p.State, &p.PaymentNo, &p.OrderID, &p.Seq, &p.Payload} },
+		func(p *parkedRow) []any {
+			return []any{&p.ID, &p.State, &p.Attempts, &p.PaymentNo, &p.OrderID, &p.Seq, &p.Payload}
+		},
 		func(p *parkedRow) {
+			if p.State != "waiting" && p.State != "released" {
+				s.toOperator = append(s.toOperator, *p)
+			}
 			m := p.movement
 			if m.PaymentNo == "" {
 				m = movementIn(p.Payload)
@@ -172,6 +175,13 @@ func (s *state) readParked(ctx context.Context, tx *sql.Tx) error {
 				s.markedDone = append(s.markedDone, m)
 			}
 		})
+}
+
+// readNotices reads what people were told of.
+func (s *state) readNotices(ctx context.Context, tx *sql.Tx) error {
+	return read(ctx, tx, "SELECT parked_id, COUNT(told_at), COUNT(*) - COUNT(told_at), MAX(last_error) FROM notifications GROUP BY parked_id",
+		func(n *notice) []any { return []any{&n.ParkedID, &n.Told, &n.Waiting, &n.LastError} },
+		func(n *notice) { s.notices[n.ParkedID] = *n })
 }
 
 // movementIn reads what it can of a message that could not be settled.

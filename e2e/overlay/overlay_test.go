@@ -25,13 +25,13 @@ func TestATextThatIsNotThereOnceIsRefused(t *testing.T) {
 func TestABuiltProgramHasTheChange(t *testing.T) {
 	out := t.TempDir()
 	err := overlay.Build(t.Context(), out, []overlay.Edit{{
-		File: "order-service/main.go", Find: "it takes none, or healthcheck", Replace: "changed by the overlay",
+		File: "order-service/main.go", Find: `"order-service"`, Replace: `"changed-by-the-overlay"`,
 	}}, "./order-service")
 	if err != nil {
 		t.Fatal(err)
 	}
 	said, _ := exec.CommandContext(t.Context(), filepath.Join(out, "order-service"), "nonsense").CombinedOutput() // it refuses
-	if !strings.Contains(string(said), "changed by the overlay") {
+	if !strings.Contains(string(said), "changed-by-the-overlay") {
 		t.Errorf("the program says %q, which is not changed", said)
 	}
 }

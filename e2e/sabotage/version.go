@@ -19,7 +19,7 @@ type version struct {
 }
 
 func versions() []version {
-	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions)
+	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions)
 }
 
 // Files that several versions change.
@@ -31,6 +31,9 @@ const (
 	write    = "payment-service/internal/store/settle_write.go"
 	balances = "payment-service/internal/store/balances.go"
 	ledger   = "payment-service/internal/payment/ledger.go"
+	attempt  = "payment-service/internal/parking/attempt.go"
+	park     = "payment-service/internal/parking/park.go"
+	teller   = "payment-service/internal/notify/teller.go"
 	listener = "payment-service/internal/listener/listener.go"
 	instruct = "order-service/internal/store/instruct.go"
 	apply    = "order-service/internal/store/apply_outcomes.go"

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"settlement/e2e/checker"
+	"settlement/e2e/overlay"
+)
+
+var parkingVersions = []version{
+	{
+		Name:  "parked-at-the-first-failure",
+		Why:   "An instruction is parked when it fails for the first time.",
+		Cases: []string{"fails-every-time"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{{File: attempt, Find: "const TriesMax = 3", Replace: "const TriesMax = 1"}},
+	},
+	{
+		Name:  "notice-after-the-commit",
+		Why:   "The notice is not written in the transaction that parks, but after it.",
+		Cases: []string{"killed-after-parking"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{
+			{
+				File: park, Find: "\treturn l.teller.Write(tx, r.CreatedAt, notify.Parked{",
+				Replace: "\tgo func() {\n\t\ttime.Sleep(time.Second)\n\t\t_ = l.pool.Run(context.Background(), func(tx dbtx.Tx) error { return l.teller.Write(tx, r.CreatedAt, notify.Parked{",
+			},
+			{
+				File: park, Find: "MessageID: rec.MessageID, Attempts: rec.Attempts, Reason: rec.Reason,\n\t})\n",
+				Replace: "MessageID: rec.MessageID, Attempts: rec.Attempts, Reason: rec.Reason,\n\t}) })\n\t}()\n\treturn nil\n",
+			},
+		},
+	},
+	{
+		Name:  "notice-told-once",
+		Why:   "A notice counts as told when it was sent, whether anybody took it or not.",
+		Cases: []string{"notices-refused"},
+		By:    []checker.Invariant{checker.Lost},
+		Edits: []overlay.Edit{{File: teller, Find: "\tif failure != nil {\n", Replace: "\tif failure != nil && ctx.Err() != nil {\n"}},
+	},
+}
