@@ -1,24 +1,26 @@
 #!/bin/bash
 # Creates the topics of the contract, in the image's directory of scripts. The queue counts are what
-# SETTLEMENT_QUEUES and OUTCOME_QUEUES of the services say.
+# SETTLEMENT_QUEUES, OUTCOME_QUEUES and POINTS_QUEUES of the services say.
 set -u
 
 broker=127.0.0.1:$BROKER_PORT
 
 create() {
-  local topic=$1 out
-  out=$(sh mqadmin updateTopic -n 127.0.0.1:9876 -b "$broker" -t "$topic" -r 8 -w 8 -a +message.type=FIFO 2>&1)
+  local topic=$1 queues=$2 out
+  out=$(sh mqadmin updateTopic -n 127.0.0.1:9876 -b "$broker" -t "$topic" -r "$queues" -w "$queues" -a +message.type=FIFO 2>&1)
   # mqadmin exits with 0 also when it has failed.
   if [[ $out != *"create topic to $broker success"* ]]; then
     printf 'topic %s was not created:\n%s\n' "$topic" "$(tail -n 12 <<<"$out")" >&2
     return 1
   fi
-  echo "topic $topic: 8 queues, FIFO"
+  echo "topic $topic: $queues queues, FIFO"
 }
 
 # Side by side: each is a Java that takes seconds to start.
-create settlement &
+create settlement 8 &
 settlement=$!
-create payment-outcome &
+create payment-outcome 8 &
 outcome=$!
-wait "$settlement" && wait "$outcome"
+create points 4 &
+points=$!
+wait "$settlement" && wait "$outcome" && wait "$points"

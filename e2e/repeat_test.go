@@ -14,23 +14,23 @@ import (
 	"settlement/shared/settlement"
 )
 
-// producer is a foreign program that publishes on the settlement topic.
-type producer struct {
+// publisher is a foreign program that publishes on the settlement topic.
+type publisher struct {
 	t  *testing.T
 	mq *rocketmq.Producer
 }
 
-func openProducer(t *testing.T) *producer {
+func openPublisher(t *testing.T) *publisher {
 	t.Helper()
 	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: running.NamesrvAddr, Group: "foreign", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = mq.Close() })
-	return &producer{t: t, mq: mq}
+	return &publisher{t: t, mq: mq}
 }
 
-func (p *producer) send(queue int, body string) {
+func (p *publisher) send(queue int, body string) {
 	p.t.Helper()
 	err := p.mq.SendBatch(p.t.Context(), settlement.TopicSettlement, queue, settlement.DefaultQueues,
 		[]rocketmq.Message{{Topic: settlement.TopicSettlement, Queue: queue, Key: "foreign", Body: []byte(body)}})
@@ -39,7 +39,7 @@ func (p *producer) send(queue int, body string) {
 	}
 }
 
-func (p *producer) instruct(in settlement.Instruction) {
+func (p *publisher) instruct(in settlement.Instruction) {
 	p.t.Helper()
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -82,7 +82,7 @@ func TestEveryMessageOneToFiveTimes(t *testing.T) {
 // foreign messages that claim a place of the order that is taken.
 func TestOldMessagesChangeNothing(t *testing.T) {
 	s := openShop(t)
-	raw := openProducer(t)
+	raw := openPublisher(t)
 	wallet := s.wallet(10_000)
 	order := s.order(wallet, 1000)
 	settled := s.settle(order)
@@ -113,7 +113,7 @@ func TestOldMessagesChangeNothing(t *testing.T) {
 
 func TestAnInstructionAheadOfItsPredecessorWaits(t *testing.T) {
 	s := openShop(t)
-	raw := openProducer(t)
+	raw := openPublisher(t)
 	wallet := s.wallet(10_000)
 	order := key() // of somebody else's shop
 	settle := instruction(settlement.Settle, client.Accepted{OrderID: order, PaymentNo: key(), Seq: 1}, wallet, 1000)

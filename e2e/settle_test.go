@@ -116,7 +116,7 @@ func TestAPoisonMessageIsParkedAndTheRestGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := openProducer(t)
+	raw := openPublisher(t)
 	poison := []string{"not JSON", `{"version":99}`, `{"version":1,"type":"settle"}`}
 	for queue := range 8 {
 		for _, body := range poison {

@@ -56,7 +56,9 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{settlement.TopicSettlement: cfg.SettlementQueues}, log)
+	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{
+		settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues,
+	}, log)
 	defer lifecycle.Background(ctx, relay.Run)()
 	orders := store.New(pool, relay.Wake, time.Now)
 
@@ -79,7 +81,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		Checks: map[string]web.Check{
 			"database": pool.Ping,
 			"broker": func(ctx context.Context) error {
-				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome)
+				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints)
 			},
 			"consumer": starting.Started,
 		},

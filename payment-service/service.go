@@ -67,34 +67,57 @@ func run(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 	defer lifecycle.Background(ctx, teller.Run)()
 	lot := parking.NewLot(pool, books.Operator(), teller, time.Now)
 
-	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
-		Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Topic: settlement.TopicSettlement, BatchMax: cfg.ConsumeBatchMax, Logger: log,
-	}, listener.New(books, lot, listener.NewMetrics(registry), log).Handle)
+	settling, err := startConsumer(ctx, cfg, log, settlement.TopicSettlement, settlement.GroupPayment,
+		listener.New(books, lot, listener.NewMetrics(registry), log).Handle)
 	if err != nil {
 		return err
 	}
-	starting := lifecycle.StartLater(ctx, log, "consumer", consumer.Start)
-	defer func() {
-		starting.GiveUp()
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
-		defer cancel()
-		err = errors.Join(err, consumer.Stop(stopping))
-	}()
+	defer func() { err = errors.Join(err, settling.stop()) }()
+	counting, err := startConsumer(ctx, cfg, log, settlement.TopicPoints, settlement.GroupPoints,
+		listener.NewPoints(books, lot, registry, log).Handle)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, counting.stop()) }()
 
 	reader := backlog.NewReader(admin,
 		backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment},
-		backlog.Subscription{Topic: settlement.TopicOutcome, Group: settlement.GroupOrder})
+		backlog.Subscription{Topic: settlement.TopicOutcome, Group: settlement.GroupOrder},
+		backlog.Subscription{Topic: settlement.TopicPoints, Group: settlement.GroupPoints})
 
 	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(books, lot, reader, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
 			"database": pool.Ping,
 			"broker": func(ctx context.Context) error {
-				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome)
+				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints)
 			},
-			"consumer": starting.Started,
+			"consumer":        settling.started,
+			"points_consumer": counting.started,
 		},
 	}), log)
+}
+
+// consumption is a consumer that is started as soon as the broker lets it.
+type consumption struct {
+	started web.Check
+	stop    func() error // bounded by SHUTDOWN_TIMEOUT and 10 s more
+}
+
+func startConsumer(ctx context.Context, cfg settings, log *slog.Logger, topic, group string, handle rocketmq.Handler) (consumption, error) {
+	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
+		Namesrv: cfg.Namesrv, Group: group, Topic: topic, BatchMax: cfg.ConsumeBatchMax, Logger: log,
+	}, handle)
+	if err != nil {
+		return consumption{}, err
+	}
+	starting := lifecycle.StartLater(ctx, log, "consumer of "+topic, consumer.Start)
+	return consumption{started: starting.Started, stop: func() error {
+		starting.GiveUp()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
+		defer cancel()
+		return consumer.Stop(stopping)
+	}}, nil
 }
 
 func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {

@@ -78,8 +78,13 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 		}
 		return err
 	}
-	wallet := p.wallets[draw.IntN(len(p.wallets))]
-	order, err := api.CreateOrder(ctx, key(), "customer", wallet, cny(1+draw.Int64N(5000)))
+	who := draw.IntN(len(p.wallets))
+	if choice == 9 {
+		if err := api.Misconduct(ctx, key(), p.members[who]); err != nil {
+			return fmt.Errorf("report misconduct: %w", err)
+		}
+	}
+	order, err := api.CreateOrder(ctx, key(), p.members[who], p.wallets[who], cny(1+draw.Int64N(5000)))
 	if err != nil {
 		return fmt.Errorf("place an order: %w", err)
 	}

@@ -36,6 +36,7 @@ type Play struct {
 	history *checker.History
 	api     *client.Client
 	wallets []string // all but the last are rich
+	members []string // whose they are, by customer id
 
 	customers int           // who buy at the same time
 	pace      time.Duration // of each of them, on average
@@ -73,6 +74,11 @@ func newPlay(ctx context.Context, w *World, part string, seed uint64, note func(
 			return nil, fmt.Errorf("open a wallet: %w", err)
 		}
 		p.wallets = append(p.wallets, a.ID)
+		who, err := p.api.Register(ctx, key(), fmt.Sprint("customer ", i))
+		if err != nil {
+			return nil, fmt.Errorf("register a customer: %w", err)
+		}
+		p.members = append(p.members, who.ID)
 		if i == rich { // whose orders are declined
 			break
 		}

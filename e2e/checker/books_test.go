@@ -57,10 +57,10 @@ func (b *books) good() {
 // write is a history without a fault: a deposit of 1000, an order paid with 30, a new order.
 func (b *books) write() {
 	b.t.Helper()
-	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "notifications", "idempotency_keys"} {
+	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "notifications", "points_balances", "points_history", "points_waiting", "idempotency_keys"} {
 		b.exec(b.payments, "DELETE FROM "+table)
 	}
-	for _, table := range []string{"orders", "payments", "outbox", "idempotency_keys"} {
+	for _, table := range []string{"orders", "payments", "customers", "outbox", "idempotency_keys"} {
 		b.exec(b.orders, "DELETE FROM "+table)
 	}
 	b.exec(b.payments, "INSERT INTO accounts VALUES (?, 'o', 'CNY', 970, NOW()), (?, 'o', 'CNY', 0, NOW())", payer, bystander)

@@ -53,7 +53,9 @@ func byKey(calls []Call) [][]Call {
 }
 
 // atOrders says which of the services was called.
-func (c Call) atOrders() bool { return strings.HasPrefix(c.Path, "/v1/orders") }
+func (c Call) atOrders() bool {
+	return strings.HasPrefix(c.Path, "/v1/orders") || strings.HasPrefix(c.Path, "/v1/customers")
+}
 
 // orderID is the order that the path names, or else the answer.
 func (c Call) orderID() string {
@@ -61,7 +63,7 @@ func (c Call) orderID() string {
 		id, _, _ = strings.Cut(id, "/")
 		return id
 	}
-	if told, ok := c.told(); ok && told.Outcome == OK && c.atOrders() {
+	if told, ok := c.told(); ok && told.Outcome == OK && c.Path == "/v1/orders" {
 		return readAnswer(told.Answer).ID
 	}
 	return ""
@@ -177,6 +179,14 @@ func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
 	case c.Path == "/v1/orders":
 		if o, ok := s.orders[a.ID]; !ok || o.Terms != (terms{a.AccountID, a.Amount.Minor, a.Amount.Currency}) {
 			f.add(Lost, "a client was told of an order that is not there", a.ID, "", c.rows()...)
+		}
+	case c.Path == "/v1/customers":
+		if _, ok := s.customers[a.ID]; !ok {
+			f.add(Lost, "a client was told of a customer that is not there", "", "", c.rows()...)
+		}
+	case strings.HasSuffix(c.Path, "/misconduct"):
+		if who, ok := s.customers[a.CustomerID]; !ok || who.Seq < a.Seq {
+			f.add(Lost, "a client was told of a change of points that its customer does not know", "", "", append(c.rows(), "customers.points_seq", who.Seq)...)
 		}
 	case c.Path == "/v1/accounts":
 		if _, ok := s.accounts[a.ID]; !ok {

@@ -84,6 +84,7 @@ func (c *Checker) Check(ctx context.Context) ([]Violation, error) {
 		s.checkEnded(&f)
 		s.checkWaiting(&f)
 		s.checkParked(&f)
+		s.checkPoints(&f)
 		s.checkKeys(&f)
 	})
 	if err != nil {

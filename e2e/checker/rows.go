@@ -5,6 +5,19 @@ type orderRow struct {
 	ID, Status, PaymentNo, Reason string
 	Seq                           int64
 	Terms                         terms
+	CustomerID                    string
+}
+
+// customerRow is a row of customers, or of points_balances, where the seq is the last that took effect.
+type customerRow struct {
+	ID          string
+	Seq, Points int64
+}
+
+// pointsRow is a row of points_history; one of points_waiting has its place only.
+type pointsRow struct {
+	CustomerID, PointsNo, Type, Reason string
+	Seq, Change, Points                int64
 }
 
 // underWay says that the order waits for the outcome of its latest instruction.
@@ -84,7 +97,7 @@ type answer struct {
 	}
 }
 
-func (a *answer) isOrder() bool    { return a.CustomerID != "" }
+func (a *answer) isOrder() bool    { return a.CustomerID != "" && a.ID != "" }
 func (a *answer) isAccepted() bool { return a.PaymentNo != "" && a.CustomerID == "" && a.State == "" }
 func (a *answer) isDeposit() bool  { return a.DepositNo != "" }
 func (a *answer) isWallet() bool   { return a.Owner != "" }

@@ -27,6 +27,11 @@ type state struct {
 	notices    map[string]notice    // by the id of the parked message
 	outbox     []outboxRow          // of both
 
+	customers     map[string]customerRow  // by id
+	balances      map[string]customerRow  // their points, by customer
+	history       map[string][]*pointsRow // of their points, by customer, in sequence
+	pointsWaiting []*pointsRow
+
 	orderKeys, paymentKeys map[string]*keyRow  // by idempotency key
 	accepted               map[string]*answer  // answers of order-service that accept an instruction, by payment number
 	deposits               map[string]entryRow // what each deposit put into which wallet, by deposit number
@@ -38,6 +43,7 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		orders: map[string]*orderRow{}, applied: map[string]*movement{},
 		decided: map[string]*movement{}, progress: map[string]int64{}, accounts: map[string]walletRow{},
 		parked: map[string]movement{}, waiting: map[string]movement{}, notices: map[string]notice{},
+		customers: map[string]customerRow{}, balances: map[string]customerRow{}, history: map[string][]*pointsRow{},
 		orderKeys: map[string]*keyRow{}, paymentKeys: map[string]*keyRow{}, accepted: map[string]*answer{}, deposits: map[string]entryRow{},
 	}
 	var ordersOutbox, paymentsOutbox []outboxRow
@@ -45,6 +51,7 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 	group.Go(func() error {
 		return inTurn(
 			func() error { return s.readOrders(ctx, orders) },
+			func() error { return s.readCustomers(ctx, orders) },
 			func() error { return readOutbox(ctx, orders, &ordersOutbox) },
 			func() error { return c.readKeys(ctx, orders, s.orderKeys) })
 	})
@@ -54,6 +61,7 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 			func() error { return s.readMoney(ctx, payments) },
 			func() error { return s.readParked(ctx, payments) },
 			func() error { return s.readNotices(ctx, payments) },
+			func() error { return s.readPoints(ctx, payments) },
 			func() error { return readOutbox(ctx, payments, &paymentsOutbox) },
 			func() error { return c.readKeys(ctx, payments, s.paymentKeys) })
 	})
@@ -80,9 +88,9 @@ func inTurn(steps ...func() error) error {
 }
 
 func (s *state) readOrders(ctx context.Context, tx *sql.Tx) error {
-	err := read(ctx, tx, "SELECT id, status, COALESCE(payment_no, ''), reason, seq, account_id, amount_minor, currency FROM orders",
+	err := read(ctx, tx, "SELECT id, status, COALESCE(payment_no, ''), reason, seq, account_id, amount_minor, currency, customer_id FROM orders",
 		func(o *orderRow) []any {
-			return []any{&o.ID, &o.Status, &o.PaymentNo, &o.Reason, &o.Seq, &o.Terms.AccountID, &o.Terms.Minor, &o.Terms.Currency}
+			return []any{&o.ID, &o.Status, &o.PaymentNo, &o.Reason, &o.Seq, &o.Terms.AccountID, &o.Terms.Minor, &o.Terms.Currency, &o.CustomerID}
 		},
 		func(o *orderRow) { s.orders[o.ID] = o })
 	if err != nil {

@@ -72,6 +72,38 @@ func (c *Client) Order(ctx context.Context, id string) (o Order, err error) {
 	return o, err
 }
 
+// Customer collects points.
+type Customer struct {
+	ID        string `json:"id"`
+	PointsSeq int64  `json:"points_seq"`
+}
+
+// Points are what a customer has, and how that came, newest change first.
+type Points struct {
+	Points  int64 `json:"points"`
+	Seq     int64 `json:"seq"`
+	History []struct {
+		Points int64 `json:"points"`
+	} `json:"history"`
+}
+
+// Register makes a customer.
+func (c *Client) Register(ctx context.Context, key, name string) (who Customer, err error) {
+	err = c.post(ctx, c.orderURL+"/v1/customers", key, map[string]any{"name": name}, &who)
+	return who, err
+}
+
+// Misconduct has points taken from a customer.
+func (c *Client) Misconduct(ctx context.Context, key, customerID string) error {
+	return c.post(ctx, c.orderURL+"/v1/customers/"+customerID+"/misconduct", key, struct{}{}, &struct{}{})
+}
+
+// Points reads what a customer has.
+func (c *Client) Points(ctx context.Context, customerID string) (p Points, err error) {
+	err = c.get(ctx, c.paymentURL+"/v1/points/"+customerID, &p)
+	return p, err
+}
+
 // Settle has an order settled.
 func (c *Client) Settle(ctx context.Context, key, orderID string) (a Accepted, err error) {
 	err = c.post(ctx, c.orderURL+"/v1/orders/"+orderID+"/settle", key, struct{}{}, &a)

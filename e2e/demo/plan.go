@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -29,6 +30,7 @@ const (
 
 	orders  = (richCustomers + 1) * ordersEach
 	refunds = 10
+	parked  = 1 // a further refund, that fails until an operator has seen to it
 
 	workers     = 8
 	repeatsMax  = 3
@@ -44,8 +46,11 @@ type plan struct {
 	check    *checker.Checker
 	wallets  []string // the poor customer's is the last
 	orders   []client.Order
-	accepted int // instructions that got 202
-	refused  int // second clicks that got 409
+	accepted int     // instructions that got 202
+	refused  int     // second clicks that got 409
+	books    *sql.DB // payments database
+	broken   brokenWallet
+	points   []int64 // that a customer has had
 	repeater *traffic.Repeater
 }
 
@@ -58,11 +63,16 @@ func newPlan(s *stack.Stack) (*plan, error) {
 	if err != nil {
 		return nil, errors.Join(err, admin.Close())
 	}
-	return &plan{stack: s, api: client.New(s.OrderURL, s.PaymentURL, nil), admin: admin, check: check}, nil
+	books, err := sql.Open("mysql", s.PaymentDSN)
+	if err != nil {
+		return nil, errors.Join(err, admin.Close())
+	}
+	return &plan{stack: s, api: client.New(s.OrderURL, s.PaymentURL, nil), admin: admin, check: check, books: books}, nil
 }
 
 func (p *plan) close() error {
 	p.check.Close()
+	_ = p.books.Close()
 	return p.admin.Close()
 }
 
@@ -77,7 +87,7 @@ func (p *plan) play(ctx context.Context) (err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		p.openWallets, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome, p.awaitOutcomes, p.repeatOldest, p.awaitQuiet,
+		p.openWallets, p.collectPoints, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome, p.awaitOutcomes, p.parkOne, p.replayIt, p.repeatOldest, p.awaitQuiet,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -62,28 +61,29 @@ func (p *plan) count(ctx context.Context) ([]line, error) {
 		}
 		held += a.Balance.Minor
 	}
-	const paid = richCustomers*ordersEach + poorPaid
+	replayed, err := p.replayed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const paid = richCustomers*ordersEach + poorPaid + collected
 	const deposited = richCustomers*richDeposit + poorDeposit
 	return []line{
-		{what: "instructions accepted by order-service", got: int64(p.accepted), want: orders + refunds},
+		{what: "instructions accepted by order-service", got: int64(p.accepted), want: orders + refunds + parked + collected},
 		{what: "messages stored on topic settlement, repeats included", got: delivered.Stored, anyAbove0: true},
 		{what: "  of them repeats, absorbed without effect", got: delivered.Stored - decided, anyAbove0: true},
-		{what: "instructions decided by payment-service", got: decided, want: orders + refunds},
+		{what: "instructions decided by payment-service", got: decided, want: orders + refunds + parked + collected},
 		{what: "  settled", got: outcomes["paid"], want: paid},
-		{what: "  declined", got: outcomes["declined"], want: orders - paid},
-		{what: "  refunded", got: outcomes["refunded"], want: refunds},
-		{what: "books: wallets hold, in fen", got: held, want: deposited - (paid-refunds)*orderMinor},
+		{what: "  declined", got: outcomes["declined"], want: orders + collected - paid},
+		{what: "  refunded", got: outcomes["refunded"], want: refunds + parked},
+		{what: "parked, somebody told, replayed by an operator", got: replayed, want: parked},
+		{what: "points of one who registers, pays and misbehaves: set 10, + 2, - 3", got: p.lastPoints(), want: 9},
+		{what: "books: wallets hold, in fen", got: held, want: deposited - (paid-refunds-parked)*orderMinor},
 	}, nil
 }
 
 // outcomes counts the decided payment numbers.
 func (p *plan) outcomes(ctx context.Context) (map[string]int64, error) {
-	db, err := sql.Open("mysql", p.stack.PaymentDSN)
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	rows, err := db.QueryContext(ctx, "SELECT outcome, COUNT(*) FROM payment_numbers GROUP BY outcome")
+	rows, err := p.books.QueryContext(ctx, "SELECT outcome, COUNT(*) FROM payment_numbers GROUP BY outcome")
 	if err != nil {
 		return nil, err
 	}

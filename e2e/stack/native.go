@@ -187,6 +187,7 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 		"NAMESRV_ADDR="+n.RocketMQ.namesrvAddr(),
 		"SETTLEMENT_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 		"OUTCOME_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
+		"POINTS_QUEUES="+strconv.Itoa(settlement.PointsQueues),
 	)
 	for k, v := range n.env[binary] {
 		env = append(env, k+"="+v)

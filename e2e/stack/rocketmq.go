@@ -153,7 +153,10 @@ func (r rocketmq) createTopics(ctx context.Context) error {
 		if err := a.CreateTopic(ctx, settlement.TopicSettlement, settlement.DefaultQueues); err != nil {
 			return err
 		}
-		return a.CreateTopic(ctx, settlement.TopicOutcome, settlement.DefaultQueues)
+		if err := a.CreateTopic(ctx, settlement.TopicOutcome, settlement.DefaultQueues); err != nil {
+			return err
+		}
+		return a.CreateTopic(ctx, settlement.TopicPoints, settlement.PointsQueues)
 	})
 }
 

@@ -88,13 +88,21 @@ func (r *Repeater) Publish(ctx context.Context, d rocketmq.Delivery, copies int)
 	for i := range batch {
 		batch[i] = m
 	}
-	if err := r.producer.SendBatch(ctx, d.Topic, d.Queue, settlement.DefaultQueues, batch); err != nil {
+	if err := r.producer.SendBatch(ctx, d.Topic, d.Queue, queuesOf(d.Topic), batch); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.published += int64(copies)
 	return nil
+}
+
+// queuesOf is how many queues the stack gives a topic.
+func queuesOf(topic string) int {
+	if topic == settlement.TopicPoints {
+		return settlement.PointsQueues
+	}
+	return settlement.DefaultQueues
 }
 
 func (r *Repeater) handle(ctx context.Context, batch []rocketmq.Delivery) error {

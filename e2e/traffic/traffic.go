@@ -28,10 +28,11 @@ func Read(ctx context.Context, admin *rocketmq.Admin, topic, group string) (c Co
 	return c, nil
 }
 
-// Quiet returns nil when both services have acknowledged every message.
+// Quiet returns nil when the services have acknowledged every message.
 func Quiet(ctx context.Context, admin *rocketmq.Admin) error {
 	for topic, group := range map[string]string{
 		settlement.TopicSettlement: settlement.GroupPayment, settlement.TopicOutcome: settlement.GroupOrder,
+		settlement.TopicPoints: settlement.GroupPoints,
 	} {
 		count, err := Read(ctx, admin, topic, group)
 		if err != nil {

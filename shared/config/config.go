@@ -29,6 +29,7 @@ type Config struct {
 	Namesrv          string        `env:"NAMESRV_ADDR" envDefault:"127.0.0.1:9876"` // ip:port[;ip:port] or http://name:port
 	SettlementQueues int           `env:"SETTLEMENT_QUEUES" envDefault:"8"`         // of topic settlement
 	OutcomeQueues    int           `env:"OUTCOME_QUEUES" envDefault:"8"`            // of topic payment-outcome
+	PointsQueues     int           `env:"POINTS_QUEUES" envDefault:"4"`             // of topic points
 	ConsumeBatchMax  int           `env:"CONSUME_BATCH_MAX" envDefault:"32"`        // messages in one transaction
 	LogLevel         slog.Level    `env:"LOG_LEVEL" envDefault:"info"`              // debug, info, warn, error
 	ShutdownTimeout  time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`        // for requests and batches under way
@@ -100,6 +101,7 @@ func (c Config) validate() error {
 	}{
 		{"SETTLEMENT_QUEUES", c.SettlementQueues, queuesMax},
 		{"OUTCOME_QUEUES", c.OutcomeQueues, queuesMax},
+		{"POINTS_QUEUES", c.PointsQueues, queuesMax},
 		{"CONSUME_BATCH_MAX", c.ConsumeBatchMax, consumeBatchMax},
 	} {
 		if n.value < 1 || n.value > n.max {

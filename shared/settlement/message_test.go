@@ -86,6 +86,9 @@ func TestPoison(t *testing.T) {
 		if _, err := settlement.ParseOutcome([]byte(body)); !errors.Is(err, settlement.ErrPoison) {
 			t.Errorf("outcome body %q: error %v, want ErrPoison", body, err)
 		}
+		if _, err := settlement.ParsePointsChange([]byte(body)); !errors.Is(err, settlement.ErrPoison) {
+			t.Errorf("points body %q: error %v, want ErrPoison", body, err)
+		}
 	}
 }
 
@@ -99,5 +102,38 @@ func TestTraceparent(t *testing.T) {
 		if fresh == bad || settlement.TraceparentOr(fresh) != fresh {
 			t.Errorf("%q became %q, want a new valid one", bad, fresh)
 		}
+	}
+}
+
+func TestPoisonPoints(t *testing.T) {
+	for name, change := range map[string]func(*settlement.PointsChange){
+		"unknown version": func(c *settlement.PointsChange) { c.Version = 2 },
+		"unknown type":    func(c *settlement.PointsChange) { c.Type = "double" },
+		"points number":   func(c *settlement.PointsChange) { c.PointsNo = "42" },
+		"customer":        func(c *settlement.PointsChange) { c.CustomerID = strings.ToUpper(idB) },
+		"seq 0":           func(c *settlement.PointsChange) { c.Seq = 0 },
+		"too many":        func(c *settlement.PointsChange) { c.Points = settlement.PointsMax + 1 },
+		"too few":         func(c *settlement.PointsChange) { c.Points = -settlement.PointsMax - 1 },
+		"long reason":     func(c *settlement.PointsChange) { c.Reason = strings.Repeat("x", settlement.ReasonMaxLength+1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := settlement.PointsChange{
+				Version: 1, Type: settlement.PointsAdd, PointsNo: idA, CustomerID: idB, Seq: 3, Points: -3, Reason: "misconduct", OccurredAt: time.Now(),
+			}
+			body, err := json.Marshal(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := settlement.ParsePointsChange(body); err != nil {
+				t.Fatalf("before the change: %v", err)
+			}
+			change(&c)
+			if body, err = json.Marshal(c); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := settlement.ParsePointsChange(body); !errors.Is(err, settlement.ErrPoison) {
+				t.Errorf("error %v, want ErrPoison", err)
+			}
+		})
 	}
 }

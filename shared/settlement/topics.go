@@ -2,14 +2,20 @@
 // topics. Changes are additive only; a reader ignores fields that it does not know.
 package settlement
 
-// Topics and consumer groups. The stack creates the topics; the broker must not.
+// Topics and consumer groups. The stack creates the topics; the broker must not. A group reads one topic: its members
+// must all have the same subscription.
 const (
 	TopicSettlement = "settlement"
 	TopicOutcome    = "payment-outcome"
+	TopicPoints     = "points"
 
 	GroupPayment = "payment-service"
 	GroupOrder   = "order-service"
+	GroupPoints  = "payment-service-points"
 )
 
-// DefaultQueues is the queue count of both topics.
-const DefaultQueues = 8
+// DefaultQueues is the queue count of settlement and payment-outcome, PointsQueues that of points.
+const (
+	DefaultQueues = 8
+	PointsQueues  = 4
+)

@@ -81,6 +81,7 @@ func (e ProblemType) Valid() bool {
 const (
 	ProblemCodeBodyIncomplete         ProblemCode = "body_incomplete"
 	ProblemCodeBodyTooLarge           ProblemCode = "body_too_large"
+	ProblemCodeCustomerNotFound       ProblemCode = "customer_not_found"
 	ProblemCodeIdempotencyKeyInFlight ProblemCode = "idempotency_key_in_flight"
 	ProblemCodeIdempotencyKeyInvalid  ProblemCode = "idempotency_key_invalid"
 	ProblemCodeIdempotencyKeyMissing  ProblemCode = "idempotency_key_missing"
@@ -99,6 +100,7 @@ const (
 	ProblemCodeOrderNotRefundable     ProblemCode = "order_not_refundable"
 	ProblemCodeOrderNotSettleable     ProblemCode = "order_not_settleable"
 	ProblemCodeOutcomeUnknown         ProblemCode = "outcome_unknown"
+	ProblemCodePointsSequenceFull     ProblemCode = "points_sequence_full"
 	ProblemCodeUnavailable            ProblemCode = "unavailable"
 	ProblemCodeUnknownField           ProblemCode = "unknown_field"
 	ProblemCodeUnsupportedCurrency    ProblemCode = "unsupported_currency"
@@ -111,6 +113,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeBodyIncomplete:
 		return true
 	case ProblemCodeBodyTooLarge:
+		return true
+	case ProblemCodeCustomerNotFound:
 		return true
 	case ProblemCodeIdempotencyKeyInFlight:
 		return true
@@ -147,6 +151,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeOrderNotSettleable:
 		return true
 	case ProblemCodeOutcomeUnknown:
+		return true
+	case ProblemCodePointsSequenceFull:
 		return true
 	case ProblemCodeUnavailable:
 		return true
@@ -229,6 +235,18 @@ type CreateOrderRequest struct {
 // Currency ISO 4217.
 type Currency = money.Currency
 
+// Customer defines model for Customer.
+type Customer struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID A UUID in lower case.
+	ID   ID     `json:"id"`
+	Name string `json:"name"`
+
+	// PointsSeq Sequence of the latest change of points; payment-service has applied it when its seq is the same.
+	PointsSeq int64 `json:"points_seq"`
+}
+
 // CustomerID Whose order it is, in the caller's own numbering.
 type CustomerID = string
 
@@ -292,6 +310,16 @@ type OrderPage struct {
 // OrderStatus defines model for OrderStatus.
 type OrderStatus string
 
+// PointsAccepted defines model for PointsAccepted.
+type PointsAccepted struct {
+	// CustomerID A UUID in lower case.
+	CustomerID ID `json:"customer_id"`
+
+	// PointsNo A UUID in lower case.
+	PointsNo ID    `json:"points_no"`
+	Seq      int64 `json:"seq"`
+}
+
 // Problem RFC 9457.
 type Problem struct {
 	// Code Stable; new ones may be added.
@@ -328,8 +356,17 @@ type ReadinessChecks string
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
+// RegisterCustomerRequest defines model for RegisterCustomerRequest.
+type RegisterCustomerRequest struct {
+	// Name Free text without control characters.
+	Name string `json:"name"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// CustomerKey A UUID in lower case.
+type CustomerKey = ID
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -352,6 +389,9 @@ type BadInstruction = Problem
 // BadQuery RFC 9457.
 type BadQuery = Problem
 
+// CustomerNotFound RFC 9457.
+type CustomerNotFound = Problem
+
 // InFlight RFC 9457.
 type InFlight = Problem
 
@@ -364,6 +404,9 @@ type KeyReused = Problem
 // OrderNotFound RFC 9457.
 type OrderNotFound = Problem
 
+// PointsFull RFC 9457.
+type PointsFull = Problem
+
 // TooLarge RFC 9457.
 type TooLarge = Problem
 
@@ -375,6 +418,21 @@ type UnsupportedMediaType = Problem
 
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
+
+// RegisterCustomerParams defines parameters for RegisterCustomer.
+type RegisterCustomerParams struct {
+	// IdempotencyKey 1 to 255 printable ASCII characters without spaces; a UUID is a good one.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReportMisconductJSONBody defines parameters for ReportMisconduct.
+type ReportMisconductJSONBody = map[string]interface{}
+
+// ReportMisconductParams defines parameters for ReportMisconduct.
+type ReportMisconductParams struct {
+	// IdempotencyKey 1 to 255 printable ASCII characters without spaces; a UUID is a good one.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
 
 // ListOrdersParams defines parameters for ListOrders.
 type ListOrdersParams struct {
@@ -415,6 +473,12 @@ type SettleOrderParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// RegisterCustomerJSONRequestBody defines body for RegisterCustomer for application/json ContentType.
+type RegisterCustomerJSONRequestBody = RegisterCustomerRequest
+
+// ReportMisconductJSONRequestBody defines body for ReportMisconduct for application/json ContentType.
+type ReportMisconductJSONRequestBody = ReportMisconductJSONBody
+
 // CreateOrderJSONRequestBody defines body for CreateOrder for application/json ContentType.
 type CreateOrderJSONRequestBody = CreateOrderRequest
 
@@ -435,6 +499,15 @@ type ServerInterface interface {
 	// GetReadyz The database and the broker answer
 	// (GET /readyz)
 	GetReadyz(c *gin.Context)
+	// RegisterCustomer Register a customer, who collects points from then on
+	// (POST /v1/customers)
+	RegisterCustomer(c *gin.Context, params RegisterCustomerParams)
+	// GetCustomer One customer
+	// (GET /v1/customers/{id})
+	GetCustomer(c *gin.Context, id CustomerKey)
+	// ReportMisconduct Take points for misconduct
+	// (POST /v1/customers/{id}/misconduct)
+	ReportMisconduct(c *gin.Context, id CustomerKey, params ReportMisconductParams)
 	// ListOrders List orders, newest first
 	// (GET /v1/orders)
 	ListOrders(c *gin.Context, params ListOrdersParams)
@@ -498,6 +571,126 @@ func (siw *ServerInterfaceWrapper) GetReadyz(c *gin.Context) {
 	}
 
 	siw.Handler.GetReadyz(c)
+}
+
+// RegisterCustomer operation middleware
+func (siw *ServerInterfaceWrapper) RegisterCustomer(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RegisterCustomerParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RegisterCustomer(c, params)
+}
+
+// GetCustomer operation middleware
+func (siw *ServerInterfaceWrapper) GetCustomer(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id CustomerKey
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetCustomer(c, id)
+}
+
+// ReportMisconduct operation middleware
+func (siw *ServerInterfaceWrapper) ReportMisconduct(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id CustomerKey
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportMisconductParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter Idempotency-Key is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReportMisconduct(c, id, params)
 }
 
 // ListOrders operation middleware
@@ -755,6 +948,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/orders/:id", wrapper.GetOrder)
 	router.POST(options.BaseURL+"/v1/orders/:id/settle", wrapper.SettleOrder)
 	router.POST(options.BaseURL+"/v1/orders/:id/refund", wrapper.RefundOrder)
+	router.POST(options.BaseURL+"/v1/customers", wrapper.RegisterCustomer)
+	router.GET(options.BaseURL+"/v1/customers/:id", wrapper.GetCustomer)
+	router.POST(options.BaseURL+"/v1/customers/:id/misconduct", wrapper.ReportMisconduct)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealthz)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadyz)
 	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics)

@@ -7,6 +7,7 @@ package httpapi
 import (
 	"net/http"
 
+	"settlement/order-service/internal/customer"
 	"settlement/order-service/internal/order"
 	"settlement/order-service/internal/store"
 	"settlement/shared/web"
@@ -28,6 +29,13 @@ func New(orders *store.Store, cfg web.Config) http.Handler {
 
 // orderPath is where an order can be read; answers that are about one give it in Location.
 func orderPath(id string) string { return "/v1/orders/" + id }
+
+// customerPath is where a customer can be read.
+func customerPath(id string) string { return "/v1/customers/" + id }
+
+func newCustomer(c customer.Customer) Customer {
+	return Customer{ID: c.ID, Name: c.Name, PointsSeq: c.PointsSeq, CreatedAt: c.CreatedAt.UTC()}
+}
 
 func newOrder(o order.Order) Order {
 	return Order{

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"settlement/order-service/internal/customer"
 	"settlement/order-service/internal/order"
 	"settlement/shared/web"
 )
@@ -13,8 +14,11 @@ import (
 // fail answers with the problem that err is. Refusals by an order's status carry their own
 // code and are 409, see web.Fail.
 func fail(c *gin.Context, err error) {
-	if errors.Is(err, order.ErrNotFound) {
+	switch {
+	case errors.Is(err, order.ErrNotFound):
 		err = web.NewProblem(http.StatusNotFound, string(ProblemCodeOrderNotFound), err.Error())
+	case errors.Is(err, customer.ErrNotFound):
+		err = web.NewProblem(http.StatusNotFound, string(ProblemCodeCustomerNotFound), err.Error())
 	}
 	web.Fail(c, err)
 }

@@ -19,11 +19,14 @@ type Applied struct {
 	Foreign  []settlement.Outcome // answer nothing that an order here waits for, changed nothing
 }
 
-// ApplyOutcomes applies a batch in order, in one transaction, each payment number once.
+// ApplyOutcomes applies a batch in order, in one transaction, each payment number once. Whose order is paid is rewarded
+// in the same transaction.
 func (s *Store) ApplyOutcomes(ctx context.Context, batch []settlement.Outcome) (Applied, error) {
 	var applied Applied
+	rewarded := 0
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
 		applied = Applied{}
+		var paying []string
 		orders, err := lockOrders(tx, batch)
 		if err != nil {
 			return err
@@ -48,11 +51,18 @@ func (s *Store) ApplyOutcomes(ctx context.Context, batch []settlement.Outcome) (
 			}
 			seen[out.PaymentNo], orders[o.ID] = true, after
 			applied.Changed = append(applied.Changed, out)
+			if out.Type == settlement.Paid {
+				paying = append(paying, o.CustomerID)
+			}
 		}
-		return nil
+		rewarded, err = rewardPaid(tx, s.now(), paying)
+		return err
 	})
 	if err != nil {
 		return Applied{}, fmt.Errorf("apply %d outcomes: %w", len(batch), err)
+	}
+	if rewarded > 0 {
+		s.wake()
 	}
 	return applied, nil
 }

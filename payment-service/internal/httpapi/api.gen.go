@@ -119,6 +119,24 @@ func (e PaymentType) Valid() bool {
 	}
 }
 
+// Defines values for PointsChangeType.
+const (
+	PointsChangeTypeAdd PointsChangeType = "add"
+	PointsChangeTypeSet PointsChangeType = "set"
+)
+
+// Valid indicates whether the value is a known member of the PointsChangeType enum.
+func (e PointsChangeType) Valid() bool {
+	switch e {
+	case PointsChangeTypeAdd:
+		return true
+	case PointsChangeTypeSet:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemType.
 const (
 	ProblemTypeAboutBlank ProblemType = "about:blank"
@@ -162,6 +180,7 @@ const (
 	ProblemCodeParkedNotFound         ProblemCode = "parked_not_found"
 	ProblemCodeParkedNotReplayable    ProblemCode = "parked_not_replayable"
 	ProblemCodePaymentNotFound        ProblemCode = "payment_not_found"
+	ProblemCodePointsNotFound         ProblemCode = "points_not_found"
 	ProblemCodeUnavailable            ProblemCode = "unavailable"
 	ProblemCodeUnknownField           ProblemCode = "unknown_field"
 	ProblemCodeUnsupportedCurrency    ProblemCode = "unsupported_currency"
@@ -222,6 +241,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeParkedNotReplayable:
 		return true
 	case ProblemCodePaymentNotFound:
+		return true
+	case ProblemCodePointsNotFound:
 		return true
 	case ProblemCodeUnavailable:
 		return true
@@ -503,6 +524,39 @@ type PaymentOutcome string
 // PaymentType defines model for Payment.Type.
 type PaymentType string
 
+// Points defines model for Points.
+type Points struct {
+	// CustomerID A UUID in lower case.
+	CustomerID ID             `json:"customer_id"`
+	History    []PointsChange `json:"history"`
+
+	// NextCursor Cursor of the next page; empty on the last.
+	NextCursor NextCursor `json:"next_cursor"`
+	Points     int64      `json:"points"`
+
+	// Seq Sequence of the last change that took effect; 0 before the first.
+	Seq int64 `json:"seq"`
+}
+
+// PointsChange defines model for PointsChange.
+type PointsChange struct {
+	// Change What the points were set to, or what was added; below zero what was taken.
+	Change     int64     `json:"change"`
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// Points What the customer had after it.
+	Points int64 `json:"points"`
+
+	// PointsNo A UUID in lower case.
+	PointsNo ID               `json:"points_no"`
+	Reason   string           `json:"reason"`
+	Seq      int64            `json:"seq"`
+	Type     PointsChangeType `json:"type"`
+}
+
+// PointsChangeType defines model for PointsChange.Type.
+type PointsChangeType string
+
 // Problem RFC 9457.
 type Problem struct {
 	// Code Stable; new ones may be added.
@@ -650,6 +704,15 @@ type ReplayParkedParams struct {
 	Operator Operator `json:"Operator,omitempty"`
 }
 
+// GetPointsParams defines parameters for GetPoints.
+type GetPointsParams struct {
+	// Cursor The next_cursor of the page before; absent for the first page.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
 type CreateAccountJSONRequestBody = CreateAccountRequest
 
@@ -700,6 +763,9 @@ type ServerInterface interface {
 	// GetPayment What was decided under a payment number
 	// (GET /v1/payments/{payment_no})
 	GetPayment(c *gin.Context, paymentNo ID)
+	// GetPoints A customer's points and how they came, newest change first
+	// (GET /v1/points/{customer_id})
+	GetPoints(c *gin.Context, customerID ID, params GetPointsParams)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -1137,6 +1203,50 @@ func (siw *ServerInterfaceWrapper) GetPayment(c *gin.Context) {
 	siw.Handler.GetPayment(c, paymentNo)
 }
 
+// GetPoints operation middleware
+func (siw *ServerInterfaceWrapper) GetPoints(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "customer_id" -------------
+	var customerID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "customer_id", c.Param("customer_id"), &customerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter customer_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPointsParams
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetPoints(c, customerID, params)
+}
+
 // GinServerOptions provides options for the Gin server.
 type GinServerOptions struct {
 	BaseURL      string
@@ -1169,6 +1279,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/accounts/:id/deposits", wrapper.Deposit)
 	router.GET(options.BaseURL+"/v1/accounts/:id/entries", wrapper.ListEntries)
 	router.GET(options.BaseURL+"/v1/payments/:payment_no", wrapper.GetPayment)
+	router.GET(options.BaseURL+"/v1/points/:customer_id", wrapper.GetPoints)
 	router.GET(options.BaseURL+"/v1/parked", wrapper.ListParked)
 	router.POST(options.BaseURL+"/v1/parked/:id/replay", wrapper.ReplayParked)
 	router.POST(options.BaseURL+"/v1/parked/:id/discard", wrapper.DiscardParked)

@@ -8,6 +8,7 @@ import (
 
 	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/payment"
+	"settlement/payment-service/internal/points"
 	"settlement/shared/web"
 )
 
@@ -25,6 +26,8 @@ func fail(c *gin.Context, err error) {
 		err = web.NewProblem(http.StatusNotFound, string(ProblemCodePaymentNotFound), err.Error())
 	case errors.Is(err, parking.ErrNotFound):
 		err = web.NewProblem(http.StatusNotFound, string(ProblemCodeParkedNotFound), err.Error())
+	case errors.Is(err, points.ErrNotFound):
+		err = web.NewProblem(http.StatusNotFound, string(ProblemCodePointsNotFound), err.Error())
 	case errors.Is(err, errBroker):
 		err = web.NewRetryProblem(http.StatusServiceUnavailable, string(ProblemCodeBrokerUnavailable),
 			"the broker cannot be asked now: try again").Because(err)

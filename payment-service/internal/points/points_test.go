@@ -1,0 +1,32 @@
+package points_test
+
+import (
+	"testing"
+
+	"settlement/payment-service/internal/points"
+	"settlement/shared/settlement"
+)
+
+func TestPointsFollowTheSequence(t *testing.T) {
+	var b points.Balance
+	for i, step := range []struct {
+		change     settlement.PointsChange
+		want       int64
+		wasAtPlace points.Place
+	}{
+		{settlement.PointsChange{Seq: 2, Type: settlement.PointsAdd, Points: 2}, 0, points.Ahead},
+		{settlement.PointsChange{Seq: 1, Type: settlement.PointsSet, Points: 10}, 10, points.Due},
+		{settlement.PointsChange{Seq: 1, Type: settlement.PointsSet, Points: 10}, 10, points.Stale},
+		{settlement.PointsChange{Seq: 2, Type: settlement.PointsAdd, Points: 2}, 12, points.Due},
+		{settlement.PointsChange{Seq: 3, Type: settlement.PointsAdd, Points: -3}, 9, points.Due},
+		{settlement.PointsChange{Seq: 2, Type: settlement.PointsAdd, Points: 2}, 9, points.Stale},
+	} {
+		place := b.Place(step.change)
+		if place == points.Due {
+			b = b.Apply(step.change)
+		}
+		if place != step.wasAtPlace || b.Points != step.want {
+			t.Errorf("step %d: place %v and %d points, want %v and %d", i, place, b.Points, step.wasAtPlace, step.want)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package store_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"settlement/e2e/stack/testdb"
+	"settlement/migrations"
+	"settlement/payment-service/internal/points"
+	"settlement/payment-service/internal/store"
+	"settlement/shared/settlement"
+)
+
+// story is what happens to a customer: registered, then n times a paid order and misconduct.
+func story(customer string, n int) (changes []settlement.PointsChange, after []int64) {
+	now, sum := time.Now().UTC().Truncate(time.Microsecond), int64(0)
+	add := func(t settlement.PointsType, p int64) {
+		if sum += p; t == settlement.PointsSet {
+			sum = p
+		}
+		after = append(after, sum)
+		changes = append(changes, settlement.PointsChange{
+			Version: settlement.Version, Type: t, PointsNo: newID(), CustomerID: customer, Seq: int64(len(changes) + 1), Points: p,
+			Reason: "a test", OccurredAt: now,
+		})
+	}
+	add(settlement.PointsSet, 10)
+	for range n {
+		add(settlement.PointsAdd, 2)
+		add(settlement.PointsAdd, -3)
+	}
+	return changes, after
+}
+
+func (b *books) wantPoints(customer string, after []int64) {
+	b.t.Helper()
+	balance, page, more, err := b.store.Points(b.t.Context(), customer, 0, len(after)+1)
+	if err != nil || more {
+		b.t.Fatalf("points of customer %s: more %t, %v", customer, more, err)
+	}
+	var was []int64
+	for _, c := range slices.Backward(page) {
+		was = append(was, c.Points)
+	}
+	if !slices.Equal(was, after) || balance != (points.Balance{Points: after[len(after)-1], LastSeq: int64(len(after))}) {
+		b.t.Errorf("points were %v and are %+v, want %v", was, balance, after)
+	}
+	b.wantCount("points_waiting", 0)
+}
+
+func TestPointsInAnyOrderComeToTheSame(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := openBooks(t, db.Pool)
+		customer := newID()
+		if _, _, _, err := b.store.Points(t.Context(), customer, 0, 1); !errors.Is(err, points.ErrNotFound) {
+			t.Errorf("points of a stranger: %v, want ErrNotFound", err)
+		}
+		changes, after := story(customer, 3)
+		backwards := slices.Clone(changes)
+		slices.Reverse(backwards)
+		for _, c := range backwards { // each before its predecessor
+			if _, err := b.store.ApplyPoints(t.Context(), []settlement.PointsChange{c, c}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.wantPoints(customer, after)
+		applied, err := b.store.ApplyPoints(t.Context(), backwards)
+		if err != nil || applied.Repeated != len(backwards) {
+			t.Errorf("all of them once more: %+v, %v; want only repeats", applied, err)
+		}
+		b.wantPoints(customer, after)
+	})
+}
+
+// Two consumers of one queue at the same time, each with every message, in any order.
+func TestPointsFromRivalConsumers(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		const customers, rivals = 8, 6
+		b := openBooks(t, db.Pool)
+		var all []settlement.PointsChange
+		after := map[string][]int64{}
+		for range customers {
+			id := newID()
+			changes, points := story(id, 5)
+			all, after[id] = append(all, changes...), points
+		}
+		var working sync.WaitGroup
+		for i := range rivals {
+			draw := rand.New(rand.NewPCG(7, uint64(i)))
+			mine, own := slices.Clone(all), store.New(db.Open(t), func() {}, time.Now)
+			draw.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
+			working.Go(func() {
+				for batch := range slices.Chunk(mine, 1+draw.IntN(9)) {
+					for try := 0; ; try++ {
+						_, err := own.ApplyPoints(t.Context(), batch)
+						if err == nil {
+							break
+						}
+						if try == 20 {
+							t.Errorf("batch fails every time: %v", err)
+							return
+						}
+					}
+				}
+			})
+		}
+		working.Wait()
+		for id, points := range after {
+			b.wantPoints(id, points)
+		}
+	})
+}
