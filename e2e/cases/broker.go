@@ -125,7 +125,7 @@ func offsetsReset(l line) run {
 		if err := side.Service.Stop(ctx); err != nil {
 			return 0, err
 		}
-		before := side.MQ.Fetched().Again
+		before := side.MQ.Fetched()[l.group].Again
 		p.note("resetting offsets")
 		if out, err := p.MQAdmin(ctx, "resetOffsetByTime", "-g", l.group, "-t", l.topic, "-s", "0"); err != nil {
 			return 0, fmt.Errorf("%w: %s", err, out)
@@ -133,17 +133,18 @@ func offsetsReset(l line) run {
 		if err := p.restart(ctx, side); err != nil {
 			return 0, err
 		}
-		return p.fires(ctx, again{side, before}, 50)
+		return p.fires(ctx, again{l.group, side, before}, 50)
 	}
 }
 
-// again counts the messages that a side was given again since a moment.
+// again counts the messages that a group of a side was given again since a moment.
 type again struct {
+	group  string
 	side   *Side
 	before int64
 }
 
-func (a again) Fired() int64 { return a.side.MQ.Fetched().Again - a.before }
+func (a again) Fired() int64 { return a.side.MQ.Fetched()[a.group].Again - a.before }
 
 func groupStartedLate(ctx context.Context, p *Play) (int64, error) {
 	if err := p.accepts(ctx, 50); err != nil {
@@ -155,7 +156,7 @@ func groupStartedLate(ctx context.Context, p *Play) (int64, error) {
 	if err := p.accepts(ctx, 50); err != nil { // these wait for it
 		return 0, err
 	}
-	before := p.Payment.MQ.Fetched().Again
+	before := p.Payment.MQ.Fetched()[settlement.GroupPayment].Again
 	p.note("deleting the group")
 	if out, err := p.MQAdmin(ctx, "deleteSubGroup", "-g", settlement.GroupPayment, "-b", p.BrokerAddr, "-r", "true"); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, out)
@@ -163,5 +164,5 @@ func groupStartedLate(ctx context.Context, p *Play) (int64, error) {
 	if err := p.restart(ctx, p.Payment); err != nil {
 		return 0, err
 	}
-	return p.fires(ctx, again{p.Payment, before}, 50)
+	return p.fires(ctx, again{settlement.GroupPayment, p.Payment, before}, 50)
 }

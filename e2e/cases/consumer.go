@@ -95,24 +95,24 @@ func offsetCommitsLost(l line) run {
 		side.MQ.Add(lost)
 		// Every pull commits too, beside what it asks for.
 		side.MQ.Add(&faults.FrameRule{Codes: []int{faults.PullMessage}, Group: l.group, Do: faults.StripCommit})
-		given := side.MQ.Fetched().Messages
+		given := side.MQ.Fetched()[l.group].Messages
 		if err := p.accepts(ctx, 60); err != nil {
 			return 0, err
 		}
 		if _, err := p.fires(ctx, lost, 1); err != nil {
 			return 0, err
 		}
-		given = side.MQ.Fetched().Messages - given
+		given = side.MQ.Fetched()[l.group].Messages - given
 		if err := side.Service.Kill(); err != nil {
 			return 0, err
 		}
 		fired := lost.Fired()
 		side.MQ.Clear()
-		before := side.MQ.Fetched().Again
+		before := side.MQ.Fetched()[l.group].Again
 		if err := p.restart(ctx, side); err != nil {
 			return fired, err
 		}
-		_, err := p.fires(ctx, again{side, before}, given)
+		_, err := p.fires(ctx, again{l.group, side, before}, given)
 		return fired, err
 	}
 }

@@ -166,7 +166,7 @@ func (p *Play) counts(ctx context.Context) (c counts, err error) {
 	if c.decided, err = count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers"); err != nil {
 		return c, err
 	}
-	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome} {
+	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints} {
 		messages, err := traffic.Messages(ctx, p.NamesrvAddr, topic)
 		if err != nil {
 			return c, fmt.Errorf("count messages: %w", err)
@@ -179,7 +179,9 @@ func (p *Play) counts(ctx context.Context) (c counts, err error) {
 		c.distinct += int64(len(keys))
 	}
 	for _, side := range []*Side{p.Order, p.Payment} {
-		c.fetchedAgain += side.MQ.Fetched().Again
+		for _, fetched := range side.MQ.Fetched() {
+			c.fetchedAgain += fetched.Again
+		}
 	}
 	return c, nil
 }

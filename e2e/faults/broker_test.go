@@ -236,15 +236,15 @@ func TestBrokerLostOffsetCommits(t *testing.T) {
 	if offset, err := b.admin.CommittedOffset(t.Context(), route.Readable[0], b.group); err != nil || offset > 0 {
 		t.Errorf("committed offset %d, error %v; want none", offset, err)
 	}
-	if lost.Fired() == 0 || locks.Fired() == 0 || b.Fetched() != (faults.Fetched{Messages: count}) {
-		t.Errorf("%d offset commits lost, %d locks, %+v; want some, some, and %d messages", lost.Fired(), locks.Fired(), b.Fetched(), count)
+	if lost.Fired() == 0 || locks.Fired() == 0 || b.Fetched()[b.group] != (faults.Fetched{Messages: count}) {
+		t.Errorf("%d offset commits lost, %d locks, %+v; want some, some, and %d messages", lost.Fired(), locks.Fired(), b.Fetched()[b.group], count)
 	}
 	b.Clear()
 	b.consume(t, handle)
 	for range count {
 		<-handled
 	}
-	if got, want := b.Fetched(), (faults.Fetched{Messages: 2 * count, Again: count}); got != want {
+	if got, want := b.Fetched()[b.group], (faults.Fetched{Messages: 2 * count, Again: count}); got != want {
 		t.Errorf("after the second consumer: %+v, want %+v", got, want)
 	}
 }

@@ -2,13 +2,14 @@ package faults
 
 import (
 	"encoding/binary"
+	"maps"
 	"sync"
 )
 
-// Fetched counts the messages that pull answers gave to clients.
+// Fetched counts the messages that pull answers gave to the clients of one group.
 type Fetched struct {
 	Messages int64
-	Again    int64 // of them, those that the same group had been given before
+	Again    int64 // of them, those that the group had been given before
 }
 
 // place is a message as a group sees it.
@@ -19,15 +20,15 @@ type place struct {
 }
 
 type fetches struct {
-	mu    sync.Mutex
-	total Fetched
-	seen  map[place]bool
+	mu      sync.Mutex
+	byGroup map[string]Fetched
+	seen    map[place]bool
 }
 
-func (f *fetches) count() Fetched {
+func (f *fetches) count() map[string]Fetched {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.total
+	return maps.Clone(f.byGroup)
 }
 
 // add counts the messages in the body of a pull answer: one after the other, each with its size (int32) first, the
@@ -40,8 +41,10 @@ func (f *fetches) add(q request, body []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.seen == nil {
-		f.seen = map[place]bool{}
+		f.seen, f.byGroup = map[place]bool{}, map[string]Fetched{}
 	}
+	given := f.byGroup[q.groups[0]]
+	defer func() { f.byGroup[q.groups[0]] = given }()
 	for len(body) >= least {
 		size := int(binary.BigEndian.Uint32(body))
 		if size < least || size > len(body) {
@@ -52,9 +55,9 @@ func (f *fetches) add(q request, body []byte) {
 			queue:  int32(binary.BigEndian.Uint32(body[queueAt:])),  //nolint:gosec // as the broker wrote it
 			offset: int64(binary.BigEndian.Uint64(body[offsetAt:])), //nolint:gosec // as the broker wrote it
 		}
-		f.total.Messages++
+		given.Messages++
 		if f.seen[at] {
-			f.total.Again++
+			given.Again++
 		}
 		f.seen[at] = true
 		body = body[size:]

@@ -55,8 +55,8 @@ func (p *RocketMQ) Clear() {
 	p.clear()
 }
 
-// Fetched says what clients were given since the start.
-func (p *RocketMQ) Fetched() Fetched { return p.fetched.count() }
+// Fetched says what the clients of each group were given since the start.
+func (p *RocketMQ) Fetched() map[string]Fetched { return p.fetched.count() }
 
 // fires returns the rule that fires at a request or at the answer to it, nil if none does.
 func (p *RocketMQ) fires(q request, answer bool) *FrameRule {
