@@ -1,6 +1,6 @@
 #!/bin/bash
 # Creates the topics of the contract, in the image's directory of scripts. The queue counts are what
-# SETTLEMENT_QUEUES, OUTCOME_QUEUES and POINTS_QUEUES of the services say.
+# SETTLEMENT_QUEUES, OUTCOME_QUEUES and POINTS_QUEUES of the services say; the journal is in global order and has one.
 set -u
 
 broker=127.0.0.1:$BROKER_PORT
@@ -23,4 +23,6 @@ create payment-outcome 8 &
 outcome=$!
 create points 4 &
 points=$!
-wait "$settlement" && wait "$outcome" && wait "$points"
+create journal 1 &
+journal=$!
+wait "$settlement" && wait "$outcome" && wait "$points" && wait "$journal"

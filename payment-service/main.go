@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"settlement/payment-service/internal/audit"
 	"settlement/payment-service/internal/operator"
 	"settlement/shared/config"
 	"settlement/shared/lifecycle"
@@ -20,7 +21,10 @@ func main() {
 			cfg, err = loadConfig()
 			return cfg.Config, err
 		},
-		Serve:    func(ctx context.Context, log *slog.Logger) error { return run(ctx, cfg, log) },
-		Commands: []*cobra.Command{operator.Command(func() (operator.Desk, error) { return openDesk(cfg) })},
+		Serve: func(ctx context.Context, log *slog.Logger) error { return run(ctx, cfg, log) },
+		Commands: []*cobra.Command{
+			operator.Command(func() (operator.Desk, error) { return openDesk(cfg) }),
+			audit.Command(func(ctx context.Context) (*audit.Auditor, func() error, error) { return openAuditor(ctx, cfg) }),
+		},
 	})
 }

@@ -10,8 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"settlement/migrations"
+	"settlement/payment-service/internal/audit"
 	"settlement/payment-service/internal/backlog"
 	"settlement/payment-service/internal/httpapi"
+	"settlement/payment-service/internal/journal"
 	"settlement/payment-service/internal/listener"
 	"settlement/payment-service/internal/notify"
 	"settlement/payment-service/internal/operator"
@@ -59,10 +61,14 @@ func run(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{settlement.TopicOutcome: cfg.OutcomeQueues}, log)
+	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{
+		settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues,
+	}, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	books := store.New(pool, relay.Wake, time.Now)
-	registry.MustRegister(notify.Collector{Pool: pool})
+	writer := journal.NewWriter(pool, relay.Wake, time.Now, log)
+	defer lifecycle.Background(ctx, writer.Run)()
+	books := store.New(pool, func() { relay.Wake(); writer.Wake() }, time.Now)
+	registry.MustRegister(notify.Collector{Pool: pool}, journal.Collector{Pool: pool})
 	teller := notify.NewTeller(pool, log, cfg.notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
 	lot := parking.NewLot(pool, books.Operator(), teller, time.Now)
@@ -90,7 +96,7 @@ func run(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 		Checks: map[string]web.Check{
 			"database": pool.Ping,
 			"broker": func(ctx context.Context) error {
-				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints)
+				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal)
 			},
 			"consumer":        settling.started,
 			"points_consumer": counting.started,
@@ -149,4 +155,21 @@ func openDesk(cfg settings) (operator.Desk, error) {
 	books := store.New(pool, func() {}, time.Now) // the relay of a service that runs finds the outcomes
 	lot := parking.NewLot(pool, books.Operator(), notify.NewTeller(pool, quiet), time.Now)
 	return operator.Desk{Lot: lot, Close: pool.Close}, nil
+}
+
+// openAuditor is what the command audit works with.
+func openAuditor(ctx context.Context, cfg settings) (a *audit.Auditor, closeAll func() error, err error) {
+	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
+	if err != nil {
+		return nil, nil, err
+	}
+	reader, err := rocketmq.OpenQueueReader(ctx, rocketmq.QueueReaderConfig{
+		Namesrv: cfg.Namesrv, Group: settlement.GroupAudit, Topic: settlement.TopicJournal, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	auditor := audit.New(audit.NewTape(pool, time.Now), store.New(pool, func() {}, time.Now), reader)
+	return auditor, func() error { defer pool.Close(); return reader.Close() }, nil
 }

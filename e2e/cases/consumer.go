@@ -66,6 +66,11 @@ var consumerCases = []Case{
 		run:   noticesRefused,
 	},
 	{
+		Name: "auditor-killed", From: fromConsumer,
+		Title: "The auditor, which pulls the journal and keeps its offset itself, dies inside its transaction and behind its commit.",
+		run:   auditorKilled,
+	},
+	{
 		Name: "clock-off", From: fromConsumer,
 		Title: "The clock of payment-service is 10 minutes ahead.",
 		run:   clockOff,

@@ -102,6 +102,10 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 	if err != nil {
 		return nil, err
 	}
+	journal, err := p.lookAtJournal(ctx)
+	if err != nil {
+		return nil, err
+	}
 	calls, err := p.check.CheckCalls(ctx, p.history)
 	if err != nil {
 		return nil, err
@@ -117,7 +121,25 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 		return nil, err
 	}
 	notices, err := p.lookAtNotices(ctx)
-	return slices.Concat(violations, calls, notices), err
+	return slices.Concat(violations, journal, calls, notices), err
+}
+
+// lookAtJournal compares the journal with the books, and has the auditor do the same its own way.
+func (p *Play) lookAtJournal(ctx context.Context) ([]checker.Violation, error) {
+	records, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicJournal)
+	if err != nil {
+		return nil, err
+	}
+	violations, err := p.check.CheckJournal(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	if printed, err := p.Payment.Service.Exec(ctx, "audit"); err != nil {
+		violations = append(violations, checker.Violation{
+			Invariant: checker.All, What: "the auditor finds the journal or the books broken", Row: fmt.Sprintf("%v: %s", err, printed),
+		})
+	}
+	return violations, ctx.Err()
 }
 
 // lookAtNotices compares what is parked with what the receiver was told.
@@ -166,7 +188,7 @@ func (p *Play) counts(ctx context.Context) (c counts, err error) {
 	if c.decided, err = count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers"); err != nil {
 		return c, err
 	}
-	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints} {
+	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal} {
 		messages, err := traffic.Messages(ctx, p.NamesrvAddr, topic)
 		if err != nil {
 			return c, fmt.Errorf("count messages: %w", err)

@@ -83,6 +83,11 @@ var producerCases = []Case{
 		Title: "Each outcome is delivered one to five times, and all of them again in shuffled order.",
 		run:   shuffledRepeats(outcomes),
 	},
+	{
+		Name: "journal-send-answer-lost", From: fromProducer,
+		Title: "The same for the journal, which is in global order.",
+		run:   sendAnswerLost(journal),
+	},
 }
 
 func sendAnswerLost(l line) run {

@@ -57,7 +57,7 @@ func (b *books) good() {
 // write is a history without a fault: a deposit of 1000, an order paid with 30, a new order.
 func (b *books) write() {
 	b.t.Helper()
-	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "notifications", "points_balances", "points_history", "points_waiting", "idempotency_keys"} {
+	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "notifications", "points_balances", "points_history", "points_waiting", "journal_pending", "idempotency_keys"} {
 		b.exec(b.payments, "DELETE FROM "+table)
 	}
 	for _, table := range []string{"orders", "payments", "customers", "outbox", "idempotency_keys"} {

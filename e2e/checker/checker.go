@@ -85,6 +85,7 @@ func (c *Checker) Check(ctx context.Context) ([]Violation, error) {
 		s.checkWaiting(&f)
 		s.checkParked(&f)
 		s.checkPoints(&f)
+		s.checkUnplaced(&f)
 		s.checkKeys(&f)
 	})
 	if err != nil {

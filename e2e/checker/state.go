@@ -26,6 +26,7 @@ type state struct {
 	toOperator []parkedRow          // that an operator has, or had
 	notices    map[string]notice    // by the id of the parked message
 	outbox     []outboxRow          // of both
+	unplaced   []outboxRow          // decisions that have no place in the journal
 
 	customers     map[string]customerRow  // by id
 	balances      map[string]customerRow  // their points, by customer
@@ -62,6 +63,7 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 			func() error { return s.readParked(ctx, payments) },
 			func() error { return s.readNotices(ctx, payments) },
 			func() error { return s.readPoints(ctx, payments) },
+			func() error { return s.readJournalPending(ctx, payments) },
 			func() error { return readOutbox(ctx, payments, &paymentsOutbox) },
 			func() error { return c.readKeys(ctx, payments, s.paymentKeys) })
 	})

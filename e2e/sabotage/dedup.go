@@ -66,7 +66,7 @@ var dedupVersions = []version{
 				Replace: "\tif err == nil && len(second.touched) > 0 {\n\t\terr = s.pool.Run(ctx, second.writeMoney)\n\t}\n" +
 					"\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",
 			},
-			{File: write, Find: "b.writeMovements, b.writeEntries, b.writeBalances, b.writeOutbox, b.writeWaiting}", Replace: "b.writeMovements, b.writeWaiting}"},
+			{File: write, Find: "b.writeMovements, b.writeEntries, b.writeBalances, b.writeOutbox, b.writeWaiting", Replace: "b.writeMovements, b.writeWaiting"},
 			{
 				File: write, Find: "func (b *batchState) writeMovements(",
 				Replace: "func (b *batchState) writeMoney(tx dbtx.Tx) error {\n\tfor _, step := range []func(dbtx.Tx) error{b.writeEntries, b.writeBalances, b.writeOutbox} {\n" +

@@ -22,9 +22,8 @@ var relayVersions = []version{
 		By:    []checker.Invariant{checker.Lost},
 		Edits: []overlay.Edit{
 			{
-				File: relay, Find: "\tquery := \"DELETE o FROM (SELECT ? AS id\" + strings.Repeat(\" UNION ALL SELECT ?\", len(ids)-1) + \") AS sent\" +\n" +
-					"\t\t\" STRAIGHT_JOIN outbox AS o ON o.id = sent.id\"\n",
-				Replace: "\tquery := strings.Clone(\"DELETE FROM outbox WHERE id <= ?\")\n\targs = []any{slices.Max(ids)}\n",
+				File: relay, Find: "return dbtx.DeleteByID(tx, \"outbox\", ids) })",
+				Replace: "return tx.DB().Exec(\"DELETE FROM outbox WHERE id <= ?\", slices.Max(ids)).Error })",
 			},
 			{File: relay, Find: "\t\"log/slog\"\n", Replace: "\t\"log/slog\"\n\t\"slices\"\n"},
 		},

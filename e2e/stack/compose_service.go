@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -145,6 +146,14 @@ func (c *compose) another(ctx context.Context, binary, name string, env map[stri
 	c.ids[name] = container
 	c.further = append(c.further, container)
 	return s, nil
+}
+
+func (c *compose) exec(ctx context.Context, s *Service, args []string) (*exec.Cmd, error) {
+	id, err := c.id(ctx, s.Name)
+	if err != nil {
+		return nil, err
+	}
+	return exec.CommandContext(ctx, "docker", append([]string{"exec", id, "/" + s.binary}, args...)...), nil
 }
 
 func (c *compose) close(ctx context.Context) error {

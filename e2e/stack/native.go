@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -280,6 +281,18 @@ func (n *native) another(ctx context.Context, binary, name string, env map[strin
 	}
 	slices.Sort(s.env[1:])
 	return s, n.start(ctx, s)
+}
+
+func (n *native) exec(ctx context.Context, s *Service, args []string) (*exec.Cmd, error) {
+	p, err := n.program(s.binary, s.Name, s.env)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, p.path, args...)
+	cmd.Env, cmd.Dir = p.env, p.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	dieWithParent(cmd.SysProcAttr)
+	return cmd, nil
 }
 
 // close ends all at once, since the data goes as well. On a server that runs on, databases and

@@ -150,13 +150,15 @@ func (r rocketmq) brokerReady(ctx context.Context) error {
 // createTopics makes the topics of the contract; those that are there already stay as they are.
 func (r rocketmq) createTopics(ctx context.Context) error {
 	return r.withAdmin(func(a *mq.Admin) error {
-		if err := a.CreateTopic(ctx, settlement.TopicSettlement, settlement.DefaultQueues); err != nil {
-			return err
+		for topic, queues := range map[string]int{
+			settlement.TopicSettlement: settlement.DefaultQueues, settlement.TopicOutcome: settlement.DefaultQueues,
+			settlement.TopicPoints: settlement.PointsQueues, settlement.TopicJournal: settlement.JournalQueues,
+		} {
+			if err := a.CreateTopic(ctx, topic, queues); err != nil {
+				return err
+			}
 		}
-		if err := a.CreateTopic(ctx, settlement.TopicOutcome, settlement.DefaultQueues); err != nil {
-			return err
-		}
-		return a.CreateTopic(ctx, settlement.TopicPoints, settlement.PointsQueues)
+		return nil
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -35,6 +37,7 @@ type backend interface {
 	ready(ctx context.Context, s *Service) error
 	logTail(s *Service, lines int) string
 	another(ctx context.Context, binary, name string, env map[string]string) (*Service, error)
+	exec(ctx context.Context, s *Service, args []string) (*exec.Cmd, error)
 	close(ctx context.Context) error
 }
 
@@ -71,6 +74,21 @@ func (s *Service) WaitReady(ctx context.Context) error { return s.backend.ready(
 
 // LogTail returns the last lines of what the service has logged.
 func (s *Service) LogTail(lines int) string { return s.backend.logTail(s, lines) }
+
+// Exec runs a command of the service's binary beside it, in its environment, and returns all that it printed. The error
+// is the command's, with the end of that. When ctx ends the command is killed.
+func (s *Service) Exec(ctx context.Context, args ...string) (printed string, err error) {
+	cmd, err := s.backend.exec(ctx, s, args)
+	if err != nil {
+		return "", err
+	}
+	cmd.WaitDelay = killWait
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w: %s", s.binary, strings.Join(args, " "), err, out[max(0, len(out)-answerMax):])
+	}
+	return string(out), err
+}
 
 func readyz(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyzTimeout)

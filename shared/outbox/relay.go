@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -134,23 +133,14 @@ func (r *Relay) round(ctx context.Context) (sent int, err error) {
 	return sent, nil
 }
 
-// delete removes exactly the rows that the broker confirmed. Joined to the list of ids
-// they are looked up one by one: with WHERE id IN (…) naming nearly the whole table, the
-// optimizer scans it instead, and waits for every row that another transaction has
-// inserted and not committed.
+// delete removes exactly the rows that the broker confirmed.
 func (r *Relay) delete(ctx context.Context, ids []uint64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	args := make([]any, len(ids))
-	for i, id := range ids {
-		args[i] = id
-	}
-	query := "DELETE o FROM (SELECT ? AS id" + strings.Repeat(" UNION ALL SELECT ?", len(ids)-1) + ") AS sent" +
-		" STRAIGHT_JOIN outbox AS o ON o.id = sent.id"
-	err := r.pool.Run(ctx, func(tx dbtx.Tx) error { return tx.DB().Exec(query, args...).Error })
+	err := r.pool.Run(ctx, func(tx dbtx.Tx) error { return dbtx.DeleteByID(tx, "outbox", ids) })
 	if err != nil {
-		return fmt.Errorf("delete %d sent rows from the outbox, they will be sent again: %w", len(ids), err)
+		return fmt.Errorf("%d sent rows of the outbox will be sent again: %w", len(ids), err)
 	}
 	return nil
 }

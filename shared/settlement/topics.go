@@ -8,14 +8,18 @@ const (
 	TopicSettlement = "settlement"
 	TopicOutcome    = "payment-outcome"
 	TopicPoints     = "points"
+	TopicJournal    = "journal"
 
 	GroupPayment = "payment-service"
 	GroupOrder   = "order-service"
 	GroupPoints  = "payment-service-points"
+	GroupAudit   = "payment-service-audit" // keeps its offsets in its own database
 )
 
-// DefaultQueues is the queue count of settlement and payment-outcome, PointsQueues that of points.
+// DefaultQueues is the queue count of settlement and payment-outcome, PointsQueues that of points. The journal is in
+// global order, which only one queue gives: its count is no setting.
 const (
 	DefaultQueues = 8
 	PointsQueues  = 4
+	JournalQueues = 1
 )

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"settlement/payment-service/internal/journal"
 	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/dbtx"
@@ -22,7 +23,7 @@ func (b *batchState) write(tx dbtx.Tx) error {
 	if len(b.touched) == 0 {
 		return nil
 	}
-	steps := []func(dbtx.Tx) error{b.writeProgress, b.writeMovements, b.writeEntries, b.writeBalances, b.writeOutbox, b.writeWaiting}
+	steps := []func(dbtx.Tx) error{b.writeProgress, b.writeMovements, b.writeEntries, b.writeBalances, b.writeOutbox, b.writeWaiting, b.writeJournal}
 	for _, step := range steps {
 		if err := step(tx); dbtx.IsDuplicateKey(err) {
 			return dbtx.Again("duplicate_key", err)
@@ -125,6 +126,15 @@ func (b *batchState) writeOutbox(tx dbtx.Tx) error {
 		})
 	}
 	return outbox.Add(tx, b.now, messages...)
+}
+
+// writeJournal notes the decisions for the journal, in their order.
+func (b *batchState) writeJournal(tx dbtx.Tx) error {
+	notes := make([]journal.Note, 0, len(b.outcomes))
+	for _, d := range b.outcomes {
+		notes = append(notes, journal.Note{Movement: d.movement, Traceparent: d.traceparent})
+	}
+	return journal.Add(tx, b.now, notes)
 }
 
 func (b *batchState) writeWaiting(tx dbtx.Tx) error {

@@ -1,0 +1,54 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"settlement/e2e/faults"
+	"settlement/shared/settlement"
+)
+
+// journal is sent by payment-service, and read by an auditor that has no group.
+var journal = line{topic: settlement.TopicJournal, producer: paymentSide}
+
+// auditTx is what the auditor's transactions can be told by.
+const auditTx = "INSERT INTO `audit_records`"
+
+// auditorKilled kills an auditor that follows the journal, in the middle of its transaction and right behind its commit,
+// a number of times. The judge's own audit goes on from there.
+func auditorKilled(ctx context.Context, p *Play) (int64, error) {
+	const times = 6
+	for n := range times {
+		at := faults.AtStatement
+		if n%2 == 1 {
+			at = faults.AfterCommit
+		}
+		if err := p.followUntilKilled(ctx, at); err != nil {
+			return int64(n), err
+		}
+	}
+	return times, nil
+}
+
+// followUntilKilled runs an auditor and kills it at a moment of one of its transactions.
+func (p *Play) followUntilKilled(ctx context.Context, at faults.SQLMoment) error {
+	auditing, kill := context.WithTimeout(ctx, momentLimit)
+	defer kill()
+	ended := make(chan error, 1)
+	killed := newMoment(func() error { kill(); return <-ended })
+	p.Payment.DB.Add(&faults.SQLRule{Touching: auditTx, At: at, Skip: p.draw.IntN(3), Limit: 1, Do: faults.Cut, Then: killed.then})
+	go func() {
+		printed, err := p.Payment.Service.Exec(auditing, "audit", "--follow")
+		if strings.Contains(printed, "BREAK") {
+			err = fmt.Errorf("the auditor finds something broken: %s", printed)
+		} else if auditing.Err() != nil {
+			err = nil
+		} else {
+			err = errors.Join(errors.New("the auditor ended by itself"), err)
+		}
+		ended <- err
+	}()
+	return killed.wait(ctx)
+}

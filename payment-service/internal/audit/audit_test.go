@@ -1,0 +1,347 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"settlement/e2e/faults"
+	"settlement/e2e/stack/testdb"
+	"settlement/migrations"
+	"settlement/payment-service/internal/journal"
+	"settlement/payment-service/internal/store"
+	"settlement/shared/dbtx"
+	"settlement/shared/idempotency"
+	"settlement/shared/money"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
+)
+
+// bench is a payments database with some history, and the journal of it as it would be on the topic.
+type bench struct {
+	t       *testing.T
+	pool    *dbtx.Pool
+	books   *store.Store
+	tape    *Tape
+	wallet  string
+	topic   []rocketmq.Delivery
+	numbers []string // by position, from 1
+}
+
+func open(t *testing.T, pool *dbtx.Pool) *bench {
+	t.Helper()
+	b := &bench{t: t, pool: pool, books: store.New(pool, func() {}, time.Now), tape: NewTape(pool, time.Now), numbers: []string{""}}
+	a, err := b.books.CreateAccount(t.Context(), b.request(), "somebody", money.CNY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.wallet = a.ID
+	if _, err := b.books.Deposit(t.Context(), b.request(), a.ID, cny(50)); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func cny(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }
+
+func (b *bench) request() idempotency.Request {
+	b.t.Helper()
+	req, err := idempotency.NewRequest(uuid.NewString(), "test", nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return req
+}
+
+// live has an order paid, refunded, paid again, and another declined: records 1 to 4.
+func (b *bench) live() {
+	b.t.Helper()
+	order := uuid.NewString()
+	var batch []store.Received
+	for i, step := range []struct {
+		order string
+		seq   int64
+		typ   settlement.InstructionType
+	}{{order, 1, settlement.Settle}, {order, 2, settlement.Refund}, {order, 3, settlement.Settle}, {uuid.NewString(), 1, settlement.Settle}} {
+		in := settlement.Instruction{
+			Version: settlement.Version, Type: step.typ, PaymentNo: uuid.NewString(), OrderID: step.order, Seq: step.seq,
+			AccountID: b.wallet, Amount: cny(30), RequestedAt: time.Now().UTC(),
+		}
+		body, err := json.Marshal(in)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		batch = append(batch, store.Received{Instruction: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: int64(i), Body: body}})
+	}
+	if _, err := b.books.SettleBatch(b.t.Context(), batch); err != nil {
+		b.t.Fatal(err)
+	}
+	if n, err := journal.NewWriter(b.pool, func() {}, time.Now, slog.New(slog.DiscardHandler)).Write(b.t.Context()); n != 4 || err != nil {
+		b.t.Fatalf("%d records were written, error %v", n, err)
+	}
+	var bodies [][]byte
+	if err := b.pool.Read(b.t.Context()).Table("outbox").Where("topic = ?", settlement.TopicJournal).Order("id").Pluck("body", &bodies).Error; err != nil {
+		b.t.Fatal(err)
+	}
+	for _, body := range bodies {
+		r, err := settlement.ParseJournalRecord(body)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.numbers = append(b.numbers, r.PaymentNo)
+		b.send(body)
+	}
+}
+
+func (b *bench) send(body []byte) {
+	b.topic = append(b.topic, rocketmq.Delivery{Topic: settlement.TopicJournal, Offset: int64(len(b.topic)), Body: body})
+}
+
+// take keeps the messages from an offset up to another.
+func (b *bench) take(from, to int) Taken {
+	b.t.Helper()
+	taken, err := b.tape.Take(b.t.Context(), int64(from), int64(to), b.topic[from:to])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return taken
+}
+
+func (b *bench) exec(query string, args ...any) {
+	b.t.Helper()
+	if err := b.pool.Run(b.t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec(query, args...).Error }); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// breaks are all that an audit would tell of, but for what is missing in the journal.
+func (b *bench) breaks() []string {
+	b.t.Helper()
+	a := New(b.tape, b.books, nil)
+	differ, err := a.compareAll(b.t.Context(), func(int64) {})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	amiss, err := a.amiss(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return append(differ, amiss...)
+}
+
+func (b *bench) wantBreak(name string, wanted ...string) {
+	b.t.Helper()
+	found := b.breaks()
+	for _, line := range found {
+		all := true
+		for _, w := range wanted {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			return
+		}
+	}
+	b.t.Errorf("%s: want a break with %q in\n%s", name, wanted, strings.Join(found, "\n"))
+}
+
+// Each change of the books or of the kept journal is seen, and the line names where.
+func TestEachTamperingIsSeen(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change string
+		number int      // whose payment number is the change's only parameter
+		want   []string // beside that number
+	}{
+		{"an amount", "UPDATE payment_numbers SET amount_minor = 31 WHERE payment_no = ?", 1, []string{"payment_numbers", "record 1", "0.31"}},
+		{"an outcome", "UPDATE payment_numbers SET outcome = 'paid', reason = '' WHERE payment_no = ?", 4, []string{"payment_numbers", "record 4"}},
+		{"a time", "UPDATE payment_numbers SET created_at = created_at - INTERVAL 1 SECOND WHERE payment_no = ?", 2, []string{"payment_numbers", "record 2"}},
+		{"a payment number is gone", "DELETE FROM payment_numbers WHERE payment_no = ?", 3, []string{"payment_numbers", "record 3", "is not there"}},
+		{"an entry's amount", "UPDATE entries SET amount_minor = 29 WHERE amount_minor = 30 AND payment_no = ?", 1, []string{"entries", "record 1"}},
+		{"both entries of a payment", "UPDATE entries SET amount_minor = SIGN(amount_minor) WHERE payment_no = ?", 1, []string{"entries", "record 1"}},
+		{"entries are gone", "DELETE FROM entries WHERE payment_no = ?", 2, []string{"entries", "record 2"}},
+		{"entries of a decline", "INSERT INTO entries (payment_no, account_id, amount_minor, currency, kind, created_at)" +
+			" VALUES (?, '00000000-0000-7000-8000-000000000001', 30, 'CNY', 'settle', NOW())", 4, []string{"entries", "record 4"}},
+		{"a record's body", "UPDATE audit_records SET body = REPLACE(body, '\"minor\":30', '\"minor\":90') WHERE payment_no = ?", 2, []string{"audit_records", "record 2", "was changed"}},
+		{"a record's body and hash", "UPDATE audit_records SET body = REPLACE(body, '\"minor\":30', '\"minor\":90'), hash = SHA2(REPLACE(body, '\"minor\":90', '\"minor\":90'), 256) WHERE payment_no = ?", 2, nil},
+		{"a record is gone", "DELETE FROM audit_records WHERE payment_no = ?", 3, nil},
+		{"a record of another payment", "UPDATE audit_records SET payment_no = UUID() WHERE payment_no = ?", 3, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+				b := open(t, db.Pool)
+				b.live()
+				b.take(0, 4)
+				if found := b.breaks(); len(found) > 0 {
+					t.Fatalf("before the change:\n%s", strings.Join(found, "\n"))
+				}
+				b.exec(c.change, b.numbers[c.number])
+				switch c.name {
+				case "a record's body and hash":
+					b.wantBreak(c.name, "audit_records", "record 3", "does not follow record 2")
+				case "a record is gone":
+					b.wantBreak(c.name, "record 4", "comes after record 2")
+				case "a record of another payment":
+					b.wantBreak(c.name, "record 3", "has the body of", b.numbers[3])
+				default:
+					b.wantBreak(c.name, append(c.want, b.numbers[c.number])...)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatNoRecordShows(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := open(t, db.Pool)
+		b.live()
+		b.take(0, 4)
+		stranger := uuid.NewString()
+		b.exec("INSERT INTO entries (payment_no, account_id, amount_minor, currency, kind, created_at)"+
+			" VALUES (?, ?, 5, 'CNY', 'refund', NOW())", stranger, b.wallet)
+		b.wantBreak("money without a number", "entries", stranger, "no payment number")
+		b.wantBreak("one entry alone", "entries", stranger, "sum to zero")
+		b.wantBreak("the wallet does not have it", "accounts", b.wallet)
+	})
+}
+
+func TestWhatIsNoPartOfTheChain(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := open(t, db.Pool)
+		b.live()
+		good := b.topic
+		altered := func(at int, from, to string) []byte {
+			return []byte(strings.Replace(string(good[at].Body), from, to, 1))
+		}
+		b.topic = nil
+		b.send(good[0].Body)
+		b.send(good[1].Body)
+		b.send(good[1].Body)                                   // 2: a copy, which is none of them
+		b.send([]byte("hello"))                                // 3
+		b.send(altered(0, `"minor":30`, `"minor":90`))         // 4: another first record
+		b.send(good[3].Body)                                   // 5: the third is missing
+		b.send(altered(2, `"previous":"`, `"previous":"`))     // 6: the third
+		b.send(altered(3, `"minor":30`, `"minor":90`))         // 7: nothing shows it, but the books
+		b.send(altered(3, `"position":4`, `"position":5`))     // 8: does not follow that
+		b.send([]byte(`{"version":1,"position":-1,"x":"\xff`)) // 9
+		taken := b.take(0, 10)
+		if len(taken.Records) != 4 || taken.Repeats != 1 {
+			t.Errorf("%d records and %d copies, want 4 and 1", len(taken.Records), taken.Repeats)
+		}
+		found, err := New(b.tape, b.books, nil).findings(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"offset 3 is no journal record", "offset 4 is another record 1", "offset 5 is record 4, and 3 to 3 are missing", "offset 8 is record 5", "offset 9 is no"}
+		if len(found) != len(want) {
+			t.Fatalf("findings are\n%s", strings.Join(found, "\n"))
+		}
+		for i, w := range want {
+			if !strings.Contains(found[i], w) {
+				t.Errorf("finding %q, want %q in it", found[i], w)
+			}
+		}
+		b.wantBreak("a forged record that fits", "payment_numbers", b.numbers[4], "record 4", "0.90")
+	})
+}
+
+// The offset and what was read up to it are kept together or not at all: whichever of two readers comes second keeps nothing.
+func TestTheOffsetMovesWithTheRecords(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := open(t, db.Pool)
+		b.live()
+		b.take(0, 2)
+		if _, err := b.tape.Take(t.Context(), 0, 3, b.topic[:3]); !errors.Is(err, ErrMovedOn) {
+			t.Errorf("the same offset again: error %v, want ErrMovedOn", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := b.tape.Take(ctx, 2, 4, b.topic[2:4]); err == nil {
+			t.Error("kept after its context had ended")
+		}
+		b.wantAt(2, 2)
+		b.take(2, 4)
+		b.wantAt(4, 4)
+	})
+}
+
+func (b *bench) wantAt(offset, records int64) {
+	b.t.Helper()
+	at, err := b.tape.Offset(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	last, err := endOf(b.pool.Read(b.t.Context()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if at != offset || last.position != records {
+		b.t.Errorf("offset %d and %d records, want %d and %d", at, last.position, offset, records)
+	}
+}
+
+// After a COMMIT whose answer is lost the offset says whether it took effect.
+func TestALostCommitAnswerIsFoundByTheOffset(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := open(t, db.Pool)
+		b.live()
+		proxy, err := faults.NewMySQL(db.Config.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer proxy.Close()
+		behind := db.Config
+		behind.Addr = proxy.Addr()
+		pool, err := dbtx.Open(behind, prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		for i, moment := range []faults.SQLMoment{faults.AfterCommit, faults.BeforeCommit} {
+			from := 2 * i
+			lost := &faults.SQLRule{Touching: "audit_records", At: moment, Limit: 1, Do: faults.Cut}
+			proxy.Add(lost)
+			_, err = NewTape(pool, time.Now).Take(t.Context(), int64(from), int64(from+2), b.topic[from:from+2])
+			if !dbtx.IsTransient(err) || lost.Fired() != 1 {
+				t.Fatalf("error %v, the answer was lost %d times", err, lost.Fired())
+			}
+			proxy.Clear()
+		}
+		b.wantAt(2, 2) // the first took effect, the second did not
+		b.take(2, 4)
+		b.wantAt(4, 4)
+	})
+}
+
+func TestExpiredMessagesAreToldOf(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := open(t, db.Pool)
+		if err := b.tape.Skip(t.Context(), 0, 7); err != nil {
+			t.Fatal(err)
+		}
+		found, err := New(b.tape, b.books, nil).findings(t.Context())
+		if err != nil || len(found) != 1 || !strings.Contains(found[0], "up to offset 6 had expired") {
+			t.Errorf("findings %v, error %v", found, err)
+		}
+		b.wantAt(7, 0)
+	})
+}
+
+func TestAReportPrintsWhereItBreaks(t *testing.T) {
+	var out strings.Builder
+	r := Report{Records: 7, Breaks: make([]string, breaksShownMax+2)}
+	for i := range r.Breaks {
+		r.Breaks[i] = fmt.Sprint("break ", i)
+	}
+	r.print(&out)
+	if s := out.String(); !strings.Contains(s, "break 99\n") || strings.Contains(s, "break 100") || !strings.Contains(s, "and 2 more") || strings.Contains(s, "whole") {
+		t.Errorf("printed\n%s", s)
+	}
+}

@@ -1,0 +1,182 @@
+// Package audit reads the journal from its topic and holds it against the books: is the chain of records whole, and is
+// what it says what the tables say? It reads with a pull consumer and keeps the offset itself.
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"settlement/payment-service/internal/store"
+	"settlement/shared/rocketmq"
+)
+
+const (
+	// comesWithin is how long a decision may take from the outbox to the topic's readers.
+	comesWithin = 10 * time.Second
+	// pollInterval is the time between two looks at the topic.
+	pollInterval = 500 * time.Millisecond
+)
+
+// Auditor audits one payments database. It is for one goroutine.
+type Auditor struct {
+	tape   *Tape
+	books  *store.Store
+	reader *rocketmq.QueueReader // of the journal's queue
+}
+
+// New makes an auditor.
+func New(tape *Tape, books *store.Store, reader *rocketmq.QueueReader) *Auditor {
+	return &Auditor{tape: tape, books: books, reader: reader}
+}
+
+// Report is what an audit has found.
+type Report struct {
+	Records  int64    // in the journal up to now
+	Hash     string   // of the last one
+	New      int      // of the records, read in this audit
+	Repeats  int      // messages read in this audit that were copies of earlier records
+	UnderWay int      // decided payment numbers that have not reached the topic yet
+	Breaks   []string // what is wrong and where, a line each
+}
+
+// Audit reads what the topic has and compares all of it with the books. An error means that it could not look.
+func (a *Auditor) Audit(ctx context.Context, progress func(records int64)) (Report, error) {
+	var r Report
+	took := func(t Taken) {
+		r.New += len(t.Records)
+		r.Repeats += t.Repeats
+	}
+	if err := a.catchUp(ctx, took); err != nil {
+		return r, err
+	}
+	missing, underWay, err := a.missing(ctx, took)
+	if err != nil {
+		return r, err
+	}
+	r.UnderWay = underWay
+	found, err := a.findings(ctx)
+	if err != nil {
+		return r, err
+	}
+	differ, err := a.compareAll(ctx, progress)
+	if err != nil {
+		return r, err
+	}
+	amiss, err := a.amiss(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.Breaks = slices.Concat(found, differ, missing, amiss)
+	at, err := endOf(a.tape.pool.Read(ctx))
+	r.Records, r.Hash = at.position, at.hash
+	return r, err
+}
+
+// Follow goes on reading until ctx ends and compares what comes with the books. told is called with each part that was
+// read and what is wrong with it; after an error, with the error, it tries again.
+func (a *Auditor) Follow(ctx context.Context, told func(t Taken, breaks []string, err error)) {
+	for ctx.Err() == nil {
+		err := a.catchUp(ctx, func(t Taken) {
+			breaks := make([]string, 0, len(t.Findings))
+			for _, f := range t.Findings {
+				breaks = append(breaks, f.String())
+			}
+			differ, err := a.compare(ctx, t.Records)
+			told(t, append(breaks, differ...), err)
+		})
+		if err != nil && ctx.Err() == nil {
+			told(Taken{}, nil, err)
+		}
+		pause(ctx)
+	}
+}
+
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(pollInterval):
+	}
+}
+
+// catchUp reads from where the auditor stopped to the end of the topic as it is now.
+func (a *Auditor) catchUp(ctx context.Context, took func(Taken)) error {
+	offset, err := a.tape.Offset(ctx)
+	if err != nil {
+		return err
+	}
+	oldest, next, err := a.reader.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	if offset > next {
+		return fmt.Errorf("the journal's topic ends at offset %d and was read up to %d before: its broker is still recovering, or has lost messages", next, offset)
+	}
+	if offset < oldest {
+		if err := a.tape.Skip(ctx, offset, oldest); err != nil {
+			return err
+		}
+		offset = oldest
+	}
+	for offset < next {
+		messages, after, err := a.reader.Read(ctx, offset)
+		if err != nil {
+			return err
+		}
+		if after <= offset {
+			return fmt.Errorf("the broker has nothing at offset %d of the journal's topic, which ends at %d: is it still recovering?", offset, next)
+		}
+		taken, err := a.tape.Take(ctx, offset, after, messages)
+		switch {
+		case errors.Is(err, ErrMovedOn):
+			if offset, err = a.tape.Offset(ctx); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		default:
+			took(taken)
+			offset = after
+		}
+	}
+	return nil
+}
+
+// missing finds decisions that the journal does not have. It looks along their way, from the books to the topic, so that
+// none passes behind its back.
+func (a *Auditor) missing(ctx context.Context, took func(Taken)) (breaks []string, underWay int, err error) {
+	absent, err := a.absent(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	before := len(absent)
+	if err := a.leaveOutUnderWay(ctx, absent); err != nil {
+		return nil, 0, err
+	}
+	underWay = before - len(absent)
+	deadline := time.Now().Add(comesWithin)
+	for len(absent) > 0 {
+		if err := a.catchUp(ctx, took); err != nil {
+			return nil, underWay, err
+		}
+		still, err := a.absent(ctx)
+		if err != nil {
+			return nil, underWay, err
+		}
+		for no := range absent {
+			if _, ok := still[no]; !ok {
+				delete(absent, no)
+			}
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			break
+		}
+		pause(ctx)
+	}
+	for no, order := range absent {
+		breaks = append(breaks, fmt.Sprintf("journal: payment %s of order %s was decided, and is not in it", no, order))
+	}
+	return breaks, underWay, ctx.Err()
+}

@@ -1,0 +1,48 @@
+package audit
+
+import (
+	"fmt"
+
+	"settlement/shared/settlement"
+)
+
+// end is where a chain of records ends: the last position, 0 before the first, and the hash of the record there.
+type end struct {
+	position int64
+	hash     string
+}
+
+// origin is the end of a chain without records.
+var origin = end{hash: settlement.JournalOrigin}
+
+// verdict is what the chain says of a message.
+type verdict int
+
+const (
+	follows verdict = iota // the next record
+	repeat                 // a copy of an earlier one, which a sender makes that has lost its answer
+	outside                // no part of the chain
+)
+
+// judge compares a message with the chain's end. recorded gives the hash of an earlier record. An outside message is
+// told of in what.
+func (e end) judge(body []byte, recorded map[int64]string) (record settlement.JournalRecord, v verdict, what string) {
+	record, err := settlement.ParseJournalRecord(body)
+	switch {
+	case err != nil:
+		return record, outside, fmt.Sprintf("is no journal record: %v", err)
+	case record.Position > e.position+1:
+		return record, outside, fmt.Sprintf("is record %d, and %d to %d are missing before it", record.Position, e.position+1, record.Position-1)
+	case record.Position <= e.position && settlement.JournalHash(body) == recorded[record.Position]:
+		return record, repeat, ""
+	case record.Position <= e.position:
+		return record, outside, fmt.Sprintf("is another record %d (payment %s) than the one that was read before", record.Position, record.PaymentNo)
+	case record.Previous != e.hash:
+		return record, outside, fmt.Sprintf("is record %d (payment %s) and does not follow record %d: it names %s as the hash there, which is %s",
+			record.Position, record.PaymentNo, e.position, record.Previous, e.hash)
+	}
+	return record, follows, ""
+}
+
+// next is the end with one more record.
+func (e end) next(body []byte) end { return end{e.position + 1, settlement.JournalHash(body)} }

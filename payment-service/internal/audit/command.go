@@ -1,0 +1,97 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// breaksShownMax is how many breaks are printed.
+const breaksShownMax = 100
+
+// Command is "audit". open is called when it runs, and its result closed when it ends.
+func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, err error)) *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "read the journal and hold it against the books; says where they break",
+		Long: "Reads topic journal from where the last audit stopped, checks that each record follows the one before, keeps a copy, and\n" +
+			"compares all of it with the payment numbers, entries and balances. Exits with 1 when something is wrong. What is wrong\n" +
+			"with the topic stays in table audit_findings, and is told by every audit, until somebody deletes the row.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			a, closeAll, err := open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() {
+				if closeErr := closeAll(); err == nil {
+					err = closeErr
+				}
+			}()
+			broken, err := auditOnce(cmd, a)
+			if err == nil && follow {
+				broken += followOn(cmd, a)
+			}
+			if err == nil && broken > 0 {
+				err = fmt.Errorf("the journal or the books are broken in %d places, see above", broken)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what comes, until SIGINT or SIGTERM")
+	return cmd
+}
+
+func auditOnce(cmd *cobra.Command, a *Auditor) (broken int, err error) {
+	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowCount(),
+		progressbar.OptionSetDescription("audit: records compared"), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
+	r, err := a.Audit(cmd.Context(), func(records int64) { _ = bar.Set64(records) }) // the bar only shows
+	_ = bar.Finish()
+	if err != nil {
+		return 0, err
+	}
+	r.print(cmd.OutOrStdout())
+	return len(r.Breaks), nil
+}
+
+func (r Report) print(out io.Writer) {
+	for _, b := range r.Breaks[:min(len(r.Breaks), breaksShownMax)] {
+		fmt.Fprintln(out, "BREAK  "+b)
+	}
+	if more := len(r.Breaks) - breaksShownMax; more > 0 {
+		fmt.Fprintf(out, "BREAK  … and %d more\n", more)
+	}
+	fmt.Fprintf(out, "records: %d, of which %d are new; copies among what was read: %d; hash of the last: %s\n", r.Records, r.New, r.Repeats, r.Hash)
+	fmt.Fprintf(out, "decided, and still on the way to the journal: %d\n", r.UnderWay)
+	if len(r.Breaks) == 0 {
+		fmt.Fprintln(out, "The chain is whole, and the books say what it says.")
+	}
+}
+
+// followOn prints a line for each part that was read.
+func followOn(cmd *cobra.Command, a *Auditor) (broken int) {
+	out := cmd.OutOrStdout()
+	fmt.Fprintln(out, "Following, until it is interrupted.")
+	a.Follow(cmd.Context(), func(t Taken, breaks []string, err error) {
+		for _, b := range breaks {
+			fmt.Fprintln(out, "BREAK  "+b)
+		}
+		broken += len(breaks)
+		if err != nil {
+			cmd.PrintErrf("trying again: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+			return
+		}
+		if n := len(t.Records); n > 0 && len(breaks) == 0 {
+			fmt.Fprintf(out, "records %d to %d are right\n", t.Records[0].Position, t.Records[n-1].Position)
+		}
+	})
+	return broken
+}

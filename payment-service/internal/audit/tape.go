@@ -1,0 +1,183 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"settlement/shared/dbtx"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
+)
+
+// ErrMovedOn says that the offset is not the one that was read from: another auditor runs, or an earlier commit whose
+// answer was lost took effect. Begin again with Offset.
+var ErrMovedOn = errors.New("somebody else has read on meanwhile")
+
+// findingMaxLength is how much of a finding is kept, in bytes.
+const findingMaxLength = 1000
+
+// Tape is the auditor's own copy of the journal, and where it goes on reading, in the payments database. The offset is
+// moved in the transaction that keeps what was read up to it: after a crash exactly that is kept, no message twice and
+// none passed over, without a table to recognise repeats by.
+type Tape struct {
+	pool *dbtx.Pool
+	now  func() time.Time
+}
+
+// NewTape makes a tape.
+func NewTape(pool *dbtx.Pool, now func() time.Time) *Tape { return &Tape{pool: pool, now: now} }
+
+// recordRow is audit_records.
+type recordRow struct {
+	Position    int64 `gorm:"primaryKey;autoIncrement:false"`
+	PaymentNo   string
+	QueueOffset int64
+	Body        []byte
+	Hash        string
+}
+
+func (recordRow) TableName() string { return "audit_records" }
+
+// findingRow is audit_findings.
+type findingRow struct {
+	QueueOffset int64 `gorm:"primaryKey;autoIncrement:false"` // 0 is one too
+	What        string
+	CreatedAt   time.Time
+}
+
+func (findingRow) TableName() string { return "audit_findings" }
+
+func (f findingRow) String() string {
+	return fmt.Sprintf("journal: the message at offset %d %s", f.QueueOffset, f.What)
+}
+
+// Taken is what became of messages.
+type Taken struct {
+	Records  []recordRow // new ones
+	Repeats  int
+	Findings []findingRow // messages that are no part of the chain
+}
+
+// Offset is where to go on reading.
+func (t *Tape) Offset(ctx context.Context) (offset int64, err error) {
+	if err := t.pool.Read(ctx).Raw("SELECT next_offset FROM audit_offset WHERE id = 1").Scan(&offset).Error; err != nil {
+		return 0, fmt.Errorf("read the auditor's offset: %w", err)
+	}
+	return offset, nil
+}
+
+// Take keeps the messages that were read from offset on, up to next.
+func (t *Tape) Take(ctx context.Context, offset, next int64, messages []rocketmq.Delivery) (Taken, error) {
+	var taken Taken
+	err := t.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
+		taken, err = t.takeIn(tx, offset, next, messages)
+		return err
+	})
+	if err != nil {
+		return Taken{}, fmt.Errorf("keep %d records from offset %d: %w", len(messages), offset, err)
+	}
+	return taken, nil
+}
+
+// Skip notes that the messages from offset to next-1 cannot be read any more.
+func (t *Tape) Skip(ctx context.Context, offset, next int64) error {
+	return t.pool.Run(ctx, func(tx dbtx.Tx) error {
+		if err := moveOffset(tx, offset, next); err != nil {
+			return err
+		}
+		what := fmt.Sprintf("and those up to offset %d had expired on the broker before they were audited", next-1)
+		return tx.DB().Create(&findingRow{QueueOffset: offset, What: what, CreatedAt: t.now().UTC()}).Error
+	})
+}
+
+func (t *Tape) takeIn(tx dbtx.Tx, offset, next int64, messages []rocketmq.Delivery) (taken Taken, err error) {
+	// First, because it makes auditors come one after the other.
+	if err := moveOffset(tx, offset, next); err != nil {
+		return Taken{}, err
+	}
+	at, err := endOf(tx.DB())
+	if err != nil {
+		return Taken{}, err
+	}
+	recorded, err := hashes(tx, messages)
+	if err != nil {
+		return Taken{}, err
+	}
+	for _, m := range messages {
+		record, v, what := at.judge(m.Body, recorded)
+		switch v {
+		case follows:
+			at = at.next(m.Body)
+			recorded[at.position] = at.hash
+			taken.Records = append(taken.Records, recordRow{
+				Position: at.position, PaymentNo: record.PaymentNo, QueueOffset: m.Offset, Body: m.Body, Hash: at.hash,
+			})
+		case repeat:
+			taken.Repeats++
+		case outside:
+			what = strings.ToValidUTF8(what[:min(len(what), findingMaxLength)], "?")
+			taken.Findings = append(taken.Findings, findingRow{QueueOffset: m.Offset, What: what, CreatedAt: t.now().UTC()})
+		}
+	}
+	if len(taken.Records) > 0 {
+		if err := tx.DB().Create(&taken.Records).Error; err != nil {
+			return Taken{}, fmt.Errorf("insert %d records: %w", len(taken.Records), err)
+		}
+	}
+	if len(taken.Findings) > 0 {
+		if err := tx.DB().Create(&taken.Findings).Error; err != nil {
+			return Taken{}, fmt.Errorf("insert %d findings: %w", len(taken.Findings), err)
+		}
+	}
+	return taken, nil
+}
+
+func moveOffset(tx dbtx.Tx, from, to int64) error {
+	res := tx.DB().Exec("UPDATE audit_offset SET next_offset = ? WHERE id = 1 AND next_offset = ?", to, from)
+	if res.Error != nil {
+		return fmt.Errorf("move the auditor's offset to %d: %w", to, res.Error)
+	}
+	if res.RowsAffected != 1 {
+		return fmt.Errorf("the auditor's offset is not %d: %w", from, ErrMovedOn)
+	}
+	return nil
+}
+
+// endOf is the end of what was recorded.
+func endOf(db *gorm.DB) (end, error) {
+	var rows []recordRow
+	if err := db.Select("position", "hash").Order("position DESC").Limit(1).Find(&rows).Error; err != nil {
+		return end{}, fmt.Errorf("read the last record: %w", err)
+	}
+	if len(rows) == 0 {
+		return origin, nil
+	}
+	return end{rows[0].Position, rows[0].Hash}, nil
+}
+
+// hashes are those recorded at the positions that messages claim.
+func hashes(tx dbtx.Tx, messages []rocketmq.Delivery) (map[int64]string, error) {
+	var positions []int64
+	for _, m := range messages {
+		if record, err := settlement.ParseJournalRecord(m.Body); err == nil {
+			positions = append(positions, record.Position)
+		}
+	}
+	recorded := map[int64]string{}
+	if len(positions) == 0 {
+		return recorded, nil
+	}
+	var rows []recordRow
+	if err := tx.DB().Select("position", "hash").Where("position IN ?", positions).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read earlier records: %w", err)
+	}
+	for _, r := range rows {
+		recorded[r.Position] = r.Hash
+	}
+	return recorded, nil
+}

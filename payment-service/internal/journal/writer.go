@@ -1,0 +1,143 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"settlement/shared/dbtx"
+	"settlement/shared/outbox"
+	"settlement/shared/settlement"
+)
+
+const (
+	// batchRows is how many records one transaction places at most.
+	batchRows = 500
+	// pollInterval finds the decisions of other instances and of the command line, whose commits do not wake this writer.
+	pollInterval = 500 * time.Millisecond
+	// pauseMin and pauseMax bound the growing pause after a failure.
+	pauseMin = 100 * time.Millisecond
+	pauseMax = 3 * time.Second
+	// endTimeout bounds placing what is there when the writer ends.
+	endTimeout = 5 * time.Second
+)
+
+// Writer places decisions in the journal and adds the records to the outbox. Several instances may run; the lock on the
+// head lets one of them write at a time.
+type Writer struct {
+	pool    *dbtx.Pool
+	written func() // called after every commit
+	now     func() time.Time
+	wake    chan struct{}
+	log     *slog.Logger
+}
+
+// NewWriter makes a writer. written is called after each commit that added to the outbox.
+func NewWriter(pool *dbtx.Pool, written func(), now func() time.Time, log *slog.Logger) *Writer {
+	return &Writer{pool: pool, written: written, now: now, wake: make(chan struct{}, 1), log: log}
+}
+
+// Wake makes the writer look at once. Call it after a commit that added decisions; it never blocks.
+func (w *Writer) Wake() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // a wake-up that was not taken yet covers this commit too
+	}
+}
+
+// Run writes until ctx is done, then what is there at that moment.
+func (w *Writer) Run(ctx context.Context) {
+	pause := pauseMin
+	for ctx.Err() == nil {
+		n, err := w.Write(context.WithoutCancel(ctx))
+		switch {
+		case err != nil:
+			w.log.Error("journal: not written, trying again", "error", err, "pause", pause.String())
+			wait(ctx, pause, nil)
+			pause = min(2*pause, pauseMax)
+		case n == 0:
+			pause = pauseMin
+			wait(ctx, pollInterval, w.wake)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	for {
+		n, err := w.Write(ctx)
+		if err != nil {
+			w.log.Warn("journal: last records not written, the next instance writes them", "error", err)
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-wake:
+	}
+}
+
+// Write places the oldest decisions, at most batchRows, in one transaction, and returns how many.
+func (w *Writer) Write(ctx context.Context) (n int, err error) {
+	err = w.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
+		n, err = w.writeIn(tx)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("write the journal: %w", err)
+	}
+	if n > 0 {
+		w.written()
+	}
+	return n, nil
+}
+
+// writeIn takes the rows by id. Of two decisions of which one was committed before the other began, as those of one order
+// are, that one has the smaller id, and is there whenever the other is.
+func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
+	before, mine, err := lockHead(tx)
+	if err != nil || !mine {
+		return 0, err
+	}
+	var rows []pendingRow
+	if err := tx.DB().Order("id").Limit(batchRows).Find(&rows).Error; err != nil {
+		return 0, fmt.Errorf("read what is pending: %w", err)
+	}
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	head := before
+	ids := make([]uint64, 0, len(rows))
+	messages := make([]outbox.Message, 0, len(rows))
+	for _, row := range rows {
+		var record settlement.JournalRecord
+		if err := json.Unmarshal(row.Record, &record); err != nil {
+			return 0, fmt.Errorf("row %d of journal_pending: %w", row.ID, err)
+		}
+		body, err := head.append(record)
+		if err != nil {
+			return 0, err
+		}
+		ids = append(ids, row.ID)
+		messages = append(messages, outbox.Message{
+			Topic: settlement.TopicJournal, ShardingKey: settlement.JournalShardingKey, Key: row.PaymentNo, Tag: string(record.Outcome),
+			Traceparent: settlement.TraceparentOr(row.Traceparent), Body: body,
+		})
+	}
+	// The locked head makes the outbox's ids ascend with the positions, and the relay sends one key by id.
+	if err := outbox.Add(tx, w.now().UTC(), messages...); err != nil {
+		return 0, err
+	}
+	if err := moveHead(tx, before, head); err != nil {
+		return 0, err
+	}
+	return len(rows), dbtx.DeleteByID(tx, "journal_pending", ids)
+}
