@@ -76,7 +76,5 @@ func (s *shop) wantDecided(wallet string, want int64) {
 // setBalance changes a wallet's row by hand.
 func (s *shop) setBalance(wallet string, minor int64) {
 	s.t.Helper()
-	if _, err := s.books.ExecContext(s.t.Context(), "UPDATE accounts SET balance_minor = ? WHERE id = ?", minor, wallet); err != nil {
-		s.t.Fatal(err)
-	}
+	s.exec("UPDATE accounts SET balance_minor = ? WHERE id = ?", minor, wallet)
 }

@@ -51,6 +51,11 @@ var consumerCases = []Case{
 		run:   failsEveryTime,
 	},
 	{
+		Name: "parked-with-successors", From: fromConsumer,
+		Title: "The first of three instructions of an order fails every time: the others wait behind it, and follow it once it is replayed or discarded.",
+		run:   parkedWithSuccessors,
+	},
+	{
 		Name: "killed-between-tries", From: fromConsumer,
 		Title: "payment-service dies between two tries of an instruction that fails every time: parked after three in all.",
 		run:   killedWhileParking(triesTx, 2),

@@ -48,44 +48,51 @@ func oversized(draw *rand.Rand) string {
 	return fmt.Sprintf(`{"version":1,"type":"settle","junk":"%s"}`, junk)
 }
 
-// outOfOrder has each of its orders settled, refunded and settled again, by messages that come in any order. Each
-// place is claimed by a stranger once it is taken.
-func outOfOrder(ctx context.Context, p *Play) (int64, error) {
-	const orders = 30
-	var sent int64
-	send := func(in settlement.Instruction) error {
+// threeSteps are an order settled, refunded and settled again, by instructions that order-service never gave.
+func threeSteps(order, wallet string) []settlement.Instruction {
+	three := make([]settlement.Instruction, 3)
+	for i := range three {
+		three[i] = settlement.Instruction{
+			Version: settlement.Version, Type: settlement.Settle, PaymentNo: key(), OrderID: order, Seq: int64(i + 1),
+			AccountID: wallet, Amount: cny(100), RequestedAt: time.Now(),
+		}
+	}
+	three[1].Type = settlement.Refund
+	return three
+}
+
+// instruct publishes instructions of one order, one after the other, in the queue of the order.
+func (p *Play) instruct(ctx context.Context, order string, instructions []settlement.Instruction) error {
+	bodies := make([]string, 0, len(instructions))
+	for _, in := range instructions {
 		body, err := json.Marshal(in)
 		if err != nil {
 			return err
 		}
-		sent++
-		return p.publish(ctx, outbox.QueueOf(in.OrderID, settlement.DefaultQueues), string(body))
+		bodies = append(bodies, string(body))
 	}
+	return p.publish(ctx, outbox.QueueOf(order, settlement.DefaultQueues), bodies...)
+}
+
+// outOfOrder has each of its orders settled, refunded and settled again, by messages that come in any order. Each
+// place is claimed by a stranger once it is taken.
+func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
+	const orders = 30
 	var last []string
 	for range orders {
-		order, wallet := key(), p.wallets[p.draw.IntN(len(p.wallets)-1)]
-		three := make([]settlement.Instruction, 3)
-		for i := range three {
-			three[i] = settlement.Instruction{
-				Version: settlement.Version, Type: settlement.Settle, PaymentNo: key(), OrderID: order, Seq: int64(i + 1),
-				AccountID: wallet, Amount: cny(100), RequestedAt: time.Now(),
-			}
-		}
-		three[1].Type = settlement.Refund
+		order := key()
+		three := threeSteps(order, p.wallets[p.draw.IntN(len(p.wallets)-1)])
 		last = append(last, three[2].PaymentNo)
 		p.draw.Shuffle(len(three), func(i, j int) { three[i], three[j] = three[j], three[i] })
-		for _, in := range three {
-			if err := send(in); err != nil {
-				return 0, err
-			}
-		}
 		stranger := three[0]
-		for stranger.Seq = 1; stranger.Seq <= 3; stranger.Seq++ {
-			stranger.PaymentNo, stranger.Type = key(), settlement.Settle
-			if err := send(stranger); err != nil {
-				return 0, err
-			}
+		for seq := range int64(3) {
+			stranger.PaymentNo, stranger.Type, stranger.Seq = key(), settlement.Settle, seq+1
+			three = append(three, stranger)
 		}
+		if err := p.instruct(ctx, order, three); err != nil {
+			return 0, err
+		}
+		sent += int64(len(three))
 	}
 	for _, no := range last {
 		err := wait.For(ctx, momentLimit, func(ctx context.Context) error {

@@ -14,6 +14,24 @@ var parkingVersions = []version{
 		Edits: []overlay.Edit{{File: attempt, Find: "const TriesMax = 3", Replace: "const TriesMax = 1"}},
 	},
 	{
+		Name:  "successor-overtakes-the-parked",
+		Why:   "An instruction does not wait for its predecessor, which is parked.",
+		Cases: []string{"parked-with-successors"},
+		By:    []checker.Invariant{checker.Order},
+		Edits: []overlay.Edit{{File: ledger, Find: "case in.Seq > last+1:", Replace: "case in.Seq > last+1 && false:"}},
+	},
+	{
+		Name:  "released-before-the-replayed",
+		Why:   "When a parked instruction is replayed, what waited for it takes effect before it.",
+		Cases: []string{"parked-with-successors"},
+		By:    []checker.Invariant{checker.Order},
+		Edits: []overlay.Edit{{
+			File: decide, Find: "\tif err := b.apply(in, r.Delivery); err != nil {\n\t\treturn err\n\t}\n\treturn b.releaseSuccessors(in.OrderID)\n",
+			Replace: "\tb.ledger.LastSeq[in.OrderID] = in.Seq\n\tif err := b.releaseSuccessors(in.OrderID); err != nil {\n\t\treturn err\n\t}\n" +
+				"\treturn b.apply(in, r.Delivery)\n",
+		}},
+	},
+	{
 		Name:  "notice-after-the-commit",
 		Why:   "The notice is not written in the transaction that parks, but after it.",
 		Cases: []string{"killed-after-parking"},

@@ -19,7 +19,7 @@ type version struct {
 }
 
 func versions() []version {
-	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions)
+	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions, auditVersions)
 }
 
 // Files that several versions change.
@@ -34,6 +34,7 @@ const (
 	attempt  = "payment-service/internal/parking/attempt.go"
 	park     = "payment-service/internal/parking/park.go"
 	teller   = "payment-service/internal/notify/teller.go"
+	tape     = "payment-service/internal/audit/tape.go"
 	listener = "payment-service/internal/listener/listener.go"
 	instruct = "order-service/internal/store/instruct.go"
 	apply    = "order-service/internal/store/apply_outcomes.go"

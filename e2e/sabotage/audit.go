@@ -1,0 +1,36 @@
+package main
+
+import (
+	"settlement/e2e/checker"
+	"settlement/e2e/overlay"
+)
+
+var auditVersions = []version{
+	{
+		Name:  "offset-stored-outside-the-transaction",
+		Why:   "The auditor stores its offset in one transaction, and what it has read in a second one.",
+		Cases: []string{"auditor-killed"},
+		By:    []checker.Invariant{checker.All},
+		Edits: []overlay.Edit{
+			{
+				File: tape, Find: "\tvar taken Taken\n\terr := t.pool.Run(",
+				Replace: "\tvar taken Taken\n\terr := t.pool.Run(ctx, func(tx dbtx.Tx) error { return moveOffset(tx, offset, next) })\n" +
+					"\tif err != nil {\n\t\treturn Taken{}, err\n\t}\n\terr = t.pool.Run(",
+			},
+			{
+				File: tape, Find: "\tif err := moveOffset(tx, offset, next); err != nil {\n\t\treturn Taken{}, err\n\t}\n\tat, err :=",
+				Replace: "\tat, err :=",
+			},
+		},
+	},
+	{
+		Name:  "journal-passes-over-a-decline",
+		Why:   "Declines are not noted for the journal.",
+		Cases: []string{"sends-doubled"},
+		By:    []checker.Invariant{checker.All, checker.Order},
+		Edits: []overlay.Edit{{
+			File: write, Find: "\tfor _, d := range b.outcomes {\n\t\tnotes = append(",
+			Replace: "\tfor _, d := range b.outcomes {\n\t\tif d.movement.Reason != \"\" {\n\t\t\tcontinue\n\t\t}\n\t\tnotes = append(",
+		}},
+	},
+}
