@@ -51,6 +51,7 @@ type plan struct {
 	books    *sql.DB // payments database
 	broken   brokenWallet
 	points   []int64 // that a customer has had
+	audited  int64   // records of the journal
 	repeater *traffic.Repeater
 }
 
@@ -87,7 +88,7 @@ func (p *plan) play(ctx context.Context) (err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		p.openWallets, p.collectPoints, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome, p.awaitOutcomes, p.parkOne, p.replayIt, p.repeatOldest, p.awaitQuiet,
+		p.openWallets, p.collectPoints, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome, p.awaitOutcomes, p.parkOne, p.replayIt, p.repeatOldest, p.awaitQuiet, p.audit,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -77,6 +77,7 @@ func (p *plan) count(ctx context.Context) ([]line, error) {
 		{what: "  refunded", got: outcomes["refunded"], want: refunds + parked},
 		{what: "parked, somebody told, replayed by an operator", got: replayed, want: parked},
 		{what: "points of one who registers, pays and misbehaves: set 10, + 2, - 3", got: p.lastPoints(), want: 9},
+		{what: "records of the journal, in one sequence, that the auditor finds right", got: p.audited, want: orders + refunds + parked + collected},
 		{what: "books: wallets hold, in fen", got: held, want: deposited - (paid-refunds-parked)*orderMinor},
 	}, nil
 }

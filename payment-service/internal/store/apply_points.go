@@ -15,44 +15,10 @@ import (
 	"settlement/shared/settlement"
 )
 
-// pointsBalanceRow is points_balances.
-type pointsBalanceRow struct {
-	CustomerID string `gorm:"primaryKey"`
-	Points     int64
-	LastSeq    int64
-}
-
-func (pointsBalanceRow) TableName() string { return "points_balances" }
-
-// pointsHistoryRow is points_history.
-type pointsHistoryRow struct {
-	CustomerID string `gorm:"primaryKey"`
-	Seq        int64  `gorm:"primaryKey"`
-	PointsNo   string
-	Type       settlement.PointsType
-	ChangeBy   int64
-	Points     int64
-	Reason     string
-	OccurredAt time.Time
-	CreatedAt  time.Time
-}
-
-func (pointsHistoryRow) TableName() string { return "points_history" }
-
-// pointsWaitingRow is points_waiting.
-type pointsWaitingRow struct {
-	CustomerID string `gorm:"primaryKey"`
-	Seq        int64  `gorm:"primaryKey"`
-	Body       []byte
-	CreatedAt  time.Time
-}
-
-func (pointsWaitingRow) TableName() string { return "points_waiting" }
-
 // PointsApplied counts what became of a batch of changes.
 type PointsApplied struct {
 	Changed  []settlement.PointsChange // took effect, released ones included
-	Repeated int                       // their place is behind: they changed nothing
+	Repeated int                       // their place or their number was taken before: they changed nothing
 	Waiting  int                       // kept until their predecessor is there
 }
 
@@ -61,7 +27,7 @@ type PointsApplied struct {
 func (s *Store) ApplyPoints(ctx context.Context, batch []settlement.PointsChange) (PointsApplied, error) {
 	var applied PointsApplied
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
-		b := pointsBatch{now: s.now(), waiting: map[pointsPlace]settlement.PointsChange{}, kept: map[pointsPlace]bool{}}
+		b := pointsBatch{now: s.now(), known: map[string]bool{}, waiting: map[pointsPlace]settlement.PointsChange{}, kept: map[pointsPlace]bool{}}
 		if err := b.lock(tx, batch); err != nil {
 			return err
 		}
@@ -86,6 +52,7 @@ type pointsPlace struct {
 // pointsBatch is a batch on its way through one run of the transaction.
 type pointsBatch struct {
 	now      time.Time
+	known    map[string]bool           // numbers that have taken effect, before or in this batch
 	before   map[string]points.Balance // as locked
 	after    map[string]points.Balance
 	waiting  map[pointsPlace]settlement.PointsChange
@@ -129,7 +96,26 @@ func (b *pointsBatch) lock(tx dbtx.Tx, batch []settlement.PointsChange) error {
 		}
 	}
 	b.after = maps.Clone(b.before)
-	return b.readWaiting(tx, ids)
+	if err := b.readWaiting(tx, ids); err != nil {
+		return err
+	}
+	return b.findKnown(tx, batch)
+}
+
+// findKnown notes which numbers have taken effect, of those in the batch and of those that wait. This read takes no lock:
+// what another writer commits after it is stopped by the unique index.
+func (b *pointsBatch) findKnown(tx dbtx.Tx, batch []settlement.PointsChange) error {
+	var numbers, found []string
+	for _, c := range slices.AppendSeq(slices.Clone(batch), maps.Values(b.waiting)) {
+		numbers = append(numbers, c.PointsNo)
+	}
+	if err := tx.DB().Model(&pointsHistoryRow{}).Where("points_no IN ?", numbers).Pluck("points_no", &found).Error; err != nil {
+		return fmt.Errorf("find known numbers of points: %w", err)
+	}
+	for _, no := range found {
+		b.known[no] = true
+	}
+	return nil
 }
 
 func (b *pointsBatch) readWaiting(tx dbtx.Tx, ids []string) error {
@@ -151,10 +137,13 @@ func (b *pointsBatch) readWaiting(tx dbtx.Tx, ids []string) error {
 // take takes one change past the fence and, if it was due, whoever waited for it.
 func (b *pointsBatch) take(c settlement.PointsChange) {
 	at := pointsPlace{c.CustomerID, c.Seq}
+	if b.known[c.PointsNo] {
+		b.applied.Repeated++
+		return
+	}
 	switch b.after[c.CustomerID].Place(c) {
 	case points.Stale:
 		b.applied.Repeated++
-		return
 	case points.Ahead:
 		if _, taken := b.waiting[at]; taken {
 			b.applied.Repeated++
@@ -162,33 +151,52 @@ func (b *pointsBatch) take(c settlement.PointsChange) {
 		}
 		b.waiting[at] = c
 		b.applied.Waiting++
-		return
 	case points.Due:
+		b.apply(c)
+		b.releaseWaiting(c.CustomerID)
 	}
-	for due := true; due; c, due = b.waiting[at] {
-		balance := b.after[c.CustomerID].Apply(c)
-		b.after[c.CustomerID] = balance
-		b.history = append(b.history, pointsHistoryRow{
-			CustomerID: c.CustomerID, Seq: c.Seq, PointsNo: c.PointsNo, Type: c.Type, ChangeBy: c.Points, Points: balance.Points,
-			Reason: c.Reason, OccurredAt: c.OccurredAt, CreatedAt: b.now,
-		})
-		b.applied.Changed = append(b.applied.Changed, c)
-		if _, waited := b.waiting[at]; waited {
-			delete(b.waiting, at)
-			if b.kept[at] {
-				b.released = append(b.released, at)
-			} else {
-				b.applied.Waiting--
-			}
+}
+
+func (b *pointsBatch) apply(c settlement.PointsChange) {
+	balance := b.after[c.CustomerID].Apply(c)
+	b.after[c.CustomerID] = balance
+	b.known[c.PointsNo] = true
+	b.history = append(b.history, pointsHistoryRow{
+		CustomerID: c.CustomerID, Seq: c.Seq, PointsNo: c.PointsNo, Type: c.Type, ChangeBy: c.Points, Points: balance.Points,
+		Reason: c.Reason, OccurredAt: c.OccurredAt, CreatedAt: b.now,
+	})
+	b.applied.Changed = append(b.applied.Changed, c)
+}
+
+// releaseWaiting applies whoever waits for the customer's next place, and so on. One whose number has taken effect
+// elsewhere ends there and fills no place.
+func (b *pointsBatch) releaseWaiting(customerID string) {
+	for {
+		at := pointsPlace{customerID, b.after[customerID].LastSeq + 1}
+		next, waits := b.waiting[at]
+		if !waits {
+			return
 		}
-		at.seq++
+		delete(b.waiting, at)
+		if b.kept[at] {
+			b.released = append(b.released, at)
+		} else {
+			b.applied.Waiting--
+		}
+		if b.known[next.PointsNo] {
+			b.applied.Repeated++
+			return
+		}
+		b.apply(next)
 	}
 }
 
 // write stores what was taken: history, waiting ones, balances.
 func (b *pointsBatch) write(tx dbtx.Tx) error {
 	if len(b.history) > 0 {
-		if err := tx.DB().Create(&b.history).Error; err != nil {
+		if err := tx.DB().Create(&b.history).Error; dbtx.IsDuplicateKey(err) {
+			return dbtx.Again("duplicate_key", err) // another writer was first with one of the numbers: the next run finds it
+		} else if err != nil {
 			return fmt.Errorf("insert %d changes of points: %w", len(b.history), err)
 		}
 	}

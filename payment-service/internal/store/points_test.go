@@ -114,3 +114,38 @@ func TestPointsFromRivalConsumers(t *testing.T) {
 		}
 	})
 }
+
+// A change whose number has taken effect elsewhere changes nothing and takes no place, also when it has waited.
+func TestANumberOfPointsCountsOnce(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := openBooks(t, db.Pool)
+		one, other := newID(), newID()
+		changes, after := story(one, 1)
+		others, othersAfter := story(other, 1)
+		copies := slices.Clone(changes)
+		for i := range copies {
+			copies[i].CustomerID, copies[i].Seq = other, others[i].Seq
+		}
+		apply := func(batch ...settlement.PointsChange) store.PointsApplied {
+			t.Helper()
+			applied, err := b.store.ApplyPoints(t.Context(), batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return applied
+		}
+		if got := apply(copies[2]); got.Waiting != 1 { // nobody can know yet
+			t.Errorf("a copy that is ahead: %+v, want it to wait", got)
+		}
+		apply(changes...)
+		if got := apply(copies[0], copies[1]); got.Repeated != 2 || len(got.Changed) != 0 {
+			t.Errorf("copies for another customer: %+v, want repeats", got)
+		}
+		if got := apply(others[0], others[1]); len(got.Changed) != 2 || got.Repeated != 1 {
+			t.Errorf("the other customer's own: %+v, want 2 changes, and the copy that had waited gone", got)
+		}
+		apply(others[2])
+		b.wantPoints(one, after)
+		b.wantPoints(other, othersAfter)
+	})
+}
