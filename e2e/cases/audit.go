@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"settlement/e2e/checker"
 	"settlement/e2e/faults"
 	"settlement/shared/settlement"
 )
@@ -25,8 +26,9 @@ func auditorKilled(ctx context.Context, p *Play) (int64, error) {
 		if n%2 == 1 {
 			at = faults.AfterCommit
 		}
-		if err := p.followUntilKilled(ctx, at); err != nil {
-			return int64(n), err
+		if err := p.followUntilKilled(ctx, at); err != nil && ctx.Err() == nil {
+			p.violated(checker.Violation{Invariant: checker.All, What: "the auditor does not go on where it was killed", Row: err.Error()})
+			return int64(n), nil
 		}
 	}
 	return times, nil

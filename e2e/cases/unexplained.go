@@ -69,9 +69,11 @@ func noticesRefused(ctx context.Context, p *Play) (fired int64, err error) {
 		return 0, err
 	}
 	// Whoever died may have left a notice as being told: it is told again when that claim has ended.
-	fired, err = p.fires(ctx, refused{p.Notices}, int64(p.Notices.Refused())+unlucky)
+	if _, err = p.fires(ctx, refused{p.Notices}, int64(p.Notices.Refused())+unlucky); err != nil && ctx.Err() == nil {
+		p.violated(checker.Violation{Invariant: checker.Lost, What: "notices that nobody took are not told again", Row: err.Error()})
+	}
 	p.Notices.Down(false)
-	return fired - before, errors.Join(err, p.operate(ctx, parked))
+	return int64(p.Notices.Refused()) - before, p.operate(ctx, parked)
 }
 
 // refused counts notices that the receiver did not take.
@@ -135,8 +137,9 @@ func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error)
 				return err
 			}
 		}
-		if parked, err = p.parkedOf(ctx, orders); err != nil {
-			return err
+		if parked, err = p.parkedOf(ctx, orders); err != nil && ctx.Err() == nil {
+			p.violated(checker.Violation{Invariant: checker.Lost, What: "instructions that fail every time are not parked", Row: err.Error()})
+			return nil
 		}
 		// Those that a wrong version has not wait are seen by the checker.
 		named := "('" + strings.Join(orders, "','") + "')"
@@ -188,8 +191,11 @@ func (p *Play) parkedOf(ctx context.Context, orders []string) (parked []client.P
 		return err
 	})
 	for _, m := range parked {
-		if m.Attempts != 3 && err == nil {
-			err = fmt.Errorf("order %s was parked after %d tries, want 3", m.OrderID, m.Attempts)
+		if m.Attempts != 3 {
+			p.violated(checker.Violation{
+				Invariant: checker.Lost, What: "an instruction was not parked after three tries", OrderID: m.OrderID,
+				Row: fmt.Sprintf("parked_messages.id=%s attempts=%d", m.ID, m.Attempts),
+			})
 		}
 	}
 	return parked, err

@@ -41,20 +41,41 @@ var badJournals = []struct {
 }{
 	{"a record is missing", want{checker.All, "decided, and not in the journal", paidOrder, second}, messages(firstRecord)},
 	{"a gap", want{checker.Order, "the journal has a gap", paidOrder, second}, messages(secondRecord)},
-	{"two records in one place", want{checker.Order, "one place of the journal has two records", paidOrder, first},
-		messages(firstRecord, altered(firstRecord, `"minor":30`, `"minor":31`), secondRecord)},
-	{"a record does not follow", want{checker.Order, "a record of the journal does not follow", paidOrder, second},
-		messages(firstRecord, record(1, 2, "another", paidOrder, second, 2, "declined"))},
-	{"another amount", want{checker.All, "a record of the journal is not what was decided", paidOrder, first},
-		messages(altered(firstRecord, `"minor":30`, `"minor":31`))},
-	{"another outcome", want{checker.All, "a record of the journal is not what was decided", paidOrder, second},
-		messages(firstRecord, altered(secondRecord, "declined", "paid"))},
-	{"a payment number twice", want{checker.All, "a payment number is in the journal twice", paidOrder, first},
-		messages(firstRecord, record(1, 2, string(firstRecord.Body), paidOrder, first, 1, "paid"))},
-	{"a number that nobody decided", want{checker.All, "the journal has a payment number that is not recorded", newOrder, third},
-		messages(firstRecord, record(1, 2, string(firstRecord.Body), newOrder, third, 1, "paid"))},
-	{"an order's second step first", want{checker.Order, "an order's records in the journal are not in its sequence", paidOrder, second},
-		messages(record(0, 1, "", paidOrder, second, 2, "declined"))},
+	{
+		"two records in one place",
+		want{checker.Order, "one place of the journal has two records", paidOrder, first},
+		messages(firstRecord, altered(firstRecord, `"minor":30`, `"minor":31`), secondRecord),
+	},
+	{
+		"a record does not follow",
+		want{checker.Order, "a record of the journal does not follow", paidOrder, second},
+		messages(firstRecord, record(1, 2, "another", paidOrder, second, 2, "declined")),
+	},
+	{
+		"another amount",
+		want{checker.All, "a record of the journal is not what was decided", paidOrder, first},
+		messages(altered(firstRecord, `"minor":30`, `"minor":31`)),
+	},
+	{
+		"another outcome",
+		want{checker.All, "a record of the journal is not what was decided", paidOrder, second},
+		messages(firstRecord, altered(secondRecord, "declined", "paid")),
+	},
+	{
+		"a payment number twice",
+		want{checker.All, "a payment number is in the journal twice", paidOrder, first},
+		messages(firstRecord, record(1, 2, string(firstRecord.Body), paidOrder, first, 1, "paid")),
+	},
+	{
+		"a number that nobody decided",
+		want{checker.All, "the journal has a payment number that is not recorded", newOrder, third},
+		messages(firstRecord, record(1, 2, string(firstRecord.Body), newOrder, third, 1, "paid")),
+	},
+	{
+		"an order's second step first",
+		want{checker.Order, "an order's records in the journal are not in its sequence", paidOrder, second},
+		messages(record(0, 1, "", paidOrder, second, 2, "declined")),
+	},
 	{"another queue", want{checker.Order, "the journal is in more than one queue", paidOrder, second}, messages(firstRecord, inQueue(1, secondRecord))},
 }
 

@@ -53,13 +53,8 @@ var dedupVersions = []version{
 		Edits: []overlay.Edit{
 			{File: batch, Find: "\tvar summary Summary\n", Replace: "\tvar summary Summary\n\tvar second *batchState\n"},
 			{
-				File: batch, Find: "batch []Received) (Summary, error) {\n\tb := newBatchState(s.now())\n",
-				Replace: "batch []Received) (Summary, error) {\n\treturn s.settleAs(tx, batch, newBatchState(s.now()))\n}\n\n" +
-					"func (s *Store) settleAs(tx dbtx.Tx, batch []Received, b *batchState) (Summary, error) {\n",
-			},
-			{
-				File: batch, Find: "\t\tsummary, err = s.settleIn(tx, batch)\n",
-				Replace: "\t\tsecond = newBatchState(s.now())\n\t\tsummary, err = s.settleAs(tx, batch, second)\n",
+				File: batch, Find: "\t\tsummary, err = settleIn(tx, batch, newBatchState(s.now()))\n",
+				Replace: "\t\tsecond = newBatchState(s.now())\n\t\tsummary, err = settleIn(tx, batch, second)\n",
 			},
 			{
 				File: batch, Find: "\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",

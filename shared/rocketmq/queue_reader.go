@@ -109,7 +109,7 @@ func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delive
 		}()
 		// A new one each time: the library keeps it in what it returns.
 		queue := &primitive.MessageQueue{Topic: r.queue.Topic, BrokerName: r.queue.Broker, QueueId: r.queue.ID}
-		result, err := r.client.PullFrom(context.Background(), queue, offset, readMax)
+		result, err := r.client.PullFrom(ctx, queue, offset, readMax)
 		done <- answer{result, err}
 	}()
 	var got answer

@@ -296,7 +296,7 @@ func TestALostCommitAnswerIsFoundByTheOffset(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer proxy.Close()
+		defer func() { _ = proxy.Close() }()
 		behind := db.Config
 		behind.Addr = proxy.Addr()
 		pool, err := dbtx.Open(behind, prometheus.NewRegistry())

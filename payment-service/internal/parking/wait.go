@@ -16,27 +16,30 @@ type Successor struct {
 	Delivery    rocketmq.Delivery
 }
 
-// Successors reads who waits for the given orders. The caller holds the orders'
-// progress rows, so nobody else adds or releases one of them.
-func Successors(tx dbtx.Tx, orderIDs []string) ([]Successor, error) {
+// Of reads what is kept of the given orders: who waits for a predecessor, and the payment numbers of instructions that an
+// operator has to decide on. The caller holds the orders' progress rows, so nobody else adds or releases one that waits.
+func Of(tx dbtx.Tx, orderIDs []string) (waiting []Successor, parked []string, err error) {
 	var rows []row
-	err := tx.DB().Where("order_id IN ? AND state = ?", orderIDs, Waiting).Order("order_id, seq, id").Find(&rows).Error
+	err = tx.DB().Where("order_id IN ? AND state IN ?", orderIDs, []State{Waiting, Parked}).Order("order_id, seq, id").Find(&rows).Error
 	if err != nil {
-		return nil, fmt.Errorf("read waiting messages: %w", err)
+		return nil, nil, fmt.Errorf("read waiting and parked messages: %w", err)
 	}
-	successors := make([]Successor, 0, len(rows))
 	for _, r := range rows {
 		in, err := settlement.ParseInstruction(r.Payload)
 		if err != nil {
-			return nil, fmt.Errorf("waiting message %s: %w", r.ID, err)
+			return nil, nil, fmt.Errorf("%s message %s: %w", r.State, r.ID, err)
+		}
+		if r.State == Parked {
+			parked = append(parked, in.PaymentNo)
+			continue
 		}
 		d, err := r.delivery()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		successors = append(successors, Successor{ID: r.ID, Instruction: in, Delivery: d})
+		waiting = append(waiting, Successor{ID: r.ID, Instruction: in, Delivery: d})
 	}
-	return successors, nil
+	return waiting, parked, nil
 }
 
 // Wait keeps successors until their predecessor is done. One that is parked already, and

@@ -18,14 +18,15 @@ func (s *Store) Operator() parking.Books {
 
 // replay settles one parked instruction. One that is ahead of its order waits from then on.
 func (s *Store) replay(tx dbtx.Tx, in settlement.Instruction, d rocketmq.Delivery) (parking.State, string, error) {
-	before := newBatchState(s.now())
-	if err := before.findKnown(tx, []string{in.PaymentNo}); err != nil {
+	b := newBatchState(s.now())
+	b.replayed = in.PaymentNo
+	if err := b.findKnown(tx, []string{in.PaymentNo}); err != nil {
 		return "", "", err
 	}
-	if before.known[in.PaymentNo] {
+	if b.known[in.PaymentNo] {
 		return parking.Replayed, "settled before: nothing changed", nil
 	}
-	summary, err := s.settleIn(tx, []Received{{Instruction: in, Delivery: d}})
+	summary, err := settleIn(tx, []Received{{Instruction: in, Delivery: d}}, b)
 	switch {
 	case err != nil:
 		return "", "", err

@@ -37,6 +37,45 @@ func (b *books) park(lot *parking.Lot, r store.Received) string {
 	return page[0].ID
 }
 
+// Of what waits for an operator, a copy waits too: it is not tried behind their back.
+func TestACopyOfAParkedInstructionChangesNothing(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := openBooks(t, db.Pool)
+		lot := b.lot(db.Pool)
+		wallet := b.wallet(cny(100))
+		for _, decide := range []func(id string) error{
+			func(id string) error { _, err := lot.Replay(t.Context(), b.request(), by, id); return err },
+			func(id string) error { _, err := lot.Discard(t.Context(), b.request(), by, id); return err },
+		} {
+			first := received(settlement.Settle, newID(), 1, wallet, cny(30), 1)
+			for range parking.TriesMax {
+				if _, err := lot.Failed(t.Context(), first.Instruction, first.Delivery, errors.New("a bug")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			page, _, err := lot.List(t.Context(), parking.Parked, "", 2)
+			if err != nil || len(page) != 1 {
+				t.Fatalf("parked %v, %v", page, err)
+			}
+			again := first
+			again.Delivery.Offset = 2
+			refund := received(settlement.Refund, first.Instruction.OrderID, 2, wallet, cny(30), 3)
+			if s := b.settle(again, refund); s.Repeated != 1 || s.Waiting != 1 || len(s.Decided) != 0 {
+				t.Errorf("%+v, want a repeat, and its successor to wait", s)
+			}
+			if err := decide(page[0].ID); err != nil {
+				t.Fatal(err)
+			}
+			b.wantCount("payment_numbers WHERE order_id = '"+first.Instruction.OrderID+"'", 2)
+			if s := b.settle(again, refund); s.Repeated != 2 {
+				t.Errorf("%+v, want repeats", s)
+			}
+		}
+		b.wantBalance(wallet, 100) // refunded; not paid, and so not refunded
+		b.wantBooksClosed()
+	})
+}
+
 func TestReplay(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)

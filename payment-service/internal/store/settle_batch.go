@@ -21,7 +21,7 @@ type Received struct {
 // Summary is what became of a batch.
 type Summary struct {
 	Decided  []payment.Movement       // took effect now, released successors included
-	Repeated int                      // payment number known: changed nothing
+	Repeated int                      // payment number known, or parked: changed nothing
 	Stale    []settlement.Instruction // behind the fence under another payment number: changed nothing
 	Waiting  int                      // kept until their predecessor is done
 	Released int                      // how many had been waiting and wait no more
@@ -34,7 +34,7 @@ type Summary struct {
 func (s *Store) SettleBatch(ctx context.Context, batch []Received) (Summary, error) {
 	var summary Summary
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
-		summary, err = s.settleIn(tx, batch)
+		summary, err = settleIn(tx, batch, newBatchState(s.now()))
 		return err
 	})
 	if err != nil {
@@ -47,8 +47,7 @@ func (s *Store) SettleBatch(ctx context.Context, batch []Received) (Summary, err
 }
 
 // settleIn is the settle transaction.
-func (s *Store) settleIn(tx dbtx.Tx, batch []Received) (Summary, error) {
-	b := newBatchState(s.now())
+func settleIn(tx dbtx.Tx, batch []Received, b *batchState) (Summary, error) {
 	if err := b.findKnown(tx, paymentNumbers(batch)); err != nil {
 		return Summary{}, err
 	}

@@ -10,7 +10,7 @@ import (
 // decide takes one instruction past the fence and, if it was due, whoever waited for it.
 func (b *batchState) decide(r Received) error {
 	in := r.Instruction
-	if b.known[in.PaymentNo] { // released in this batch already
+	if b.known[in.PaymentNo] || b.parked[in.PaymentNo] { // released in this batch already; or a copy of what waits for an operator, and so does this
 		b.summary.Repeated++
 		return nil
 	}

@@ -24,6 +24,8 @@ type place struct {
 type batchState struct {
 	now        time.Time
 	known      map[string]bool // payment numbers that were decided, before or in this batch
+	parked     map[string]bool // payment numbers that an operator has to decide on
+	replayed   string          // the one that an operator has decided to settle, if that is what this is
 	ledger     payment.Ledger
 	before     map[string]int64 // progress as locked; an order that is missing has no row yet
 	successors map[place]parking.Successor
@@ -43,7 +45,7 @@ type decided struct {
 func newBatchState(now time.Time) *batchState {
 	return &batchState{
 		now:   now,
-		known: map[string]bool{},
+		known: map[string]bool{}, parked: map[string]bool{},
 		ledger: payment.Ledger{
 			LastSeq: map[string]int64{}, Balance: map[string]money.Money{}, Standing: map[string]payment.Movement{},
 		},
@@ -70,7 +72,7 @@ func (b *batchState) lock(tx dbtx.Tx, fresh []Received) error {
 	if err := b.lockProgress(tx, orders); err != nil {
 		return err
 	}
-	waiting, err := b.readSuccessors(tx, orders)
+	waiting, err := b.readKept(tx, orders)
 	if err != nil {
 		return err
 	}
@@ -80,9 +82,12 @@ func (b *batchState) lock(tx dbtx.Tx, fresh []Received) error {
 	return b.readStanding(tx)
 }
 
-// readSuccessors reads who waits for the orders and returns their accounts.
-func (b *batchState) readSuccessors(tx dbtx.Tx, orders []string) (accounts []string, err error) {
-	waiting, err := parking.Successors(tx, orders)
+// readKept reads who waits for the orders, and returns their accounts, and what is parked of them.
+func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, err error) {
+	waiting, parked, err := parking.Of(tx, orders)
+	for _, no := range parked {
+		b.parked[no] = no != b.replayed
+	}
 	if err != nil || len(waiting) == 0 {
 		return nil, err
 	}
