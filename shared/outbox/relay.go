@@ -10,6 +10,7 @@ import (
 
 	"settlement/shared/dbtx"
 	"settlement/shared/rocketmq"
+	"settlement/shared/wake"
 )
 
 const (
@@ -39,7 +40,7 @@ type Relay struct {
 	poll   time.Duration
 	failed map[place]failure // queues whose last send failed
 	lease  lease
-	wake   chan struct{}
+	bell   wake.Bell
 	log    *slog.Logger
 }
 
@@ -52,18 +53,13 @@ func NewRelay(pool *dbtx.Pool, send Send, queues map[string]int, log *slog.Logge
 		poll:   pollInterval,
 		failed: map[place]failure{},
 		lease:  lease{pool: pool, holder: uuid.NewString()},
-		wake:   make(chan struct{}, 1),
+		bell:   wake.NewBell(),
 		log:    log,
 	}
 }
 
 // Wake makes the relay look at once. Call it after a commit that added rows; it never blocks.
-func (r *Relay) Wake() {
-	select {
-	case r.wake <- struct{}{}:
-	default: // a wake-up that was not taken yet covers this commit too
-	}
-}
+func (r *Relay) Wake() { r.bell.Ring() }
 
 // Run sends until ctx is done, then what is there at that moment once more, and hands
 // the lease back. A round under way is finished first: cut off, its messages would be
@@ -75,11 +71,11 @@ func (r *Relay) Run(ctx context.Context) {
 		switch {
 		case err != nil:
 			r.log.Error("outbox relay: round failed, trying again", "error", err, "pause", pause.String())
-			r.wait(ctx, pause, nil)
+			wake.Pause(ctx, pause)
 			pause = min(2*pause, pauseMax)
 		case sent == 0:
 			pause = pauseMin
-			r.wait(ctx, r.poll, r.wake)
+			r.bell.Wait(ctx, r.poll)
 		default:
 			pause = pauseMin
 		}
@@ -91,16 +87,6 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 	if err := r.lease.release(ctx); err != nil {
 		r.log.Warn("outbox relay: lease not handed back, the next instance waits for its end", "error", err, "ttl", leaseTTL.String())
-	}
-}
-
-func (r *Relay) wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-wake:
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"settlement/payment-service/internal/store"
 	"settlement/shared/rocketmq"
+	"settlement/shared/wake"
 )
 
 const (
@@ -90,14 +91,7 @@ func (a *Auditor) Follow(ctx context.Context, told func(t Taken, breaks []string
 		if err != nil && ctx.Err() == nil {
 			told(Taken{}, nil, err)
 		}
-		pause(ctx)
-	}
-}
-
-func pause(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(pollInterval):
+		wake.Pause(ctx, pollInterval)
 	}
 }
 
@@ -173,7 +167,7 @@ func (a *Auditor) missing(ctx context.Context, took func(Taken)) (breaks []strin
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			break
 		}
-		pause(ctx)
+		wake.Pause(ctx, pollInterval)
 	}
 	for no, order := range absent {
 		breaks = append(breaks, fmt.Sprintf("journal: payment %s of order %s was decided, and is not in it", no, order))

@@ -10,6 +10,7 @@ import (
 	"settlement/shared/dbtx"
 	"settlement/shared/outbox"
 	"settlement/shared/settlement"
+	"settlement/shared/wake"
 )
 
 const (
@@ -30,22 +31,17 @@ type Writer struct {
 	pool    *dbtx.Pool
 	written func() // called after every commit
 	now     func() time.Time
-	wake    chan struct{}
+	bell    wake.Bell
 	log     *slog.Logger
 }
 
 // NewWriter makes a writer. written is called after each commit that added to the outbox.
 func NewWriter(pool *dbtx.Pool, written func(), now func() time.Time, log *slog.Logger) *Writer {
-	return &Writer{pool: pool, written: written, now: now, wake: make(chan struct{}, 1), log: log}
+	return &Writer{pool: pool, written: written, now: now, bell: wake.NewBell(), log: log}
 }
 
 // Wake makes the writer look at once. Call it after a commit that added decisions; it never blocks.
-func (w *Writer) Wake() {
-	select {
-	case w.wake <- struct{}{}:
-	default: // a wake-up that was not taken yet covers this commit too
-	}
-}
+func (w *Writer) Wake() { w.bell.Ring() }
 
 // Run writes until ctx is done, then what is there at that moment.
 func (w *Writer) Run(ctx context.Context) {
@@ -55,11 +51,11 @@ func (w *Writer) Run(ctx context.Context) {
 		switch {
 		case err != nil:
 			w.log.Error("journal: not written, trying again", "error", err, "pause", pause.String())
-			wait(ctx, pause, nil)
+			wake.Pause(ctx, pause)
 			pause = min(2*pause, pauseMax)
 		case n == 0:
 			pause = pauseMin
-			wait(ctx, pollInterval, w.wake)
+			w.bell.Wait(ctx, pollInterval)
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
@@ -72,16 +68,6 @@ func (w *Writer) Run(ctx context.Context) {
 		if n == 0 {
 			return
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-wake:
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"settlement/shared/dbtx"
+	"settlement/shared/wake"
 )
 
 const (
@@ -44,7 +45,7 @@ type Notifier interface {
 type Teller struct {
 	pool      *dbtx.Pool
 	notifiers []Notifier
-	wake      []chan struct{} // one each
+	bells     []wake.Bell // one each
 	log       *slog.Logger
 }
 
@@ -52,18 +53,15 @@ type Teller struct {
 func NewTeller(pool *dbtx.Pool, log *slog.Logger, notifiers ...Notifier) *Teller {
 	t := &Teller{pool: pool, notifiers: notifiers, log: log}
 	for range notifiers {
-		t.wake = append(t.wake, make(chan struct{}, 1))
+		t.bells = append(t.bells, wake.NewBell())
 	}
 	return t
 }
 
 // Wake makes the teller look at once. Call it after a commit that wrote notices; it never blocks.
 func (t *Teller) Wake() {
-	for _, wake := range t.wake {
-		select {
-		case wake <- struct{}{}:
-		default: // a wake-up that was not taken yet covers this commit too
-		}
+	for _, b := range t.bells {
+		b.Ring()
 	}
 }
 
@@ -78,22 +76,12 @@ func (t *Teller) Run(ctx context.Context) {
 					t.log.Error("notices cannot be told, trying again", "channel", n.Channel(), "error", err)
 				}
 				if told == 0 || err != nil {
-					wait(ctx, t.wake[i])
+					t.bells[i].Wait(ctx, pollInterval)
 				}
 			}
 		})
 	}
 	channels.Wait()
-}
-
-func wait(ctx context.Context, wake <-chan struct{}) {
-	timer := time.NewTimer(pollInterval)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-wake:
-	}
 }
 
 // due is a notice whose time has come.
