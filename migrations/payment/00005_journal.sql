@@ -1,14 +1,18 @@
 -- +goose Up
 
--- The journal's end: the last place that was given, and the hash of the record there. One row.
+-- The journal's end: the last place that was given, and the hash of the record there. One row. What was decided before
+-- there was a journal, payment_numbers up to began_after, is not in it.
 CREATE TABLE IF NOT EXISTS journal_head (
-    id       TINYINT  NOT NULL,
-    position BIGINT   NOT NULL,
-    hash     CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    id          TINYINT         NOT NULL,
+    position    BIGINT          NOT NULL,
+    hash        CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    began_after BIGINT UNSIGNED NOT NULL,
     PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
-INSERT INTO journal_head (id, position, hash) VALUES (1, 0, REPEAT('0', 64)) ON DUPLICATE KEY UPDATE id = id;
+INSERT INTO journal_head (id, position, hash, began_after)
+SELECT 1, 0, REPEAT('0', 64), COALESCE(MAX(p.id), 0) FROM payment_numbers p
+ON DUPLICATE KEY UPDATE journal_head.id = journal_head.id;
 
 -- Decisions that have no place in the journal yet, written in the transaction that decided.
 CREATE TABLE IF NOT EXISTS journal_pending (
@@ -19,15 +23,6 @@ CREATE TABLE IF NOT EXISTS journal_pending (
     created_at  DATETIME(6)     NOT NULL,
     PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
-
--- What was decided before there was a journal comes first in it. Each by its own id, so that the statement may run again.
-INSERT INTO journal_pending (id, payment_no, record, traceparent, created_at)
-SELECT p.id, p.payment_no, JSON_OBJECT(
-    'version', 1, 'payment_no', p.payment_no, 'order_id', p.order_id, 'seq', p.seq, 'type', p.type, 'outcome', p.outcome,
-    'reason', p.reason, 'account_id', p.account_id, 'amount', JSON_OBJECT('currency', p.currency, 'minor', p.amount_minor),
-    'decided_at', DATE_FORMAT(p.created_at, '%Y-%m-%dT%H:%i:%s.%fZ')), '', p.created_at
-FROM payment_numbers p ORDER BY p.id
-ON DUPLICATE KEY UPDATE journal_pending.id = journal_pending.id;
 
 -- Where the auditor goes on reading topic journal, whose queue 0 is all of it. One row.
 CREATE TABLE IF NOT EXISTS audit_offset (

@@ -94,16 +94,23 @@ func (r *Relay) Run(ctx context.Context) {
 // with the oldest row, always: a smaller id can be committed after a larger one was
 // sent. Queues that fail are passed over, and the pages behind their rows are read too,
 // so that they hold up nobody else.
+//
+// It ends with the largest id that was there when it began. Beyond that a later page could have a row whose
+// predecessor was not committed yet when an earlier page passed its place, and would overtake it.
 func (r *Relay) round(ctx context.Context) (sent int, err error) {
 	held, err := r.lease.hold(ctx)
 	if err != nil || !held {
 		return 0, err
 	}
+	var last uint64
+	if err := r.pool.Read(ctx).Raw("SELECT COALESCE(MAX(id), 0) FROM outbox").Scan(&last).Error; err != nil {
+		return 0, fmt.Errorf("read outbox: %w", err)
+	}
 	after := uint64(0)
 	passed := map[place]bool{} // queues whose rows were passed over in this round: later ones must not overtake them
 	for range pagesMax {
 		var rows []row
-		if err := r.pool.Read(ctx).Where("id > ?", after).Order("id").Limit(pageRows).Find(&rows).Error; err != nil {
+		if err := r.pool.Read(ctx).Where("id > ? AND id <= ?", after, last).Order("id").Limit(pageRows).Find(&rows).Error; err != nil {
 			return sent, fmt.Errorf("read outbox: %w", err)
 		}
 		confirmed := r.sendLanes(ctx, r.openLanes(rows, passed), passed)

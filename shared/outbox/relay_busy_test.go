@@ -125,3 +125,40 @@ func TestAnOpenTransactionDoesNotHoldUpTheRelay(t *testing.T) {
 		}
 	})
 }
+
+// A row is not committed yet when the first page is read, past its place. It is committed while that page is sent, and
+// its successor after it: the second page must not have the one without the other.
+func TestALaterPageDoesNotOvertakeAnEarlierOne(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		tp := newTape()
+		inserted, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		go func() {
+			done <- db.Open(t).Run(context.WithoutCancel(t.Context()), func(tx dbtx.Tx) error {
+				defer func() { <-release }()
+				defer close(inserted)
+				return addTx(tx, "k", "first")
+			})
+		}()
+		<-inserted
+		rows := make([]string, outbox.PageRows)
+		for i := range rows {
+			rows[i] = fmt.Sprint(i)
+		}
+		add(t, db.Pool, elsewhere("k"), rows...)
+		var once sync.Once
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+			once.Do(func() {
+				close(release)
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+				add(t, db.Pool, "k", "second")
+			})
+			return tp.send(ctx, topic, queue, count, m)
+		})
+		wait.Until(t, limit, emptied(db.Pool))
+		if got := tp.of("k"); !slices.Equal(got, []string{"first", "second"}) {
+			t.Errorf("sent %v", got)
+		}
+	})
+}

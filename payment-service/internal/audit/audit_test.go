@@ -126,7 +126,7 @@ func (b *bench) exec(query string, args ...any) {
 func (b *bench) breaks() []string {
 	b.t.Helper()
 	a := New(b.tape, b.books, nil)
-	differ, err := a.compareAll(b.t.Context(), func(int64) {})
+	_, differ, err := a.compareFrom(b.t.Context(), origin, func(int64) {})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -223,11 +223,11 @@ func TestWhatIsNoPartOfTheChain(t *testing.T) {
 		b.topic = nil
 		b.send(good[0].Body)
 		b.send(good[1].Body)
-		b.send(good[1].Body)                                   // 2: a copy, which is none of them
-		b.send([]byte("hello"))                                // 3
-		b.send(altered(0, `"minor":30`, `"minor":90`))         // 4: another first record
-		b.send(good[3].Body)                                   // 5: the third is missing
-		b.send(altered(2, `"previous":"`, `"previous":"`))     // 6: the third
+		b.send(good[1].Body)                           // 2: a copy, which is none of them
+		b.send([]byte("hello"))                        // 3
+		b.send(altered(0, `"minor":30`, `"minor":90`)) // 4: another first record
+		b.send(b.strange(good[3].Body))                // 5: a later place for what nobody decided
+		b.send(good[2].Body)
 		b.send(altered(3, `"minor":30`, `"minor":90`))         // 7: nothing shows it, but the books
 		b.send(altered(3, `"position":4`, `"position":5`))     // 8: does not follow that
 		b.send([]byte(`{"version":1,"position":-1,"x":"\xff`)) // 9
@@ -235,20 +235,90 @@ func TestWhatIsNoPartOfTheChain(t *testing.T) {
 		if len(taken.Records) != 4 || taken.Repeats != 1 {
 			t.Errorf("%d records and %d copies, want 4 and 1", len(taken.Records), taken.Repeats)
 		}
-		found, err := New(b.tape, b.books, nil).findings(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := []string{"offset 3 is no journal record", "offset 4 is another record 1", "offset 5 is record 4, and 3 to 3 are missing", "offset 8 is record 5", "offset 9 is no"}
-		if len(found) != len(want) {
-			t.Fatalf("findings are\n%s", strings.Join(found, "\n"))
-		}
-		for i, w := range want {
-			if !strings.Contains(found[i], w) {
-				t.Errorf("finding %q, want %q in it", found[i], w)
-			}
-		}
+		b.wantFindings("offset 3 is no journal record", "offset 4 is another record 1", "offset 5 is record 4 of payment", "offset 8 is record 5", "offset 9 is no")
 		b.wantBreak("a forged record that fits", "payment_numbers", b.numbers[4], "record 4", "0.90")
+	})
+}
+
+// strange is a record under a payment number that nobody decided.
+func (b *bench) strange(body []byte) []byte {
+	b.t.Helper()
+	record, err := settlement.ParseJournalRecord(body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	record.PaymentNo = uuid.NewString()
+	body, err = json.Marshal(record)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return body
+}
+
+func (b *bench) wantFindings(want ...string) {
+	b.t.Helper()
+	found, err := New(b.tape, b.books, nil).findings(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if len(found) != len(want) {
+		b.t.Fatalf("%d findings, want %d:\n%s", len(found), len(want), strings.Join(found, "\n"))
+	}
+	for i, w := range want {
+		if !strings.Contains(found[i], w) {
+			b.t.Errorf("finding %q, want %q in it", found[i], w)
+		}
+	}
+}
+
+// After a gap reading goes on, and the gap stays.
+func TestAGapIsToldOf(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := open(t, db.Pool)
+		b.live()
+		b.topic[1], b.topic[2], b.topic[3] = b.topic[2], b.topic[3], b.topic[1]
+		b.take(0, 4)
+		b.wantAt(4, 4)
+		b.wantFindings("offset 1 is record 2 (payment "+b.numbers[2]+"), and comes too late", "offset 2 is record 3, and 2 to 2 are missing")
+		b.wantBreak("the gap", "record 3", "comes after record 1")
+	})
+}
+
+// A record of somebody else's that fits gives its place back when the true one comes, and what follows that is followed.
+func TestAStrangersRecordGivesItsPlaceBack(t *testing.T) {
+	for _, batch := range []int{1, 2, 3, 6} {
+		testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+			b := open(t, db.Pool)
+			b.live()
+			good := b.topic
+			forged := b.strange(good[1].Body)
+			b.topic = nil
+			b.send(good[0].Body)
+			b.send(forged)
+			b.send([]byte(strings.Replace(string(b.strange(good[2].Body)), settlement.JournalHash(good[1].Body), settlement.JournalHash(forged), 1)))
+			for _, m := range good[1:] {
+				b.send(m.Body)
+			}
+			for from := 0; from < len(b.topic); from += batch {
+				b.take(from, min(from+batch, len(b.topic)))
+			}
+			b.wantAt(6, 4)
+			b.wantFindings("offset 1 was taken for record 2, of payment")
+			if found := b.breaks(); len(found) > 0 {
+				t.Errorf("batches of %d: breaks\n%s", batch, strings.Join(found, "\n"))
+			}
+		})
+	}
+}
+
+func TestRecordsOutOfAnOrdersSequenceAreSeen(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := open(t, db.Pool)
+		b.live()
+		b.take(0, 4)
+		b.exec("UPDATE payment_numbers SET seq = 7 - seq WHERE payment_no IN (?, ?)", b.numbers[1], b.numbers[2])
+		b.exec("UPDATE payment_numbers SET seq = seq - 4 WHERE seq > 3")
+		b.wantBreak("the refund before the payment", "journal", b.numbers[1], "place 1", "place 2 behind it")
 	})
 }
 

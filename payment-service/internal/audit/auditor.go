@@ -62,7 +62,7 @@ func (a *Auditor) Audit(ctx context.Context, progress func(records int64)) (Repo
 	if err != nil {
 		return r, err
 	}
-	differ, err := a.compareAll(ctx, progress)
+	_, differ, err := a.compareFrom(ctx, origin, progress)
 	if err != nil {
 		return r, err
 	}
@@ -76,22 +76,27 @@ func (a *Auditor) Audit(ctx context.Context, progress func(records int64)) (Repo
 	return r, err
 }
 
-// Follow goes on reading until ctx ends and compares what comes with the books. told is called with each part that was
-// read and what is wrong with it; after an error, with the error, it tries again.
-func (a *Auditor) Follow(ctx context.Context, told func(t Taken, breaks []string, err error)) {
-	for ctx.Err() == nil {
+// Follow goes on from the end of an audit until ctx ends: it reads what comes and compares it with the books. told is
+// called with the last record that was compared and with what is wrong; after an error, with the error, it tries again.
+func (a *Auditor) Follow(ctx context.Context, r Report, told func(last int64, breaks []string, err error)) {
+	at := end{r.Records, r.Hash}
+	var breaks []string
+	for ; ctx.Err() == nil; wake.Pause(ctx, pollInterval) {
 		err := a.catchUp(ctx, func(t Taken) {
-			breaks := make([]string, 0, len(t.Findings))
 			for _, f := range t.Findings {
 				breaks = append(breaks, f.String())
 			}
-			differ, err := a.compare(ctx, t.Records)
-			told(t, append(breaks, differ...), err)
 		})
-		if err != nil && ctx.Err() == nil {
-			told(Taken{}, nil, err)
+		var differ []string
+		if err == nil {
+			// From the tape, not from what was just read: after a commit whose answer was lost that is not all.
+			at, differ, err = a.compareFrom(ctx, at, func(int64) {})
+			breaks = append(breaks, differ...)
 		}
-		wake.Pause(ctx, pollInterval)
+		if ctx.Err() == nil {
+			told(at.position, breaks, err)
+			breaks = nil
+		}
 	}
 }
 
@@ -155,16 +160,10 @@ func (a *Auditor) missing(ctx context.Context, took func(Taken)) (breaks []strin
 		if err := a.catchUp(ctx, took); err != nil {
 			return nil, underWay, err
 		}
-		still, err := a.absent(ctx)
-		if err != nil {
+		if err := a.leaveOutRecorded(ctx, absent); err != nil {
 			return nil, underWay, err
 		}
-		for no := range absent {
-			if _, ok := still[no]; !ok {
-				delete(absent, no)
-			}
-		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
+		if len(absent) == 0 || time.Now().After(deadline) || ctx.Err() != nil {
 			break
 		}
 		wake.Pause(ctx, pollInterval)

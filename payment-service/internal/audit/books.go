@@ -2,25 +2,63 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"settlement/shared/settlement"
 )
 
-// absent are the decided payment numbers that no record is of, with their orders.
+// rangeRows is how many rows one question is about: the driver waits 10 s for an answer, and the tables grow for ever.
+const rangeRows = 20_000
+
+// inRanges asks about a table's rows range by range, by id.
+func (a *Auditor) inRanges(ctx context.Context, table string, after uint64, ask func(after, to uint64) error) error {
+	var last uint64
+	if err := a.tape.pool.Read(ctx).Raw("SELECT COALESCE(MAX(id), 0) FROM " + table).Scan(&last).Error; err != nil {
+		return fmt.Errorf("audit %s: %w", table, err)
+	}
+	for ; after < last; after += rangeRows {
+		if err := ask(after, after+rangeRows); err != nil {
+			return fmt.Errorf("audit %s from id %d: %w", table, after+1, err)
+		}
+	}
+	return nil
+}
+
+// absent are the payment numbers decided since the journal began that no record is of, with their orders.
 func (a *Auditor) absent(ctx context.Context) (map[string]string, error) {
-	var rows []struct{ PaymentNo, OrderID string }
-	err := a.tape.pool.Read(ctx).Raw("SELECT p.payment_no, p.order_id FROM payment_numbers p" +
-		" LEFT JOIN audit_records r ON r.payment_no = p.payment_no WHERE r.payment_no IS NULL").Scan(&rows).Error
-	if err != nil {
-		return nil, fmt.Errorf("look for payment numbers that the journal does not have: %w", err)
+	db := a.tape.pool.Read(ctx)
+	var began uint64
+	if err := db.Raw("SELECT began_after FROM journal_head WHERE id = 1").Scan(&began).Error; err != nil {
+		return nil, fmt.Errorf("read where the journal began: %w", err)
 	}
-	absent := make(map[string]string, len(rows))
-	for _, r := range rows {
-		absent[r.PaymentNo] = r.OrderID
+	absent := map[string]string{}
+	err := a.inRanges(ctx, "payment_numbers", began, func(after, to uint64) error {
+		var rows []struct{ PaymentNo, OrderID string }
+		err := db.Raw("SELECT p.payment_no, p.order_id FROM payment_numbers p LEFT JOIN audit_records r ON r.payment_no = p.payment_no"+
+			" WHERE p.id > ? AND p.id <= ? AND r.payment_no IS NULL", after, to).Scan(&rows).Error
+		for _, r := range rows {
+			absent[r.PaymentNo] = r.OrderID
+		}
+		return err
+	})
+	return absent, err
+}
+
+// leaveOutRecorded takes those out of absent that have come meanwhile.
+func (a *Auditor) leaveOutRecorded(ctx context.Context, absent map[string]string) error {
+	for numbers := range slices.Chunk(slices.Collect(maps.Keys(absent)), compareRows) {
+		var found []string
+		if err := a.tape.pool.Read(ctx).Raw("SELECT payment_no FROM audit_records WHERE payment_no IN ?", numbers).Scan(&found).Error; err != nil {
+			return fmt.Errorf("look for %d payment numbers in the journal: %w", len(numbers), err)
+		}
+		for _, no := range found {
+			delete(absent, no)
+		}
 	}
-	return absent, nil
+	return nil
 }
 
 // leaveOutUnderWay takes those out of absent that have no place yet or wait in the outbox. In this order: a decision that
@@ -52,33 +90,52 @@ func (a *Auditor) findings(ctx context.Context) (breaks []string, err error) {
 	return breaks, nil
 }
 
-// amiss are questions about the books that each record alone does not answer.
+// amiss are questions about the books that no record answers.
 func (a *Auditor) amiss(ctx context.Context) (breaks []string, err error) {
-	for _, question := range []struct{ what, query string }{
-		{
-			"journal: payment %s is in it more than once",
-			"SELECT payment_no FROM audit_records GROUP BY payment_no HAVING COUNT(*) > 1",
-		},
-		{
-			"entries: money was moved under %s, which is no payment number",
-			"SELECT DISTINCT e.payment_no FROM entries e LEFT JOIN payment_numbers p ON p.payment_no = e.payment_no WHERE e.kind <> 'deposit' AND p.payment_no IS NULL",
-		},
-		{
-			"entries: those of %s do not sum to zero",
-			"SELECT payment_no FROM entries GROUP BY payment_no, currency HAVING SUM(amount_minor) <> 0",
-		},
-		{
-			"accounts: the balance of wallet %s is not the sum of its entries",
-			"SELECT a.id FROM accounts a LEFT JOIN entries e ON e.account_id = a.id GROUP BY a.id, a.balance_minor HAVING a.balance_minor <> COALESCE(SUM(e.amount_minor), 0)",
-		},
-	} {
+	db := a.tape.pool.Read(ctx)
+	ask := func(what, query string, args ...any) error {
 		var found []string
-		if err := a.tape.pool.Read(ctx).Raw(question.query).Scan(&found).Error; err != nil {
-			return nil, fmt.Errorf("audit the books: %w", err)
-		}
+		err := db.Raw(query, args...).Scan(&found).Error
 		for _, id := range found {
-			breaks = append(breaks, fmt.Sprintf(question.what, id))
+			breaks = append(breaks, fmt.Sprintf(what, id))
 		}
+		return err
 	}
-	return breaks, nil
+	err = a.inRanges(ctx, "entries", 0, func(after, to uint64) error {
+		return errors.Join(
+			ask("entries: money was moved under %s, which is no payment number",
+				"SELECT DISTINCT e.payment_no FROM entries e LEFT JOIN payment_numbers p ON p.payment_no = e.payment_no"+
+					" WHERE e.id > ? AND e.id <= ? AND e.kind <> 'deposit' AND p.payment_no IS NULL", after, to),
+			// All entries of a number belong to the range in which its first one is.
+			ask("entries: those of %s do not sum to zero",
+				"SELECT e.payment_no FROM (SELECT DISTINCT payment_no FROM entries WHERE id > ? AND id <= ?) r JOIN entries e ON e.payment_no = r.payment_no"+
+					" GROUP BY e.payment_no, e.currency HAVING SUM(e.amount_minor) <> 0 AND MIN(e.id) > ?", after, to, after))
+	})
+	if err != nil {
+		return breaks, err
+	}
+	return breaks, a.wallets(ctx, ask)
+}
+
+// walletRows is how many wallets one question is about: each may have many entries.
+const walletRows = 100
+
+// wallets compares balances with entries. Each question is one statement, and so one moment.
+func (a *Auditor) wallets(ctx context.Context, ask func(what, query string, args ...any) error) error {
+	for after := ""; ; {
+		var ids []string
+		if err := a.tape.pool.Read(ctx).Raw("SELECT id FROM accounts WHERE id > ? ORDER BY id LIMIT ?", after, walletRows).Scan(&ids).Error; err != nil {
+			return fmt.Errorf("audit accounts: %w", err)
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		err := ask("accounts: the balance of wallet %s is not the sum of its entries",
+			"SELECT a.id FROM accounts a LEFT JOIN entries e ON e.account_id = a.id WHERE a.id IN ?"+
+				" GROUP BY a.id, a.balance_minor HAVING a.balance_minor <> COALESCE(SUM(e.amount_minor), 0)", ids)
+		if err != nil {
+			return fmt.Errorf("audit accounts after %s: %w", after, err)
+		}
+		after = ids[len(ids)-1]
+	}
 }

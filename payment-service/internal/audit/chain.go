@@ -22,27 +22,39 @@ const (
 	follows verdict = iota // the next record
 	repeat                 // a copy of an earlier one, which a sender makes that has lost its answer
 	outside                // no part of the chain
+	resumes                // a later record: those before it are missing, and the chain goes on with it
+	usurped                // another record for a place that was given to one that nobody decided
 )
 
-// judge compares a message with the chain's end. recorded gives the hash of an earlier record. An outside message is
-// told of in what.
-func (e end) judge(body []byte, recorded map[int64]string) (record settlement.JournalRecord, v verdict, what string) {
+// judge compares a message with the chain's end and with what is known of the records around it. Where the chain alone
+// cannot say, the books do: a record of a payment number that nobody decided was put there by somebody else. what tells
+// of a message that is not as it should be.
+func (e end) judge(body []byte, known knowledge) (record settlement.JournalRecord, v verdict, what string) {
 	record, err := settlement.ParseJournalRecord(body)
-	switch {
-	case err != nil:
+	if err != nil {
 		return record, outside, fmt.Sprintf("is no journal record: %v", err)
-	case record.Position > e.position+1:
-		return record, outside, fmt.Sprintf("is record %d, and %d to %d are missing before it", record.Position, e.position+1, record.Position-1)
-	case record.Position <= e.position && settlement.JournalHash(body) == recorded[record.Position]:
-		return record, repeat, ""
-	case record.Position <= e.position:
-		return record, outside, fmt.Sprintf("is another record %d (payment %s) than the one that was read before", record.Position, record.PaymentNo)
-	case record.Previous != e.hash:
-		return record, outside, fmt.Sprintf("is record %d (payment %s) and does not follow record %d: it names %s as the hash there, which is %s",
-			record.Position, record.PaymentNo, e.position, record.Previous, e.hash)
 	}
-	return record, follows, ""
+	at := record.Position
+	there, isKept := known.kept[at]
+	switch {
+	case at > e.position+1 && known.decided[record.PaymentNo]:
+		return record, resumes, fmt.Sprintf("is record %d, and %d to %d are missing before it", at, e.position+1, at-1)
+	case at > e.position+1:
+		return record, outside, fmt.Sprintf("is record %d of payment %s, which nobody decided, and the journal is at %d", at, record.PaymentNo, e.position)
+	case at == e.position+1 && record.Previous != e.hash:
+		return record, outside, fmt.Sprintf("is record %d (payment %s) and does not follow record %d: it names %s as the hash there, which is %s",
+			at, record.PaymentNo, e.position, record.Previous, e.hash)
+	case at == e.position+1:
+		return record, follows, ""
+	case isKept && settlement.JournalHash(body) == there.Hash:
+		return record, repeat, ""
+	case isKept && !known.decided[there.PaymentNo] && known.decided[record.PaymentNo] && record.Previous == known.hashAt(at-1):
+		return record, usurped, fmt.Sprintf("was taken for record %d, of payment %s, which nobody decided", at, there.PaymentNo)
+	case isKept:
+		return record, outside, fmt.Sprintf("is another record %d (payment %s) than the one that was read before", at, record.PaymentNo)
+	}
+	return record, outside, fmt.Sprintf("is record %d (payment %s), and comes too late", at, record.PaymentNo)
 }
 
-// next is the end with one more record.
-func (e end) next(body []byte) end { return end{e.position + 1, settlement.JournalHash(body)} }
+// endAt is the end with a record at a position.
+func endAt(position int64, body []byte) end { return end{position, settlement.JournalHash(body)} }

@@ -35,31 +35,34 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 					err = closeErr
 				}
 			}()
-			broken, err := auditOnce(cmd, a)
-			if err == nil && follow {
-				broken += followOn(cmd, a)
+			report, err := auditOnce(cmd, a)
+			if err != nil {
+				return err
 			}
-			if err == nil && broken > 0 {
-				err = fmt.Errorf("the journal or the books are broken in %d places, see above", broken)
+			broken := len(report.Breaks)
+			if follow {
+				broken += followOn(cmd, a, report)
 			}
-			return err
+			if broken > 0 {
+				return fmt.Errorf("the journal or the books are broken in %d places, see above", broken)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what comes, until SIGINT or SIGTERM")
 	return cmd
 }
 
-func auditOnce(cmd *cobra.Command, a *Auditor) (broken int, err error) {
+func auditOnce(cmd *cobra.Command, a *Auditor) (Report, error) {
 	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowCount(),
 		progressbar.OptionSetDescription("audit: records compared"), progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
 	r, err := a.Audit(cmd.Context(), func(records int64) { _ = bar.Set64(records) }) // the bar only shows
 	_ = bar.Finish()
-	if err != nil {
-		return 0, err
+	if err == nil {
+		r.print(cmd.OutOrStdout())
 	}
-	r.print(cmd.OutOrStdout())
-	return len(r.Breaks), nil
+	return r, err
 }
 
 func (r Report) print(out io.Writer) {
@@ -76,22 +79,21 @@ func (r Report) print(out io.Writer) {
 	}
 }
 
-// followOn prints a line for each part that was read.
-func followOn(cmd *cobra.Command, a *Auditor) (broken int) {
-	out := cmd.OutOrStdout()
+// followOn prints a line each time that something has come.
+func followOn(cmd *cobra.Command, a *Auditor, r Report) (broken int) {
+	out, before := cmd.OutOrStdout(), r.Records
 	fmt.Fprintln(out, "Following, until it is interrupted.")
-	a.Follow(cmd.Context(), func(t Taken, breaks []string, err error) {
+	a.Follow(cmd.Context(), r, func(last int64, breaks []string, err error) {
 		for _, b := range breaks {
 			fmt.Fprintln(out, "BREAK  "+b)
 		}
 		broken += len(breaks)
 		if err != nil {
 			cmd.PrintErrf("trying again: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
-			return
+		} else if last > before {
+			fmt.Fprintf(out, "compared records %d to %d\n", before+1, last)
 		}
-		if n := len(t.Records); n > 0 && len(breaks) == 0 {
-			fmt.Fprintf(out, "records %d to %d are right\n", t.Records[0].Position, t.Records[n-1].Position)
-		}
+		before = last
 	})
 	return broken
 }

@@ -15,28 +15,31 @@ import (
 // compareRows is how many records are compared at once.
 const compareRows = 500
 
-// compareAll goes through all records from the first: is the chain whole, and do the books say the same? done is called
-// with the count of records after each page.
-func (a *Auditor) compareAll(ctx context.Context, done func(records int64)) (breaks []string, err error) {
-	at := origin
-	for {
+// compareFrom goes through the records after an end: is the chain whole, and do the books say the same? It returns the end
+// that it has come to, also with an error. done is called with the last record's position after each page.
+func (a *Auditor) compareFrom(ctx context.Context, from end, done func(position int64)) (at end, breaks []string, err error) {
+	for at = from; ; {
 		var page []recordRow
 		err := a.tape.pool.Read(ctx).Where("position > ?", at.position).Order("position").Limit(compareRows).Find(&page).Error
 		if err != nil {
-			return breaks, fmt.Errorf("read records after %d: %w", at.position, err)
+			return at, breaks, fmt.Errorf("read records after %d: %w", at.position, err)
+		}
+		found, err := a.compare(ctx, page)
+		if err != nil {
+			return at, breaks, err
+		}
+		late, err := a.lateSeqs(ctx, page)
+		if err != nil {
+			return at, breaks, err
 		}
 		for _, r := range page {
 			breaks = append(breaks, at.checkRow(r)...)
 			at = end{r.Position, r.Hash}
 		}
-		found, err := a.compare(ctx, page)
-		if err != nil {
-			return breaks, err
-		}
-		breaks = append(breaks, found...)
+		breaks = slices.Concat(breaks, found, late)
 		done(at.position)
 		if len(page) < compareRows {
-			return breaks, nil
+			return at, breaks, nil
 		}
 	}
 }
@@ -100,6 +103,31 @@ func (a *Auditor) compare(ctx context.Context, records []recordRow) (breaks []st
 			breaks = append(breaks, fmt.Sprintf("entries: those of payment %s of order %s are not what record %d comes to: %s",
 				record.PaymentNo, record.OrderID, record.Position, what))
 		}
+	}
+	return breaks, nil
+}
+
+// lateSeqs finds records of which the one before in their order has a later place, and payment numbers that have two.
+func (a *Auditor) lateSeqs(ctx context.Context, page []recordRow) (breaks []string, err error) {
+	if len(page) == 0 {
+		return nil, nil
+	}
+	var rows []struct {
+		PaymentNo, OrderID string
+		Position, Other    int64
+		Seq, OtherSeq      int64
+	}
+	err = a.tape.pool.Read(ctx).Raw("SELECT p.payment_no, p.order_id, p.seq, r.position, q.seq AS other_seq, o.position AS other"+
+		" FROM audit_records r JOIN payment_numbers p ON p.payment_no = r.payment_no"+
+		" JOIN payment_numbers q ON q.order_id = p.order_id AND q.seq IN (p.seq, p.seq - 1)"+
+		" JOIN audit_records o ON o.payment_no = q.payment_no AND o.position > r.position"+
+		" WHERE r.position BETWEEN ? AND ?", page[0].Position, page[len(page)-1].Position).Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("look for records that are not in their order's sequence: %w", err)
+	}
+	for _, r := range rows {
+		breaks = append(breaks, fmt.Sprintf("journal: payment %s, seq %d of order %s, has place %d, and seq %d has place %d behind it",
+			r.PaymentNo, r.Seq, r.OrderID, r.Position, r.OtherSeq, r.Other))
 	}
 	return breaks, nil
 }

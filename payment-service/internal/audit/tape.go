@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"settlement/shared/dbtx"
 	"settlement/shared/rocketmq"
@@ -104,37 +106,62 @@ func (t *Tape) takeIn(tx dbtx.Tx, offset, next int64, messages []rocketmq.Delive
 	if err != nil {
 		return Taken{}, err
 	}
-	recorded, err := hashes(tx, messages)
+	known, err := learn(tx, messages)
 	if err != nil {
 		return Taken{}, err
 	}
+	note := func(offset int64, what string) {
+		what = strings.ToValidUTF8(what[:min(len(what), findingMaxLength)], "?")
+		taken.Findings = append(taken.Findings, findingRow{QueueOffset: offset, What: what, CreatedAt: t.now().UTC()})
+	}
 	for _, m := range messages {
-		record, v, what := at.judge(m.Body, recorded)
+		record, v, what := at.judge(m.Body, known)
 		switch v {
-		case follows:
-			at = at.next(m.Body)
-			recorded[at.position] = at.hash
-			taken.Records = append(taken.Records, recordRow{
-				Position: at.position, PaymentNo: record.PaymentNo, QueueOffset: m.Offset, Body: m.Body, Hash: at.hash,
-			})
 		case repeat:
 			taken.Repeats++
+			continue
 		case outside:
-			what = strings.ToValidUTF8(what[:min(len(what), findingMaxLength)], "?")
-			taken.Findings = append(taken.Findings, findingRow{QueueOffset: m.Offset, What: what, CreatedAt: t.now().UTC()})
+			note(m.Offset, what)
+			continue
+		case usurped:
+			note(known.kept[record.Position].QueueOffset, what)
+			if err := taken.rewind(tx, record.Position); err != nil {
+				return Taken{}, err
+			}
+		case resumes:
+			note(m.Offset, what)
+		case follows:
+		}
+		at = endAt(record.Position, m.Body)
+		row := recordRow{Position: at.position, PaymentNo: record.PaymentNo, QueueOffset: m.Offset, Body: m.Body, Hash: at.hash}
+		known.kept[at.position] = row
+		taken.Records = append(taken.Records, row)
+	}
+	return taken, taken.insert(tx)
+}
+
+// rewind forgets the records from a position on.
+func (t *Taken) rewind(tx dbtx.Tx, from int64) error {
+	t.Records = slices.DeleteFunc(t.Records, func(r recordRow) bool { return r.Position >= from })
+	if err := tx.DB().Where("position >= ?", from).Delete(&recordRow{}).Error; err != nil {
+		return fmt.Errorf("forget the records from %d on: %w", from, err)
+	}
+	return nil
+}
+
+func (t *Taken) insert(tx dbtx.Tx) error {
+	if len(t.Records) > 0 {
+		if err := tx.DB().Create(&t.Records).Error; err != nil {
+			return fmt.Errorf("insert %d records: %w", len(t.Records), err)
 		}
 	}
-	if len(taken.Records) > 0 {
-		if err := tx.DB().Create(&taken.Records).Error; err != nil {
-			return Taken{}, fmt.Errorf("insert %d records: %w", len(taken.Records), err)
+	if len(t.Findings) > 0 {
+		// One message can be told of twice: first of the gap before it, later that nobody decided it.
+		if err := tx.DB().Clauses(clause.OnConflict{UpdateAll: true}).Create(&t.Findings).Error; err != nil {
+			return fmt.Errorf("insert %d findings: %w", len(t.Findings), err)
 		}
 	}
-	if len(taken.Findings) > 0 {
-		if err := tx.DB().Create(&taken.Findings).Error; err != nil {
-			return Taken{}, fmt.Errorf("insert %d findings: %w", len(taken.Findings), err)
-		}
-	}
-	return taken, nil
+	return nil
 }
 
 func moveOffset(tx dbtx.Tx, from, to int64) error {
@@ -160,24 +187,46 @@ func endOf(db *gorm.DB) (end, error) {
 	return end{rows[0].Position, rows[0].Hash}, nil
 }
 
-// hashes are those recorded at the positions that messages claim.
-func hashes(tx dbtx.Tx, messages []rocketmq.Delivery) (map[int64]string, error) {
+// knowledge is what messages are judged by.
+type knowledge struct {
+	kept    map[int64]recordRow // without bodies: at the positions that messages claim, and right before them
+	decided map[string]bool     // payment numbers that the books have, of messages and of what is kept
+}
+
+func (k knowledge) hashAt(position int64) string {
+	if position == 0 {
+		return settlement.JournalOrigin
+	}
+	return k.kept[position].Hash
+}
+
+func learn(tx dbtx.Tx, messages []rocketmq.Delivery) (knowledge, error) {
+	k := knowledge{kept: map[int64]recordRow{}, decided: map[string]bool{}}
 	var positions []int64
+	var numbers, found []string
 	for _, m := range messages {
 		if record, err := settlement.ParseJournalRecord(m.Body); err == nil {
-			positions = append(positions, record.Position)
+			positions = append(positions, record.Position, record.Position-1)
+			numbers = append(numbers, record.PaymentNo)
 		}
 	}
-	recorded := map[int64]string{}
 	if len(positions) == 0 {
-		return recorded, nil
+		return k, nil
 	}
 	var rows []recordRow
-	if err := tx.DB().Select("position", "hash").Where("position IN ?", positions).Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read earlier records: %w", err)
+	err := tx.DB().Select("position", "payment_no", "queue_offset", "hash").Where("position IN ?", positions).Find(&rows).Error
+	if err != nil {
+		return k, fmt.Errorf("read earlier records: %w", err)
 	}
 	for _, r := range rows {
-		recorded[r.Position] = r.Hash
+		k.kept[r.Position] = r
+		numbers = append(numbers, r.PaymentNo)
 	}
-	return recorded, nil
+	if err := tx.DB().Raw("SELECT payment_no FROM payment_numbers WHERE payment_no IN ?", numbers).Scan(&found).Error; err != nil {
+		return k, fmt.Errorf("look for payment numbers in the books: %w", err)
+	}
+	for _, no := range found {
+		k.decided[no] = true
+	}
+	return k, nil
 }

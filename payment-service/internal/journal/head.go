@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"gorm.io/gorm/clause"
@@ -27,10 +28,17 @@ func lockHead(tx dbtx.Tx) (head headRow, mine bool, err error) {
 	if err != nil {
 		return headRow{}, false, fmt.Errorf("lock the journal's head: %w", err)
 	}
-	if len(rows) == 0 {
-		return headRow{}, false, nil
+	if len(rows) == 1 {
+		return rows[0], true, nil
 	}
-	return rows[0], true, nil
+	var there int64
+	if err := tx.DB().Model(&headRow{}).Where("id = 1").Count(&there).Error; err != nil {
+		return headRow{}, false, fmt.Errorf("look for the journal's head: %w", err)
+	}
+	if there == 0 {
+		return headRow{}, false, errors.New("table journal_head is empty: the journal's end is not known any more, restore the row with id 1")
+	}
+	return headRow{}, false, nil
 }
 
 // append gives a record the next place and returns its body.

@@ -16,7 +16,7 @@ import (
 // Note is a decision that has no place in the journal yet.
 type Note struct {
 	Movement    payment.Movement
-	Traceparent string
+	Traceparent string // valid
 }
 
 // pendingRow is journal_pending.

@@ -16,6 +16,9 @@ import (
 const (
 	// batchRows is how many records one transaction places at most.
 	batchRows = 500
+	// unsentMax is how many records may wait in the outbox. When the topic cannot be sent to, the others wait in
+	// journal_pending: in the outbox they would be in the way of the outcomes.
+	unsentMax = 2000
 	// pollInterval finds the decisions of other instances and of the command line, whose commits do not wake this writer.
 	pollInterval = 500 * time.Millisecond
 	// pauseMin and pauseMax bound the growing pause after a failure.
@@ -93,6 +96,13 @@ func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 	if err != nil || !mine {
 		return 0, err
 	}
+	var unsent int64
+	if err := tx.DB().Raw("SELECT COUNT(*) FROM outbox WHERE topic = ?", settlement.TopicJournal).Scan(&unsent).Error; err != nil {
+		return 0, fmt.Errorf("count records in the outbox: %w", err)
+	}
+	if unsent > unsentMax {
+		return 0, nil
+	}
 	var rows []pendingRow
 	if err := tx.DB().Order("id").Limit(batchRows).Find(&rows).Error; err != nil {
 		return 0, fmt.Errorf("read what is pending: %w", err)
@@ -115,7 +125,7 @@ func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 		ids = append(ids, row.ID)
 		messages = append(messages, outbox.Message{
 			Topic: settlement.TopicJournal, ShardingKey: settlement.JournalShardingKey, Key: row.PaymentNo, Tag: string(record.Outcome),
-			Traceparent: settlement.TraceparentOr(row.Traceparent), Body: body,
+			Traceparent: row.Traceparent, Body: body,
 		})
 	}
 	// The locked head makes the outbox's ids ascend with the positions, and the relay sends one key by id.

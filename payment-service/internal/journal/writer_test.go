@@ -2,12 +2,9 @@ package journal_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -164,40 +161,52 @@ func TestAFrozenWriterHoldsUpNoDecision(t *testing.T) {
 	})
 }
 
-// What was decided before there was a journal is in it too, as if it had been noted then.
-func TestTheMigrationNotesWhatWasDecidedBefore(t *testing.T) {
-	file, err := os.ReadFile("../../../migrations/payment/00005_journal.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, backfill, found := strings.Cut(string(file), "INSERT INTO journal_pending")
-	backfill, _, ended := strings.Cut(backfill, ";")
-	if !found || !ended {
-		t.Fatal("the migration does not fill journal_pending")
-	}
+// A journal that cannot be sent fills the outbox up to a limit, and then waits elsewhere.
+func TestAJournalThatIsNotSentLeavesTheOutboxToOthers(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
-		m := note(uuid.NewString(), 7).Movement
-		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
-			return errors.Join(
-				tx.DB().Exec("INSERT INTO payment_numbers (payment_no, order_id, seq, type, outcome, reason, account_id, amount_minor, currency, created_at)"+
-					" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", m.PaymentNo, m.OrderID, m.Seq, m.Type, m.Outcome, m.Reason,
-					m.AccountID, m.Amount.Minor, m.Amount.Currency, m.CreatedAt).Error,
-				tx.DB().Exec("INSERT INTO journal_pending"+backfill).Error,
-				tx.DB().Exec("INSERT INTO journal_pending"+backfill).Error) // as after a kill
-		})
+		const decisions = 4000
+		notes := make([]journal.Note, 0, decisions)
+		for range decisions {
+			notes = append(notes, note(uuid.NewString(), 1))
+		}
+		for page := range slices.Chunk(notes, 500) {
+			add(t, db.Pool, page...)
+		}
+		w := newWriter(db.Pool)
+		written := drain(t, w)
+		if written >= decisions || written < 2000 {
+			t.Errorf("%d of %d records are in the outbox", written, decisions)
+		}
+		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec("DELETE FROM outbox WHERE id <= 1000").Error }) // sent
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := newWriter(db.Pool).Write(t.Context()); n != 1 || err != nil {
-			t.Fatalf("%d records were written, error %v", n, err)
+		if more := drain(t, w); more == 0 {
+			t.Error("nothing more is written when there is room again")
 		}
-		_, records := sent(t, db.Pool)
-		want := journal.RecordOf(m)
-		want.Position, want.Previous = 1, settlement.JournalOrigin
-		got, _ := json.Marshal(records[0])
-		wanted, _ := json.Marshal(want)
-		if string(got) != string(wanted) {
-			t.Errorf("record is\n%s, want\n%s", got, wanted)
+	})
+}
+
+func drain(t *testing.T, w *journal.Writer) (written int) {
+	t.Helper()
+	for {
+		n, err := w.Write(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if written += n; n == 0 {
+			return written
+		}
+	}
+}
+
+func TestALostHeadIsAnError(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		if err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec("DELETE FROM journal_head").Error }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := newWriter(db.Pool).Write(t.Context()); err == nil {
+			t.Error("a journal without a head is written, or left alone without a word")
 		}
 	})
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -281,5 +282,20 @@ func TestPayments(t *testing.T) {
 		if _, err := b.store.Payment(t.Context(), uuid.NewString()); !errors.Is(err, payment.ErrPaymentNotFound) {
 			t.Errorf("error %v, want ErrPaymentNotFound", err)
 		}
+	})
+}
+
+// Whatever a sender has written into the trace of a message, a payment does not break over it.
+func TestABrokenTraceBreaksNoPayment(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := openBooks(t, db.Pool)
+		wallet := b.wallet(cny(100))
+		for _, trace := range []string{"", "ü", strings.Repeat("0", 65)} {
+			r := received(settlement.Settle, newID(), 1, wallet, cny(1), 0)
+			r.Delivery.Properties = map[string]string{settlement.PropertyTraceparent: trace}
+			b.settle(r)
+		}
+		b.wantBalance(wallet, 97)
+		b.wantCount("outbox o JOIN journal_pending j ON j.payment_no = o.message_key AND j.traceparent = o.traceparent", 3)
 	})
 }

@@ -83,7 +83,7 @@ func (b *batchState) apply(in settlement.Instruction, d rocketmq.Delivery) error
 
 // record notes what write has to store of a decision.
 func (b *batchState) record(m payment.Movement, d rocketmq.Delivery) {
-	b.outcomes = append(b.outcomes, decided{movement: m, traceparent: d.Properties[settlement.PropertyTraceparent]})
+	b.outcomes = append(b.outcomes, decided{movement: m, traceparent: settlement.TraceparentOr(d.Properties[settlement.PropertyTraceparent])})
 	b.touched[m.OrderID] = struct{}{}
 	b.known[m.PaymentNo] = true
 	for _, e := range m.Entries() {

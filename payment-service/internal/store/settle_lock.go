@@ -36,7 +36,7 @@ type batchState struct {
 	summary    Summary
 }
 
-// decided is a movement and the trace it came with.
+// decided is a movement and the trace it came with, or a new one.
 type decided struct {
 	movement    payment.Movement
 	traceparent string

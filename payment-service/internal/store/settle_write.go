@@ -122,7 +122,7 @@ func (b *batchState) writeOutbox(tx dbtx.Tx) error {
 		}
 		messages = append(messages, outbox.Message{
 			Topic: settlement.TopicOutcome, ShardingKey: event.OrderID, Key: event.PaymentNo, Tag: string(event.Type),
-			Traceparent: settlement.TraceparentOr(d.traceparent), Body: body,
+			Traceparent: d.traceparent, Body: body,
 		})
 	}
 	return outbox.Add(tx, b.now, messages...)
