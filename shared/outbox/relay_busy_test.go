@@ -147,7 +147,7 @@ func TestALaterPageDoesNotOvertakeAnEarlierOne(t *testing.T) {
 		add(t, db.Pool, elsewhere("k"), rows...)
 		var once sync.Once
 		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
-			once.Do(func() {
+			once.Do(func() { //nolint:contextcheck // add takes the test's context
 				close(release)
 				if err := <-done; err != nil {
 					t.Error(err)
