@@ -41,6 +41,8 @@ type Report struct {
 	Repeats  int      // messages read in this audit that were copies of earlier records
 	UnderWay int      // decided payment numbers that have not reached the topic yet
 	Breaks   []string // what is wrong and where, a line each
+
+	lastFinding int64 // offset of the last message that is told of in Breaks
 }
 
 // Audit reads what the topic has and compares all of it with the books. An error means that it could not look.
@@ -58,11 +60,11 @@ func (a *Auditor) Audit(ctx context.Context, progress func(records int64)) (Repo
 		return r, err
 	}
 	r.UnderWay = underWay
-	found, err := a.findings(ctx)
+	found, last, err := a.findings(ctx, -1)
 	if err != nil {
 		return r, err
 	}
-	_, differ, err := a.compareFrom(ctx, origin, progress)
+	at, differ, err := a.compareFrom(ctx, origin, progress)
 	if err != nil {
 		return r, err
 	}
@@ -70,34 +72,41 @@ func (a *Auditor) Audit(ctx context.Context, progress func(records int64)) (Repo
 	if err != nil {
 		return r, err
 	}
+	r.Records, r.Hash, r.lastFinding = at.position, at.hash, last
 	r.Breaks = slices.Concat(found, differ, missing, amiss)
-	at, err := endOf(a.tape.pool.Read(ctx))
-	r.Records, r.Hash = at.position, at.hash
-	return r, err
+	return r, nil
 }
 
 // Follow goes on from the end of an audit until ctx ends: it reads what comes and compares it with the books. told is
 // called with the last record that was compared and with what is wrong; after an error, with the error, it tries again.
 func (a *Auditor) Follow(ctx context.Context, r Report, told func(last int64, breaks []string, err error)) {
-	at := end{r.Records, r.Hash}
-	var breaks []string
+	at, lastFinding := end{r.Records, r.Hash}, r.lastFinding
 	for ; ctx.Err() == nil; wake.Pause(ctx, pollInterval) {
-		err := a.catchUp(ctx, func(t Taken) {
-			for _, f := range t.Findings {
-				breaks = append(breaks, f.String())
-			}
-		})
-		var differ []string
+		err := a.catchUp(ctx, func(Taken) {})
+		// From the tape, not from what was just read: after a commit whose answer was lost that is not all.
+		var found, differ []string
 		if err == nil {
-			// From the tape, not from what was just read: after a commit whose answer was lost that is not all.
+			found, lastFinding, err = a.findings(ctx, lastFinding)
+		}
+		if err == nil {
 			at, differ, err = a.compareFrom(ctx, at, func(int64) {})
-			breaks = append(breaks, differ...)
 		}
 		if ctx.Err() == nil {
-			told(at.position, breaks, err)
-			breaks = nil
+			told(at.position, append(found, differ...), err)
 		}
 	}
+}
+
+// ResumeAt has the tape go on with the message at an offset, whatever the chain says.
+func (a *Auditor) ResumeAt(ctx context.Context, offset int64) error {
+	messages, _, err := a.reader.Read(ctx, offset)
+	if err != nil {
+		return err
+	}
+	if len(messages) == 0 || messages[0].Offset != offset {
+		return fmt.Errorf("the journal's topic has no message at offset %d", offset)
+	}
+	return a.tape.ResumeAt(ctx, messages[0])
 }
 
 // catchUp reads from where the auditor stopped to the end of the topic as it is now.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"settlement/shared/settlement"
@@ -13,29 +14,40 @@ import (
 // rangeRows is how many rows one question is about: the driver waits 10 s for an answer, and the tables grow for ever.
 const rangeRows = 20_000
 
-// inRanges asks about a table's rows range by range, by id.
+// inRanges asks about a table's rows range by range, by id. Ranges are counted in rows: ids may have gaps of any size.
 func (a *Auditor) inRanges(ctx context.Context, table string, after uint64, ask func(after, to uint64) error) error {
-	var last uint64
-	if err := a.tape.pool.Read(ctx).Raw("SELECT COALESCE(MAX(id), 0) FROM " + table).Scan(&last).Error; err != nil {
-		return fmt.Errorf("audit %s: %w", table, err)
-	}
-	for ; after < last; after += rangeRows {
-		if err := ask(after, after+rangeRows); err != nil {
-			return fmt.Errorf("audit %s from id %d: %w", table, after+1, err)
+	for {
+		to := []uint64{}
+		err := a.tape.pool.Read(ctx).Raw("SELECT id FROM "+table+" WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", after, rangeRows-1).Scan(&to).Error
+		if err != nil {
+			return fmt.Errorf("audit %s behind id %d: %w", table, after, err)
 		}
+		last := len(to) == 0
+		if last {
+			to = append(to, math.MaxUint64)
+		}
+		if err := ask(after, to[0]); err != nil {
+			return fmt.Errorf("audit %s behind id %d: %w", table, after, err)
+		}
+		if last {
+			return nil
+		}
+		after = to[0]
 	}
-	return nil
 }
 
 // absent are the payment numbers decided since the journal began that no record is of, with their orders.
 func (a *Auditor) absent(ctx context.Context) (map[string]string, error) {
 	db := a.tape.pool.Read(ctx)
-	var began uint64
+	var began []uint64
 	if err := db.Raw("SELECT began_after FROM journal_head WHERE id = 1").Scan(&began).Error; err != nil {
 		return nil, fmt.Errorf("read where the journal began: %w", err)
 	}
+	if len(began) == 0 {
+		return nil, errors.New("table journal_head is empty: where the journal began is not known any more, restore the row with id 1")
+	}
 	absent := map[string]string{}
-	err := a.inRanges(ctx, "payment_numbers", began, func(after, to uint64) error {
+	err := a.inRanges(ctx, "payment_numbers", began[0], func(after, to uint64) error {
 		var rows []struct{ PaymentNo, OrderID string }
 		err := db.Raw("SELECT p.payment_no, p.order_id FROM payment_numbers p LEFT JOIN audit_records r ON r.payment_no = p.payment_no"+
 			" WHERE p.id > ? AND p.id <= ? AND r.payment_no IS NULL", after, to).Scan(&rows).Error
@@ -78,16 +90,17 @@ func (a *Auditor) leaveOutUnderWay(ctx context.Context, absent map[string]string
 	return nil
 }
 
-// findings are the messages of the topic that were no part of the chain, in this audit and before.
-func (a *Auditor) findings(ctx context.Context) (breaks []string, err error) {
+// findings are the messages of the topic behind an offset that were no part of the chain, in this audit and before, and
+// the offset of the last one.
+func (a *Auditor) findings(ctx context.Context, after int64) (breaks []string, last int64, err error) {
 	var rows []findingRow
-	if err := a.tape.pool.Read(ctx).Order("queue_offset").Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read findings: %w", err)
+	if err := a.tape.pool.Read(ctx).Where("queue_offset > ?", after).Order("queue_offset").Find(&rows).Error; err != nil {
+		return nil, after, fmt.Errorf("read findings: %w", err)
 	}
 	for _, f := range rows {
-		breaks = append(breaks, f.String())
+		breaks, after = append(breaks, f.String()), f.QueueOffset
 	}
-	return breaks, nil
+	return breaks, after, nil
 }
 
 // amiss are questions about the books that no record answers.
@@ -118,7 +131,7 @@ func (a *Auditor) amiss(ctx context.Context) (breaks []string, err error) {
 }
 
 // walletRows is how many wallets one question is about: each may have many entries.
-const walletRows = 100
+const walletRows = 10
 
 // wallets compares balances with entries. Each question is one statement, and so one moment.
 func (a *Auditor) wallets(ctx context.Context, ask func(what, query string, args ...any) error) error {

@@ -22,38 +22,27 @@ const (
 	follows verdict = iota // the next record
 	repeat                 // a copy of an earlier one, which a sender makes that has lost its answer
 	outside                // no part of the chain
-	resumes                // a later record: those before it are missing, and the chain goes on with it
-	usurped                // another record for a place that was given to one that nobody decided
 )
 
-// judge compares a message with the chain's end and with what is known of the records around it. Where the chain alone
-// cannot say, the books do: a record of a payment number that nobody decided was put there by somebody else. what tells
-// of a message that is not as it should be.
-func (e end) judge(body []byte, known knowledge) (record settlement.JournalRecord, v verdict, what string) {
+// judge compares a message with the chain's end. kept gives the hash of an earlier record. what tells of an outside message.
+//
+// It never guesses: whatever a stranger publishes, the records that were kept stay, and an operator decides.
+func (e end) judge(body []byte, kept map[int64]string) (record settlement.JournalRecord, v verdict, what string) {
 	record, err := settlement.ParseJournalRecord(body)
-	if err != nil {
-		return record, outside, fmt.Sprintf("is no journal record: %v", err)
-	}
-	at := record.Position
-	there, isKept := known.kept[at]
 	switch {
-	case at > e.position+1 && known.decided[record.PaymentNo]:
-		return record, resumes, fmt.Sprintf("is record %d, and %d to %d are missing before it", at, e.position+1, at-1)
-	case at > e.position+1:
-		return record, outside, fmt.Sprintf("is record %d of payment %s, which nobody decided, and the journal is at %d", at, record.PaymentNo, e.position)
-	case at == e.position+1 && record.Previous != e.hash:
-		return record, outside, fmt.Sprintf("is record %d (payment %s) and does not follow record %d: it names %s as the hash there, which is %s",
-			at, record.PaymentNo, e.position, record.Previous, e.hash)
-	case at == e.position+1:
-		return record, follows, ""
-	case isKept && settlement.JournalHash(body) == there.Hash:
+	case err != nil:
+		return record, outside, fmt.Sprintf("is no journal record: %v", err)
+	case record.Position-1 > e.position:
+		return record, outside, fmt.Sprintf("is record %d, and %d to %d are missing before it", record.Position, e.position+1, record.Position-1)
+	case record.Position <= e.position && settlement.JournalHash(body) == kept[record.Position]:
 		return record, repeat, ""
-	case isKept && !known.decided[there.PaymentNo] && known.decided[record.PaymentNo] && record.Previous == known.hashAt(at-1):
-		return record, usurped, fmt.Sprintf("was taken for record %d, of payment %s, which nobody decided", at, there.PaymentNo)
-	case isKept:
-		return record, outside, fmt.Sprintf("is another record %d (payment %s) than the one that was read before", at, record.PaymentNo)
+	case record.Position <= e.position:
+		return record, outside, fmt.Sprintf("is another record %d (payment %s) than the one that was read before", record.Position, record.PaymentNo)
+	case record.Previous != e.hash:
+		return record, outside, fmt.Sprintf("is record %d (payment %s) and does not follow record %d: it names %s as the hash there, which is %s",
+			record.Position, record.PaymentNo, e.position, record.Previous, e.hash)
 	}
-	return record, outside, fmt.Sprintf("is record %d (payment %s), and comes too late", at, record.PaymentNo)
+	return record, follows, ""
 }
 
 // endAt is the end with a record at a position.

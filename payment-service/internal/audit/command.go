@@ -18,12 +18,15 @@ const breaksShownMax = 100
 // Command is "audit". open is called when it runs, and its result closed when it ends.
 func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, err error)) *cobra.Command {
 	var follow bool
+	resumeAt := int64(-1)
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "read the journal and hold it against the books; says where they break",
 		Long: "Reads topic journal from where the last audit stopped, checks that each record follows the one before, keeps a copy, and\n" +
 			"compares all of it with the payment numbers, entries and balances. Exits with 1 when something is wrong. What is wrong\n" +
-			"with the topic stays in table audit_findings, and is told by every audit, until somebody deletes the row.",
+			"with the topic stays in table audit_findings, and is told by every audit, until somebody deletes the row.\n\n" +
+			"Behind a gap nothing follows, and a stranger's record that fits keeps its place: the chain alone cannot tell. Look at the\n" +
+			"messages, and say with --resume-at which one it goes on with.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			a, closeAll, err := open(cmd.Context())
@@ -35,6 +38,11 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 					err = closeErr
 				}
 			}()
+			if resumeAt >= 0 {
+				if err := a.ResumeAt(cmd.Context(), resumeAt); err != nil {
+					return err
+				}
+			}
 			report, err := auditOnce(cmd, a)
 			if err != nil {
 				return err
@@ -49,6 +57,7 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 			return nil
 		},
 	}
+	cmd.Flags().Int64Var(&resumeAt, "resume-at", -1, "first take the message at this offset for the record that it says it is")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what comes, until SIGINT or SIGTERM")
 	return cmd
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"settlement/shared/dbtx"
 	"settlement/shared/rocketmq"
@@ -92,8 +90,8 @@ func (t *Tape) Skip(ctx context.Context, offset, next int64) error {
 		if err := moveOffset(tx, offset, next); err != nil {
 			return err
 		}
-		what := fmt.Sprintf("and those up to offset %d had expired on the broker before they were audited", next-1)
-		return tx.DB().Create(&findingRow{QueueOffset: offset, What: what, CreatedAt: t.now().UTC()}).Error
+		finding := t.newFinding(offset, fmt.Sprintf("and those up to offset %d had expired on the broker before they were audited", next-1))
+		return tx.DB().Create(&finding).Error
 	})
 }
 
@@ -106,62 +104,79 @@ func (t *Tape) takeIn(tx dbtx.Tx, offset, next int64, messages []rocketmq.Delive
 	if err != nil {
 		return Taken{}, err
 	}
-	known, err := learn(tx, messages)
+	kept, err := hashes(tx, messages)
 	if err != nil {
 		return Taken{}, err
 	}
-	note := func(offset int64, what string) {
-		what = strings.ToValidUTF8(what[:min(len(what), findingMaxLength)], "?")
-		taken.Findings = append(taken.Findings, findingRow{QueueOffset: offset, What: what, CreatedAt: t.now().UTC()})
-	}
 	for _, m := range messages {
-		record, v, what := at.judge(m.Body, known)
+		record, v, what := at.judge(m.Body, kept)
 		switch v {
+		case follows:
+			at = endAt(record.Position, m.Body)
+			kept[at.position] = at.hash
+			taken.Records = append(taken.Records, newRecordRow(record, m))
 		case repeat:
 			taken.Repeats++
-			continue
 		case outside:
-			note(m.Offset, what)
-			continue
-		case usurped:
-			note(known.kept[record.Position].QueueOffset, what)
-			if err := taken.rewind(tx, record.Position); err != nil {
-				return Taken{}, err
-			}
-		case resumes:
-			note(m.Offset, what)
-		case follows:
+			taken.Findings = append(taken.Findings, t.newFinding(m.Offset, what))
 		}
-		at = endAt(record.Position, m.Body)
-		row := recordRow{Position: at.position, PaymentNo: record.PaymentNo, QueueOffset: m.Offset, Body: m.Body, Hash: at.hash}
-		known.kept[at.position] = row
-		taken.Records = append(taken.Records, row)
 	}
-	return taken, taken.insert(tx)
+	if len(taken.Records) > 0 {
+		if err := tx.DB().Create(&taken.Records).Error; err != nil {
+			return Taken{}, fmt.Errorf("insert %d records: %w", len(taken.Records), err)
+		}
+	}
+	if len(taken.Findings) > 0 {
+		if err := tx.DB().Create(&taken.Findings).Error; err != nil {
+			return Taken{}, fmt.Errorf("insert %d findings: %w", len(taken.Findings), err)
+		}
+	}
+	return taken, nil
 }
 
-// rewind forgets the records from a position on.
-func (t *Taken) rewind(tx dbtx.Tx, from int64) error {
-	t.Records = slices.DeleteFunc(t.Records, func(r recordRow) bool { return r.Position >= from })
-	if err := tx.DB().Where("position >= ?", from).Delete(&recordRow{}).Error; err != nil {
-		return fmt.Errorf("forget the records from %d on: %w", from, err)
+// ResumeAt takes the message for the record that it says it is, whatever the chain says, because an operator has decided
+// so: behind a gap, or instead of a stranger's. What was kept from its place on and what was found behind it is forgotten,
+// and reading goes on behind it. That this was done stays as a finding.
+func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery) error {
+	record, err := settlement.ParseJournalRecord(m.Body)
+	if err != nil {
+		return fmt.Errorf("the message at offset %d: %w", m.Offset, err)
+	}
+	err = t.pool.Run(ctx, func(tx dbtx.Tx) error {
+		row, finding := newRecordRow(record, m), t.newFinding(m.Offset, fmt.Sprintf("was taken for record %d because an operator said so", record.Position))
+		return firstError(
+			func() error {
+				return tx.DB().Exec("UPDATE audit_offset SET next_offset = ? WHERE id = 1", m.Offset+1).Error
+			},
+			func() error { return tx.DB().Where("position >= ?", record.Position).Delete(&recordRow{}).Error },
+			func() error { return tx.DB().Where("queue_offset >= ?", m.Offset).Delete(&findingRow{}).Error },
+			func() error { return tx.DB().Create(&row).Error },
+			func() error { return tx.DB().Create(&finding).Error })
+	})
+	if err != nil {
+		return fmt.Errorf("resume at offset %d: %w", m.Offset, err)
 	}
 	return nil
 }
 
-func (t *Taken) insert(tx dbtx.Tx) error {
-	if len(t.Records) > 0 {
-		if err := tx.DB().Create(&t.Records).Error; err != nil {
-			return fmt.Errorf("insert %d records: %w", len(t.Records), err)
-		}
-	}
-	if len(t.Findings) > 0 {
-		// One message can be told of twice: first of the gap before it, later that nobody decided it.
-		if err := tx.DB().Clauses(clause.OnConflict{UpdateAll: true}).Create(&t.Findings).Error; err != nil {
-			return fmt.Errorf("insert %d findings: %w", len(t.Findings), err)
+func firstError(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func newRecordRow(record settlement.JournalRecord, m rocketmq.Delivery) recordRow {
+	return recordRow{
+		Position: record.Position, PaymentNo: record.PaymentNo, QueueOffset: m.Offset, Body: m.Body, Hash: settlement.JournalHash(m.Body),
+	}
+}
+
+func (t *Tape) newFinding(offset int64, what string) findingRow {
+	what = strings.ToValidUTF8(what[:min(len(what), findingMaxLength)], "?")
+	return findingRow{QueueOffset: offset, What: what, CreatedAt: t.now().UTC()}
 }
 
 func moveOffset(tx dbtx.Tx, from, to int64) error {
@@ -187,46 +202,24 @@ func endOf(db *gorm.DB) (end, error) {
 	return end{rows[0].Position, rows[0].Hash}, nil
 }
 
-// knowledge is what messages are judged by.
-type knowledge struct {
-	kept    map[int64]recordRow // without bodies: at the positions that messages claim, and right before them
-	decided map[string]bool     // payment numbers that the books have, of messages and of what is kept
-}
-
-func (k knowledge) hashAt(position int64) string {
-	if position == 0 {
-		return settlement.JournalOrigin
-	}
-	return k.kept[position].Hash
-}
-
-func learn(tx dbtx.Tx, messages []rocketmq.Delivery) (knowledge, error) {
-	k := knowledge{kept: map[int64]recordRow{}, decided: map[string]bool{}}
+// hashes are those kept at the positions that messages claim.
+func hashes(tx dbtx.Tx, messages []rocketmq.Delivery) (map[int64]string, error) {
 	var positions []int64
-	var numbers, found []string
 	for _, m := range messages {
 		if record, err := settlement.ParseJournalRecord(m.Body); err == nil {
-			positions = append(positions, record.Position, record.Position-1)
-			numbers = append(numbers, record.PaymentNo)
+			positions = append(positions, record.Position)
 		}
 	}
+	kept := map[int64]string{}
 	if len(positions) == 0 {
-		return k, nil
+		return kept, nil
 	}
 	var rows []recordRow
-	err := tx.DB().Select("position", "payment_no", "queue_offset", "hash").Where("position IN ?", positions).Find(&rows).Error
-	if err != nil {
-		return k, fmt.Errorf("read earlier records: %w", err)
+	if err := tx.DB().Select("position", "hash").Where("position IN ?", positions).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read earlier records: %w", err)
 	}
 	for _, r := range rows {
-		k.kept[r.Position] = r
-		numbers = append(numbers, r.PaymentNo)
+		kept[r.Position] = r.Hash
 	}
-	if err := tx.DB().Raw("SELECT payment_no FROM payment_numbers WHERE payment_no IN ?", numbers).Scan(&found).Error; err != nil {
-		return k, fmt.Errorf("look for payment numbers in the books: %w", err)
-	}
-	for _, no := range found {
-		k.decided[no] = true
-	}
-	return k, nil
+	return kept, nil
 }

@@ -96,18 +96,19 @@ func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 	if err != nil || !mine {
 		return 0, err
 	}
-	var unsent int64
-	if err := tx.DB().Raw("SELECT COUNT(*) FROM outbox WHERE topic = ?", settlement.TopicJournal).Scan(&unsent).Error; err != nil {
-		return 0, fmt.Errorf("count records in the outbox: %w", err)
-	}
-	if unsent > unsentMax {
-		return 0, nil
-	}
 	var rows []pendingRow
 	if err := tx.DB().Order("id").Limit(batchRows).Find(&rows).Error; err != nil {
 		return 0, fmt.Errorf("read what is pending: %w", err)
 	}
 	if len(rows) == 0 {
+		return 0, nil
+	}
+	var unsent int64
+	err = tx.DB().Raw("SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE topic = ? LIMIT ?) AS unsent", settlement.TopicJournal, unsentMax+1).Scan(&unsent).Error
+	if err != nil {
+		return 0, fmt.Errorf("count records in the outbox: %w", err)
+	}
+	if unsent > unsentMax {
 		return 0, nil
 	}
 	head := before
