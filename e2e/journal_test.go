@@ -16,9 +16,9 @@ import (
 )
 
 // audit runs the auditor once and returns what it printed; broken says whether it found something.
-func (s *shop) audit() (printed string, broken bool) {
+func (s *shop) audit(flags ...string) (printed string, broken bool) {
 	s.t.Helper()
-	printed, err := running.Service(stack.PaymentService).Exec(s.t.Context(), "audit")
+	printed, err := running.Service(stack.PaymentService).Exec(s.t.Context(), append([]string{"audit"}, flags...)...)
 	if broken = strings.Contains(printed, "BREAK"); broken != (err != nil) {
 		s.t.Fatalf("error %v after\n%s", err, printed)
 	}
@@ -95,6 +95,28 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 	s.settle(s.order(s.wallet(100), 100))
 	s.wantBooksRight(quickly)
 	s.wantBroken("is no journal record")
+	s.exec("DELETE FROM audit_findings")
+	s.wantWhole()
+
+	// A forged record that fits keeps the true one out, until an operator says which of them counts.
+	journal = s.journal()
+	body := journal[len(journal)-1].Body
+	for _, m := range journal { // the last one that the auditor has taken, not the last that was forged
+		if r, err := settlement.ParseJournalRecord(m.Body); err == nil && r.Position == s.count("SELECT MAX(position) FROM audit_records") {
+			last, body = r, m.Body
+		}
+	}
+	s.publishRecord(s.next(last, settlement.JournalHash(body)))
+	s.wantBroken("payment_numbers", "is in the journal", "is not there")
+	paid := s.settle(s.order(s.wallet(100), 100))
+	s.wantBooksRight(quickly)
+	s.wantBroken("another record", paid.PaymentNo)
+	for _, m := range s.journal() {
+		if m.Key == paid.PaymentNo {
+			s.audit("--resume-at", fmt.Sprint(m.Offset))
+		}
+	}
+	s.wantBroken("because an operator said so")
 	s.exec("DELETE FROM audit_findings")
 	s.wantWhole()
 }
