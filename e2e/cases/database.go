@@ -73,9 +73,11 @@ var databaseCases = []Case{
 	},
 }
 
+// commitAnswerLost loses enough answers that payments are among what they were for, and not refunds and declines only.
 func commitAnswerLost(l line) run {
-	return statementsBroken(l.consumer, 5, func(*Play) *faults.SQLRule {
-		return &faults.SQLRule{Touching: l.consumeTx, At: faults.AfterCommit, Every: 3, Limit: 5, Do: faults.Cut}
+	const answers = 15
+	return statementsBroken(l.consumer, answers, func(*Play) *faults.SQLRule {
+		return &faults.SQLRule{Touching: l.consumeTx, At: faults.AfterCommit, Every: 2, Limit: answers, Do: faults.Cut}
 	})
 }
 
