@@ -61,7 +61,10 @@ func (in Instruction) validate() error {
 	if in.Type != Settle && in.Type != Refund {
 		return fmt.Errorf("type is %q, must be settle or refund", in.Type)
 	}
-	if err := validateIDs(id{"payment_no", in.PaymentNo}, id{"order_id", in.OrderID}, id{"account_id", in.AccountID}); err != nil {
+	if err := validatePaymentNo(in.PaymentNo); err != nil {
+		return err
+	}
+	if err := validateIDs(id{"order_id", in.OrderID}, id{"account_id", in.AccountID}); err != nil {
 		return err
 	}
 	if err := validateSeq(in.Seq); err != nil {

@@ -54,6 +54,7 @@ func TestPoison(t *testing.T) {
 		"no version":         func(m map[string]any) { delete(m, "version") },
 		"unknown type":       func(m map[string]any) { m["type"] = "transfer" },
 		"no payment number":  func(m map[string]any) { delete(m, "payment_no") },
+		"deposit's number":   func(m map[string]any) { m["payment_no"] = settlement.NewDepositNo() },
 		"payment number":     func(m map[string]any) { m["payment_no"] = "42" },
 		"order id in caps":   func(m map[string]any) { m["order_id"] = strings.ToUpper(idB) },
 		"urn order id":       func(m map[string]any) { m["order_id"] = "urn:uuid:" + idB },
@@ -135,5 +136,37 @@ func TestPoisonPoints(t *testing.T) {
 				t.Errorf("error %v, want ErrPoison", err)
 			}
 		})
+	}
+}
+
+// What passes here is stored by both databases; see also the listeners' tests.
+func TestTimesThatNoColumnHoldsArePoison(t *testing.T) {
+	for at, poison := range map[string]bool{
+		"2026-01-02T03:04:05.123456789Z": false,
+		"9998-12-31T23:59:59.9999999Z":   false, // rounds up, into a year that is held
+		"9999-01-01T00:00:00+01:00":      false,
+		"9999-12-31T23:59:59.9999999Z":   true, // rounds up into the year 10000
+		"9999-12-31T23:59:59-14:00":      true, // is in the year 10000
+		"0000-06-01T00:00:00Z":           true,
+		"1970-01-01T00:30:00+01:00":      true,
+		"1970-01-01T00:00:00Z":           false,
+	} {
+		outcome, points := instruction(), instruction()
+		outcome["type"], outcome["occurred_at"] = "paid", at
+		points["type"], points["points_no"], points["customer_id"], points["occurred_at"] = "add", idA, idB, at
+		for kind, m := range map[string]map[string]any{"outcome": outcome, "points": points} {
+			body, err := json.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind == "outcome" {
+				_, err = settlement.ParseOutcome(body)
+			} else {
+				_, err = settlement.ParsePointsChange(body)
+			}
+			if errors.Is(err, settlement.ErrPoison) != poison {
+				t.Errorf("%s at %s: error %v, want poison %t", kind, at, err, poison)
+			}
+		}
 	}
 }

@@ -51,7 +51,13 @@ func (out Outcome) validate() error {
 	default:
 		return fmt.Errorf("type is %q, must be paid, declined, refunded or failed", out.Type)
 	}
-	if err := validateIDs(id{"payment_no", out.PaymentNo}, id{"order_id", out.OrderID}); err != nil {
+	if err := validatePaymentNo(out.PaymentNo); err != nil {
+		return err
+	}
+	if err := validateIDs(id{"order_id", out.OrderID}); err != nil {
+		return err
+	}
+	if err := validateTime("occurred_at", out.OccurredAt); err != nil {
 		return err
 	}
 	if len(out.Reason) > ReasonMaxLength {

@@ -58,5 +58,8 @@ func (c PointsChange) validate() error {
 	if len(c.Reason) > ReasonMaxLength {
 		return fmt.Errorf("reason has %d bytes, at most %d are read", len(c.Reason), ReasonMaxLength)
 	}
+	if err := validateTime("occurred_at", c.OccurredAt); err != nil {
+		return err
+	}
 	return validateSeq(c.Seq)
 }

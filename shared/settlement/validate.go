@@ -2,6 +2,7 @@ package settlement
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -33,6 +34,42 @@ func validateVersion(v int) error {
 func validateSeq(seq int64) error {
 	if seq < 1 || seq > SeqMax {
 		return fmt.Errorf("seq is %d, must be 1 to %d", seq, SeqMax)
+	}
+	return nil
+}
+
+// Times that both databases can keep in a DATETIME(6). MySQL's manual gives it the years 1000 to 9999, in which a
+// time near either end leaves by its offset or by rounding.
+var (
+	timeMin = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	timeMax = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func validateTime(name string, t time.Time) error {
+	if t.Before(timeMin) || !t.Before(timeMax) {
+		return fmt.Errorf("%s is %s, must be from %s to before %s",
+			name, t.Format(time.RFC3339Nano), timeMin.Format(time.RFC3339), timeMax.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// depositVersion is the UUID version of deposit numbers. Payment numbers have any other, so that none can be a
+// deposit's: the entries of both are in one table, and customers see the numbers of their deposits.
+const depositVersion = 8
+
+// NewDepositNo returns a number for a deposit: a UUID of version 8 that ascends with time like one of version 7.
+func NewDepositNo() string {
+	u := uuid.Must(uuid.NewV7())
+	u[6] = u[6]&0x0f | depositVersion<<4
+	return u.String()
+}
+
+func validatePaymentNo(no string) error {
+	if err := validateIDs(id{"payment_no", no}); err != nil {
+		return err
+	}
+	if uuid.MustParse(no).Version() == depositVersion {
+		return fmt.Errorf("payment_no is %q, which is the number of a deposit (a UUID of version %d)", no, depositVersion)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
@@ -13,6 +12,7 @@ import (
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
 	"settlement/shared/money"
+	"settlement/shared/settlement"
 )
 
 // Codes of the refusals that are remembered under the idempotency key.
@@ -44,7 +44,7 @@ func (s *Store) Deposit(ctx context.Context, req idempotency.Request, accountID 
 			}
 		}
 		d := payment.Deposit{
-			DepositNo: uuid.Must(uuid.NewV7()).String(), AccountID: accountID, Amount: amount, Balance: after, CreatedAt: now,
+			DepositNo: settlement.NewDepositNo(), AccountID: accountID, Amount: amount, Balance: after, CreatedAt: now,
 		}
 		rows := newEntryRows(payment.DepositEntries(d.DepositNo, accountID, amount, now))
 		if err := tx.DB().Create(&rows).Error; err != nil {
