@@ -5,8 +5,11 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/spf13/cobra"
+
 	"settlement/shared/config"
 	"settlement/shared/lifecycle"
+	"settlement/shared/operator"
 )
 
 func main() {
@@ -18,5 +21,8 @@ func main() {
 			return cfg, err
 		},
 		Serve: func(ctx context.Context, log *slog.Logger) error { return run(ctx, cfg, log) },
+		Commands: []*cobra.Command{
+			operator.Command(func() (operator.Desk, error) { return openDesk(cfg) }),
+		},
 	})
 }

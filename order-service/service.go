@@ -12,11 +12,16 @@ import (
 	"settlement/migrations"
 	"settlement/order-service/internal/httpapi"
 	"settlement/order-service/internal/listener"
+	"settlement/order-service/internal/resend"
 	"settlement/order-service/internal/store"
 	"settlement/shared/config"
 	"settlement/shared/dbtx"
+	"settlement/shared/intake"
 	"settlement/shared/lifecycle"
+	"settlement/shared/notify"
+	"settlement/shared/operator"
 	"settlement/shared/outbox"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
@@ -60,11 +65,17 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues,
 	}, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	orders := store.New(pool, relay.Wake, time.Now)
+	registry.MustRegister(notify.Collector{Pool: pool}, parking.Collector{Pool: pool})
+	teller := notify.NewTeller(pool, log, cfg.Notifiers(log)...)
+	defer lifecycle.Background(ctx, teller.Run)()
+	orders, lot := openOrders(pool, teller, relay.Wake)
+	policy := intake.NewPolicy(settlement.TopicOutcome, lot, registry, log)
+	defer lifecycle.Background(ctx, intake.NewWaiting(lot, log, policy).Run)()
+	defer lifecycle.Background(ctx, resend.New(orders, registry, log).Run)()
 
 	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Topic: settlement.TopicOutcome, BatchMax: cfg.ConsumeBatchMax, Logger: log,
-	}, listener.New(orders, registry, log).Handle)
+	}, listener.New(orders, lot, policy, registry, log).Handle)
 	if err != nil {
 		return err
 	}
@@ -86,6 +97,23 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 			"consumer": starting.Started,
 		},
 	}), log)
+}
+
+// openOrders makes the orders, and the lot of the outcomes that they cannot take now.
+func openOrders(pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
+	keeper := parking.NewKeeper(teller, time.Now)
+	orders := store.New(pool, keeper, wake, time.Now)
+	return orders, parking.NewLot(pool, keeper, map[string]parking.Resolver{settlement.TopicOutcome: orders.Outcomes()})
+}
+
+// openDesk is what the operator's commands work with.
+func openDesk(cfg config.Config) (operator.Desk, error) {
+	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
+	if err != nil {
+		return operator.Desk{}, err
+	}
+	_, lot := openOrders(pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {}) // the relay of a service that runs finds the points
+	return operator.Desk{Lot: lot, Close: pool.Close}, nil
 }
 
 func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {

@@ -8,18 +8,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"settlement/payment-service/internal/audit"
-	"settlement/payment-service/internal/operator"
 	"settlement/shared/config"
 	"settlement/shared/lifecycle"
+	"settlement/shared/operator"
 )
 
 func main() {
-	var cfg settings
+	var cfg config.Config
 	lifecycle.Main(lifecycle.Service{
 		Name: "payment-service",
 		Load: func() (_ config.Config, err error) {
 			cfg, err = loadConfig()
-			return cfg.Config, err
+			return cfg, err
 		},
 		Serve: func(ctx context.Context, log *slog.Logger) error { return run(ctx, cfg, log) },
 		Commands: []*cobra.Command{

@@ -15,13 +15,15 @@ import (
 	"settlement/payment-service/internal/httpapi"
 	"settlement/payment-service/internal/journal"
 	"settlement/payment-service/internal/listener"
-	"settlement/payment-service/internal/notify"
-	"settlement/payment-service/internal/operator"
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/store"
+	"settlement/shared/config"
 	"settlement/shared/dbtx"
+	"settlement/shared/intake"
 	"settlement/shared/lifecycle"
+	"settlement/shared/notify"
+	"settlement/shared/operator"
 	"settlement/shared/outbox"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
@@ -33,7 +35,7 @@ const migrateTimeout = 2 * time.Minute
 // run is the service from start to stop. Parts start in the order they are written here
 // and stop in the opposite one: no new requests, no new messages, the outbox sent
 // once more, connections closed. It needs the database to start; the broker may come later.
-func run(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
+func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -67,20 +69,22 @@ func run(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 	defer lifecycle.Background(ctx, relay.Run)()
 	writer := journal.NewWriter(pool, relay.Wake, time.Now, log)
 	defer lifecycle.Background(ctx, writer.Run)()
-	books := store.New(pool, func() { relay.Wake(); writer.Wake() }, time.Now)
-	registry.MustRegister(notify.Collector{Pool: pool}, journal.Collector{Pool: pool})
-	teller := notify.NewTeller(pool, log, cfg.notifiers(log)...)
+	registry.MustRegister(notify.Collector{Pool: pool}, journal.Collector{Pool: pool}, parking.Collector{Pool: pool})
+	teller := notify.NewTeller(pool, log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
-	lot := parking.NewLot(pool, books.Operator(), teller, time.Now)
+	books, lot := openBooks(pool, teller, func() { relay.Wake(); writer.Wake() })
+	instructions := intake.NewPolicy(settlement.TopicSettlement, lot, registry, log)
+	changes := intake.NewPolicy(settlement.TopicPoints, lot, registry, log)
+	defer lifecycle.Background(ctx, intake.NewWaiting(lot, log, instructions, changes).Run)()
 
 	settling, err := startConsumer(ctx, cfg, log, settlement.TopicSettlement, settlement.GroupPayment,
-		listener.New(books, lot, listener.NewMetrics(registry), log).Handle)
+		listener.NewInstructions(books, lot, instructions, registry, log).Handle)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, settling.stop()) }()
 	counting, err := startConsumer(ctx, cfg, log, settlement.TopicPoints, settlement.GroupPoints,
-		listener.NewPoints(books, lot, registry, log).Handle)
+		listener.NewPoints(books, lot, changes, registry, log).Handle)
 	if err != nil {
 		return err
 	}
@@ -110,7 +114,7 @@ type consumption struct {
 	stop    func() error // bounded by SHUTDOWN_TIMEOUT and 10 s more
 }
 
-func startConsumer(ctx context.Context, cfg settings, log *slog.Logger, topic, group string, handle rocketmq.Handler) (consumption, error) {
+func startConsumer(ctx context.Context, cfg config.Config, log *slog.Logger, topic, group string, handle rocketmq.Handler) (consumption, error) {
 	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: cfg.Namesrv, Group: group, Topic: topic, BatchMax: cfg.ConsumeBatchMax, Logger: log,
 	}, handle)
@@ -146,19 +150,27 @@ func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
 }
 
 // openDesk is what the operator's commands work with.
-func openDesk(cfg settings) (operator.Desk, error) {
+func openDesk(cfg config.Config) (operator.Desk, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
 	if err != nil {
 		return operator.Desk{}, err
 	}
-	books := store.New(pool, func() {}, time.Now) // the relay of a service that runs finds the outcomes
-	lot := parking.NewLot(pool, books.Operator(), notify.NewTeller(pool, quiet), time.Now)
+	_, lot := openBooks(pool, notify.NewTeller(pool, quiet), func() {}) // the relay of a service that runs finds the outcomes
 	return operator.Desk{Lot: lot, Close: pool.Close}, nil
 }
 
+// openBooks makes the books, and the lot of the messages that they cannot take now.
+func openBooks(pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
+	keeper := parking.NewKeeper(teller, time.Now)
+	books := store.New(pool, keeper, wake, time.Now)
+	return books, parking.NewLot(pool, keeper, map[string]parking.Resolver{
+		settlement.TopicSettlement: books.Instructions(), settlement.TopicPoints: books.PointsChanges(),
+	})
+}
+
 // openAuditor is what the command audit works with.
-func openAuditor(ctx context.Context, cfg settings) (a *audit.Auditor, closeAll func() error, err error) {
+func openAuditor(ctx context.Context, cfg config.Config) (a *audit.Auditor, closeAll func() error, err error) {
 	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
 	if err != nil {
 		return nil, nil, err
@@ -170,6 +182,7 @@ func openAuditor(ctx context.Context, cfg settings) (a *audit.Auditor, closeAll 
 		pool.Close()
 		return nil, nil, err
 	}
-	auditor := audit.New(audit.NewTape(pool, time.Now), store.New(pool, func() {}, time.Now), reader)
+	books, _ := openBooks(pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {})
+	auditor := audit.New(audit.NewTape(pool, time.Now), books, reader)
 	return auditor, func() error { defer pool.Close(); return reader.Close() }, nil
 }

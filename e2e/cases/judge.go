@@ -147,6 +147,9 @@ func (p *Play) lookAtNotices(ctx context.Context) (violations []checker.Violatio
 	told := map[string]bool{}
 	for _, n := range p.Notices.Taken() {
 		told[n.Data.ID] = true
+		for _, id := range n.Data.IDs {
+			told[id] = true
+		}
 	}
 	parked, err := p.parkedEver(ctx)
 	for _, id := range parked {

@@ -57,7 +57,7 @@ func (b *books) good() {
 // write is a history without a fault: a deposit of 1000, an order paid with 30, a new order.
 func (b *books) write() {
 	b.t.Helper()
-	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "notifications", "points_balances", "points_history", "points_waiting", "journal_pending", "idempotency_keys"} {
+	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "notifications", "points_balances", "points_history", "journal_pending", "idempotency_keys"} {
 		b.exec(b.payments, "DELETE FROM "+table)
 	}
 	for _, table := range []string{"orders", "payments", "customers", "outbox", "idempotency_keys"} {
@@ -160,9 +160,12 @@ func (b *books) parked(state, order, no string, seq int, payload string) {
 	if no != "" {
 		noColumn, orderColumn, seqColumn = no, order, seq
 	}
-	b.exec(b.payments, "INSERT INTO parked_messages VALUES (UUID(), ?, 'settlement', 0, ?, 'm', ?, ?, ?, ?, '', '{}', 'r', 3, '', NOW(), NOW())",
+	b.exec(b.payments, "INSERT INTO parked_messages (id, state, cause, topic, queue_id, queue_offset, message_id, payment_no, order_id, seq, payload,"+
+		" payload_sha256, properties, reason, attempts, resolution, created_at, updated_at)"+
+		" VALUES (UUID(), ?, 'failed', 'settlement', 0, ?, 'm', ?, ?, ?, ?, '', '{}', 'r', 3, '', NOW(), NOW())",
 		state, seq, noColumn, orderColumn, seqColumn, payload)
-	b.exec(b.payments, "INSERT INTO notifications SELECT UUID(), id, 'log', '', 1, NOW(), '', NOW(), NOW() FROM parked_messages WHERE queue_offset = ?", seq)
+	b.exec(b.payments, "INSERT INTO notifications (id, parked_id, channel, body, attempts, next_try_at, last_error, created_at, told_at)"+
+		" SELECT UUID(), id, 'log', '', 1, NOW(), '', NOW(), NOW() FROM parked_messages WHERE queue_offset = ?", seq)
 }
 
 // dropConstraints takes away what keeps some faults out of the tables.

@@ -58,7 +58,7 @@ func (s *state) checkParked(f *findings) {
 			f.add(Lost, "a message is parked, and somebody was not told", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID,
 				"state", p.State, "notifications.last_error", n.LastError)
 		}
-		if p.PaymentNo != "" && p.Attempts < triesWanted {
+		if p.Cause == "failed" && p.Attempts < triesWanted {
 			f.add(Lost, "an instruction was parked before it was tried three times", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID, "attempts", p.Attempts)
 		}
 	}

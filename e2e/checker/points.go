@@ -26,7 +26,7 @@ func (s *state) readPoints(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	return read(ctx, tx, "SELECT customer_id, seq FROM points_waiting",
+	return read(ctx, tx, "SELECT order_id, seq FROM parked_messages WHERE topic = 'points' AND state = 'waiting'",
 		func(p *pointsRow) []any { return []any{&p.CustomerID, &p.Seq} },
 		func(p *pointsRow) { s.pointsWaiting = append(s.pointsWaiting, p) })
 }

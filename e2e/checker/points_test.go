@@ -44,7 +44,9 @@ var pointsFaults = []fault{
 	}},
 	{"a change of points waits for nobody", want{checker.Lost, "a change of points waits, and its predecessor is done", "", ""}, func(b *books) {
 		b.points()
-		b.exec(b.payments, "INSERT INTO points_waiting VALUES (?, 3, '', NOW())", collector)
+		b.exec(b.payments, "INSERT INTO parked_messages (id, state, topic, queue_id, queue_offset, message_id, payment_no, order_id, seq, payload,"+
+			" payload_sha256, properties, reason, attempts, resolution, created_at, updated_at)"+
+			" VALUES (UUID(), 'waiting', 'points', 0, 0, 'm', UUID(), ?, 3, '', '', '{}', 'r', 1, '', NOW(), NOW())", collector)
 	}},
 }
 

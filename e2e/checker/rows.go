@@ -14,7 +14,7 @@ type customerRow struct {
 	Seq, Points int64
 }
 
-// pointsRow is a row of points_history; one of points_waiting has its place only.
+// pointsRow is a row of points_history; one that waits has its place only.
 type pointsRow struct {
 	CustomerID, PointsNo, Type, Reason string
 	Seq, Change, Points                int64
@@ -65,9 +65,9 @@ type outboxRow struct {
 
 // parkedRow is a row of parked_messages; the movement is empty when it was parked as it came.
 type parkedRow struct {
-	ID, State string
-	Attempts  int
-	Payload   []byte
+	ID, State, Cause, Topic string
+	Attempts                int
+	Payload                 []byte
 	movement
 }
 

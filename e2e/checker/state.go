@@ -161,15 +161,18 @@ const payloadReadMax = "16384"
 // readParked reads what waits. A message that was parked as it came has no payment number
 // in its row, but often one in its payload.
 func (s *state) readParked(ctx context.Context, tx *sql.Tx) error {
-	return read(ctx, tx, "SELECT id, state, attempts, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
+	return read(ctx, tx, "SELECT id, state, cause, topic, attempts, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
 		" CASE WHEN payment_no IS NULL AND LENGTH(payload) <= "+payloadReadMax+" THEN payload ELSE '' END"+
 		" FROM parked_messages",
 		func(p *parkedRow) []any {
-			return []any{&p.ID, &p.State, &p.Attempts, &p.PaymentNo, &p.OrderID, &p.Seq, &p.Payload}
+			return []any{&p.ID, &p.State, &p.Cause, &p.Topic, &p.Attempts, &p.PaymentNo, &p.OrderID, &p.Seq, &p.Payload}
 		},
 		func(p *parkedRow) {
 			if p.State != "waiting" && p.State != "released" {
 				s.toOperator = append(s.toOperator, *p)
+			}
+			if p.Topic != "settlement" || p.Cause == "conflict" { // what is in conflict claims a number that is another's
+				return
 			}
 			m := p.movement
 			if m.PaymentNo == "" {
@@ -189,7 +192,7 @@ func (s *state) readParked(ctx context.Context, tx *sql.Tx) error {
 
 // readNotices reads what people were told of.
 func (s *state) readNotices(ctx context.Context, tx *sql.Tx) error {
-	return read(ctx, tx, "SELECT parked_id, COUNT(told_at), COUNT(*) - COUNT(told_at), MAX(last_error) FROM notifications GROUP BY parked_id",
+	return read(ctx, tx, "SELECT parked_id, COUNT(told_at), COUNT(*) - COUNT(told_at), MAX(last_error) FROM notifications WHERE type = 'message.parked' GROUP BY parked_id",
 		func(n *notice) []any { return []any{&n.ParkedID, &n.Told, &n.Waiting, &n.LastError} },
 		func(n *notice) { s.notices[n.ParkedID] = *n })
 }

@@ -21,9 +21,11 @@ type Notice struct {
 	ID   string `json:"-"` // webhook-id: of one notice, however often it is sent
 	Type string `json:"type"`
 	Data struct {
-		ID      string `json:"id"` // of /v1/parked
-		OrderID string `json:"order_id"`
-		Reason  string `json:"reason"`
+		ID      string   `json:"id"`    // of /v1/parked
+		Count   int      `json:"count"` // how many messages it tells of
+		IDs     []string `json:"ids"`   // theirs, where there are several
+		OrderID string   `json:"order_id"`
+		Reason  string   `json:"reason"`
 	} `json:"data"`
 }
 

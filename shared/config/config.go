@@ -14,6 +14,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"settlement/shared/dbtx"
+	"settlement/shared/notify"
 	"settlement/shared/rocketmq"
 )
 
@@ -33,6 +34,12 @@ type Config struct {
 	ConsumeBatchMax  int           `env:"CONSUME_BATCH_MAX" envDefault:"32"`        // messages in one transaction
 	LogLevel         slog.Level    `env:"LOG_LEVEL" envDefault:"info"`              // debug, info, warn, error
 	ShutdownTimeout  time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`        // for requests and batches under way
+
+	WebhookURL        string `env:"WEBHOOK_URL"` // that takes notices; empty: they are only logged
+	WebhookSecret     string `env:"WEBHOOK_SECRET"`
+	WebhookSecretFile string `env:"WEBHOOK_SECRET_FILE,file"` // the file's content, once loaded
+
+	webhook *notify.Webhook // nil without a URL
 }
 
 // Limits of the numbers above.
@@ -53,7 +60,33 @@ func Load(defaults Config) (Config, error) {
 	if c.DBPassword, err = Secret("DB_PASSWORD", c.DBPassword, c.DBPasswordFile); err != nil {
 		return Config{}, err
 	}
+	if err := c.openWebhook(); err != nil {
+		return Config{}, err
+	}
 	return c, c.validate()
+}
+
+func (c *Config) openWebhook() (err error) {
+	if c.WebhookSecret, err = Secret("WEBHOOK_SECRET", c.WebhookSecret, c.WebhookSecretFile); err != nil {
+		return err
+	}
+	if c.WebhookURL == "" {
+		if c.WebhookSecret != "" {
+			return errors.New("WEBHOOK_SECRET is set and WEBHOOK_URL is not: set both or none")
+		}
+		return nil
+	}
+	c.webhook, err = notify.NewWebhook(c.WebhookURL, c.WebhookSecret)
+	return err
+}
+
+// Notifiers are how people are told of what only they can decide.
+func (c Config) Notifiers(log *slog.Logger) []notify.Notifier {
+	all := []notify.Notifier{notify.Log{Logger: log}}
+	if c.webhook != nil {
+		all = append(all, c.webhook)
+	}
+	return all
 }
 
 // Parse reads the environment into c, a pointer to a struct with tags of caarlos0/env. Its errors are like Load's.

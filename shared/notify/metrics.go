@@ -12,7 +12,7 @@ import (
 // scrapeTimeout bounds the query behind a scrape.
 const scrapeTimeout = 2 * time.Second
 
-var pendingDesc = prometheus.NewDesc("notifications_pending", "Notices about parked messages that were not taken yet, by channel.", []string{"channel"}, nil)
+var pendingDesc = prometheus.NewDesc("notifications_pending", "Notices that were not taken yet, by channel.", []string{"channel"}, nil)
 
 // Collector reports how many notices wait, from any instance.
 type Collector struct{ Pool *dbtx.Pool }

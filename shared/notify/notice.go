@@ -1,53 +1,85 @@
-// Package notify tells people that a message was parked. Write puts the notice into the transaction that parks;
-// the Teller tells it afterwards, on every channel, until each has taken it: at least once, and never from inside
-// a transaction or while a queue waits.
+// Package notify tells people what only a person can decide. Write puts the notice into the transaction that
+// makes it necessary; the Teller tells it afterwards, on every channel, until each has taken it: at least once,
+// and never from inside a transaction or while a queue waits. Notices of one cause are told as one.
 package notify
 
 import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"settlement/shared/dbtx"
 )
 
-// EventParked is the type of a notice.
-const EventParked = "message.parked"
+// The types of notices.
+const (
+	EventParked  = "message.parked"      // an operator has to decide on a message
+	EventWaiting = "message.waiting"     // a message has waited long for one that comes before it
+	EventStopped = "consumption.stopped" // one message after another fails: nothing is parked, the queues pause
+)
 
-// Notice is what is told about a parked message; the JSON is the webhook's body.
+// Notice is what is told; the JSON is the webhook's body.
 type Notice struct {
-	Type      string    `json:"type"` // EventParked
+	Type      string    `json:"type"` // an Event…
 	Timestamp time.Time `json:"timestamp"`
-	Data      Parked    `json:"data"`
+	Data      Message   `json:"data"`
+
+	Key      string `json:"-"` // UUID; what is told of: a second notice of one type and key replaces the first
+	CauseKey string `json:"-"` // notices that have it in common are told as one
 }
 
-// Parked is the message that an operator has to decide on.
-type Parked struct {
-	ID        string `json:"id"` // of /v1/parked
-	OrderID   string `json:"order_id,omitempty"`
-	PaymentNo string `json:"payment_no,omitempty"`
-	Seq       int64  `json:"seq,omitempty"`
-	Topic     string `json:"topic"`
-	Queue     int    `json:"queue"`
-	Offset    int64  `json:"offset"`
-	MessageID string `json:"message_id"`
-	Attempts  int    `json:"attempts"`
-	Reason    string `json:"reason"`
+// Message is what a notice is about. Told of several, it is the oldest of them.
+type Message struct {
+	ID        string   `json:"id,omitempty"` // of the parked message
+	Cause     string   `json:"cause"`
+	OrderID   string   `json:"order_id,omitempty"` // of topic points: the customer
+	PaymentNo string   `json:"payment_no,omitempty"`
+	Seq       int64    `json:"seq,omitempty"`
+	Topic     string   `json:"topic"`
+	Queue     int      `json:"queue"`
+	Offset    int64    `json:"offset"`
+	MessageID string   `json:"message_id,omitempty"`
+	Attempts  int      `json:"attempts"`
+	Reason    string   `json:"reason"`
+	Count     int      `json:"count"`         // messages with this cause that this notice tells of
+	IDs       []string `json:"ids,omitempty"` // theirs, where there are several
 }
 
-// Write writes into tx that p is to be told on every channel. Wake the Teller once tx is committed.
-func (t *Teller) Write(tx dbtx.Tx, now time.Time, p Parked) error {
-	body, err := json.Marshal(Notice{Type: EventParked, Timestamp: now, Data: p})
-	if err != nil {
-		return fmt.Errorf("encode the notice of parked message %s: %w", p.ID, err)
+const causeKeyMaxLength = 255
+
+// CauseKey makes a notice's cause of its parts.
+func CauseKey(topic, cause, detail string) string {
+	key := topic + " " + cause
+	if detail != "" {
+		key += ": " + detail
 	}
-	for _, n := range t.notifiers {
-		err := tx.DB().Exec("INSERT INTO notifications (id, parked_id, channel, body, attempts, next_try_at, last_error, created_at)"+
-			" VALUES (?, ?, ?, ?, 0, NOW(6), '', ?)", uuid.Must(uuid.NewV7()).String(), p.ID, n.Channel(), string(body), now).Error
+	if utf8.RuneCountInString(key) > causeKeyMaxLength {
+		key = string([]rune(key)[:causeKeyMaxLength])
+	}
+	return key
+}
+
+// Write writes into tx that n is to be told on every channel. Wake the Teller once tx is committed.
+func (t *Teller) Write(tx dbtx.Tx, now time.Time, n Notice) error {
+	n.Timestamp = now
+	n.Data.Count = 1
+	body, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encode the notice %s of %s: %w", n.Type, n.Key, err)
+	}
+
+	for _, notifier := range t.notifiers {
+		err := tx.DB().Exec("INSERT INTO notifications (id, parked_id, type, channel, cause_key, body, attempts, next_try_at, last_error, created_at)"+
+			" VALUES (?, ?, ?, ?, ?, ?, 0, NOW(6), '', ?)"+
+			// One that was told is told anew, under another id. One that was not stays with those it is told with.
+			" ON DUPLICATE KEY UPDATE id = IF(told_at IS NULL, id, VALUES(id)), group_id = IF(told_at IS NULL, group_id, NULL),"+
+			" body = VALUES(body), attempts = 0, next_try_at = VALUES(next_try_at), told_at = NULL",
+			uuid.Must(uuid.NewV7()).String(), n.Key, n.Type, notifier.Channel(), n.CauseKey, string(body), now).Error
 		if err != nil {
-			return fmt.Errorf("note that parked message %s is to be told by %s: %w", p.ID, n.Channel(), err)
+			return fmt.Errorf("note that %s of %s is to be told by %s: %w", n.Type, n.Key, notifier.Channel(), err)
 		}
 	}
 	return nil

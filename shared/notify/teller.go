@@ -84,7 +84,7 @@ func (t *Teller) Run(ctx context.Context) {
 	channels.Wait()
 }
 
-// due is a notice whose time has come.
+// due is a notice whose time has come, the first of its group.
 type due struct {
 	ID       string
 	ParkedID string
@@ -94,9 +94,13 @@ type due struct {
 
 // round tries what is due on a channel and returns how many were taken.
 func (t *Teller) round(ctx context.Context, n Notifier) (told int, err error) {
+	if err := t.gather(ctx, n); err != nil {
+		return 0, err
+	}
 	var page []due
 	err = t.pool.Read(ctx).Raw("SELECT id, parked_id, body, attempts FROM notifications"+
-		" WHERE channel = ? AND told_at IS NULL AND next_try_at <= NOW(6) ORDER BY next_try_at LIMIT ?", n.Channel(), pageRows).Scan(&page).Error
+		" WHERE channel = ? AND told_at IS NULL AND next_try_at <= NOW(6) AND group_id = id ORDER BY next_try_at LIMIT ?",
+		n.Channel(), pageRows).Scan(&page).Error
 	if err != nil {
 		return 0, fmt.Errorf("read notifications: %w", err)
 	}
@@ -130,9 +134,13 @@ func (t *Teller) try(ctx context.Context, n Notifier, d due) (told bool, err err
 	if err != nil || !mine {
 		return false, err
 	}
+	body, err := t.bodyOf(ctx, d)
+	if err != nil {
+		return false, err
+	}
 	telling, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	failure := n.Tell(telling, d.ID, []byte(d.Body))
+	failure := n.Tell(telling, d.ID, body)
 	// What became of it is written down also when ctx has ended meanwhile.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
 	defer stop()
@@ -158,7 +166,7 @@ func (t *Teller) claim(ctx context.Context, d due) (mine bool, err error) {
 
 func (t *Teller) told(ctx context.Context, d due) error {
 	err := t.pool.Run(ctx, func(tx dbtx.Tx) error {
-		return tx.DB().Exec("UPDATE notifications SET told_at = NOW(6), last_error = '' WHERE id = ?", d.ID).Error
+		return tx.DB().Exec("UPDATE notifications SET told_at = NOW(6), last_error = '' WHERE group_id = ?", d.ID).Error
 	})
 	if err != nil {
 		return fmt.Errorf("notice %s was told, that cannot be written down, so it will be told again: %w", d.ID, err)

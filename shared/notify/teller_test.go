@@ -15,9 +15,9 @@ import (
 	"settlement/e2e/stack/testdb"
 	"settlement/e2e/wait"
 	"settlement/migrations"
-	"settlement/payment-service/internal/notify"
 	"settlement/shared/dbtx"
 	"settlement/shared/lifecycle"
+	"settlement/shared/notify"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -36,12 +36,19 @@ func receive(t *testing.T) (*receiver.Receiver, *notify.Webhook) {
 	return r, webhook
 }
 
+// each is a cause of its own for each notice, same is one for all.
+func each(i int) int { return i }
+func same(int) int   { return 0 }
+
 // park writes notices of n parked messages.
-func park(t *testing.T, pool *dbtx.Pool, teller *notify.Teller, n int) {
+func park(t *testing.T, pool *dbtx.Pool, teller *notify.Teller, n int, cause func(i int) int) {
 	t.Helper()
 	for i := range n {
 		err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
-			return teller.Write(tx, time.Now(), notify.Parked{ID: uuid.NewString(), OrderID: fmt.Sprint(i), Reason: "a bug"})
+			id := uuid.NewString()
+			return teller.Write(tx, time.Now(), notify.Notice{
+				Type: notify.EventParked, Key: id, CauseKey: fmt.Sprint(cause(i)), Data: notify.Message{ID: id, OrderID: fmt.Sprint(i), Reason: "a bug"},
+			})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +74,7 @@ func TestAReceiverThatWasDownIsToldOnceItIsBack(t *testing.T) {
 		r.Down(true)
 		teller := notify.NewTeller(db.Pool, quiet, notify.Log{Logger: quiet}, webhook)
 		defer lifecycle.Background(t.Context(), teller.Run)()
-		park(t, db.Pool, teller, 3)
+		park(t, db.Pool, teller, 3, each)
 		wait.Until(t, 20*time.Second, func() error {
 			if n := r.Refused(); n < 6 { // each twice
 				return fmt.Errorf("refused %d times", n)
@@ -95,12 +102,49 @@ func TestOfTwoInstancesOneTells(t *testing.T) {
 		const notices = 100
 		first := notify.NewTeller(db.Pool, quiet, webhook)
 		second := notify.NewTeller(db.Open(t), quiet, webhook)
-		park(t, db.Pool, first, notices)
+		park(t, db.Pool, first, notices, each)
 		defer lifecycle.Background(t.Context(), first.Run)()
 		defer lifecycle.Background(t.Context(), second.Run)()
 		wait.Until(t, 30*time.Second, pending(db.Pool, 0))
 		if n := len(r.Taken()); n != notices {
 			t.Errorf("told %d times, want each of %d once", n, notices)
+		}
+	})
+}
+
+// A fault that parks hundreds of messages must not ring hundreds of telephones, and must not leave one out.
+func TestNoticesOfOneCauseAreToldAsOne(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		r, webhook := receive(t)
+		r.Down(true)
+		const notices = 150
+		teller := notify.NewTeller(db.Pool, quiet, webhook)
+		other := notify.NewTeller(db.Open(t), quiet, webhook)
+		park(t, db.Pool, teller, notices, same)
+		defer lifecycle.Background(t.Context(), teller.Run)()
+		defer lifecycle.Background(t.Context(), other.Run)()
+		wait.Until(t, 20*time.Second, func() error {
+			if r.Refused() == 0 {
+				return errors.New("nothing was told yet")
+			}
+			return nil
+		})
+		park(t, db.Pool, teller, 1, same) // while the first are under way
+		r.Down(false)
+		wait.Until(t, 60*time.Second, pending(db.Pool, 0))
+
+		told, count := map[string]bool{}, 0
+		for _, n := range r.Taken() {
+			count += n.Data.Count
+			for _, id := range n.Data.IDs {
+				if told[id] {
+					t.Errorf("message %s was told twice", id)
+				}
+				told[id] = true
+			}
+		}
+		if len(r.Taken()) > 5 || count != notices+1 {
+			t.Errorf("%d messages in %d notices, want %d in a few", count, len(r.Taken()), notices+1)
 		}
 	})
 }
@@ -120,7 +164,7 @@ func TestANoticeThatAStopCutOffIsToldByTheNextInstance(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		ctx, stop := context.WithCancel(t.Context())
 		first := notify.NewTeller(db.Pool, quiet, stopped{stop})
-		park(t, db.Pool, first, 1)
+		park(t, db.Pool, first, 1, each)
 		first.Run(ctx)
 		if err := pending(db.Pool, 1)(); err != nil {
 			t.Fatal(err)
@@ -140,7 +184,7 @@ func TestANoticeOfARolledBackTransactionIsNotTold(t *testing.T) {
 		teller := notify.NewTeller(db.Pool, quiet, notify.Log{Logger: quiet})
 		undone := errors.New("undone")
 		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
-			return errors.Join(teller.Write(tx, time.Now(), notify.Parked{ID: uuid.NewString()}), undone)
+			return errors.Join(teller.Write(tx, time.Now(), notify.Notice{Type: notify.EventParked, Key: uuid.NewString()}), undone)
 		})
 		if !errors.Is(err, undone) {
 			t.Fatal(err)

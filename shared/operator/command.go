@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"settlement/payment-service/internal/parking"
+	"settlement/shared/parking"
 )
 
 // Desk is what the commands work with.
@@ -53,4 +53,9 @@ func whoFlag(cmd *cobra.Command, who *string) {
 		name = fmt.Sprintf("%s@%s", name, host)
 	}
 	cmd.Flags().StringVar(who, "who", name, "who decides, for the audit row")
+}
+
+// closeGapFlag adds --close-gap.
+func closeGapFlag(cmd *cobra.Command, closeGap *bool) {
+	cmd.Flags().BoolVar(closeGap, "close-gap", false, "what these messages wait for will never come: their sequence goes on without it")
 }

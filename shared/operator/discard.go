@@ -7,12 +7,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"settlement/payment-service/internal/parking"
 	"settlement/shared/idempotency"
+	"settlement/shared/parking"
 )
 
 func newDiscard(with opened) *cobra.Command {
 	var who, why string
+	var closeGap bool
 	cmd := &cobra.Command{
 		Use:   "discard ID…",
 		Short: "give parked messages up for good: their instructions fail, their orders hear of it",
@@ -27,7 +28,7 @@ func newDiscard(with opened) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				rec, err := lot.Discard(cmd.Context(), req, parking.Decision{Operator: who, Reason: why}, id)
+				rec, err := lot.Discard(cmd.Context(), req, parking.Decision{Operator: who, Reason: why, CloseGap: closeGap}, id)
 				printResult(cmd.OutOrStdout(), id, rec, err)
 				if err != nil {
 					failed++
@@ -40,6 +41,7 @@ func newDiscard(with opened) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&why, "why", "", "the reason, for the audit row")
+	closeGapFlag(cmd, &closeGap)
 	whoFlag(cmd, &who)
 	return cmd
 }

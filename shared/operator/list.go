@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"settlement/payment-service/internal/parking"
+	"settlement/shared/parking"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 )
 
 func newList(with opened) *cobra.Command {
-	var state string
+	var state, order string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list messages, newest first",
@@ -31,19 +31,20 @@ func newList(with opened) *cobra.Command {
 			} else if !slices.Contains(parking.States(), s) {
 				return fmt.Errorf("--state is %q, must be all or one of %v", state, parking.States())
 			}
-			return list(cmd, lot, s)
+			return list(cmd, lot, s, order)
 		}),
 	}
 	cmd.Flags().StringVar(&state, "state", string(parking.Parked), "only messages in this state, or all")
+	cmd.Flags().StringVar(&order, "order", "", "only messages of this order, or of this customer's points")
 	return cmd
 }
 
-func list(cmd *cobra.Command, lot *parking.Lot, state parking.State) error {
+func list(cmd *cobra.Command, lot *parking.Lot, state parking.State, order string) error {
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "ID\tSTATE\tORDER\tSEQ\tTRIES\tSINCE\tREASON")
+	fmt.Fprintln(out, "ID\tSTATE\tCAUSE\tTOPIC\tORDER\tSEQ\tTRIES\tSINCE\tREASON")
 	n := 0
 	for cursor := ""; ; {
-		page, next, err := lot.List(cmd.Context(), state, cursor, listPage)
+		page, next, err := lot.List(cmd.Context(), parking.Filter{State: state, OrderingKey: order, Cursor: cursor, Limit: listPage})
 		if err != nil {
 			return err
 		}
@@ -64,11 +65,11 @@ func list(cmd *cobra.Command, lot *parking.Lot, state parking.State) error {
 
 func printLine(out io.Writer, r parking.Record) {
 	order, seq := "-", "-"
-	if r.OrderID != "" {
-		order, seq = r.OrderID, fmt.Sprint(r.Seq)
+	if r.Subject != (parking.Subject{}) {
+		order, seq = r.Subject.OrderingKey, fmt.Sprint(r.Subject.Seq)
 	}
-	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
-		r.ID, r.State, order, seq, r.Attempts, r.CreatedAt.UTC().Format(time.DateTime), oneLine(r.Reason, reasonWide))
+	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
+		r.ID, r.State, r.Cause, r.Topic, order, seq, r.Attempts, r.CreatedAt.UTC().Format(time.DateTime), oneLine(r.Reason, reasonWide))
 }
 
 // oneLine makes text of a message fit a terminal's line and harmless there.

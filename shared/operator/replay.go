@@ -11,8 +11,9 @@ import (
 	"golang.org/x/term"
 	"golang.org/x/time/rate"
 
-	"settlement/payment-service/internal/parking"
+	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
+	"settlement/shared/parking"
 )
 
 // rateMax bounds --rate, in messages a second.
@@ -24,6 +25,7 @@ type replay struct {
 	why, who  string
 	rate      float64
 	dryRun    bool
+	closeGap  bool
 }
 
 func newReplay(with opened) *cobra.Command {
@@ -48,6 +50,7 @@ func newReplay(with opened) *cobra.Command {
 	cmd.Flags().StringVar(&r.why, "why", "", "the reason, for the audit row")
 	cmd.Flags().Float64Var(&r.rate, "rate", 10, "messages a second, at most")
 	cmd.Flags().BoolVar(&r.dryRun, "dry-run", false, "say what would become of each, one by one as things are now, and change nothing")
+	closeGapFlag(cmd, &r.closeGap)
 	whoFlag(cmd, &r.who)
 	return cmd
 }
@@ -103,14 +106,15 @@ func (r replay) run(cmd *cobra.Command, lot *parking.Lot) error {
 
 // one replays a message, or finds out what that would come to.
 func (r replay) one(cmd *cobra.Command, lot *parking.Lot, id string) (parking.Record, error) {
+	by := parking.Decision{Operator: r.who, Reason: r.why, CloseGap: r.closeGap}
 	if r.dryRun {
-		return lot.TryReplay(cmd.Context(), id)
+		return lot.TryReplay(cmd.Context(), by, id)
 	}
 	req, err := newRequest("replay", id)
 	if err != nil {
 		return parking.Record{}, err
 	}
-	return lot.Replay(cmd.Context(), req, parking.Decision{Operator: r.who, Reason: r.why}, id)
+	return lot.Replay(cmd.Context(), req, by, id)
 }
 
 // printResult prints what became of a message.
@@ -119,6 +123,8 @@ func printResult(out io.Writer, id string, rec parking.Record, err error) {
 	switch {
 	case errors.As(err, &refusal):
 		fmt.Fprintf(out, "%s  refused: %s\n", id, oneLine(refusal.Detail, payloadShownMax))
+	case errors.Is(err, dbtx.ErrCommitUnknown):
+		fmt.Fprintf(out, "%s  unknown, done or not: see parked show %s\n", id, id)
 	case err != nil:
 		fmt.Fprintf(out, "%s  failed, unchanged: %s\n", id, oneLine(err.Error(), payloadShownMax))
 	case rec.State == parking.Waiting:

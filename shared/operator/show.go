@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"settlement/payment-service/internal/parking"
+	"settlement/shared/parking"
 )
 
 // payloadShownMax is how many bytes of a payload are printed.
@@ -39,13 +39,14 @@ func show(cmd *cobra.Command, r parking.Record, history []parking.Audit) error {
 	for _, line := range [][2]string{
 		{"id", r.ID},
 		{"state", string(r.State)},
-		{"order", r.OrderID},
-		{"payment number", r.PaymentNo},
-		{"seq", fmt.Sprint(r.Seq)},
+		{"cause", string(r.Cause)},
+		{"order", r.Subject.OrderingKey},
+		{"number", r.Subject.Number},
+		{"seq", fmt.Sprint(r.Subject.Seq)},
 		{"reason", oneLine(r.Reason, payloadShownMax)},
 		{"tries", fmt.Sprint(r.Attempts)},
 		{"resolution", oneLine(r.Resolution, payloadShownMax)},
-		{"from", fmt.Sprintf("%s queue %d offset %d, message %s", r.Topic, r.Queue, r.Offset, oneLine(r.MessageID, payloadShownMax))},
+		{"from", fmt.Sprintf("%s broker %s queue %d offset %d, message %s", r.Topic, oneLine(r.Broker, reasonWide), r.Queue, r.Offset, oneLine(r.MessageID, payloadShownMax))},
 		{"parked at", r.CreatedAt.UTC().Format(time.RFC3339Nano)},
 		{"changed at", r.UpdatedAt.UTC().Format(time.RFC3339Nano)},
 	} {

@@ -2,18 +2,30 @@ package parking
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"settlement/shared/dbtx"
+	"settlement/shared/notify"
 	"settlement/shared/rocketmq"
-	"settlement/shared/settlement"
 )
 
-// TriesMax is how often an instruction is tried that fails for a reason nobody foresaw.
+// TriesMax is how often a message is executed that fails where others succeed.
 const TriesMax = 3
 
-// attempt is delivery_attempts.
+// Failure is a message that failed for a reason that is not known to pass.
+type Failure struct {
+	Delivery   rocketmq.Delivery
+	Subject    Subject
+	Executions int   // since the last time it was counted
+	Alone      bool  // others succeeded where it failed: it may be parked
+	Err        error // of the last of them
+}
+
+// attempt is delivery_attempts. PaymentNo and OrderID are the subject's number and ordering key, whatever the topic.
 type attempt struct {
 	PaymentNo string `gorm:"primaryKey"`
 	OrderID   string
@@ -24,57 +36,115 @@ type attempt struct {
 
 func (attempt) TableName() string { return "delivery_attempts" }
 
-// Failed counts that an instruction could not be settled and parks it when that was the last of TriesMax tries,
-// both in one transaction. parked says that it is parked, now or before, and may be acknowledged; else it has to
-// be tried again. It is counted by payment number: neither a restart nor a copy at another offset begins anew.
-func (l *Lot) Failed(ctx context.Context, in settlement.Instruction, d rocketmq.Delivery, cause error) (parked bool, err error) {
-	now := l.now()
+// Failed counts the executions of a message and parks it when there were TriesMax of them and it is the message
+// alone that fails, both in one transaction. parked says that it is parked, now or before, and may be
+// acknowledged; else it has to be tried again. It is counted by its number: neither a restart nor a copy at
+// another offset begins anew.
+func (l *Lot) Failed(ctx context.Context, f Failure) (parked bool, tries int, err error) {
+	now := l.keeper.now()
 	err = l.pool.Run(ctx, func(tx dbtx.Tx) error {
 		parked = false
-		tries, err := count(tx, in, cause, now)
-		if err != nil || tries < TriesMax {
+		if tries, err = count(tx, f, now); err != nil || tries < TriesMax || !f.Alone {
 			return err
 		}
 		parked = true
-		there, err := isThere(tx, in)
-		if err != nil || there {
-			return err
-		}
-		r, err := newRow(d, Parked, cause.Error(), now)
-		if err != nil {
-			return err
-		}
-		r = r.withInstruction(in)
-		r.Attempts = tries
-		return l.keep(tx, r)
+		return l.keeper.parkFailed(tx, f, tries)
 	})
 	if err != nil {
-		return false, fmt.Errorf("count a failed try of payment %s: %w", in.PaymentNo, err)
+		return false, 0, fmt.Errorf("count a failed try of %s: %w", f.Subject.Number, err)
 	}
 	if parked {
-		l.teller.Wake()
+		l.keeper.Wake()
 	}
-	return parked, nil
+	return parked, tries, nil
 }
 
-// isThere says whether an instruction is parked or waits: its acknowledgement was lost, or this is a copy of its
-// message. The caller holds its row of delivery_attempts, so nobody else parks it meanwhile.
-func isThere(tx dbtx.Tx, in settlement.Instruction) (bool, error) {
-	var n int64
-	err := tx.DB().Model(&row{}).Where("order_id = ? AND state IN ? AND payment_no = ?", in.OrderID, []State{Parked, Waiting}, in.PaymentNo).Count(&n).Error
-	return n > 0, err
+// parkFailed parks a message that failed every time: as a new row, or in the one under which it waited. The
+// caller holds its row of delivery_attempts, so nobody else parks it meanwhile.
+func (k *Keeper) parkFailed(tx dbtx.Tx, f Failure, tries int) error {
+	r, err := newRow(f.Delivery, f.Subject, Parked, CauseFailed, failedReason(f.Err), k.now())
+	if err != nil {
+		return err
+	}
+	r.Attempts = tries
+
+	var kept []row
+	err = tx.DB().Select("id", "state").Where("order_id = ? AND state IN ? AND payment_no = ? AND topic = ?",
+		f.Subject.OrderingKey, []State{Parked, Waiting}, f.Subject.Number, f.Delivery.Topic).Order("id").Find(&kept).Error
+	if err != nil {
+		return fmt.Errorf("look for a parked message: %w", err)
+	}
+	switch {
+	case len(kept) == 0:
+		if err := insert(tx, r, f.Delivery.Body); err != nil {
+			return err
+		}
+	case kept[0].State == Parked: // its acknowledgement was lost, or this is a copy of its message
+		return nil
+	default:
+		r.ID = kept[0].ID
+		if err := k.parkWaiting(tx, r); err != nil {
+			return err
+		}
+	}
+	return k.tell(tx, r, notify.EventParked, PublicReason(f.Err))
 }
 
-// count adds a try and returns how many there were.
-func count(tx dbtx.Tx, in settlement.Instruction, cause error, now time.Time) (int, error) {
-	text := cut(cause.Error(), reasonMaxLength)
-	err := tx.DB().Exec("INSERT INTO delivery_attempts (payment_no, order_id, attempts, last_error, updated_at) VALUES (?, ?, 1, ?, ?)"+
-		" ON DUPLICATE KEY UPDATE attempts = attempts + 1, last_error = ?, updated_at = ?",
-		in.PaymentNo, in.OrderID, text, now, text, now).Error
+// parkWaiting has an operator decide on a message that has waited.
+func (k *Keeper) parkWaiting(tx dbtx.Tx, r row) error {
+	res := tx.DB().Model(&row{}).Where("id = ? AND state = ?", r.ID, Waiting).
+		Updates(map[string]any{"state": Parked, "cause": r.Cause, "reason": r.Reason, "attempts": r.Attempts, "updated_at": k.now()})
+	if res.Error != nil {
+		return fmt.Errorf("park waiting message %s: %w", r.ID, res.Error)
+	}
+	if res.RowsAffected != 1 {
+		return dbtx.Again("parked_meanwhile", fmt.Errorf("message %s waits no more", r.ID))
+	}
+	return nil
+}
+
+// count adds executions and returns how many there were.
+func count(tx dbtx.Tx, f Failure, now time.Time) (int, error) {
+	text := cut(f.Err.Error(), ReasonMaxLength)
+	err := tx.DB().Exec("INSERT INTO delivery_attempts (payment_no, order_id, attempts, last_error, updated_at) VALUES (?, ?, ?, ?, ?)"+
+		" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), last_error = VALUES(last_error), updated_at = VALUES(updated_at)",
+		f.Subject.Number, f.Subject.OrderingKey, f.Executions, text, now).Error
 	if err != nil {
 		return 0, err
 	}
 	var a attempt
-	err = tx.DB().Where("payment_no = ?", in.PaymentNo).Take(&a).Error
+	err = tx.DB().Where("payment_no = ?", f.Subject.Number).Take(&a).Error
 	return a.Attempts, err
+}
+
+// reasonSeparator ends the cause in the reason of a message that failed: what follows is where it was met.
+const reasonSeparator = " | "
+
+// failedReason has the cause first, because a list shows the beginning.
+func failedReason(err error) string {
+	whole, cause := err.Error(), root(err)
+	if whole == cause {
+		return cause
+	}
+	return cause + reasonSeparator + whole
+}
+
+// root is the innermost error's text.
+func root(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+// PublicReason is what may leave the house of an error: no SQL, no stack, no values of somebody's rows.
+func PublicReason(err error) string {
+	var refused *mysql.MySQLError
+	if errors.As(err, &refused) {
+		return fmt.Sprintf("the database answers error %d", refused.Number)
+	}
+	return "an error of the service: the command parked show, and the log, have it"
 }

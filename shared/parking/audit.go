@@ -8,8 +8,8 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// Limits of a decision's texts, in bytes.
 const (
+	// OperatorMaxLength is of a name, in characters.
 	OperatorMaxLength = 128
 	unnamedOperator   = "not named"
 )
@@ -18,6 +18,8 @@ const (
 type Decision struct {
 	Operator string // empty: not named
 	Reason   string
+	// CloseGap says that what the message waits for will never come: its sequence goes on without it.
+	CloseGap bool
 }
 
 // Audit is what somebody did with a parked message.
@@ -44,8 +46,12 @@ func (d Decision) write(tx dbtx.Tx, r row, action string, now time.Time) error {
 	if operator == "" {
 		operator = unnamedOperator
 	}
+	reason := d.Reason
+	if d.CloseGap {
+		reason = "gap closed; " + reason
+	}
 	err := tx.DB().Create(&auditRow{Audit: Audit{
-		ParkedID: r.ID, Operator: operator, Action: action, Reason: cut(d.Reason, reasonMaxLength), State: r.State, CreatedAt: now,
+		ParkedID: r.ID, Operator: operator, Action: action, Reason: cut(reason, ReasonMaxLength), State: r.State, CreatedAt: now,
 	}}).Error
 	if err != nil {
 		return fmt.Errorf("write down who decided on parked message %s: %w", r.ID, err)

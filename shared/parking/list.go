@@ -8,23 +8,40 @@ import (
 	"gorm.io/gorm"
 )
 
-// List reads a page, newest first, and the cursor of the next one, empty at the end.
-// An empty state lists all; limit is at least 1.
-func (l *Lot) List(ctx context.Context, state State, cursor string, limit int) (page []Record, next string, err error) {
-	query := l.pool.Read(ctx).Order("id DESC").Limit(limit + 1)
-	if state != "" {
-		query = query.Where("state = ?", state)
+// Filter chooses a page of messages. Empty fields choose all.
+type Filter struct {
+	State       State
+	OrderingKey string // of one order or customer
+	Cursor      string // that the page before ended with
+	Limit       int    // at least 1
+}
+
+const columnsWithoutPayload = "id, state, cause, topic, broker, queue_id, queue_offset, message_id, payment_no, order_id, seq," +
+	" properties, reason, attempts, resolution, created_at, updated_at"
+
+// List reads a page, newest first, and the cursor of the next one, empty at the end. Of a payload it has the
+// first 16 KiB: a page of whole ones can be hundreds of megabytes.
+func (l *Lot) List(ctx context.Context, f Filter) (page []Record, next string, err error) {
+	query := l.pool.Read(ctx).
+		Select(columnsWithoutPayload+", SUBSTRING(payload, 1, ?) AS payload, LENGTH(payload) AS payload_size", payloadShownBytes).
+		Order("id DESC").Limit(f.Limit + 1)
+	if f.State != "" {
+		query = query.Where("state = ?", f.State)
 	}
-	if cursor != "" {
-		query = query.Where("id < ?", cursor)
+	if f.OrderingKey != "" {
+		query = query.Where("order_id = ?", f.OrderingKey)
+	}
+	if f.Cursor != "" {
+		query = query.Where("id < ?", f.Cursor)
 	}
 	var rows []row
 	if err := query.Find(&rows).Error; err != nil {
 		return nil, "", fmt.Errorf("list parked messages: %w", err)
 	}
-	if len(rows) > limit {
-		rows = rows[:limit]
-		next = rows[limit-1].ID
+
+	if len(rows) > f.Limit {
+		rows = rows[:f.Limit]
+		next = rows[f.Limit-1].ID
 	}
 	for _, r := range rows {
 		rec, err := r.record()

@@ -1,54 +1,87 @@
-// Package parking keeps the messages that cannot be settled now: for an operator
-// (parked), or until the order's predecessor is done (waiting).
+// Package parking keeps the messages that cannot be done now: for an operator (parked), or until what comes
+// before them is done (waiting). It knows rows, payloads and states; what a message means is its topic's
+// Resolver to say. Both services use it, each in its own database.
 package parking
 
 import (
 	"errors"
 	"time"
+
+	"settlement/shared/rocketmq"
 )
 
-// ErrNotFound means that no message is parked under that id.
+// ErrNotFound means that no message is kept under that id.
 var ErrNotFound = errors.New("parked message not found")
 
-// Limits of what is kept of a message; longer text is cut.
+// Limits of what is kept of a message; longer text is cut. A column VARCHAR(n) holds n characters, and so are
+// these limits in characters.
 const (
 	payloadMaxBytes     = 4 << 20 // what a broker takes by default; a compressed message can unpack to more
+	payloadShownBytes   = 16 << 10
+	brokerMaxLength     = 128
 	messageIDMaxLength  = 64
-	reasonMaxLength     = 1024
+	ReasonMaxLength     = 1024
 	propertiesMaxLength = 32 << 10
 )
 
-// State is what has become of a parked message.
+// State is what has become of a message that was kept.
 type State string
 
 // The states. Replayed, discarded and released are final.
 const (
 	Parked    State = "parked"    // an operator has to decide
-	Waiting   State = "waiting"   // its predecessor is not done
-	Replayed  State = "replayed"  // an operator had it settled
-	Discarded State = "discarded" // an operator gave it up: an instruction has failed for good
-	Released  State = "released"  // its predecessor was done, and then it was
+	Waiting   State = "waiting"   // what comes before it is not done
+	Replayed  State = "replayed"  // an operator had it done
+	Discarded State = "discarded" // an operator gave it up
+	Released  State = "released"  // what comes before it was done, and then it was
 )
 
 // States lists every state.
 func States() []State { return []State{Parked, Waiting, Replayed, Discarded, Released} }
 
-// Record is one parked message.
+// Cause is why a message is kept.
+type Cause string
+
+// The causes.
+const (
+	CausePoison   Cause = "poison"   // nobody can read it
+	CauseConflict Cause = "conflict" // its number or its place belongs to something else
+	CauseFailed   Cause = "failed"   // it failed every time, where others succeeded
+	CauseAhead    Cause = "ahead"    // it came before its predecessor
+)
+
+// Subject is what a message is about. The zero value is a message that nobody could read.
+type Subject struct {
+	Number      string // its business number, a UUID: payment_no or points_no
+	OrderingKey string // whose sequence it belongs to, a UUID: the order's id or the customer's
+	Seq         int64  // its place there
+}
+
+// Record is one message that is or was kept.
 type Record struct {
-	ID         string
-	State      State
-	Topic      string
-	Queue      int
-	Offset     int64
-	MessageID  string
-	PaymentNo  string // these three are empty when the payload could not be read
-	OrderID    string
-	Seq        int64
-	Payload    []byte            `json:"-"` // never changes, so an answer is remembered without it: it can be megabytes
-	Properties map[string]string `json:"-"`
-	Reason     string
-	Attempts   int
-	Resolution string // why it was discarded, or what a replay came to
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
+	ID          string
+	State       State
+	Cause       Cause
+	Subject     Subject
+	Topic       string
+	Broker      string
+	Queue       int
+	Offset      int64
+	MessageID   string
+	Payload     []byte            `json:"-"` // never changes, so an answer is remembered without it: it can be megabytes
+	PayloadSize int               // in bytes; a list has only the first of them
+	Properties  map[string]string `json:"-"`
+	Reason      string
+	Attempts    int
+	Resolution  string // why it was discarded, or what a replay came to
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Delivery is the message as it came.
+func (r Record) Delivery() rocketmq.Delivery {
+	return rocketmq.Delivery{
+		Topic: r.Topic, Broker: r.Broker, Queue: r.Queue, Offset: r.Offset, MessageID: r.MessageID,
+		Body: r.Payload, Properties: r.Properties,
+	}
 }

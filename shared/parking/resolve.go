@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
-	"settlement/shared/settlement"
 )
 
 // Codes of the refusals that are remembered under the idempotency key.
@@ -20,82 +19,96 @@ const (
 	CodeNotDiscardable  = "parked_not_discardable"
 )
 
-// Discard gives a parked message up for good, for by.Reason. An instruction is recorded as failed under its payment
-// number, so that no repeat of the message settles it, its order hears of it, and its successors go on. It returns
-// ErrNotFound, or an *idempotency.Refusal with CodeAlreadyResolved, or with CodeNotDiscardable when the instruction
-// was settled meanwhile or its predecessor is not done.
+// NotReplayable is the refusal of a replay.
+func NotReplayable(format string, args ...any) error {
+	return &idempotency.Refusal{Code: CodeNotReplayable, Detail: cut(fmt.Sprintf(format, args...), ReasonMaxLength)}
+}
+
+// NotDiscardable is the refusal of a discard.
+func NotDiscardable(format string, args ...any) error {
+	return &idempotency.Refusal{Code: CodeNotDiscardable, Detail: cut(fmt.Sprintf(format, args...), ReasonMaxLength)}
+}
+
+// Discard gives a parked message up for good, for by.Reason. What it asked for is recorded as failed under its
+// number, so that no repeat of the message does it, whoever asked hears of it, and its successors go on. It
+// returns ErrNotFound, or an *idempotency.Refusal with CodeAlreadyResolved, or with CodeNotDiscardable when it
+// was done meanwhile or what comes before it is not done.
 func (l *Lot) Discard(ctx context.Context, req idempotency.Request, by Decision, id string) (Record, error) {
-	return l.resolve(ctx, req, by, id, "discard", func(tx dbtx.Tx, r row) (State, string, error) {
-		in, err := settlement.ParseInstruction(r.Payload)
-		if err != nil { // nothing that anybody could settle
-			return Discarded, by.Reason, nil //nolint:nilerr // that is what poison is
-		}
-		d, err := r.delivery()
-		if err != nil {
-			return "", "", err
-		}
-		return Discarded, by.Reason, l.books.GiveUp(tx, in, d)
-	})
+	return l.resolve(ctx, req, by, id, "discard", l.discard(by))
 }
 
-// Replay settles a parked message; one that is ahead of its order waits from then on, and is settled behind its
-// predecessor. Of one that was settled before it says so, and changes nothing. It returns ErrNotFound, or an
-// *idempotency.Refusal with CodeNotReplayable when the message is as unreadable as before, its place in the order is
-// taken, or it waits already, or with CodeAlreadyResolved.
+// TryDiscard finds out what a discard would come to now, and changes nothing. Its errors are Discard's.
+func (l *Lot) TryDiscard(ctx context.Context, by Decision, id string) (Record, error) {
+	return l.try(ctx, id, by, l.discard(by))
+}
+
+// Replay does what a parked message asks; one that is ahead of its predecessor waits from then on, and is done
+// behind it. Of one that was done before it says so, and changes nothing. It returns ErrNotFound, or an
+// *idempotency.Refusal with CodeNotReplayable when the message is as unreadable as before, its place is taken, or
+// it waits already, or with CodeAlreadyResolved.
 func (l *Lot) Replay(ctx context.Context, req idempotency.Request, by Decision, id string) (Record, error) {
-	return l.resolve(ctx, req, by, id, "replay", l.replay)
+	return l.resolve(ctx, req, by, id, "replay", l.replay(by.CloseGap))
 }
 
-func (l *Lot) replay(tx dbtx.Tx, r row) (State, string, error) {
-	in, err := settlement.ParseInstruction(r.Payload)
-	if err != nil {
-		return "", "", &idempotency.Refusal{Code: CodeNotReplayable, Detail: cut(err.Error(), reasonMaxLength)}
-	}
-	d, err := r.delivery()
-	if err != nil {
-		return "", "", err
-	}
-	return l.books.Settle(tx, in, d)
+// TryReplay finds out what a replay would come to now, and changes nothing. Its errors are Replay's.
+func (l *Lot) TryReplay(ctx context.Context, by Decision, id string) (Record, error) {
+	return l.try(ctx, id, by, l.replay(by.CloseGap))
 }
 
-// carryOut does to a parked message, under its lock, what was decided, and returns its new state and what it came to.
-type carryOut func(tx dbtx.Tx, r row) (to State, resolution string, err error)
+// carryOut does to a message, under its lock, what was decided, and returns its new state and what it came to.
+type carryOut func(tx dbtx.Tx, m Record, does Resolver) (to State, resolution string, err error)
 
-// resolve ends a parked message, once: of two operators one finds it resolved. What do does, the new state, the audit
-// row and the answer under the key are one transaction.
+func (l *Lot) replay(closeGap bool) carryOut {
+	return func(tx dbtx.Tx, m Record, does Resolver) (State, string, error) { return does.Replay(tx, m, closeGap) }
+}
+
+func (l *Lot) discard(by Decision) carryOut {
+	return func(tx dbtx.Tx, m Record, does Resolver) (State, string, error) {
+		return Discarded, by.Reason, does.Discard(tx, m, by.CloseGap)
+	}
+}
+
+// resolve ends a parked message, once: of two operators one finds it resolved. What the resolver does, the new
+// state, the audit row and the answer under the key are one transaction.
 func (l *Lot) resolve(ctx context.Context, req idempotency.Request, by Decision, id, action string, do carryOut) (Record, error) {
-	now := l.now()
+	var done *Record // stays nil when this request was answered before
+	now := l.keeper.now()
 	rec, err := idempotency.Run(ctx, l.pool, req, now, func(tx dbtx.Tx) (Record, error) {
-		r, err := end(tx, id, now, do)
+		r, err := l.end(tx, id, by, do)
 		if err != nil {
 			return Record{}, err
 		}
 		if err := by.write(tx, r, action, now); err != nil {
 			return Record{}, err
 		}
-		return r.record()
+		rec, err := r.record()
+		done = &rec
+		return rec, err
 	})
 	if err != nil {
 		return Record{}, err
 	}
-	l.books.Wake()
-	r, err := read(l.pool.Read(ctx), id)
-	if err != nil {
-		return Record{}, err
+
+	l.keeper.Wake()
+	for _, does := range l.resolvers {
+		does.Wake()
 	}
-	full, err := r.record()
-	rec.Payload, rec.Properties = full.Payload, full.Properties
+	// Not read again after the commit: a failure to read would be told as a failure of what has happened.
+	if done != nil {
+		return *done, nil
+	}
+	kept, err := l.Get(ctx, id)
+	rec.Payload, rec.PayloadSize, rec.Properties = kept.Payload, kept.PayloadSize, kept.Properties
 	return rec, err
 }
 
 // errTried ends a transaction that was only to find out.
 var errTried = errors.New("only tried: rolled back")
 
-// TryReplay finds out what a replay would come to now, and changes nothing. Its errors are Replay's.
-func (l *Lot) TryReplay(ctx context.Context, id string) (Record, error) {
+func (l *Lot) try(ctx context.Context, id string, by Decision, do carryOut) (Record, error) {
 	var rec Record
 	err := l.pool.Run(ctx, func(tx dbtx.Tx) error {
-		r, err := end(tx, id, l.now(), l.replay)
+		r, err := l.end(tx, id, by, do)
 		if err != nil {
 			return err
 		}
@@ -111,7 +124,7 @@ func (l *Lot) TryReplay(ctx context.Context, id string) (Record, error) {
 }
 
 // end carries out a decision and marks the message with what it came to.
-func end(tx dbtx.Tx, id string, now time.Time, do carryOut) (row, error) {
+func (l *Lot) end(tx dbtx.Tx, id string, by Decision, do carryOut) (row, error) {
 	r, err := read(tx.DB().Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), id)
 	if err != nil {
 		return row{}, err
@@ -119,18 +132,37 @@ func end(tx dbtx.Tx, id string, now time.Time, do carryOut) (row, error) {
 	switch r.State {
 	case Parked:
 	case Waiting:
-		return row{}, &idempotency.Refusal{Code: CodeNotReplayable, Detail: fmt.Sprintf(
-			"message %s waits for its predecessor and is settled by itself after it: replay or discard that one", id)}
+		if !by.CloseGap {
+			return row{}, NotReplayable("message %s waits for its predecessor and is done by itself after it: "+
+				"replay or discard that one, or close the gap if it will never come", id)
+		}
 	case Replayed, Discarded, Released:
 		return row{}, &idempotency.Refusal{Code: CodeAlreadyResolved, Detail: fmt.Sprintf("message %s is %s already", id, r.State)}
 	}
-	to, resolution, err := do(tx, r)
+	rec, err := r.record()
 	if err != nil {
 		return row{}, err
 	}
-	r.State, r.Resolution, r.UpdatedAt = to, cut(resolution, reasonMaxLength), now
-	err = tx.DB().Model(&row{}).Where("id = ?", id).Select("state", "resolution", "updated_at").Updates(r).Error
+	does, known := l.resolvers[r.Topic]
+	if !known {
+		return row{}, fmt.Errorf("message %s is of topic %q, which this service does not resolve", id, r.Topic)
+	}
+
+	to, resolution, err := do(tx, rec, does)
 	if err != nil {
+		return row{}, err
+	}
+	r.State, r.Resolution, r.UpdatedAt = to, cut(resolution, ReasonMaxLength), l.keeper.now()
+	changes := map[string]any{"state": r.State, "resolution": r.Resolution, "updated_at": r.UpdatedAt}
+	if to == Waiting {
+		s, err := does.Subject(rec.Payload) // it may have been parked by a version that could not read it
+		if err != nil {
+			return row{}, err
+		}
+		changes["payment_no"], changes["order_id"], changes["seq"] = s.Number, s.OrderingKey, s.Seq
+		changes["cause"], changes["next_try_at"], changes["waits_since"] = CauseAhead, gorm.Expr("NOW(6)"), gorm.Expr("NOW(6)")
+	}
+	if err := tx.DB().Model(&row{}).Where("id = ?", id).Updates(changes).Error; err != nil {
 		return row{}, fmt.Errorf("resolve parked message %s: %w", id, err)
 	}
 	return r, nil

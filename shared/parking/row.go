@@ -11,14 +11,15 @@ import (
 	"github.com/google/uuid"
 
 	"settlement/shared/rocketmq"
-	"settlement/shared/settlement"
 )
 
-// row is parked_messages.
+// row is parked_messages. PaymentNo and OrderID are the subject's number and ordering key, whatever the topic.
 type row struct {
 	ID            string `gorm:"primaryKey"`
 	State         State
+	Cause         Cause
 	Topic         string
+	Broker        string
 	QueueID       int
 	QueueOffset   int64
 	MessageID     string
@@ -26,6 +27,7 @@ type row struct {
 	OrderID       *string
 	Seq           *int64
 	Payload       []byte
+	PayloadSize   int    `gorm:"->"` // of a list, whose payloads are cut
 	PayloadSHA256 string `gorm:"column:payload_sha256"`
 	Properties    string
 	Reason        string
@@ -37,7 +39,9 @@ type row struct {
 
 func (row) TableName() string { return "parked_messages" }
 
-func newRow(d rocketmq.Delivery, state State, reason string, now time.Time) (row, error) {
+// newRow is the row of a message. Whatever a sender put into it has to fit: one that cannot be kept would stop
+// its queue for ever.
+func newRow(d rocketmq.Delivery, s Subject, state State, cause Cause, reason string, now time.Time) (row, error) {
 	properties, err := json.Marshal(d.Properties)
 	if err != nil {
 		return row{}, fmt.Errorf("encode message properties: %w", err)
@@ -45,43 +49,44 @@ func newRow(d rocketmq.Delivery, state State, reason string, now time.Time) (row
 	if len(properties) > propertiesMaxLength {
 		properties = []byte("{}")
 	}
+
 	sum := sha256.Sum256(d.Body)
-	payload := append([]byte{}, d.Body[:min(len(d.Body), payloadMaxBytes)]...) // not NULL when it is empty
-	if len(payload) < len(d.Body) {
-		reason = fmt.Sprintf("payload cut from %d bytes; %s", len(d.Body), reason)
+	r := row{
+		ID: uuid.Must(uuid.NewV7()).String(), State: state, Cause: cause,
+		Topic: d.Topic, Broker: cut(d.Broker, brokerMaxLength), QueueID: d.Queue, QueueOffset: d.Offset,
+		MessageID:     cut(d.MessageID, messageIDMaxLength),
+		PayloadSHA256: hex.EncodeToString(sum[:]), Properties: string(properties),
+		Reason: cut(reason, ReasonMaxLength), Attempts: 1, CreatedAt: now, UpdatedAt: now,
 	}
-	// Whatever a sender put into the message has to fit: one that cannot be parked would
-	// stop its queue for ever.
-	return row{
-		ID: uuid.Must(uuid.NewV7()).String(), State: state,
-		Topic: d.Topic, QueueID: d.Queue, QueueOffset: d.Offset, MessageID: cut(d.MessageID, messageIDMaxLength),
-		Payload: payload, PayloadSHA256: hex.EncodeToString(sum[:]), Properties: string(properties),
-		Reason: cut(reason, reasonMaxLength), Attempts: 1, CreatedAt: now, UpdatedAt: now,
-	}, nil
+	if s != (Subject{}) {
+		r.PaymentNo, r.OrderID, r.Seq = &s.Number, &s.OrderingKey, &s.Seq
+	}
+	return r.withPayload(d.Body, payloadMaxBytes), nil
 }
 
-// withInstruction fills in what the payload says.
-func (r row) withInstruction(in settlement.Instruction) row {
-	r.PaymentNo, r.OrderID, r.Seq = &in.PaymentNo, &in.OrderID, &in.Seq
+// withPayload keeps at most limit bytes of body, and says so where that is less than all.
+func (r row) withPayload(body []byte, limit int) row {
+	r.Payload = append([]byte{}, body[:min(len(body), limit)]...) // not NULL when it is empty
+	if len(r.Payload) < len(body) {
+		r.Reason = cut(fmt.Sprintf("payload cut from %d bytes; %s", len(body), r.Reason), ReasonMaxLength)
+	}
 	return r
 }
 
-// delivery is the message as it came.
-func (r row) delivery() (rocketmq.Delivery, error) {
-	rec, err := r.record()
-	return rocketmq.Delivery{
-		Topic: r.Topic, Queue: r.QueueID, Offset: r.QueueOffset, MessageID: r.MessageID, Body: r.Payload, Properties: rec.Properties,
-	}, err
+func (r row) subject() Subject {
+	if r.PaymentNo == nil || r.OrderID == nil || r.Seq == nil {
+		return Subject{}
+	}
+	return Subject{Number: *r.PaymentNo, OrderingKey: *r.OrderID, Seq: *r.Seq}
 }
 
 func (r row) record() (Record, error) {
 	rec := Record{
-		ID: r.ID, State: r.State, Topic: r.Topic, Queue: r.QueueID, Offset: r.QueueOffset, MessageID: r.MessageID,
-		Payload: r.Payload, Reason: r.Reason, Attempts: r.Attempts, Resolution: r.Resolution,
+		ID: r.ID, State: r.State, Cause: r.Cause, Subject: r.subject(),
+		Topic: r.Topic, Broker: r.Broker, Queue: r.QueueID, Offset: r.QueueOffset, MessageID: r.MessageID,
+		Payload: r.Payload, PayloadSize: max(r.PayloadSize, len(r.Payload)),
+		Reason: r.Reason, Attempts: r.Attempts, Resolution: r.Resolution,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
-	}
-	if r.PaymentNo != nil && r.OrderID != nil && r.Seq != nil {
-		rec.PaymentNo, rec.OrderID, rec.Seq = *r.PaymentNo, *r.OrderID, *r.Seq
 	}
 	if err := json.Unmarshal([]byte(r.Properties), &rec.Properties); err != nil {
 		return Record{}, fmt.Errorf("properties of parked message %s: %w", r.ID, err)
@@ -89,12 +94,16 @@ func (r row) record() (Record, error) {
 	return rec, nil
 }
 
-// cut keeps at most limit bytes of s and no broken character, which a strict database
-// refuses. Text from a foreign message may hold anything.
+// cut keeps at most limit characters of s and no broken one, which a strict database refuses. Text from a
+// foreign message may hold anything.
 func cut(s string, limit int) string {
 	s = strings.ToValidUTF8(s, "?")
-	if len(s) <= limit {
-		return s
+	n := 0
+	for at := range s {
+		if n == limit {
+			return s[:at]
+		}
+		n++
 	}
-	return strings.ToValidUTF8(s[:limit], "")
+	return s
 }

@@ -75,7 +75,7 @@ func (s *session) process(mq primitive.MessageQueue, msgs []*primitive.MessageEx
 				"of_topic", mq.Topic, "queue", mq.QueueId, "offset", m.QueueOffset, "key", m.GetKeys())
 			return pauseMax
 		}
-		batch[i] = newDelivery(m, mq.QueueId)
+		batch[i] = newDelivery(m, mq.BrokerName, mq.QueueId)
 	}
 	if len(batch) == 0 {
 		return refusedPause

@@ -21,6 +21,7 @@ type Message struct {
 // handler must not change its body.
 type Delivery struct {
 	Topic       string
+	Broker      string // its name
 	Queue       int    // its number on its broker
 	Offset      int64  // position in the queue, from 0
 	MessageID   string // the broker's id: for logs only, a repeat of the same message may carry another
@@ -32,7 +33,7 @@ type Delivery struct {
 	StoredAt    time.Time         // when the broker stored it
 }
 
-func newDelivery(m *primitive.MessageExt, queue int) Delivery {
+func newDelivery(m *primitive.MessageExt, broker string, queue int) Delivery {
 	properties := m.GetProperties()
 	for name := range properties {
 		if reserved[name] {
@@ -40,7 +41,7 @@ func newDelivery(m *primitive.MessageExt, queue int) Delivery {
 		}
 	}
 	return Delivery{
-		Topic: m.Topic, Queue: queue, Offset: m.QueueOffset, MessageID: m.MsgId,
+		Topic: m.Topic, Broker: broker, Queue: queue, Offset: m.QueueOffset, MessageID: m.MsgId,
 		Key: m.GetKeys(), ShardingKey: m.GetShardingKey(), Tag: m.GetTags(),
 		Body: m.Body, Properties: properties, StoredAt: time.UnixMilli(m.StoreTimestamp),
 	}

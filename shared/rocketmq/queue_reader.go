@@ -124,7 +124,7 @@ func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delive
 	switch got.result.Status {
 	case primitive.PullFound:
 		for _, m := range got.result.GetMessageExts() {
-			messages = append(messages, newDelivery(m, r.queue.ID))
+			messages = append(messages, newDelivery(m, r.queue.Broker, r.queue.ID))
 		}
 		return messages, got.result.NextBeginOffset, nil
 	case primitive.PullNoNewMsg:

@@ -19,6 +19,8 @@ import (
 	"settlement/order-service/internal/order"
 	"settlement/order-service/internal/store"
 	"settlement/shared/dbtx"
+	"settlement/shared/notify"
+	"settlement/shared/parking"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
 	"settlement/shared/web/webtest"
@@ -44,7 +46,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orders := store.New(pool, func() {}, time.Now)
+	orders := store.New(pool, parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now), func() {}, time.Now)
 	handler := httpapi.New(orders, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
@@ -78,10 +80,10 @@ func (s service) settled(t *testing.T, outcome settlement.OutcomeType, reason st
 	o := s.create(t, "customer-42")
 	var a httpapi.Accepted
 	s.post(t, "/v1/orders/"+o.ID+"/settle", uuid.NewString(), "").Want(t, 202, "").Into(t, &a)
-	_, err := s.store.ApplyOutcomes(t.Context(), []settlement.Outcome{{
+	_, err := s.store.ApplyOutcomes(t.Context(), []store.Received{{Message: settlement.Outcome{
 		Version: settlement.Version, Type: outcome, PaymentNo: a.PaymentNo, OrderID: o.ID, Seq: a.Seq, Amount: o.Amount,
 		Reason: reason, OccurredAt: time.Now(),
-	}})
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}

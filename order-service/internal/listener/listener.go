@@ -1,14 +1,16 @@
-// Package listener takes batches of the outcome topic to the store.
+// Package listener says what the messages of topic payment-outcome ask of the orders. What a failure means is
+// shared/intake's.
 package listener
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"settlement/order-service/internal/store"
+	"settlement/shared/intake"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
@@ -16,54 +18,52 @@ import (
 // Listener handles one consumer's batches. It is safe for concurrent use.
 type Listener struct {
 	store    *store.Store
+	intake   *intake.Intake[settlement.Outcome]
 	outcomes *prometheus.CounterVec
 	log      *slog.Logger
 }
 
 // New makes a listener and registers its metrics.
-func New(s *store.Store, registry prometheus.Registerer, log *slog.Logger) *Listener {
+func New(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger) *Listener {
 	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "order_outcomes_total",
-		Help: "Outcomes by result: applied, repeated, foreign, poison.",
+		Help: "Outcomes by result: applied, repeated, conflict, waiting, poison, parked.",
 	}, []string{"result"})
 	registry.MustRegister(outcomes)
-	return &Listener{store: s, outcomes: outcomes, log: log}
+	l := &Listener{store: s, outcomes: outcomes, log: log}
+	l.intake = intake.New(intake.Topic[settlement.Outcome]{
+		Name:  settlement.TopicOutcome,
+		Parse: settlement.ParseOutcome,
+		Subject: func(out settlement.Outcome) parking.Subject {
+			return parking.Subject{Number: out.PaymentNo, OrderingKey: out.OrderID, Seq: out.Seq}
+		},
+		Do: l.apply,
+	}, lot, policy, outcomes, log)
+	return l
 }
 
-// Handle applies a batch in one transaction. After an error the batch has to be given
-// again, as a whole: a payment number that was applied changes nothing.
+// Handle applies or parks every message of a batch. After nil the batch may be acknowledged; after an error it has
+// to be given again, as a whole.
 func (l *Listener) Handle(ctx context.Context, batch []rocketmq.Delivery) error {
-	outcomes := make([]settlement.Outcome, 0, len(batch))
-	for _, d := range batch {
-		out, err := settlement.ParseOutcome(d.Body)
-		if err != nil {
-			// Nothing of ours: payment-service writes outcomes from validated values only.
-			// Acknowledged, because it would stop every order behind it for ever.
-			l.outcomes.WithLabelValues("poison").Inc()
-			l.log.Error("outcome ignored", "reason", err, "queue", d.Queue, "offset", d.Offset, "message_id", d.MessageID, "key", d.Key)
-			continue
-		}
-		outcomes = append(outcomes, out)
-	}
-	if len(outcomes) == 0 {
-		return nil
-	}
-	applied, err := l.store.ApplyOutcomes(ctx, outcomes)
-	if err != nil {
-		return fmt.Errorf("outcomes: %w", err)
-	}
-	l.report(applied)
-	return nil
+	return l.intake.Handle(ctx, batch)
 }
 
-func (l *Listener) report(applied store.Applied) {
+func (l *Listener) apply(ctx context.Context, batch []store.Received) (effects int, err error) {
+	applied, err := l.store.ApplyOutcomes(ctx, batch)
+	if err != nil {
+		return 0, err
+	}
 	l.outcomes.WithLabelValues("applied").Add(float64(len(applied.Changed)))
-	l.outcomes.WithLabelValues("repeated").Add(float64(len(applied.Repeated)))
-	l.outcomes.WithLabelValues("foreign").Add(float64(len(applied.Foreign)))
+	l.outcomes.WithLabelValues("repeated").Add(float64(applied.Repeated))
+	l.outcomes.WithLabelValues("conflict").Add(float64(len(applied.Conflicts)))
+	l.outcomes.WithLabelValues("waiting").Add(float64(applied.Waiting))
 	for _, out := range applied.Changed {
-		l.log.Info("outcome applied", "outcome", out.Type, "reason", out.Reason, "payment_no", out.PaymentNo, "order_id", out.OrderID, "seq", out.Seq)
+		l.log.Info("outcome applied", "outcome", out.Type, "reason", out.Reason,
+			"payment_no", out.PaymentNo, "order_id", out.OrderID, "seq", out.Seq)
 	}
-	for _, out := range applied.Foreign {
-		l.log.Warn("outcome answers nothing that an order here waits for", "outcome", out.Type, "payment_no", out.PaymentNo, "order_id", out.OrderID, "seq", out.Seq)
+	for _, c := range applied.Conflicts {
+		l.log.Error("outcome parked: it is in conflict with what is recorded", "reason", c.Reason, "outcome", c.Message.Type,
+			"payment_no", c.Message.PaymentNo, "order_id", c.Message.OrderID, "seq", c.Message.Seq)
 	}
+	return len(applied.Changed), nil
 }

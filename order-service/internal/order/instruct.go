@@ -1,6 +1,7 @@
 package order
 
 import (
+	"fmt"
 	"time"
 
 	"settlement/shared/settlement"
@@ -25,14 +26,19 @@ func (o Order) Instruct(t settlement.InstructionType, paymentNo string, now time
 	}, nil
 }
 
-// Apply is the order after out, and the type of the instruction that out ends. ok is
-// false when out does not answer the order's latest instruction: a late repeat, or a
-// message that this service never asked for.
-func (o Order) Apply(out settlement.Outcome, now time.Time) (after Order, of settlement.InstructionType, ok bool) {
-	next, of, ok := o.Status.Ended(out.Type)
-	if !ok || out.PaymentNo != o.PaymentNo || out.Seq != o.Seq {
-		return o, "", false
+// Apply is the order after out, and the type of the instruction that out ends. The error says why out does not answer
+// the order's latest instruction: it is of a stranger, or contradicts what was asked.
+func (o Order) Apply(out settlement.Outcome, now time.Time) (after Order, of settlement.InstructionType, err error) {
+	next, of, fits := o.Status.Ended(out.Type)
+	switch {
+	case out.Seq != o.Seq || out.PaymentNo != o.PaymentNo:
+		return o, "", fmt.Errorf("order %s is at seq %d with payment %s, the outcome answers seq %d with payment %s",
+			o.ID, o.Seq, o.PaymentNo, out.Seq, out.PaymentNo)
+	case out.Amount != o.Amount:
+		return o, "", fmt.Errorf("order %s is of %s, the outcome of %s", o.ID, o.Amount, out.Amount)
+	case !fits:
+		return o, "", fmt.Errorf("order %s is %s, which does not end %s", o.ID, o.Status, out.Type)
 	}
 	o.Status, o.Reason, o.UpdatedAt = next, out.Reason, now
-	return o, of, true
+	return o, of, nil
 }

@@ -83,18 +83,19 @@ func TestRandomLife(t *testing.T) {
 				Type:      rapid.SampledFrom(outcomes).Draw(t, "outcome"),
 				PaymentNo: rapid.SampledFrom(numbers).Draw(t, "number"),
 				Seq:       rapid.Int64Range(0, o.Seq+1).Draw(t, "seq"),
+				Amount:    money.Money{Currency: money.CNY, Minor: rapid.Int64Range(1, 2).Draw(t, "minor")},
 			}
-			after, _, ok := o.Apply(out, now)
-			if !ok {
+			after, _, err := o.Apply(out, now)
+			if err != nil {
 				if after != o {
 					t.Fatalf("%+v changed %+v to %+v though it does not fit", out, o, after)
 				}
 				continue
 			}
-			if out.PaymentNo != o.PaymentNo || out.Seq != o.Seq {
+			if out.PaymentNo != o.PaymentNo || out.Seq != o.Seq || out.Amount != o.Amount {
 				t.Fatalf("%+v was applied to %+v", out, o)
 			}
-			if _, _, again := after.Apply(out, now); again {
+			if _, _, err := after.Apply(out, now); err == nil {
 				t.Fatalf("%+v was applied twice to %+v", out, o)
 			}
 			o = after

@@ -4,67 +4,148 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"gorm.io/gorm/clause"
 
 	"settlement/order-service/internal/order"
 	"settlement/shared/dbtx"
+	"settlement/shared/intake"
+	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
 
-// Applied counts what became of a batch of outcomes.
+// Received is an outcome as it came from the topic.
+type Received = intake.Received[settlement.Outcome]
+
+// Applied is what became of a batch of outcomes.
 type Applied struct {
-	Changed  []settlement.Outcome // moved their order
-	Repeated []settlement.Outcome // applied before, changed nothing
-	Foreign  []settlement.Outcome // answer nothing that an order here waits for, changed nothing
+	Changed   []settlement.Outcome // moved their order
+	Repeated  int                  // applied, waiting or parked before, changed nothing
+	Waiting   int                  // kept until their order, or its instruction, is known here
+	Conflicts []Conflict           // parked
 }
 
-// ApplyOutcomes applies a batch in order, in one transaction, each payment number once. Whose order is paid is rewarded
-// in the same transaction.
-func (s *Store) ApplyOutcomes(ctx context.Context, batch []settlement.Outcome) (Applied, error) {
-	var applied Applied
-	rewarded := 0
+// Conflict is an outcome that answers nothing that was asked here, or says something else than what is recorded.
+type Conflict struct {
+	Received
+	Reason string
+}
+
+// ApplyOutcomes applies a batch in order, in one transaction, each payment number once. The customer of an order that
+// is paid is rewarded in the same transaction. An outcome that comes before its order, as on a node of the database
+// that is behind, waits for it.
+func (s *Store) ApplyOutcomes(ctx context.Context, batch []Received) (Applied, error) {
+	var b *outcomeBatch
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
-		applied = Applied{}
-		var paying []string
-		orders, err := lockOrders(tx, batch)
-		if err != nil {
+		b = &outcomeBatch{now: s.now(), keeper: s.keeper}
+		if err := b.lock(tx, batch); err != nil {
 			return err
 		}
-		seen, err := appliedBefore(tx, batch)
-		if err != nil {
-			return err
-		}
-		for _, out := range batch {
-			o, known := orders[out.OrderID]
-			after, of, fits := o.Apply(out, s.now())
-			switch {
-			case seen[out.PaymentNo]:
-				applied.Repeated = append(applied.Repeated, out)
-				continue
-			case !known || !fits:
-				applied.Foreign = append(applied.Foreign, out)
-				continue
-			}
-			if err := applyOne(tx, out, of, o, after); err != nil {
+		for _, r := range batch {
+			if err := b.take(tx, r); err != nil {
 				return err
 			}
-			seen[out.PaymentNo], orders[o.ID] = true, after
-			applied.Changed = append(applied.Changed, out)
-			if out.Type == settlement.Paid {
-				paying = append(paying, o.CustomerID)
-			}
 		}
-		rewarded, err = rewardPaid(tx, s.now(), paying)
-		return err
+		return b.finish(tx)
 	})
 	if err != nil {
 		return Applied{}, fmt.Errorf("apply %d outcomes: %w", len(batch), err)
 	}
-	if rewarded > 0 {
+
+	if b.rewarded > 0 {
 		s.wake()
 	}
-	return applied, nil
+	if len(b.applied.Conflicts) > 0 {
+		s.keeper.Wake()
+	}
+	return b.applied, nil
+}
+
+// outcomeBatch is a batch on its way through one run of the transaction.
+type outcomeBatch struct {
+	now       time.Time
+	keeper    *parking.Keeper
+	resolving string // id of the kept message that this is about; it is in its own way otherwise
+
+	orders   map[string]order.Order        // locked, as they are after what was taken
+	recorded map[string]settlement.Outcome // by payment number, what was applied, before or in this batch
+	kept     map[string]settlement.Outcome // by payment number, what waits or is parked
+	paying   []string                      // customers whose orders were paid, one for each order
+	rewarded int
+	applied  Applied
+}
+
+// take takes one outcome.
+func (b *outcomeBatch) take(tx dbtx.Tx, r Received) error {
+	out := r.Message
+	o, known := b.orders[out.OrderID]
+	if recorded, applied := b.recorded[out.PaymentNo]; applied {
+		return b.repeated(tx, r, recorded)
+	}
+	if kept, there := b.kept[out.PaymentNo]; there && outcomesDiffer(out, kept) == "" {
+		b.applied.Repeated++
+		return nil
+	}
+
+	switch {
+	case !known:
+		return b.wait(tx, r, fmt.Sprintf("order %s is not known here", out.OrderID))
+	case out.Seq > o.Seq:
+		return b.wait(tx, r, fmt.Sprintf("order %s is at seq %d here, the outcome answers seq %d", o.ID, o.Seq, out.Seq))
+	}
+	after, of, err := o.Apply(out, b.now)
+	if err != nil {
+		return b.conflict(tx, r, err.Error())
+	}
+	if err := applyOne(tx, out, of, o, after); err != nil {
+		return err
+	}
+	b.recorded[out.PaymentNo], b.orders[o.ID] = out, after
+	b.applied.Changed = append(b.applied.Changed, out)
+	if out.Type == settlement.Paid {
+		b.paying = append(b.paying, o.CustomerID)
+	}
+	return nil
+}
+
+func (b *outcomeBatch) repeated(tx dbtx.Tx, r Received, recorded settlement.Outcome) error {
+	if difference := outcomesDiffer(r.Message, recorded); difference != "" {
+		return b.conflict(tx, r, "its payment number has another outcome: "+difference)
+	}
+	b.applied.Repeated++
+	return nil
+}
+
+func (b *outcomeBatch) wait(tx dbtx.Tx, r Received, reason string) error {
+	if b.resolving == "" {
+		if _, err := b.keeper.Wait(tx, r.Delivery, subjectOf(r.Message), reason); err != nil {
+			return fmt.Errorf("keep outcome of payment %s waiting: %w", r.Message.PaymentNo, err)
+		}
+		b.kept[r.Message.PaymentNo] = r.Message
+	}
+	b.applied.Waiting++
+	return nil
+}
+
+func (b *outcomeBatch) conflict(tx dbtx.Tx, r Received, reason string) error {
+	if b.resolving == "" {
+		if _, err := b.keeper.Park(tx, r.Delivery, subjectOf(r.Message), parking.CauseConflict, reason); err != nil {
+			return fmt.Errorf("park outcome of payment %s, which is in conflict: %w", r.Message.PaymentNo, err)
+		}
+		b.kept[r.Message.PaymentNo] = r.Message
+	}
+	b.applied.Conflicts = append(b.applied.Conflicts, Conflict{Received: r, Reason: reason})
+	return nil
+}
+
+// finish writes what the outcomes led to beyond their orders.
+func (b *outcomeBatch) finish(tx dbtx.Tx) (err error) {
+	if err := answered(tx, b.applied.Changed); err != nil {
+		return err
+	}
+	b.rewarded, err = rewardPaid(tx, b.now, b.paying)
+	return err
 }
 
 // applyOne inserts the payment number first: it is the unique key that lets a repeat,
@@ -82,18 +163,31 @@ func applyOne(tx dbtx.Tx, out settlement.Outcome, of settlement.InstructionType,
 	return updateOrder(tx, before, after)
 }
 
-// lockOrders locks the orders of a batch, sorted by id like every other writer.
-func lockOrders(tx dbtx.Tx, batch []settlement.Outcome) (map[string]order.Order, error) {
+// lock locks the orders of a batch, sorted by id like every other writer, and reads what is known of them.
+func (b *outcomeBatch) lock(tx dbtx.Tx, batch []Received) (err error) {
 	ids := make([]string, 0, len(batch))
-	for _, out := range batch {
-		ids = append(ids, out.OrderID)
+	numbers := make([]string, 0, len(batch))
+	for _, r := range batch {
+		ids = append(ids, r.Message.OrderID)
+		numbers = append(numbers, r.Message.PaymentNo)
 	}
 	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if b.orders, err = lockOrders(tx, ids); err != nil {
+		return err
+	}
+	if err := b.readRecorded(tx, numbers); err != nil {
+		return err
+	}
+	return b.readKept(tx, ids)
+}
+
+func lockOrders(tx dbtx.Tx, ids []string) (map[string]order.Order, error) {
 	var rows []orderRow
 	// By the primary key, said explicitly: for a large part of a small table the optimizer
 	// scans instead, and a scan waits for rows that others have locked.
 	err := tx.DB().Table("orders FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
-		Where("id IN ?", slices.Compact(ids)).Order("id").Find(&rows).Error
+		Where("id IN ?", ids).Order("id").Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("lock orders: %w", err)
 	}
@@ -104,18 +198,53 @@ func lockOrders(tx dbtx.Tx, batch []settlement.Outcome) (map[string]order.Order,
 	return orders, nil
 }
 
-func appliedBefore(tx dbtx.Tx, batch []settlement.Outcome) (map[string]bool, error) {
-	numbers := make([]string, 0, len(batch))
-	for _, out := range batch {
-		numbers = append(numbers, out.PaymentNo)
+// readRecorded reads what was applied under payment numbers. The amount is not recorded with them: it is that of the
+// order, which never changes.
+func (b *outcomeBatch) readRecorded(tx dbtx.Tx, numbers []string) error {
+	var rows []paymentRow
+	if err := tx.DB().Where("payment_no IN ?", numbers).Find(&rows).Error; err != nil {
+		return fmt.Errorf("find applied payments: %w", err)
 	}
-	var known []string
-	if err := tx.DB().Model(&paymentRow{}).Where("payment_no IN ?", numbers).Pluck("payment_no", &known).Error; err != nil {
-		return nil, fmt.Errorf("find applied payments: %w", err)
+	b.recorded = make(map[string]settlement.Outcome, len(rows))
+	for _, r := range rows {
+		b.recorded[r.PaymentNo] = settlement.Outcome{
+			PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, Type: r.Outcome, Amount: b.orders[r.OrderID].Amount,
+		}
 	}
-	seen := make(map[string]bool, len(known))
-	for _, no := range known {
-		seen[no] = true
+	return nil
+}
+
+func (b *outcomeBatch) readKept(tx dbtx.Tx, ids []string) error {
+	kept, err := parking.Of(tx, settlement.TopicOutcome, ids)
+	if err != nil {
+		return err
 	}
-	return seen, nil
+	b.kept = map[string]settlement.Outcome{}
+	for _, k := range kept {
+		out, err := settlement.ParseOutcome(k.Delivery.Body)
+		if k.ID != b.resolving && err == nil {
+			b.kept[out.PaymentNo] = out
+		}
+	}
+	return nil
+}
+
+// outcomesDiffer says in what two outcomes of one payment number differ; empty: they are the same.
+func outcomesDiffer(claimed, recorded settlement.Outcome) string {
+	switch {
+	case claimed.OrderID != recorded.OrderID:
+		return fmt.Sprintf("order %s, recorded is %s", claimed.OrderID, recorded.OrderID)
+	case claimed.Seq != recorded.Seq:
+		return fmt.Sprintf("seq %d, recorded is %d", claimed.Seq, recorded.Seq)
+	case claimed.Type != recorded.Type:
+		return fmt.Sprintf("outcome %s, recorded is %s", claimed.Type, recorded.Type)
+	case claimed.Amount != recorded.Amount:
+		return fmt.Sprintf("amount %s, recorded is %s", claimed.Amount, recorded.Amount)
+	}
+	return ""
+}
+
+// subjectOf is what an outcome is about.
+func subjectOf(out settlement.Outcome) parking.Subject {
+	return parking.Subject{Number: out.PaymentNo, OrderingKey: out.OrderID, Seq: out.Seq}
 }

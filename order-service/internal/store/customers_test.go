@@ -52,7 +52,7 @@ func TestACustomerCollectsPoints(t *testing.T) {
 			Amount: o.Amount, OccurredAt: time.Now().UTC(),
 		}
 		for range 3 { // it comes again
-			if _, err := d.store.ApplyOutcomes(t.Context(), []settlement.Outcome{paid, paid}); err != nil {
+			if _, err := d.store.ApplyOutcomes(t.Context(), received(paid, paid)); err != nil {
 				t.Fatal(err)
 			}
 		}

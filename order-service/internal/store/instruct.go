@@ -59,6 +59,9 @@ func (s *Store) instruct(
 		if err := addInstruction(tx, now, message, traceparent); err != nil {
 			return order.Accepted{}, err
 		}
+		if err := expectAnswer(tx, message, traceparent); err != nil {
+			return order.Accepted{}, err
+		}
 		return order.Accepted{OrderID: after.ID, PaymentNo: after.PaymentNo, Seq: after.Seq, Status: after.Status}, nil
 	})
 	if err == nil {

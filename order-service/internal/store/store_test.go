@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
@@ -16,11 +18,38 @@ import (
 	"settlement/order-service/internal/store"
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
+	"settlement/shared/intake"
 	"settlement/shared/money"
+	"settlement/shared/notify"
+	"settlement/shared/parking"
+	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
 const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+// keeper is one whose operators are told on the log.
+func keeper(pool *dbtx.Pool) *parking.Keeper {
+	quiet := slog.New(slog.DiscardHandler)
+	return parking.NewKeeper(notify.NewTeller(pool, quiet, notify.Log{Logger: quiet}), time.Now)
+}
+
+var offset atomic.Int64
+
+// received are outcomes as they would come from the topic, each from an offset of its own.
+func received(outcomes ...settlement.Outcome) []store.Received {
+	batch := make([]store.Received, 0, len(outcomes))
+	for _, out := range outcomes {
+		body, err := json.Marshal(out)
+		if err != nil {
+			panic(err)
+		}
+		batch = append(batch, store.Received{Message: out, Delivery: rocketmq.Delivery{
+			Topic: settlement.TopicOutcome, Offset: offset.Add(1), MessageID: "m", Body: body,
+		}})
+	}
+	return batch
+}
 
 // desk is a store under test.
 type desk struct {
@@ -33,7 +62,7 @@ type desk struct {
 func openDesk(t *testing.T, pool *dbtx.Pool) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: pool}
-	d.store = store.New(pool, func() { d.wakes.Add(1) }, time.Now)
+	d.store = store.New(pool, keeper(pool), func() { d.wakes.Add(1) }, time.Now)
 	return d
 }
 
@@ -68,11 +97,36 @@ func (d *desk) settle(id string) order.Accepted {
 
 func (d *desk) apply(outcomes ...settlement.Outcome) store.Applied {
 	d.t.Helper()
-	applied, err := d.store.ApplyOutcomes(d.t.Context(), outcomes)
+	applied, err := d.store.ApplyOutcomes(d.t.Context(), received(outcomes...))
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	return applied
+}
+
+func (d *desk) wantCount(from string, want int64) {
+	d.t.Helper()
+	var got int64
+	if err := d.pool.Read(d.t.Context()).Raw("SELECT COUNT(*) FROM " + from).Scan(&got).Error; err != nil {
+		d.t.Fatal(err)
+	}
+	if got != want {
+		d.t.Errorf("%d rows in %s, want %d", got, from, want)
+	}
+}
+
+// lookAtWaiting has the service look at every message that waits, whenever it was looked at last.
+func (d *desk) lookAtWaiting() {
+	d.t.Helper()
+	if err := d.pool.Read(d.t.Context()).Exec("UPDATE parked_messages SET next_try_at = NOW(6)").Error; err != nil {
+		d.t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	lot := parking.NewLot(d.pool, keeper(d.pool), map[string]parking.Resolver{settlement.TopicOutcome: d.store.Outcomes()})
+	policy := intake.NewPolicy(settlement.TopicOutcome, lot, prometheus.NewRegistry(), quiet)
+	if err := intake.NewWaiting(lot, quiet, policy).Round(d.t.Context()); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 func (d *desk) wantStatus(id string, want order.Status) {
@@ -146,10 +200,10 @@ func TestEachOutcomeIsAppliedOnce(t *testing.T) {
 		d := openDesk(t, db.Pool)
 		o := d.order()
 		paid := outcome(d.settle(o.ID), settlement.Paid)
-		if a := d.apply(paid, paid); len(a.Changed) != 1 || len(a.Repeated) != 1 {
+		if a := d.apply(paid, paid); len(a.Changed) != 1 || a.Repeated != 1 {
 			t.Errorf("the outcome twice in a batch: %+v", a)
 		}
-		if a := d.apply(paid); len(a.Repeated) != 1 {
+		if a := d.apply(paid); a.Repeated != 1 {
 			t.Errorf("the outcome once more: %+v", a)
 		}
 		refund, err := d.store.Refund(t.Context(), d.request(), o.ID, trace)
@@ -157,7 +211,7 @@ func TestEachOutcomeIsAppliedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The old outcome once more, while another instruction is under way.
-		if a := d.apply(paid, outcome(refund, settlement.Refunded)); len(a.Repeated) != 1 || len(a.Changed) != 1 {
+		if a := d.apply(paid, outcome(refund, settlement.Refunded)); a.Repeated != 1 || len(a.Changed) != 1 {
 			t.Errorf("late repeat and refund: %+v", a)
 		}
 		d.wantStatus(o.ID, order.Refunded)
@@ -174,7 +228,8 @@ func TestEachOutcomeIsAppliedOnce(t *testing.T) {
 func TestTwoProcessesApplyTheSameOutcomes(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
-		other := store.New(db.Open(t), func() {}, time.Now)
+		second := db.Open(t)
+		other := store.New(second, keeper(second), func() {}, time.Now)
 		var batch []settlement.Outcome
 		for range 16 {
 			batch = append(batch, outcome(d.settle(d.order().ID), settlement.Paid))
@@ -182,7 +237,7 @@ func TestTwoProcessesApplyTheSameOutcomes(t *testing.T) {
 		changed := make(chan int, 2)
 		for _, s := range []*store.Store{d.store, other} {
 			go func() {
-				a, err := s.ApplyOutcomes(context.WithoutCancel(t.Context()), batch)
+				a, err := s.ApplyOutcomes(context.WithoutCancel(t.Context()), received(batch...))
 				if err != nil {
 					t.Error(err)
 				}
@@ -195,21 +250,129 @@ func TestTwoProcessesApplyTheSameOutcomes(t *testing.T) {
 	})
 }
 
-func TestForeignOutcomesChangeNothing(t *testing.T) {
+func TestForeignOutcomesAreParkedAndChangeNothing(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
 		o := d.order()
 		accepted := d.settle(o.ID)
-		unknownOrder, unknownNumber, wrongType := accepted, accepted, outcome(accepted, settlement.Refunded)
-		unknownOrder.OrderID, unknownNumber.PaymentNo = uuid.NewString(), uuid.NewString()
-		a := d.apply(outcome(unknownOrder, settlement.Paid), outcome(unknownNumber, settlement.Paid), wrongType)
-		if len(a.Foreign) != 3 {
-			t.Errorf("%+v, want 3 foreign", a)
+		unknownNumber, wrongType, cheap := accepted, outcome(accepted, settlement.Refunded), outcome(accepted, settlement.Paid)
+		unknownNumber.PaymentNo, cheap.Amount = uuid.NewString(), money.Money{Currency: money.USD, Minor: 1}
+		foreign := []settlement.Outcome{outcome(unknownNumber, settlement.Paid), wrongType, cheap}
+		if a := d.apply(foreign...); len(a.Conflicts) != 3 || len(a.Changed) != 0 {
+			t.Errorf("%+v, want 3 conflicts", a)
 		}
 		d.wantStatus(o.ID, order.Settling)
-		if a := d.apply(outcome(accepted, settlement.Paid)); len(a.Changed) != 1 {
+		d.apply(foreign...) // once more, from other offsets
+		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'conflict'", 3)
+		d.wantCount("notifications", 3)
+
+		paid := outcome(accepted, settlement.Paid)
+		if a := d.apply(paid); len(a.Changed) != 1 {
 			t.Errorf("the real outcome afterwards: %+v", a)
 		}
+		declined := outcome(accepted, settlement.Declined)
+		if a := d.apply(declined); len(a.Conflicts) != 1 {
+			t.Errorf("another outcome under its payment number: %+v, want a conflict", a)
+		}
+		d.wantStatus(o.ID, order.Paid)
+	})
+}
+
+// An outcome can come before its order is known here: an orders database that is behind after a failover, or another
+// node of a cluster.
+func TestAnOutcomeThatComesTooEarlyIsAppliedLater(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		d := openDesk(t, db.Pool)
+		o := d.order()
+		accepted := d.settle(o.ID)
+		behind := func(statements ...string) {
+			t.Helper()
+			for _, s := range statements {
+				if err := db.Pool.Read(t.Context()).Exec(s, o.ID).Error; err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		paid := outcome(accepted, settlement.Paid)
+		// As this database was a moment ago: without the order, then with it and without its instruction.
+		behind("CREATE TABLE later AS SELECT * FROM orders WHERE id = ?", "DELETE FROM orders WHERE id = ?")
+		if a := d.apply(paid, paid); a.Waiting != 1 || a.Repeated != 1 {
+			t.Errorf("outcome of an unknown order, twice: %+v, want it to wait", a)
+		}
+		d.wantCount("parked_messages WHERE state = 'waiting'", 1)
+		d.lookAtWaiting()
+		d.wantCount("parked_messages WHERE state = 'waiting'", 1)
+		behind("INSERT INTO orders SELECT * FROM later WHERE id = ?", "UPDATE orders SET seq = 0, status = 'created', payment_no = NULL WHERE id = ?")
+		d.lookAtWaiting()
+		d.wantStatus(o.ID, order.Created)
+		behind("DELETE FROM orders WHERE id = ?", "INSERT INTO orders SELECT * FROM later WHERE id = ?")
+		d.lookAtWaiting()
+		d.wantStatus(o.ID, order.Paid)
+		d.wantCount("parked_messages WHERE state = 'released'", 1)
+		d.wantCount("unanswered_instructions", 0)
+
+		stranger := paid
+		stranger.OrderID, stranger.PaymentNo = uuid.NewString(), uuid.NewString()
+		d.apply(stranger)
+		if err := db.Pool.Read(t.Context()).Exec("UPDATE parked_messages SET waits_since = NOW(6) - INTERVAL 5 MINUTE").Error; err != nil {
+			t.Fatal(err)
+		}
+		d.lookAtWaiting()
+		d.wantCount("notifications WHERE type = 'message.waiting'", 1)
+	})
+}
+
+// What is without an outcome for too long is sent again, as it was, with growing pauses, until it is answered.
+func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		d := openDesk(t, db.Pool)
+		first, second := d.settle(d.order().ID), d.settle(d.order().ID)
+		resend := func(want int) {
+			t.Helper()
+			if n, err := d.store.Resend(t.Context(), 100); err != nil || n != want {
+				t.Errorf("sent %d again, %v; want %d", n, err, want)
+			}
+		}
+		exec := func(statement string) {
+			t.Helper()
+			if err := db.Pool.Read(t.Context()).Exec(statement).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		resend(0)
+		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
+		exec("UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR") // the relay is behind: nothing was lost yet
+		resend(0)
+		exec("CREATE TABLE sent AS SELECT * FROM outbox")
+		exec("DELETE FROM outbox")
+		d.apply(outcome(second, settlement.Paid))
+		resend(1)
+		d.wantCount("outbox", 1)
+		d.wantCount("outbox o JOIN sent s ON s.body = o.body AND s.message_key = o.message_key AND s.sharding_key = o.sharding_key"+
+			" AND s.topic = o.topic AND s.tag = o.tag AND s.traceparent = o.traceparent", 1)
+		resend(0)
+		d.wantCount("unanswered_instructions WHERE sends = 2 AND next_send_at > NOW(6) + INTERVAL 50 SECOND", 1)
+
+		// Two instances at once: one of them sends.
+		exec("DELETE FROM outbox")
+		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
+		pool := db.Open(t)
+		other := store.New(pool, keeper(pool), func() {}, time.Now)
+		sent := make(chan int, 2)
+		for _, s := range []*store.Store{d.store, other} {
+			go func() {
+				n, err := s.Resend(context.WithoutCancel(t.Context()), 100)
+				if err != nil {
+					t.Error(err)
+				}
+				sent <- n
+			}()
+		}
+		if one, two := <-sent, <-sent; one+two != 1 {
+			t.Errorf("sent %d and %d times, want once", one, two)
+		}
+		d.apply(outcome(first, settlement.Declined))
+		d.wantCount("unanswered_instructions", 0)
 	})
 }
 

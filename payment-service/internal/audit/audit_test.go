@@ -17,6 +17,8 @@ import (
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
 	"settlement/shared/money"
+	"settlement/shared/notify"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
@@ -34,7 +36,8 @@ type bench struct {
 
 func open(t *testing.T, pool *dbtx.Pool) *bench {
 	t.Helper()
-	b := &bench{t: t, pool: pool, books: store.New(pool, func() {}, time.Now), tape: NewTape(pool, time.Now), numbers: []string{""}}
+	keeper := parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
+	b := &bench{t: t, pool: pool, books: store.New(pool, keeper, func() {}, time.Now), tape: NewTape(pool, time.Now), numbers: []string{""}}
 	a, err := b.books.CreateAccount(t.Context(), b.request(), "somebody", money.CNY)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +78,7 @@ func (b *bench) live() {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		batch = append(batch, store.Received{Instruction: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: int64(i), Body: body}})
+		batch = append(batch, store.Received{Message: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: int64(i), Body: body}})
 	}
 	if _, err := b.books.SettleBatch(b.t.Context(), batch); err != nil {
 		b.t.Fatal(err)

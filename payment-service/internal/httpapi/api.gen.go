@@ -50,6 +50,30 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for ParkedCause.
+const (
+	ParkedCauseAhead    ParkedCause = "ahead"
+	ParkedCauseConflict ParkedCause = "conflict"
+	ParkedCauseFailed   ParkedCause = "failed"
+	ParkedCausePoison   ParkedCause = "poison"
+)
+
+// Valid indicates whether the value is a known member of the ParkedCause enum.
+func (e ParkedCause) Valid() bool {
+	switch e {
+	case ParkedCauseAhead:
+		return true
+	case ParkedCauseConflict:
+		return true
+	case ParkedCauseFailed:
+		return true
+	case ParkedCausePoison:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ParkedState.
 const (
 	ParkedStateDiscarded ParkedState = "discarded"
@@ -380,6 +404,10 @@ type DepositRequest struct {
 
 // DiscardRequest defines model for DiscardRequest.
 type DiscardRequest struct {
+	// CloseGap What the message waits for will never come: its sequence goes on without it. A message that waits can be
+	// resolved in no other way.
+	CloseGap bool `json:"close_gap,omitempty"`
+
 	// Reason Kept with the message; free text without control characters.
 	Reason string `json:"reason"`
 }
@@ -444,8 +472,15 @@ type OptionalID = string
 
 // Parked defines model for Parked.
 type Parked struct {
-	Attempts  int       `json:"attempts"`
-	CreatedAt time.Time `json:"created_at"`
+	Attempts int `json:"attempts"`
+
+	// Broker The broker's name; empty where it was parked before that was kept.
+	Broker string `json:"broker"`
+
+	// Cause poison: nobody can read it. conflict: its number or its place belongs to something else. failed: it failed
+	// every time, where others succeeded. ahead: it came before its predecessor.
+	Cause     ParkedCause `json:"cause"`
+	CreatedAt time.Time   `json:"created_at"`
 
 	// ID A UUID in lower case.
 	ID ID `json:"id"`
@@ -454,7 +489,7 @@ type Parked struct {
 	MessageID string `json:"message_id"`
 	Offset    int64  `json:"offset"`
 
-	// OrderID A UUID in lower case, or empty.
+	// OrderID Of topic points, the customer's id.
 	OrderID OptionalID `json:"order_id"`
 
 	// Payload The first 16384 bytes, as text; bytes that are not UTF-8 are shown as U+FFFD.
@@ -463,7 +498,7 @@ type Parked struct {
 	// PayloadSize Of the whole payload, in bytes.
 	PayloadSize int `json:"payload_size"`
 
-	// PaymentNo Empty where the payload could not be read, as order_id.
+	// PaymentNo Of topic points, the points_no. Empty where the payload could not be read, as order_id.
 	PaymentNo  OptionalID        `json:"payment_no"`
 	Properties map[string]string `json:"properties"`
 	Queue      int               `json:"queue"`
@@ -483,6 +518,10 @@ type Parked struct {
 	Topic     string      `json:"topic"`
 	UpdatedAt time.Time   `json:"updated_at"`
 }
+
+// ParkedCause poison: nobody can read it. conflict: its number or its place belongs to something else. failed: it failed
+// every time, where others succeeded. ahead: it came before its predecessor.
+type ParkedCause string
 
 // ParkedPage defines model for ParkedPage.
 type ParkedPage struct {
@@ -595,6 +634,10 @@ type ReadinessStatus string
 
 // ReplayRequest defines model for ReplayRequest.
 type ReplayRequest struct {
+	// CloseGap What the message waits for will never come: its sequence goes on without it. A message that waits can be
+	// resolved in no other way.
+	CloseGap bool `json:"close_gap,omitempty"`
+
 	// Reason Why, kept in the audit row; free text without control characters.
 	Reason string `json:"reason,omitempty"`
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"settlement/payment-service/internal/backlog"
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/payment"
 	"settlement/payment-service/internal/store"
+	"settlement/shared/parking"
 	"settlement/shared/web"
 )
 
@@ -53,9 +53,10 @@ func newParked(r parking.Record) Parked {
 		properties = map[string]string{} // {} and not null
 	}
 	return Parked{
-		ID: r.ID, State: ParkedState(r.State), Topic: r.Topic, Queue: r.Queue, Offset: r.Offset, MessageID: r.MessageID,
-		PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq,
-		Payload: strings.ToValidUTF8(string(shown), "\uFFFD"), PayloadSize: len(r.Payload), Properties: properties,
+		ID: r.ID, State: ParkedState(r.State), Cause: ParkedCause(r.Cause), Topic: r.Topic, Broker: r.Broker, Queue: r.Queue,
+		Offset: r.Offset, MessageID: r.MessageID,
+		PaymentNo: r.Subject.Number, OrderID: r.Subject.OrderingKey, Seq: r.Subject.Seq,
+		Payload: strings.ToValidUTF8(string(shown), "\uFFFD"), PayloadSize: r.PayloadSize, Properties: properties,
 		Reason: r.Reason, Attempts: r.Attempts, Resolution: r.Resolution,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}

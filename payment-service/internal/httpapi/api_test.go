@@ -17,11 +17,11 @@ import (
 	"settlement/migrations"
 	"settlement/payment-service/internal/backlog"
 	"settlement/payment-service/internal/httpapi"
-	"settlement/payment-service/internal/notify"
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
+	"settlement/shared/notify"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
@@ -57,8 +57,9 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = admin.Close() })
-	books := store.New(pool, func() {}, time.Now)
-	lot := parking.NewLot(pool, books.Operator(), notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
+	keeper := parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
+	books := store.New(pool, keeper, func() {}, time.Now)
+	lot := parking.NewLot(pool, keeper, map[string]parking.Resolver{settlement.TopicSettlement: books.Instructions()})
 	reader := backlog.NewReader(admin, backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment})
 	handler := httpapi.New(books, lot, reader, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),
@@ -109,7 +110,7 @@ func deposit(minor int64) string {
 func (s service) settle(t *testing.T, accountID string, minor int64) string {
 	t.Helper()
 	in := newInstruction(accountID, minor)
-	if _, err := s.store.SettleBatch(t.Context(), []store.Received{{Instruction: in}}); err != nil {
+	if _, err := s.store.SettleBatch(t.Context(), []store.Received{{Message: in}}); err != nil {
 		t.Fatal(err)
 	}
 	return in.PaymentNo

@@ -5,8 +5,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"settlement/payment-service/internal/parking"
 	"settlement/shared/idempotency"
+	"settlement/shared/parking"
 	"settlement/shared/web"
 )
 
@@ -33,7 +33,7 @@ func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedPar
 		fail(c, err)
 		return
 	}
-	discarded, err := a.parking.Discard(c.Request.Context(), req, parking.Decision{Operator: params.Operator, Reason: body.Reason}, id)
+	discarded, err := a.parking.Discard(c.Request.Context(), req, parking.Decision{Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap}, id)
 	if err != nil {
 		fail(c, err)
 		return

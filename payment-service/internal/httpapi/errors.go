@@ -6,9 +6,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/payment"
 	"settlement/payment-service/internal/points"
+	"settlement/shared/parking"
 	"settlement/shared/web"
 )
 

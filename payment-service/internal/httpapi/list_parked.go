@@ -6,7 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"settlement/payment-service/internal/parking"
+	"settlement/shared/parking"
 	"settlement/shared/web"
 )
 
@@ -16,7 +16,9 @@ func (a *API) ListParked(c *gin.Context, params ListParkedParams) {
 		fail(c, err)
 		return
 	}
-	found, next, err := a.parking.List(c.Request.Context(), parking.State(params.State), params.Cursor, web.LimitOr(params.Limit))
+	found, next, err := a.parking.List(c.Request.Context(), parking.Filter{
+		State: parking.State(params.State), Cursor: params.Cursor, Limit: web.LimitOr(params.Limit),
+	})
 	if err != nil {
 		fail(c, err)
 		return

@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"settlement/payment-service/internal/httpapi"
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/store"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
@@ -28,7 +28,7 @@ func (s service) park(t *testing.T, body []byte) string {
 	_, err := s.lot.Park(t.Context(), rocketmq.Delivery{
 		Topic: settlement.TopicSettlement, Queue: 3, Offset: offset, MessageID: "7F00000100002A9F00000000000186A0",
 		Body: body, Properties: map[string]string{"KEYS": "k"},
-	}, "poison message: not the JSON of this message")
+	}, parking.Subject{}, parking.CausePoison, "poison message: not the JSON of this message")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestWaitingMessageIsLeftAlone(t *testing.T) {
 		account, _ := s.open(t)
 		in := newInstruction(account, 400)
 		in.Seq = 2
-		received := store.Received{Instruction: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Body: encode(t, in)}}
+		received := store.Received{Message: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Body: encode(t, in)}}
 		if _, err := s.store.SettleBatch(t.Context(), []store.Received{received}); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"settlement/payment-service/internal/httpapi"
+	"settlement/payment-service/internal/store"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
 )
@@ -16,13 +17,13 @@ func TestPoints(t *testing.T) {
 		customer := uuid.NewString()
 		path := "/v1/points/" + customer
 		s.get(t, path).Want(t, 404, "points_not_found")
-		change := func(seq int64, typ settlement.PointsType, points int64, reason string) settlement.PointsChange {
-			return settlement.PointsChange{
+		change := func(seq int64, typ settlement.PointsType, points int64, reason string) store.ReceivedPoints {
+			return store.ReceivedPoints{Message: settlement.PointsChange{
 				Version: settlement.Version, Type: typ, PointsNo: uuid.NewString(), CustomerID: customer, Seq: seq, Points: points,
 				Reason: reason, OccurredAt: time.Now(),
-			}
+			}}
 		}
-		_, err := s.store.ApplyPoints(t.Context(), []settlement.PointsChange{
+		_, err := s.store.ApplyPoints(t.Context(), []store.ReceivedPoints{
 			change(1, settlement.PointsSet, 10, "registered"), change(2, settlement.PointsAdd, 2, "order_paid"), change(3, settlement.PointsAdd, -3, "misconduct"),
 		})
 		if err != nil {

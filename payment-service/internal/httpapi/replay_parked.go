@@ -5,8 +5,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"settlement/payment-service/internal/parking"
 	"settlement/shared/idempotency"
+	"settlement/shared/parking"
 	"settlement/shared/web"
 )
 
@@ -30,7 +30,7 @@ func (a *API) ReplayParked(c *gin.Context, id ParkedID, params ReplayParkedParam
 		fail(c, err)
 		return
 	}
-	replayed, err := a.parking.Replay(c.Request.Context(), req, parking.Decision{Operator: params.Operator, Reason: body.Reason}, id)
+	replayed, err := a.parking.Replay(c.Request.Context(), req, parking.Decision{Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap}, id)
 	if err != nil {
 		fail(c, err)
 		return

@@ -9,9 +9,9 @@ import (
 
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
-	"settlement/payment-service/internal/parking"
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
@@ -29,39 +29,38 @@ func about(t *testing.T, order string, seq, offset int64) rocketmq.Delivery {
 	return rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: offset, MessageID: "m", Body: body}
 }
 
+// refuse has the database refuse every payment of an order, and counts the executions, whatever is rolled back.
+func (d *desk) refuse(order string) {
+	d.t.Helper()
+	d.sql("CREATE TABLE executed (n INT) ENGINE = MyISAM")
+	d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW BEGIN IF NEW.order_id = '" + order + "' THEN" +
+		" INSERT INTO executed VALUES (1); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
+}
+
 // An instruction that fails for a reason nobody foresaw: here a trigger that refuses its order.
 func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		bad := uuid.NewString()
-		pool, err := db.Pool.SQL()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = pool.ExecContext(t.Context(), "CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW"+ //nolint:gosec // a trigger takes no parameters
-			" BEGIN IF NEW.order_id = '"+bad+"' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
-		if err != nil {
-			t.Fatal(err)
-		}
+		d := openDesk(t, db.Pool, db.Pool)
+		d.refuse(bad)
 		batch := []rocketmq.Delivery{
 			about(t, uuid.NewString(), 1, 0), about(t, bad, 1, 1), about(t, bad, 2, 2), about(t, uuid.NewString(), 1, 3),
 		}
-		for try := 1; try < parking.TriesMax; try++ {
-			d := openDesk(t, db.Pool, db.Pool) // as after a restart: what counts is in the database
-			if err := d.listener.Handle(t.Context(), batch); err == nil || dbtx.IsTransient(err) {
-				t.Fatalf("try %d: error %v, want one that is not transient", try, err)
-			}
-			d.wantCount("parked_messages WHERE state = 'parked'", 0)
-			d.wantCount("payment_numbers", 2) // the others do not wait for it
+		if err := d.listener.Handle(t.Context(), batch); err == nil || dbtx.IsTransient(err) {
+			t.Fatalf("first time: error %v, want one that is not transient", err)
 		}
-		d := openDesk(t, db.Pool, db.Pool)
-		if err := d.listener.Handle(t.Context(), batch[1:2]); err != nil { // alone this time
-			t.Fatalf("last try: %v, want the message parked and acknowledged", err)
+		d.wantCount("parked_messages WHERE state = 'parked'", 0)
+		d.wantCount("payment_numbers", 2) // the others do not wait for it
+		if err := d.listener.Handle(t.Context(), batch); err != nil {
+			t.Fatalf("second time: %v, want the message parked and acknowledged", err)
 		}
-		d.wantCount("parked_messages WHERE state = 'parked' AND attempts = 3 AND seq = 1", 1)
+		d.wantCount("executed", parking.TriesMax) // in its batch, alone, and alone again
+		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'failed' AND attempts = 3 AND seq = 1 AND reason LIKE 'Error 1644%a bug |%'", 1)
 		d.wantCount("parked_messages WHERE state = 'waiting' AND seq = 2", 1)
 		if n := d.counted("parked"); n != 1 {
 			t.Errorf("one instruction was parked, counted %v times", n)
 		}
+
 		if err := d.listener.Handle(t.Context(), batch); err != nil { // the acknowledgement was lost
 			t.Errorf("the batch once more: %v", err)
 		}
@@ -70,8 +69,147 @@ func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{again}); err != nil {
 			t.Errorf("a copy of the parked message: %v", err)
 		}
+		d.wantCount("executed", parking.TriesMax)
 		d.wantCount("parked_messages", 2)
 		d.wantCount("notifications WHERE channel = 'log' AND body LIKE '%"+bad+"%'", 1) // and not one for each redelivery
 		d.wantCount("notifications", 1)
+		d.wantCount("notifications WHERE body LIKE '%a bug%'", 0) // what the database says does not leave the house
+	})
+}
+
+// What counts is in the database, so that restarts do not begin anew. What others do is known to this process only.
+func TestTriesAreCountedAcrossRestarts(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		bad := uuid.NewString()
+		openDesk(t, db.Pool, db.Pool).refuse(bad)
+		failing := about(t, bad, 1, 0)
+		for try := int64(1); try <= parking.TriesMax; try++ {
+			d := openDesk(t, db.Pool, db.Pool)
+			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{failing}); err == nil {
+				t.Fatalf("try %d: parked, though nobody knows yet whether others fail too", try)
+			}
+			d.wantCount("parked_messages", 0)
+		}
+		d := openDesk(t, db.Pool, db.Pool)
+		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{failing}); err == nil {
+			t.Fatal("parked, though nobody knows yet whether others fail too")
+		}
+		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{about(t, uuid.NewString(), 1, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{failing}); err != nil {
+			t.Fatalf("error %v, want it parked: another took effect where it fails", err)
+		}
+		d.wantCount("parked_messages WHERE state = 'parked' AND attempts = 5", 1)
+	})
+}
+
+// A fault of the system meets every message. None is to blame, so none is parked, and people are told once.
+func TestASystemicFaultParksNothing(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		d := openDesk(t, db.Pool, db.Pool)
+		batch := make([]rocketmq.Delivery, 0, 20)
+		for i := range int64(20) {
+			batch = append(batch, about(t, uuid.NewString(), 1, i))
+		}
+		repeat := about(t, uuid.NewString(), 1, 99)
+		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{repeat}); err != nil {
+			t.Fatal(err)
+		}
+		// The triggers of a bad release refuse each payment.
+		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bad release'")
+		for range 2 * parking.TriesMax {
+			if err := d.listener.Handle(t.Context(), append(batch, repeat)); err == nil {
+				t.Fatal("the batch was acknowledged")
+			}
+		}
+		d.wantCount("parked_messages", 0)
+		d.wantCount("notifications WHERE type = 'consumption.stopped'", 1)
+		if n := d.gauge("intake_stopped", settlement.TopicSettlement); n != 1 {
+			t.Errorf("intake_stopped is %v, want 1", n)
+		}
+
+		d.sql("DROP TRIGGER refuse")
+		if err := d.listener.Handle(t.Context(), batch); err != nil {
+			t.Errorf("after it: %v", err)
+		}
+		d.wantCount("parked_messages", 0)
+		d.wantCount("notifications", 1)
+		d.wantCount("payment_numbers", 21)
+		if n := d.gauge("intake_stopped", settlement.TopicSettlement); n != 0 {
+			t.Errorf("intake_stopped is %v, want 0", n)
+		}
+	})
+}
+
+// A successor that fails when it is released is not its predecessor's fault: that one is settled and acknowledged,
+// and the successor's failures count against itself.
+func TestAFailingSuccessorIsNotBlamedOnItsPredecessor(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		d := openDesk(t, db.Pool, db.Pool)
+		order := uuid.NewString()
+		one, two, three := about(t, order, 1, 1), about(t, order, 2, 2), about(t, order, 3, 3)
+		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW BEGIN IF NEW.order_id = '" + order + "' AND NEW.seq = 2" +
+			" THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
+		for _, m := range []rocketmq.Delivery{two, three, one} {
+			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{m}); err != nil {
+				t.Fatalf("offset %d: %v", m.Offset, err)
+			}
+		}
+		d.wantCount("payment_numbers WHERE seq = 1", 1)
+		d.wantCount("parked_messages WHERE state = 'waiting'", 2)
+		for range parking.TriesMax + 1 {
+			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{about(t, uuid.NewString(), 1, 4)}); err != nil {
+				t.Fatal(err)
+			}
+			d.lookAtWaiting()
+		}
+		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'failed' AND seq = 2", 1)
+		d.wantCount("parked_messages WHERE state = 'waiting' AND seq = 3", 1)
+		d.wantCount("notifications", 1)
+
+		d.sql("DROP TRIGGER refuse")
+		d.replay(2)
+		d.wantCount("payment_numbers WHERE order_id = '"+order+"'", 3)
+		d.wantCount("parked_messages WHERE state IN ('parked', 'waiting')", 0)
+	})
+}
+
+// One that waits for a predecessor that never comes is told, and an operator can end the wait.
+func TestAGapIsToldAndClosed(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		d := openDesk(t, db.Pool, db.Pool)
+		order := uuid.NewString()
+		// The first comes as poison, cut on its way, and is discarded.
+		cutShort := rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: 1, MessageID: "m", Body: []byte(`{"version":1,"order_id":"` + order)}
+		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{cutShort, about(t, order, 2, 2), about(t, order, 3, 3)}); err != nil {
+			t.Fatal(err)
+		}
+		d.lookAtWaiting()
+		d.wantCount("notifications WHERE type = 'message.waiting'", 0)
+		d.sql("UPDATE parked_messages SET waits_since = NOW(6) - INTERVAL 5 MINUTE WHERE state = 'waiting'")
+		d.lookAtWaiting()
+		d.lookAtWaiting()
+		d.wantCount("notifications WHERE type = 'message.waiting'", 2) // told as one, see the teller
+		d.wantCount("(SELECT DISTINCT cause_key FROM notifications WHERE type = 'message.waiting') AS causes", 1)
+
+		for seq, closeGap := range map[int]bool{2: false, 3: true} {
+			if err := d.try(seq, closeGap); err == nil {
+				t.Errorf("seq %d, close gap %t: replayed; want it refused", seq, closeGap)
+			}
+		}
+		d.wantCount("payment_numbers", 0)
+		if err := d.try(2, true); err != nil {
+			t.Fatal(err)
+		}
+		d.wantCount("payment_numbers WHERE order_id = '"+order+"'", 2) // and seq 3 behind it
+		d.wantCount("order_progress WHERE last_seq = 3", 1)
+		d.wantCount("parked_audit WHERE reason LIKE 'gap closed%'", 1)
+
+		// The first comes after all: it is not swallowed.
+		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{about(t, order, 1, 9)}); err != nil {
+			t.Fatal(err)
+		}
+		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'conflict' AND seq = 1", 1)
 	})
 }

@@ -14,31 +14,52 @@ import (
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
 	"settlement/payment-service/internal/listener"
-	"settlement/payment-service/internal/notify"
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
+	"settlement/shared/intake"
 	"settlement/shared/money"
+	"settlement/shared/notify"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
-// desk is a listener on a fresh database.
+// desk is the listeners of one process, on a fresh database.
 type desk struct {
 	t        *testing.T
 	pool     *dbtx.Pool
-	listener *listener.Listener
+	store    *store.Store
+	lot      *parking.Lot
+	listener *listener.Instructions
+	points   *listener.Points
+	waiting  *intake.Waiting
 	registry *prometheus.Registry
 }
 
-// openDesk keeps parked messages in lot's pool and settles in books'.
+// openDesk keeps poison in lot's pool and settles in books'.
 func openDesk(t *testing.T, lot, books *dbtx.Pool) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: lot, registry: prometheus.NewRegistry()}
 	quiet := slog.New(slog.DiscardHandler)
-	d.listener = listener.New(store.New(books, func() {}, time.Now), parking.NewLot(lot, parking.Books{}, notify.NewTeller(lot, quiet, notify.Log{Logger: quiet}), time.Now),
-		listener.NewMetrics(d.registry), quiet)
+	keeper := parking.NewKeeper(notify.NewTeller(lot, quiet, notify.Log{Logger: quiet}), time.Now)
+	d.store = store.New(books, keeper, func() {}, time.Now)
+	d.lot = parking.NewLot(lot, keeper, map[string]parking.Resolver{
+		settlement.TopicSettlement: d.store.Instructions(), settlement.TopicPoints: d.store.PointsChanges(),
+	})
+	settling := intake.NewPolicy(settlement.TopicSettlement, d.lot, d.registry, quiet)
+	counting := intake.NewPolicy(settlement.TopicPoints, d.lot, d.registry, quiet)
+	d.listener = listener.NewInstructions(d.store, d.lot, settling, d.registry, quiet)
+	d.points = listener.NewPoints(d.store, d.lot, counting, d.registry, quiet)
+	d.waiting = intake.NewWaiting(d.lot, quiet, settling, counting)
 	return d
+}
+
+// sql changes the database behind the service's back.
+func (d *desk) sql(statement string) {
+	d.t.Helper()
+	if err := d.pool.Read(d.t.Context()).Exec(statement).Error; err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 func instruction(seq int64) []byte {

@@ -6,18 +6,17 @@ import (
 	"settlement/payment-service/internal/store"
 )
 
-// Metrics counts what became of the messages of the settlement topic.
-type Metrics struct {
+// instructionMetrics counts what became of the messages of the topic settlement.
+type instructionMetrics struct {
 	instructions *prometheus.CounterVec
 	batchSize    prometheus.Histogram
 }
 
-// NewMetrics registers the listener's metrics.
-func NewMetrics(registry prometheus.Registerer) *Metrics {
-	m := &Metrics{
+func newInstructionMetrics(registry prometheus.Registerer) instructionMetrics {
+	m := instructionMetrics{
 		instructions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "settlement_instructions_total",
-			Help: "Instructions by result: paid, declined, refunded, failed, repeated, stale, waiting, released, poison, parked.",
+			Help: "Instructions by result: paid, declined, refunded, failed, repeated, conflict, waiting, released, poison, parked.",
 		}, []string{"result"}),
 		batchSize: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "settlement_batch_size",
@@ -29,12 +28,12 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) count(s store.Summary) {
+func (m instructionMetrics) count(s store.Summary) {
 	for _, d := range s.Decided {
 		m.instructions.WithLabelValues(string(d.Outcome)).Inc()
 	}
 	m.instructions.WithLabelValues("repeated").Add(float64(s.Repeated))
-	m.instructions.WithLabelValues("stale").Add(float64(len(s.Stale)))
+	m.instructions.WithLabelValues("conflict").Add(float64(len(s.Conflicts)))
 	m.instructions.WithLabelValues("waiting").Add(float64(s.Waiting))
 	m.instructions.WithLabelValues("released").Add(float64(s.Released))
 }

@@ -6,61 +6,62 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/store"
+	"settlement/shared/intake"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
-// Points handles batches of the points topic. It is safe for concurrent use.
+// Points handles batches of the topic points. It is safe for concurrent use.
 type Points struct {
 	store   *store.Store
-	lot     *parking.Lot
+	intake  *intake.Intake[settlement.PointsChange]
 	changes *prometheus.CounterVec
 	log     *slog.Logger
 }
 
 // NewPoints makes it and registers its metrics.
-func NewPoints(s *store.Store, lot *parking.Lot, registry prometheus.Registerer, log *slog.Logger) *Points {
+func NewPoints(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger) *Points {
 	changes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "points_changes_total",
-		Help: "Changes of points by result: applied, repeated, waiting, poison.",
+		Help: "Changes of points by result: applied, repeated, conflict, waiting, poison, parked.",
 	}, []string{"result"})
 	registry.MustRegister(changes)
-	return &Points{store: s, lot: lot, changes: changes, log: log}
+	p := &Points{store: s, changes: changes, log: log}
+	p.intake = intake.New(intake.Topic[settlement.PointsChange]{
+		Name:  settlement.TopicPoints,
+		Parse: settlement.ParsePointsChange,
+		Subject: func(c settlement.PointsChange) parking.Subject {
+			return parking.Subject{Number: c.PointsNo, OrderingKey: c.CustomerID, Seq: c.Seq}
+		},
+		Do: p.apply,
+	}, lot, policy, changes, log)
+	return p
 }
 
-// Handle applies a batch in one transaction. After an error the batch has to be given again, as a whole: a change whose
-// place in its customer's sequence is taken changes nothing.
+// Handle applies or parks every message of a batch. After nil the batch may be acknowledged; after an error it has
+// to be given again, as a whole.
 func (p *Points) Handle(ctx context.Context, batch []rocketmq.Delivery) error {
-	changes := make([]settlement.PointsChange, 0, len(batch))
-	for _, d := range batch {
-		c, err := settlement.ParsePointsChange(d.Body)
-		if err == nil {
-			changes = append(changes, c)
-			continue
-		}
-		parked, parkErr := p.lot.Park(ctx, d, err.Error())
-		if parkErr != nil {
-			return parkErr
-		}
-		if parked {
-			p.changes.WithLabelValues("poison").Inc()
-			p.log.Error("message parked", "reason", err, "topic", d.Topic, "queue", d.Queue, "offset", d.Offset, "message_id", d.MessageID, "key", d.Key)
-		}
-	}
-	if len(changes) == 0 {
-		return nil
-	}
-	applied, err := p.store.ApplyPoints(ctx, changes)
+	return p.intake.Handle(ctx, batch)
+}
+
+func (p *Points) apply(ctx context.Context, batch []store.ReceivedPoints) (effects int, err error) {
+	applied, err := p.store.ApplyPoints(ctx, batch)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	p.changes.WithLabelValues("applied").Add(float64(len(applied.Changed)))
 	p.changes.WithLabelValues("repeated").Add(float64(applied.Repeated))
+	p.changes.WithLabelValues("conflict").Add(float64(len(applied.Conflicts)))
 	p.changes.WithLabelValues("waiting").Add(float64(applied.Waiting))
 	for _, c := range applied.Changed {
-		p.log.Info("points changed", "type", c.Type, "points", c.Points, "reason", c.Reason, "customer_id", c.CustomerID, "seq", c.Seq, "points_no", c.PointsNo)
+		p.log.Info("points changed", "type", c.Type, "points", c.Points, "reason", c.Reason,
+			"customer_id", c.CustomerID, "seq", c.Seq, "points_no", c.PointsNo)
 	}
-	return nil
+	for _, c := range applied.Conflicts {
+		p.log.Error("change of points parked: it is in conflict with what is recorded", "reason", c.Reason,
+			"customer_id", c.Message.CustomerID, "seq", c.Message.Seq, "points_no", c.Message.PointsNo)
+	}
+	return len(applied.Changed), nil
 }

@@ -28,7 +28,7 @@ type books struct {
 
 func openBooks(t *testing.T, pool *dbtx.Pool) *books {
 	t.Helper()
-	return &books{t: t, pool: pool, store: store.New(pool, func() {}, time.Now)}
+	return &books{t: t, pool: pool, store: newStore(pool)}
 }
 
 func cny(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }
@@ -45,7 +45,7 @@ func received(t settlement.InstructionType, orderID string, seq int64, account s
 	if err != nil {
 		panic(err)
 	}
-	return store.Received{Instruction: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: offset, Body: body}}
+	return store.Received{Message: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: offset, Body: body}}
 }
 
 func (b *books) request() idempotency.Request {

@@ -8,8 +8,8 @@ import (
 
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
-	"settlement/payment-service/internal/parking"
 	"settlement/shared/idempotency"
+	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
 
@@ -19,7 +19,7 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 		b := openBooks(t, db.Pool)
 		lot, wallet := b.lot(db.Pool), b.wallet(cny(10_000))
 		for i := range int64(messages) {
-			if _, err := lot.Park(t.Context(), received(settlement.Settle, newID(), 1, wallet, cny(1), i).Delivery, "in a test"); err != nil {
+			if _, err := lot.Park(t.Context(), received(settlement.Settle, newID(), 1, wallet, cny(1), i).Delivery, parking.Subject{}, parking.CausePoison, "in a test"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -62,10 +62,10 @@ func TestATriedReplayChangesNothing(t *testing.T) {
 		order := newID()
 		first, second := received(settlement.Settle, order, 1, wallet, cny(30), 1), received(settlement.Refund, order, 2, wallet, cny(30), 2)
 		due, ahead := b.park(lot, first), b.park(lot, second)
-		if rec, err := lot.TryReplay(t.Context(), due); err != nil || rec.State != parking.Replayed || rec.Resolution != string(settlement.Paid) {
+		if rec, err := lot.TryReplay(t.Context(), by, due); err != nil || rec.State != parking.Replayed || rec.Resolution != string(settlement.Paid) {
 			t.Errorf("tried %+v, %v; want it to come to paid", rec, err)
 		}
-		if rec, err := lot.TryReplay(t.Context(), ahead); err != nil || rec.State != parking.Waiting {
+		if rec, err := lot.TryReplay(t.Context(), by, ahead); err != nil || rec.State != parking.Waiting {
 			t.Errorf("tried %+v, %v; want it to come to waiting", rec, err)
 		}
 		b.wantCount("parked_messages WHERE state = 'parked'", 2)

@@ -1,11 +1,10 @@
-package operator_test
+package store_test
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -14,12 +13,10 @@ import (
 
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
-	"settlement/payment-service/internal/notify"
-	"settlement/payment-service/internal/operator"
-	"settlement/payment-service/internal/parking"
-	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
+	"settlement/shared/operator"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
@@ -31,10 +28,9 @@ type terminal struct {
 	lot  *parking.Lot
 }
 
-func open(t *testing.T, pool *dbtx.Pool) terminal {
+func openTerminal(t *testing.T, pool *dbtx.Pool) terminal {
 	t.Helper()
-	books := store.New(pool, func() {}, time.Now)
-	return terminal{t: t, pool: pool, lot: parking.NewLot(pool, books.Operator(), notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)}
+	return terminal{t: t, pool: pool, lot: newLot(pool, newStore(pool))}
 }
 
 // types runs "parked" with these arguments and returns all that was printed.
@@ -73,10 +69,12 @@ func (c terminal) park(order string, seq int64, typ settlement.InstructionType, 
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for range parking.TriesMax {
-		if _, err := c.lot.Failed(c.t.Context(), in, delivery(body), errors.New(reason)); err != nil {
-			c.t.Fatal(err)
-		}
+	_, _, err = c.lot.Failed(c.t.Context(), parking.Failure{
+		Delivery: delivery(body), Subject: parking.Subject{Number: in.PaymentNo, OrderingKey: order, Seq: seq},
+		Executions: parking.TriesMax, Alone: true, Err: errors.New(reason),
+	})
+	if err != nil {
+		c.t.Fatal(err)
 	}
 	return c.newest()
 }
@@ -84,7 +82,7 @@ func (c terminal) park(order string, seq int64, typ settlement.InstructionType, 
 // poison parks what nobody can read and returns the record's id.
 func (c terminal) poison(body []byte) string {
 	c.t.Helper()
-	if _, err := c.lot.Park(c.t.Context(), delivery(body), "poison"); err != nil {
+	if _, err := c.lot.Park(c.t.Context(), delivery(body), parking.Subject{}, parking.CausePoison, "poison"); err != nil {
 		c.t.Fatal(err)
 	}
 	return c.newest()
@@ -96,7 +94,7 @@ func delivery(body []byte) rocketmq.Delivery {
 
 func (c terminal) newest() string {
 	c.t.Helper()
-	page, _, err := c.lot.List(c.t.Context(), parking.Parked, "", 1)
+	page, _, err := c.lot.List(c.t.Context(), parking.Filter{State: parking.Parked, Limit: 1})
 	if err != nil || len(page) == 0 {
 		c.t.Fatalf("nothing is parked: %v", err)
 	}
@@ -116,7 +114,7 @@ func (c terminal) wantCount(from string, want int64) {
 
 func TestAnOperatorAtATerminal(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
-		c := open(t, db.Pool)
+		c := openTerminal(t, db.Pool)
 		first := c.park(uuid.NewString(), 1, settlement.Settle, "a bug")
 		poison := c.poison([]byte("\x1b[31mred"))
 
@@ -151,7 +149,7 @@ func TestAnOperatorAtATerminal(t *testing.T) {
 
 func TestASelectionIsReplayed(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
-		c := open(t, db.Pool)
+		c := openTerminal(t, db.Pool)
 		order := uuid.NewString()
 		second, first := c.park(order, 2, settlement.Refund, "bug one"), c.park(order, 1, settlement.Settle, "bug one")
 		other := c.park(uuid.NewString(), 1, settlement.Settle, "bug two")
@@ -167,7 +165,7 @@ func TestASelectionIsReplayed(t *testing.T) {
 
 func TestWhatAnOperatorCannotMean(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
-		c := open(t, db.Pool)
+		c := openTerminal(t, db.Pool)
 		id := c.park(uuid.NewString(), 1, settlement.Settle, "a bug")
 		for _, line := range []string{
 			"replay --why w", "replay " + id, "replay --all --order o --why w", "replay 42 --why w", "replay --all --why w --rate 0",

@@ -11,6 +11,7 @@ type pointsBalanceRow struct {
 	CustomerID string `gorm:"primaryKey"`
 	Points     int64
 	LastSeq    int64
+	Waits      int64 // how many changes had to wait: changed so that the row is written, see writeProgress
 }
 
 func (pointsBalanceRow) TableName() string { return "points_balances" }
@@ -29,13 +30,3 @@ type pointsHistoryRow struct {
 }
 
 func (pointsHistoryRow) TableName() string { return "points_history" }
-
-// pointsWaitingRow is points_waiting.
-type pointsWaitingRow struct {
-	CustomerID string `gorm:"primaryKey"`
-	Seq        int64  `gorm:"primaryKey"`
-	Body       []byte
-	CreatedAt  time.Time
-}
-
-func (pointsWaitingRow) TableName() string { return "points_waiting" }

@@ -1,10 +1,12 @@
 package store_test
 
 import (
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"settlement/migrations"
 	"settlement/payment-service/internal/points"
 	"settlement/payment-service/internal/store"
+	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
@@ -36,6 +39,23 @@ func story(customer string, n int) (changes []settlement.PointsChange, after []i
 	return changes, after
 }
 
+// pointsOf are changes as they would come from the topic, each from an offset of its own.
+func pointsOf(changes ...settlement.PointsChange) []store.ReceivedPoints {
+	batch := make([]store.ReceivedPoints, 0, len(changes))
+	for _, c := range changes {
+		body, err := json.Marshal(c)
+		if err != nil {
+			panic(err)
+		}
+		batch = append(batch, store.ReceivedPoints{Message: c, Delivery: rocketmq.Delivery{
+			Topic: settlement.TopicPoints, Offset: pointsOffset.Add(1), MessageID: "m", Body: body,
+		}})
+	}
+	return batch
+}
+
+var pointsOffset atomic.Int64
+
 func (b *books) wantPoints(customer string, after []int64) {
 	b.t.Helper()
 	balance, page, more, err := b.store.Points(b.t.Context(), customer, 0, len(after)+1)
@@ -49,7 +69,7 @@ func (b *books) wantPoints(customer string, after []int64) {
 	if !slices.Equal(was, after) || balance != (points.Balance{Points: after[len(after)-1], LastSeq: int64(len(after))}) {
 		b.t.Errorf("points were %v and are %+v, want %v", was, balance, after)
 	}
-	b.wantCount("points_waiting", 0)
+	b.wantCount("parked_messages WHERE topic = 'points' AND state = 'waiting' AND order_id = '"+customer+"'", 0)
 }
 
 func TestPointsInAnyOrderComeToTheSame(t *testing.T) {
@@ -63,12 +83,12 @@ func TestPointsInAnyOrderComeToTheSame(t *testing.T) {
 		backwards := slices.Clone(changes)
 		slices.Reverse(backwards)
 		for _, c := range backwards { // each before its predecessor
-			if _, err := b.store.ApplyPoints(t.Context(), []settlement.PointsChange{c, c}); err != nil {
+			if _, err := b.store.ApplyPoints(t.Context(), pointsOf(c, c)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		b.wantPoints(customer, after)
-		applied, err := b.store.ApplyPoints(t.Context(), backwards)
+		applied, err := b.store.ApplyPoints(t.Context(), pointsOf(backwards...))
 		if err != nil || applied.Repeated != len(backwards) {
 			t.Errorf("all of them once more: %+v, %v; want only repeats", applied, err)
 		}
@@ -91,12 +111,12 @@ func TestPointsFromRivalConsumers(t *testing.T) {
 		var working sync.WaitGroup
 		for i := range rivals {
 			draw := rand.New(rand.NewPCG(7, uint64(i)))
-			mine, own := slices.Clone(all), store.New(db.Open(t), func() {}, time.Now)
+			mine, own := slices.Clone(all), newStore(db.Open(t))
 			draw.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
 			working.Go(func() {
 				for batch := range slices.Chunk(mine, 1+draw.IntN(9)) {
 					for try := 0; ; try++ {
-						_, err := own.ApplyPoints(t.Context(), batch)
+						_, err := own.ApplyPoints(t.Context(), pointsOf(batch...))
 						if err == nil {
 							break
 						}
@@ -128,7 +148,7 @@ func TestANumberOfPointsCountsOnce(t *testing.T) {
 		}
 		apply := func(batch ...settlement.PointsChange) store.PointsApplied {
 			t.Helper()
-			applied, err := b.store.ApplyPoints(t.Context(), batch)
+			applied, err := b.store.ApplyPoints(t.Context(), pointsOf(batch...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,13 +158,17 @@ func TestANumberOfPointsCountsOnce(t *testing.T) {
 			t.Errorf("a copy that is ahead: %+v, want it to wait", got)
 		}
 		apply(changes...)
-		if got := apply(copies[0], copies[1]); got.Repeated != 2 || len(got.Changed) != 0 {
-			t.Errorf("copies for another customer: %+v, want repeats", got)
+		if got := apply(copies[0], copies[1]); len(got.Conflicts) != 2 || len(got.Changed) != 0 {
+			t.Errorf("copies for another customer: %+v, want conflicts", got)
 		}
-		if got := apply(others[0], others[1]); len(got.Changed) != 2 || got.Repeated != 1 {
-			t.Errorf("the other customer's own: %+v, want 2 changes, and the copy that had waited gone", got)
+		b.wantCount("parked_messages WHERE topic = 'points' AND state = 'parked' AND cause = 'conflict'", 2)
+		if got := apply(others[0], others[1]); len(got.Changed) != 2 {
+			t.Errorf("the other customer's own: %+v, want 2 changes", got)
 		}
 		apply(others[2])
+		b.tryWaiting() // the copy that has waited
+		b.wantCount("parked_messages WHERE topic = 'points' AND state = 'parked' AND cause = 'conflict'", 3)
+		b.wantCount("notifications WHERE type = 'message.parked'", 3)
 		b.wantPoints(one, after)
 		b.wantPoints(other, othersAfter)
 	})

@@ -2,24 +2,22 @@ package store_test
 
 import (
 	"errors"
-	"log/slog"
 	"testing"
-	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
-	"settlement/payment-service/internal/notify"
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/payment"
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
+	"settlement/shared/intake"
+	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
 
-func (b *books) lot(pool *dbtx.Pool) *parking.Lot {
-	return parking.NewLot(pool, b.store.Operator(), notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
-}
+func (b *books) lot(pool *dbtx.Pool) *parking.Lot { return newLot(pool, b.store) }
 
 // by is who decides in a test.
 var by = parking.Decision{Operator: "tester", Reason: "a test"}
@@ -27,14 +25,42 @@ var by = parking.Decision{Operator: "tester", Reason: "a test"}
 // park puts a message that could be settled among the parked ones and returns its id.
 func (b *books) park(lot *parking.Lot, r store.Received) string {
 	b.t.Helper()
-	if _, err := lot.Park(b.t.Context(), r.Delivery, "in a test"); err != nil {
+	if _, err := lot.Park(b.t.Context(), r.Delivery, parking.Subject{}, parking.CausePoison, "in a test"); err != nil {
 		b.t.Fatal(err)
 	}
-	page, _, err := lot.List(b.t.Context(), parking.Parked, "", 1)
+	page, _, err := lot.List(b.t.Context(), parking.Filter{State: parking.Parked, Limit: 1})
 	if err != nil || len(page) != 1 {
 		b.t.Fatalf("parked %v, %v", page, err)
 	}
 	return page[0].ID
+}
+
+func subject(r store.Received) parking.Subject {
+	return parking.Subject{Number: r.Message.PaymentNo, OrderingKey: r.Message.OrderID, Seq: r.Message.Seq}
+}
+
+// failEveryTime has an instruction parked because it failed as often as it may.
+func failEveryTime(t *testing.T, lot *parking.Lot, r store.Received) {
+	t.Helper()
+	parked, tries, err := lot.Failed(t.Context(), parking.Failure{
+		Delivery: r.Delivery, Subject: subject(r), Executions: parking.TriesMax, Alone: true, Err: errors.New("a bug"),
+	})
+	if err != nil || !parked || tries != parking.TriesMax {
+		t.Fatalf("parked %t after %d tries, %v", parked, tries, err)
+	}
+}
+
+// tryWaiting looks once at each message that waits, as the service does every second.
+func (b *books) tryWaiting() {
+	b.t.Helper()
+	lot := b.lot(b.pool)
+	policies := []*intake.Policy{
+		intake.NewPolicy(settlement.TopicSettlement, lot, prometheus.NewRegistry(), quiet),
+		intake.NewPolicy(settlement.TopicPoints, lot, prometheus.NewRegistry(), quiet),
+	}
+	if err := intake.NewWaiting(lot, quiet, policies...).Round(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // Of what waits for an operator, a copy waits too: it is not tried behind their back.
@@ -48,25 +74,21 @@ func TestACopyOfAParkedInstructionChangesNothing(t *testing.T) {
 			func(id string) error { _, err := lot.Discard(t.Context(), b.request(), by, id); return err },
 		} {
 			first := received(settlement.Settle, newID(), 1, wallet, cny(30), 1)
-			for range parking.TriesMax {
-				if _, err := lot.Failed(t.Context(), first.Instruction, first.Delivery, errors.New("a bug")); err != nil {
-					t.Fatal(err)
-				}
-			}
-			page, _, err := lot.List(t.Context(), parking.Parked, "", 2)
+			failEveryTime(t, lot, first)
+			page, _, err := lot.List(t.Context(), parking.Filter{State: parking.Parked, Limit: 2})
 			if err != nil || len(page) != 1 {
 				t.Fatalf("parked %v, %v", page, err)
 			}
 			again := first
 			again.Delivery.Offset = 2
-			refund := received(settlement.Refund, first.Instruction.OrderID, 2, wallet, cny(30), 3)
+			refund := received(settlement.Refund, first.Message.OrderID, 2, wallet, cny(30), 3)
 			if s := b.settle(again, refund); s.Repeated != 1 || s.Waiting != 1 || len(s.Decided) != 0 {
 				t.Errorf("%+v, want a repeat, and its successor to wait", s)
 			}
 			if err := decide(page[0].ID); err != nil {
 				t.Fatal(err)
 			}
-			b.wantCount("payment_numbers WHERE order_id = '"+first.Instruction.OrderID+"'", 2)
+			b.wantCount("payment_numbers WHERE order_id = '"+first.Message.OrderID+"'", 2)
 			if s := b.settle(again, refund); s.Repeated != 2 {
 				t.Errorf("%+v, want repeats", s)
 			}
@@ -112,7 +134,7 @@ func TestReplay(t *testing.T) {
 			if err != nil || rec.State != parking.Replayed {
 				t.Errorf("replayed %+v, %v", rec, err)
 			}
-			if m, err := b.store.Payment(t.Context(), r.Instruction.PaymentNo); err != nil || m.Outcome != settlement.Paid {
+			if m, err := b.store.Payment(t.Context(), r.Message.PaymentNo); err != nil || m.Outcome != settlement.Paid {
 				t.Errorf("payment %+v, %v", m, err)
 			}
 			b.wantBalance(wallet, 70)
@@ -139,7 +161,7 @@ func TestDiscard(t *testing.T) {
 		if rec, err := lot.Discard(t.Context(), b.request(), by, first); err != nil || rec.State != parking.Discarded {
 			t.Fatalf("discarded %+v, %v", rec, err)
 		}
-		if m, err := b.store.Payment(t.Context(), settle.Instruction.PaymentNo); err != nil || m.Outcome != settlement.Failed || m.Reason != payment.ReasonDiscarded {
+		if m, err := b.store.Payment(t.Context(), settle.Message.PaymentNo); err != nil || m.Outcome != settlement.Failed || m.Reason != payment.ReasonDiscarded {
 			t.Errorf("payment %+v, %v; want it failed", m, err)
 		}
 		if s := b.settle(settle); s.Repeated != 1 {
@@ -149,7 +171,7 @@ func TestDiscard(t *testing.T) {
 			t.Error(err)
 		}
 		b.wantCount("parked_messages WHERE state = 'released'", 1) // seq 3
-		b.wantCount("outbox", 3)
+		b.wantCount("outbox", 4) // and the first's outcome once more, when its message came once more
 		b.wantBalance(wallet, 60)
 
 		late := received(settlement.Settle, newID(), 1, wallet, cny(10), 4)

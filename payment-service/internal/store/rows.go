@@ -62,6 +62,7 @@ func (r movementRow) movement() payment.Movement {
 type progressRow struct {
 	OrderID string `gorm:"primaryKey"`
 	LastSeq int64
+	Waits   int64 // how many instructions had to wait: changed so that the row is written, see writeProgress
 }
 
 func (progressRow) TableName() string { return "order_progress" }

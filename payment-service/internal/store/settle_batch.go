@@ -3,100 +3,124 @@ package store
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/dbtx"
-	"settlement/shared/rocketmq"
+	"settlement/shared/intake"
 	"settlement/shared/settlement"
 )
 
 // Received is an instruction as it came from the topic.
-type Received struct {
-	Instruction settlement.Instruction
-	Delivery    rocketmq.Delivery
-}
+type Received = intake.Received[settlement.Instruction]
 
 // Summary is what became of a batch.
 type Summary struct {
-	Decided  []payment.Movement       // took effect now, released successors included
-	Repeated int                      // payment number known, or parked: changed nothing
-	Stale    []settlement.Instruction // behind the fence under another payment number: changed nothing
-	Waiting  int                      // kept until their predecessor is done
-	Released int                      // how many had been waiting and wait no more
+	Decided    []payment.Movement // took effect now, released successors included
+	Repeated   int                // decided, waiting or parked before: changed nothing; what was decided is reported again
+	Conflicts  []Conflict         // parked
+	Waiting    int                // kept until their predecessor is done
+	Released   int                // how many had been waiting and wait no more
+	Unreleased error              // why successors that are due wait on, nil if none do
 }
 
-// SettleBatch settles instructions of one queue, in order, in one transaction: payment
-// numbers, entries, balances, the orders' progress and the outcomes' outbox rows are
-// there together or not at all. An instruction that was settled before changes nothing,
-// so a batch may be given again after any error; dbtx.ErrCommitUnknown is one of them.
+// Conflict is an instruction whose payment number, or whose place in its order, belongs to something else.
+type Conflict struct {
+	Received
+	Reason string
+}
+
+// SettleBatch settles instructions of one queue, in order, in one transaction: payment numbers, entries, balances,
+// the orders' progress and the outcomes' outbox rows are there together or not at all. An instruction that was
+// settled before changes nothing, and its outcome is reported again: who asks again may not have heard it. So a
+// batch may be given again after any error; dbtx.ErrCommitUnknown is one of them.
 func (s *Store) SettleBatch(ctx context.Context, batch []Received) (Summary, error) {
-	var summary Summary
-	err := s.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
-		summary, err = settleIn(tx, batch, newBatchState(s.now()))
-		return err
+	var b *batchState
+	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
+		b = newBatchState(s.now(), s.keeper)
+		return b.settle(tx, batch)
 	})
 	if err != nil {
 		return Summary{}, fmt.Errorf("settle batch of %d: %w", len(batch), err)
 	}
-	if len(summary.Decided) > 0 {
+
+	if len(b.summary.Decided) > 0 || b.anyAnswer {
 		s.wake()
 	}
-	return summary, nil
+	if len(b.summary.Conflicts) > 0 {
+		s.keeper.Wake()
+	}
+	return b.summary, nil
 }
 
-// settleIn is the settle transaction.
-func settleIn(tx dbtx.Tx, batch []Received, b *batchState) (Summary, error) {
+// settle is the settle transaction.
+func (b *batchState) settle(tx dbtx.Tx, batch []Received) error {
 	if err := b.findKnown(tx, paymentNumbers(batch)); err != nil {
-		return Summary{}, err
+		return err
 	}
 	fresh := b.leaveOut(batch)
 	if err := b.lock(tx, fresh); err != nil {
-		return Summary{}, err
+		return err
 	}
+
 	for _, r := range fresh {
 		if err := b.decide(r); err != nil {
-			return Summary{}, err
+			return err
 		}
 	}
-	if err := b.write(tx); err != nil {
-		return Summary{}, err
+	if err := b.tellRepeatsFromConflicts(tx); err != nil {
+		return err
 	}
-	return b.summary, nil
+
+	if err := b.write(tx); err != nil {
+		return err
+	}
+	return b.release(tx)
 }
 
 func paymentNumbers(batch []Received) []string {
 	numbers := make([]string, 0, len(batch))
 	for _, r := range batch {
-		numbers = append(numbers, r.Instruction.PaymentNo)
+		numbers = append(numbers, r.Message.PaymentNo)
 	}
 	return numbers
 }
 
-// findKnown notes which numbers were decided before. This read takes no lock; what
-// another writer commits after it is stopped by the fence or the unique index.
+// findKnown notes what was decided before under these numbers. This read takes no lock; what another writer commits
+// after it is stopped by the fence or the unique index.
 func (b *batchState) findKnown(tx dbtx.Tx, numbers []string) error {
-	var found []string
-	if err := tx.DB().Model(&movementRow{}).Where("payment_no IN ?", numbers).Pluck("payment_no", &found).Error; err != nil {
+	if len(numbers) == 0 {
+		return nil
+	}
+	var found []movementRow
+	if err := tx.DB().Where("payment_no IN ?", numbers).Find(&found).Error; err != nil {
 		return fmt.Errorf("find known payment numbers: %w", err)
 	}
-	for _, no := range found {
-		b.known[no] = true
+	for _, r := range found {
+		b.known[r.PaymentNo] = r.movement()
 	}
 	return nil
 }
 
-// leaveOut counts what is known, or twice in the batch, and returns the rest in order.
+// leaveOut takes out what is known, or twice in the batch, and returns the rest in order.
 func (b *batchState) leaveOut(batch []Received) []Received {
-	seen := maps.Clone(b.known)
-	return slices.DeleteFunc(slices.Clone(batch), func(r Received) bool {
-		no := r.Instruction.PaymentNo
-		if seen[no] {
-			b.summary.Repeated++
-			return true
+	var fresh []Received
+	seen := map[string]settlement.Instruction{}
+	for _, r := range batch {
+		in := r.Message
+		if m, known := b.known[in.PaymentNo]; known {
+			b.repeated(r, m)
+			continue
 		}
-		seen[no] = true
-		return false
-	})
+		first, twice := seen[in.PaymentNo]
+		switch {
+		case !twice:
+			seen[in.PaymentNo] = in
+			fresh = append(fresh, r)
+		case differs(in, first) == "":
+			b.summary.Repeated++
+		default:
+			b.conflict(r, "its payment number belongs to another instruction: "+differs(in, first))
+		}
+	}
+	return fresh
 }

@@ -1,76 +1,105 @@
 package store
 
 import (
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/payment"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
-// decide takes one instruction past the fence and, if it was due, whoever waited for it.
+// decide takes one instruction past the fence.
 func (b *batchState) decide(r Received) error {
-	in := r.Instruction
-	if b.known[in.PaymentNo] || b.parked[in.PaymentNo] { // released in this batch already; or a copy of what waits for an operator, and so does this
-		b.summary.Repeated++
-		return nil
+	in := r.Message
+	if kept, there := b.parked[in.PaymentNo]; there {
+		if differs(in, kept.in) == "" { // a copy of what waits for an operator, and so does this
+			b.summary.Repeated++
+			return nil
+		}
+		if kept.cause != parking.CauseConflict {
+			b.conflict(r, "its payment number belongs to another instruction: "+differs(in, kept.in))
+			return nil
+		}
 	}
+
 	switch b.ledger.Fence(in) {
 	case payment.Stale:
-		b.summary.Stale = append(b.summary.Stale, in)
+		b.behind = append(b.behind, r)
 		return nil
 	case payment.Ahead:
 		b.keepWaiting(r)
 		return nil
 	case payment.Due:
 	}
+	if !b.hasItsPlace(r) {
+		return nil
+	}
 	if err := b.apply(in, r.Delivery); err != nil {
 		return err
 	}
-	return b.releaseSuccessors(in.OrderID)
+	return b.applyNextOfBatch(in.OrderID)
 }
 
-// releaseSuccessors decides whoever waits for the order's next place, and so on. A
-// successor whose payment number was decided elsewhere ends there and fills no place.
-func (b *batchState) releaseSuccessors(orderID string) error {
+// hasItsPlace says whether an instruction that is due may be decided. Its place can be waited for already: by itself,
+// when it was not released with its predecessor and comes again, or by another that came first.
+func (b *batchState) hasItsPlace(r Received) bool {
+	at := place{r.Message.OrderID, r.Message.Seq}
+	first, taken := b.successors[at]
+	if !taken {
+		return true
+	}
+	waiting := first.received.Message
+	switch _, decidedElsewhere := b.known[waiting.PaymentNo]; {
+	case decidedElsewhere: // it can never have this place
+		return true
+	case waiting.PaymentNo != r.Message.PaymentNo:
+		b.conflict(r, "another payment number waits for its place: "+waiting.PaymentNo)
+		return false
+	case differs(r.Message, waiting) != "":
+		b.conflict(r, "its payment number belongs to another instruction: "+differs(r.Message, waiting))
+		return false
+	}
+	delete(b.successors, at)
+	b.released = append(b.released, first.id)
+	b.summary.Released++
+	b.summary.Repeated++
+	return true
+}
+
+// applyNextOfBatch decides the instructions of this batch that came before one that is decided now.
+func (b *batchState) applyNextOfBatch(order string) error {
 	for {
-		at := place{orderID, b.ledger.LastSeq[orderID] + 1}
-		next, ok := b.successors[at]
-		if !ok {
+		at := b.nextPlace(order)
+		next, waits := b.successors[at]
+		if !waits || next.id != "" {
 			return nil
 		}
 		delete(b.successors, at)
-		if next.ID != "" {
-			b.released = append(b.released, next.ID)
-			b.summary.Released++
-		} else {
-			b.summary.Waiting--
-		}
-		if b.known[next.Instruction.PaymentNo] {
-			b.summary.Repeated++
-			return nil
-		}
-		if err := b.apply(next.Instruction, next.Delivery); err != nil {
+		b.summary.Waiting--
+		if err := b.apply(next.received.Message, next.received.Delivery); err != nil {
 			return err
 		}
 	}
 }
 
-// keepWaiting remembers an instruction whose predecessor is missing. Its order is
-// touched: writing the progress row makes it collide with a predecessor that another
-// process settles right now, which else would not see that somebody waits.
+// keepWaiting remembers an instruction whose predecessor is missing. Its order is touched: writing the progress row
+// makes it collide with a predecessor that another process settles right now, which else would not see that
+// somebody waits.
 func (b *batchState) keepWaiting(r Received) {
-	at := place{r.Instruction.OrderID, r.Instruction.Seq}
-	if first, taken := b.successors[at]; taken {
-		if first.Instruction.PaymentNo == r.Instruction.PaymentNo {
-			b.summary.Repeated++
-		} else {
-			b.summary.Stale = append(b.summary.Stale, r.Instruction) // the first to claim a place of an order has it
-		}
-		return
+	in := r.Message
+	at := place{in.OrderID, in.Seq}
+	first, taken := b.successors[at]
+	switch {
+	case !taken:
+		b.successors[at] = successor{received: r}
+		b.touched[in.OrderID] = struct{}{}
+		b.summary.Waiting++
+	case first.received.Message.PaymentNo != in.PaymentNo: // the first to claim a place of an order has it
+		b.conflict(r, "another payment number waits for its place: "+first.received.Message.PaymentNo)
+	case differs(in, first.received.Message) != "":
+		b.conflict(r, "its payment number belongs to another instruction: "+differs(in, first.received.Message))
+	default:
+		b.summary.Repeated++
 	}
-	b.successors[at] = parking.Successor{Instruction: r.Instruction, Delivery: r.Delivery}
-	b.touched[r.Instruction.OrderID] = struct{}{}
-	b.summary.Waiting++
 }
 
 func (b *batchState) apply(in settlement.Instruction, d rocketmq.Delivery) error {
@@ -83,13 +112,17 @@ func (b *batchState) apply(in settlement.Instruction, d rocketmq.Delivery) error
 
 // record notes what write has to store of a decision.
 func (b *batchState) record(m payment.Movement, d rocketmq.Delivery) {
-	b.outcomes = append(b.outcomes, decided{movement: m, traceparent: settlement.TraceparentOr(d.Properties[settlement.PropertyTraceparent])})
+	b.outcomes = append(b.outcomes, decided{movement: m, traceparent: traceOf(d)})
 	b.touched[m.OrderID] = struct{}{}
-	b.known[m.PaymentNo] = true
+	b.known[m.PaymentNo] = m
+	b.decidedNow[m.PaymentNo] = true
 	for _, e := range m.Entries() {
 		if e.AccountID != payment.MerchantID {
 			b.deltas[e.AccountID] += e.Amount.Minor
 		}
 	}
-	b.summary.Decided = append(b.summary.Decided, m)
+}
+
+func traceOf(d rocketmq.Delivery) string {
+	return settlement.TraceparentOr(d.Properties[settlement.PropertyTraceparent])
 }

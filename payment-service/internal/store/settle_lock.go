@@ -7,10 +7,10 @@ import (
 
 	"gorm.io/gorm/clause"
 
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
+	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
 
@@ -22,18 +22,29 @@ type place struct {
 
 // batchState is a batch on its way through one run of the transaction.
 type batchState struct {
-	now        time.Time
-	known      map[string]bool // payment numbers that were decided, before or in this batch
-	parked     map[string]bool // payment numbers that an operator has to decide on
-	replayed   string          // the one that an operator has decided to settle, if that is what this is
+	now    time.Time
+	keeper *parking.Keeper
+
+	known      map[string]payment.Movement // by payment number, what was decided, before or in this batch
+	decidedNow map[string]bool             // of them, those of this batch
+	parked     map[string]keptInstruction  // by payment number, what an operator has to decide on
+	resolving  string                      // id of the parked message that this is about; it is in its own way otherwise
 	ledger     payment.Ledger
-	before     map[string]int64 // progress as locked; an order that is missing has no row yet
-	successors map[place]parking.Successor
-	released   []string            // records of successors that were decided
-	outcomes   []decided           // in the order of decision
-	touched    map[string]struct{} // orders that this batch decided on or keeps waiting
-	deltas     map[string]int64    // by wallet
-	summary    Summary
+	before     map[string]int64 // progress as it is in the database; an order that is missing has no row yet
+	successors map[place]successor
+
+	// What write stores, and forgets then.
+	outcomes  []decided           // in the order of decision
+	touched   map[string]struct{} // orders that were decided on, or have somebody waiting
+	deltas    map[string]int64    // by wallet
+	released  []string            // records of successors that were decided
+	answers   []decided           // outcomes that are reported again
+	conflicts []Conflict
+
+	behind    []Received      // instructions behind the fence, of which it is not known yet what they are
+	answered  map[string]bool // payment numbers in answers
+	anyAnswer bool            // some were written
+	summary   Summary         // of what was written, but for its counts
 }
 
 // decided is a movement and the trace it came with, or a new one.
@@ -42,17 +53,31 @@ type decided struct {
 	traceparent string
 }
 
-func newBatchState(now time.Time) *batchState {
+// successor is an instruction that waits for its predecessor.
+type successor struct {
+	id       string // of its record; empty while it has none
+	now      bool   // came in this batch
+	received Received
+}
+
+// keptInstruction is one that an operator has to decide on.
+type keptInstruction struct {
+	in    settlement.Instruction
+	cause parking.Cause
+}
+
+func newBatchState(now time.Time, keeper *parking.Keeper) *batchState {
 	return &batchState{
-		now:   now,
-		known: map[string]bool{}, parked: map[string]bool{},
+		now: now, keeper: keeper,
+		known: map[string]payment.Movement{}, decidedNow: map[string]bool{}, parked: map[string]keptInstruction{},
 		ledger: payment.Ledger{
 			LastSeq: map[string]int64{}, Balance: map[string]money.Money{}, Standing: map[string]payment.Movement{},
 		},
 		before:     map[string]int64{},
-		successors: map[place]parking.Successor{},
+		successors: map[place]successor{},
 		touched:    map[string]struct{}{},
 		deltas:     map[string]int64{},
+		answered:   map[string]bool{},
 	}
 }
 
@@ -64,8 +89,8 @@ func (b *batchState) lock(tx dbtx.Tx, fresh []Received) error {
 	}
 	var orders, accounts []string
 	for _, r := range fresh {
-		orders = append(orders, r.Instruction.OrderID)
-		accounts = append(accounts, r.Instruction.AccountID)
+		orders = append(orders, r.Message.OrderID)
+		accounts = append(accounts, r.Message.AccountID)
 	}
 	orders = sortedUnique(orders)
 	// Sequence first: a late writer must stop here, before it locks an account.
@@ -82,20 +107,25 @@ func (b *batchState) lock(tx dbtx.Tx, fresh []Received) error {
 	return b.readStanding(tx)
 }
 
-// readKept reads who waits for the orders, and returns their accounts, and what is parked of them.
+// readKept reads who waits for the orders and what is parked of them, and returns the accounts of those who wait.
 func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, err error) {
-	waiting, parked, err := parking.Of(tx, orders)
-	for _, no := range parked {
-		b.parked[no] = no != b.replayed
-	}
-	if err != nil || len(waiting) == 0 {
+	kept, err := parking.Of(tx, settlement.TopicSettlement, orders)
+	if err != nil {
 		return nil, err
 	}
 	var numbers []string
-	for _, s := range waiting {
-		b.successors[place{s.Instruction.OrderID, s.Instruction.Seq}] = s
-		accounts = append(accounts, s.Instruction.AccountID)
-		numbers = append(numbers, s.Instruction.PaymentNo)
+	for _, k := range kept {
+		in, err := settlement.ParseInstruction(k.Delivery.Body)
+		if k.ID == b.resolving || err != nil { // cut by a server that takes no more: only an operator can look at it
+			continue
+		}
+		if k.State == parking.Parked {
+			b.parked[in.PaymentNo] = keptInstruction{in, k.Cause}
+			continue
+		}
+		b.successors[place{in.OrderID, in.Seq}] = successor{id: k.ID, received: Received{Message: in, Delivery: k.Delivery}}
+		accounts = append(accounts, in.AccountID)
+		numbers = append(numbers, in.PaymentNo)
 	}
 	return accounts, b.findKnown(tx, numbers)
 }

@@ -7,23 +7,24 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"settlement/payment-service/internal/journal"
-	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/dbtx"
 	"settlement/shared/outbox"
+	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
 
-// write stores the decisions in bulk. A duplicate key means that another writer decided
-// one of these numbers or orders since the locks were taken (an order's first
-// instruction has no row to lock): the batch runs again and finds it.
+// write stores what was decided since it was called last, in bulk. A duplicate key means that another writer
+// decided one of these numbers or orders since the locks were taken (an order's first instruction has no row to
+// lock): the batch runs again and finds it.
 func (b *batchState) write(tx dbtx.Tx) error {
-	if len(b.touched) == 0 {
-		return nil
+	steps := []func(dbtx.Tx) error{
+		b.writeProgress, b.writeMovements, b.writeEntries, b.writeBalances, b.writeOutbox, b.writeJournal,
+		b.writeWaiting, b.writeReleased, b.writeConflicts,
 	}
-	steps := []func(dbtx.Tx) error{b.writeProgress, b.writeMovements, b.writeEntries, b.writeBalances, b.writeOutbox, b.writeWaiting, b.writeJournal}
 	for _, step := range steps {
 		if err := step(tx); dbtx.IsDuplicateKey(err) {
 			return dbtx.Again("duplicate_key", err)
@@ -31,14 +32,30 @@ func (b *batchState) write(tx dbtx.Tx) error {
 			return err
 		}
 	}
+	b.written()
 	return nil
 }
 
-// writeProgress inserts the rows of new orders plainly, so that a second writer of the
-// same order fails, and moves the others from where they were locked.
+// written forgets what is in the database now.
+func (b *batchState) written() {
+	for _, d := range b.outcomes {
+		b.summary.Decided = append(b.summary.Decided, d.movement)
+	}
+	b.summary.Conflicts = append(b.summary.Conflicts, b.conflicts...)
+	for order := range b.touched {
+		b.before[order] = b.ledger.LastSeq[order]
+	}
+	b.anyAnswer = b.anyAnswer || len(b.answers) > 0
+	b.outcomes, b.answers, b.conflicts, b.released = nil, nil, nil, nil
+	clear(b.touched)
+	clear(b.deltas)
+}
+
+// writeProgress inserts the rows of new orders plainly, so that a second writer of the same order fails, and moves
+// the others from where they were locked.
 func (b *batchState) writeProgress(tx dbtx.Tx) error {
 	var created []progressRow
-	var moved []string
+	var moved, waiting []string
 	for _, id := range slices.Sorted(maps.Keys(b.touched)) {
 		before, exists := b.before[id]
 		switch {
@@ -46,30 +63,52 @@ func (b *batchState) writeProgress(tx dbtx.Tx) error {
 			created = append(created, progressRow{OrderID: id, LastSeq: b.ledger.LastSeq[id]})
 		case b.ledger.LastSeq[id] != before:
 			moved = append(moved, id)
+		default:
+			waiting = append(waiting, id)
 		}
 	}
+
 	if len(created) > 0 {
 		if err := tx.DB().Create(&created).Error; err != nil {
 			return fmt.Errorf("insert progress of %d orders: %w", len(created), err)
 		}
 	}
-	if len(moved) == 0 {
-		return nil
+	if err := b.moveProgress(tx, moved); err != nil {
+		return err
 	}
+	return exactly(len(waiting), "progress of orders that somebody waits for", func() (int64, error) {
+		// A real change: setting a row to what it is writes nothing, and collides with nobody.
+		res := tx.DB().Exec("UPDATE order_progress FORCE INDEX (PRIMARY) SET waits = waits + 1 WHERE order_id IN ?", waiting)
+		return res.RowsAffected, res.Error
+	})
+}
+
+func (b *batchState) moveProgress(tx dbtx.Tx, moved []string) error {
 	var query strings.Builder
 	var args []any
-	query.WriteString("UPDATE order_progress SET last_seq = CASE order_id")
+	query.WriteString("UPDATE order_progress FORCE INDEX (PRIMARY) SET last_seq = CASE order_id")
 	for _, id := range moved {
 		query.WriteString(" WHEN ? THEN ?")
 		args = append(args, id, b.ledger.LastSeq[id])
 	}
 	query.WriteString(" END WHERE order_id IN ?")
-	res := tx.DB().Exec(query.String(), append(args, moved)...)
-	if res.Error != nil {
-		return fmt.Errorf("move progress of %d orders: %w", len(moved), res.Error)
+	return exactly(len(moved), "progress of orders", func() (int64, error) {
+		res := tx.DB().Exec(query.String(), append(args, moved)...)
+		return res.RowsAffected, res.Error
+	})
+}
+
+// exactly runs an update of n locked rows, unless n is 0, and fails when it met another number of them.
+func exactly(n int, what string, update func() (rows int64, err error)) error {
+	if n == 0 {
+		return nil
 	}
-	if res.RowsAffected != int64(len(moved)) {
-		return fmt.Errorf("moved progress of %d of %d orders: a locked row is gone", res.RowsAffected, len(moved))
+	rows, err := update()
+	if err != nil {
+		return fmt.Errorf("update %s: %w", what, err)
+	}
+	if rows != int64(n) {
+		return fmt.Errorf("update %s: met %d of %d rows, a locked one is gone", what, rows, n)
 	}
 	return nil
 }
@@ -110,11 +149,15 @@ func (b *batchState) writeBalances(tx dbtx.Tx) error {
 	return updateBalances(tx, b.deltas)
 }
 
-// writeOutbox adds the outcomes in the order of decision, which is the order of each
-// order's sequence.
+// writeOutbox adds the outcomes in the order of decision, which is the order of each order's sequence. Those that
+// are reported again come first: they were decided before.
 func (b *batchState) writeOutbox(tx dbtx.Tx) error {
-	messages := make([]outbox.Message, 0, len(b.outcomes))
-	for _, d := range b.outcomes {
+	return addOutcomes(tx, b.now, slices.Concat(b.answers, b.outcomes))
+}
+
+func addOutcomes(tx dbtx.Tx, now time.Time, outcomes []decided) error {
+	messages := make([]outbox.Message, 0, len(outcomes))
+	for _, d := range outcomes {
 		event := d.movement.Event()
 		body, err := json.Marshal(event)
 		if err != nil {
@@ -125,7 +168,7 @@ func (b *batchState) writeOutbox(tx dbtx.Tx) error {
 			Traceparent: d.traceparent, Body: body,
 		})
 	}
-	return outbox.Add(tx, b.now, messages...)
+	return outbox.Add(tx, now, messages...)
 }
 
 // writeJournal notes the decisions for the journal, in their order.
@@ -137,16 +180,43 @@ func (b *batchState) writeJournal(tx dbtx.Tx) error {
 	return journal.Add(tx, b.now, notes)
 }
 
+// writeWaiting keeps the instructions of this batch whose predecessor is not done, in the order in which they came.
 func (b *batchState) writeWaiting(tx dbtx.Tx) error {
-	var kept []parking.Successor
-	for _, s := range b.successors {
-		if s.ID == "" {
-			kept = append(kept, s)
+	var places []place
+	for at, s := range b.successors {
+		if s.id == "" {
+			places = append(places, at)
 		}
 	}
-	slices.SortFunc(kept, func(x, y parking.Successor) int { return cmp.Compare(x.Delivery.Offset, y.Delivery.Offset) })
-	if err := parking.Wait(tx, b.now, kept); err != nil {
-		return err
+	slices.SortFunc(places, func(x, y place) int {
+		return cmp.Or(cmp.Compare(x.orderID, y.orderID), cmp.Compare(x.seq, y.seq))
+	})
+	for _, at := range places {
+		s := b.successors[at]
+		id, err := b.keeper.Wait(tx, s.received.Delivery, subjectOf(s.received.Message),
+			fmt.Sprintf("the predecessor of seq %d is not done", at.seq))
+		if err != nil {
+			return err
+		}
+		s.id, s.now = id, true
+		b.successors[at] = s
 	}
-	return parking.Release(tx, b.now, b.released)
+	return nil
+}
+
+func (b *batchState) writeReleased(tx dbtx.Tx) error { return b.keeper.Release(tx, b.released) }
+
+func (b *batchState) writeConflicts(tx dbtx.Tx) error {
+	for _, c := range b.conflicts {
+		_, err := b.keeper.Park(tx, c.Delivery, subjectOf(c.Message), parking.CauseConflict, c.Reason)
+		if err != nil {
+			return fmt.Errorf("park payment %s, which is in conflict: %w", c.Message.PaymentNo, err)
+		}
+	}
+	return nil
+}
+
+// subjectOf is what an instruction is about.
+func subjectOf(in settlement.Instruction) parking.Subject {
+	return parking.Subject{Number: in.PaymentNo, OrderingKey: in.OrderID, Seq: in.Seq}
 }

@@ -5,18 +5,21 @@ import (
 	"time"
 
 	"settlement/shared/dbtx"
+	"settlement/shared/parking"
 )
 
 // Store is the payments database. It is safe for concurrent use.
 type Store struct {
-	pool *dbtx.Pool
-	wake func()
-	now  func() time.Time
+	pool   *dbtx.Pool
+	keeper *parking.Keeper
+	wake   func()
+	now    func() time.Time
 }
 
-// New makes a store. wake is called after every commit that added to the outbox.
-func New(pool *dbtx.Pool, wake func(), now func() time.Time) *Store {
+// New makes a store. keeper keeps what cannot be done now; wake is called after every commit that added to the
+// outbox.
+func New(pool *dbtx.Pool, keeper *parking.Keeper, wake func(), now func() time.Time) *Store {
 	// Microseconds are what DATETIME(6) keeps: the answer to a POST and a later GET agree.
 	micros := func() time.Time { return now().UTC().Truncate(time.Microsecond) }
-	return &Store{pool: pool, wake: wake, now: micros}
+	return &Store{pool: pool, keeper: keeper, wake: wake, now: micros}
 }

@@ -1,0 +1,55 @@
+package store
+
+import (
+	"settlement/shared/dbtx"
+	"settlement/shared/parking"
+	"settlement/shared/settlement"
+)
+
+// Outcomes does what kept messages of the topic payment-outcome ask.
+func (s *Store) Outcomes() parking.Resolver { return outcomes{s} }
+
+type outcomes struct{ *Store }
+
+// Wake is called after a commit.
+func (o outcomes) Wake() { o.wake() }
+
+// Subject is what an outcome is about.
+func (o outcomes) Subject(payload []byte) (parking.Subject, error) {
+	out, err := settlement.ParseOutcome(payload)
+	return subjectOf(out), err
+}
+
+// Replay applies one outcome. One whose order, or its instruction, is not known here still waits: there is no gap
+// that could be closed.
+func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, _ bool) (parking.State, string, error) {
+	out, err := settlement.ParseOutcome(m.Payload)
+	if err != nil {
+		return "", "", parking.NotReplayable("%s", err)
+	}
+	r := Received{Message: out, Delivery: m.Delivery()}
+	b := &outcomeBatch{now: o.now(), keeper: o.keeper, resolving: m.ID}
+	if err := b.lock(tx, []Received{r}); err != nil {
+		return "", "", err
+	}
+	if err := b.take(tx, r); err != nil {
+		return "", "", err
+	}
+	if err := b.finish(tx); err != nil {
+		return "", "", err
+	}
+
+	switch {
+	case len(b.applied.Conflicts) > 0:
+		return "", "", parking.NotReplayable("%s", b.applied.Conflicts[0].Reason)
+	case b.applied.Waiting > 0:
+		return parking.Waiting, "", nil
+	case b.applied.Repeated > 0:
+		return parking.Replayed, "applied before: nothing changed", nil
+	}
+	return parking.Replayed, string(out.Type), nil
+}
+
+// Discard gives an outcome up. Nothing here was done for it, so there is nothing to undo; an instruction that it was
+// meant to answer is asked for again.
+func (o outcomes) Discard(dbtx.Tx, parking.Record, bool) error { return nil }

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"settlement/shared/dbtx"
+	"settlement/shared/money"
+	"settlement/shared/outbox"
+	"settlement/shared/settlement"
+)
+
+const (
+	// resendAfter is how long an instruction may be without an outcome before it is sent again. Twice that time
+	// passes before the next, and so on up to resendPauseMax.
+	resendAfter    = 30 * time.Second
+	resendPauseMax = 10 * time.Minute
+)
+
+// unansweredRow is unanswered_instructions.
+type unansweredRow struct {
+	PaymentNo   string `gorm:"primaryKey"`
+	OrderID     string
+	Seq         int64
+	Type        settlement.InstructionType
+	AccountID   string
+	AmountMinor int64
+	Currency    money.Currency
+	RequestedAt time.Time
+	Traceparent string
+	Sends       int
+}
+
+func (unansweredRow) TableName() string { return "unanswered_instructions" }
+
+func (r unansweredRow) instruction() settlement.Instruction {
+	return settlement.Instruction{
+		Version: settlement.Version, Type: r.Type, PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, AccountID: r.AccountID,
+		Amount: money.Money{Currency: r.Currency, Minor: r.AmountMinor}, RequestedAt: r.RequestedAt,
+	}
+}
+
+// pause is the time until an instruction that was sent this often is sent again.
+func pause(sends int) time.Duration {
+	p := resendAfter
+	for range min(sends-1, 16) {
+		p = min(2*p, resendPauseMax)
+	}
+	return p
+}
+
+// expectAnswer notes that an instruction is to be answered.
+func expectAnswer(tx dbtx.Tx, in settlement.Instruction, traceparent string) error {
+	err := tx.DB().Exec("INSERT INTO unanswered_instructions (payment_no, order_id, seq, type, account_id, amount_minor, currency,"+
+		" requested_at, traceparent, sends, next_send_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NOW(6) + INTERVAL ? SECOND)",
+		in.PaymentNo, in.OrderID, in.Seq, in.Type, in.AccountID, in.Amount.Minor, in.Amount.Currency,
+		in.RequestedAt, traceparent, int(resendAfter.Seconds())).Error
+	if err != nil {
+		return fmt.Errorf("note that payment %s is to be answered: %w", in.PaymentNo, err)
+	}
+	return nil
+}
+
+// answered forgets instructions that have their outcome.
+func answered(tx dbtx.Tx, outcomes []settlement.Outcome) error {
+	numbers := make([]string, 0, len(outcomes))
+	for _, out := range outcomes {
+		numbers = append(numbers, out.PaymentNo)
+	}
+	slices.Sort(numbers)
+	return dbtx.DeleteByKey(tx, "unanswered_instructions", "payment_no", numbers)
+}
+
+// Resend puts instructions into the outbox again that have been without an outcome for too long, at most limit, under
+// the same payment numbers and sequences, and returns how many. The broker may have lost them, or their outcomes: an
+// instruction that was decided is answered again, and one that was not is decided now. While the outbox itself is
+// behind, nothing is sent again: what waits there was not lost.
+func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
+	err = s.pool.Run(ctx, func(tx dbtx.Tx) error {
+		resent = 0
+		behind, err := outbox.IsBehind(tx, s.now().Add(-resendAfter))
+		if err != nil || behind {
+			return err
+		}
+		var due []unansweredRow
+		err = tx.DB().Where("next_send_at <= NOW(6)").Order("next_send_at").Limit(limit).Find(&due).Error
+		if err != nil {
+			return fmt.Errorf("read unanswered instructions: %w", err)
+		}
+
+		// Sorted like the outcomes that delete these rows.
+		slices.SortFunc(due, func(a, b unansweredRow) int { return cmp.Compare(a.PaymentNo, b.PaymentNo) })
+		for _, r := range due {
+			mine, err := r.claim(tx)
+			if err != nil {
+				return err
+			}
+			if !mine {
+				continue // answered meanwhile, or sent again by another instance
+			}
+			if err := addInstruction(tx, s.now(), r.instruction(), r.Traceparent); err != nil {
+				return err
+			}
+			resent++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("send unanswered instructions again: %w", err)
+	}
+	if resent > 0 {
+		s.wake()
+	}
+	return resent, nil
+}
+
+// claim counts a send and plans the next, unless another instance has done so.
+func (r unansweredRow) claim(tx dbtx.Tx) (mine bool, err error) {
+	res := tx.DB().Model(&unansweredRow{}).Where("payment_no = ? AND sends = ?", r.PaymentNo, r.Sends).Updates(map[string]any{
+		"sends":        r.Sends + 1,
+		"next_send_at": gorm.Expr("NOW(6) + INTERVAL ? SECOND", int(pause(r.Sends+1).Seconds())),
+	})
+	if res.Error != nil {
+		return false, fmt.Errorf("claim unanswered payment %s: %w", r.PaymentNo, res.Error)
+	}
+	return res.RowsAffected == 1, nil
+}

@@ -1,0 +1,86 @@
+package listener_test
+
+import (
+	"github.com/google/uuid"
+
+	"settlement/shared/idempotency"
+	"settlement/shared/parking"
+)
+
+// lookAtWaiting has the service look at every message that waits, whenever it was looked at last.
+func (d *desk) lookAtWaiting() {
+	d.t.Helper()
+	d.sql("UPDATE parked_messages SET next_try_at = NOW(6) WHERE state = 'waiting'")
+	if err := d.waiting.Round(d.t.Context()); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// try has an operator replay the message that is kept for a seq.
+func (d *desk) try(seq int, closeGap bool) error {
+	d.t.Helper()
+	var id string
+	err := d.pool.Read(d.t.Context()).Raw("SELECT id FROM parked_messages WHERE seq = ? AND state IN ('parked', 'waiting')", seq).Scan(&id).Error
+	if err != nil || id == "" {
+		d.t.Fatalf("nothing is kept for seq %d: %v", seq, err)
+	}
+	_, err = d.lot.Replay(d.t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, id)
+	return err
+}
+
+func (d *desk) replay(seq int) {
+	d.t.Helper()
+	if err := d.try(seq, false); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *desk) request() idempotency.Request {
+	d.t.Helper()
+	req, err := idempotency.NewRequest(uuid.NewString(), "test", nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return req
+}
+
+// gauge is the value of a metric of a topic.
+func (d *desk) gauge(name, topic string) float64 {
+	d.t.Helper()
+	families, err := d.registry.Gather()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name && m.GetLabel()[0].GetValue() == topic {
+				return m.GetGauge().GetValue()
+			}
+		}
+	}
+	d.t.Fatalf("no metric %s of topic %s", name, topic)
+	return 0
+}
+
+// offset is the id of the message that is kept from an offset.
+func (d *desk) offset(offset int) string {
+	d.t.Helper()
+	var id string
+	err := d.pool.Read(d.t.Context()).Raw("SELECT id FROM parked_messages WHERE queue_offset = ?", offset).Scan(&id).Error
+	if err != nil || id == "" {
+		d.t.Fatalf("nothing is kept from offset %d: %v", offset, err)
+	}
+	return id
+}
+
+func (d *desk) tryOffset(offset int, closeGap bool) error {
+	d.t.Helper()
+	_, err := d.lot.Replay(d.t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, d.offset(offset))
+	return err
+}
+
+func (d *desk) discardOffset(offset int) error {
+	d.t.Helper()
+	_, err := d.lot.Discard(d.t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "r"}, d.offset(offset))
+	return err
+}

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"settlement/payment-service/internal/payment"
+	"settlement/shared/dbtx"
+	"settlement/shared/parking"
+	"settlement/shared/settlement"
+)
+
+// Instructions does what kept messages of the topic settlement ask.
+func (s *Store) Instructions() parking.Resolver { return instructions{s} }
+
+type instructions struct{ *Store }
+
+// Wake is called after a commit.
+func (i instructions) Wake() { i.wake() }
+
+// Subject is what an instruction is about.
+func (i instructions) Subject(payload []byte) (parking.Subject, error) {
+	in, err := settlement.ParseInstruction(payload)
+	return subjectOf(in), err
+}
+
+// Replay settles one instruction, in its order's sequence.
+func (i instructions) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parking.State, string, error) {
+	in, err := settlement.ParseInstruction(m.Payload)
+	if err != nil {
+		return "", "", parking.NotReplayable("%s", err)
+	}
+	r := Received{Message: in, Delivery: m.Delivery()}
+	b := newBatchState(i.now(), i.keeper)
+	b.resolving = m.ID
+
+	known, err := b.lockOne(tx, r)
+	if err != nil {
+		return "", "", err
+	}
+	if known {
+		return i.report(tx, b, r)
+	}
+	if closeGap {
+		if err := b.closeGap(in); err != nil {
+			return "", "", err
+		}
+	}
+	switch b.ledger.Fence(in) {
+	case payment.Stale:
+		return "", "", parking.NotReplayable("seq %d of order %s was decided under another payment number, or passed over", in.Seq, in.OrderID)
+	case payment.Ahead:
+		if first, taken := b.successors[place{in.OrderID, in.Seq}]; taken {
+			return "", "", parking.NotReplayable("payment %s waits for seq %d of order %s already, in another record",
+				first.received.Message.PaymentNo, in.Seq, in.OrderID)
+		}
+		b.touched[in.OrderID] = struct{}{}
+		return parking.Waiting, "", b.write(tx)
+	case payment.Due:
+	}
+
+	if err := b.apply(in, r.Delivery); err != nil {
+		return "", "", err
+	}
+	if err := b.write(tx); err != nil {
+		return "", "", err
+	}
+	return parking.Replayed, string(b.summary.Decided[0].Outcome), b.release(tx)
+}
+
+// report answers an instruction that was decided before: who asks may not have heard the outcome.
+func (i instructions) report(tx dbtx.Tx, b *batchState, r Received) (parking.State, string, error) {
+	b.repeated(r, b.known[r.Message.PaymentNo])
+	if len(b.conflicts) > 0 {
+		return "", "", parking.NotReplayable("%s", b.conflicts[0].Reason)
+	}
+	return parking.Replayed, "settled before: nothing changed", b.write(tx)
+}
+
+// Discard records an instruction as failed, in its place of the order, and lets its successors go on. One whose
+// number or place is taken could never take effect: it ends without a trace in the books.
+func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error {
+	in, err := settlement.ParseInstruction(m.Payload)
+	if err != nil { // nothing that anybody could settle
+		return nil //nolint:nilerr // that is what poison is
+	}
+	r := Received{Message: in, Delivery: m.Delivery()}
+	b := newBatchState(i.now(), i.keeper)
+	b.resolving = m.ID
+
+	known, err := b.lockOne(tx, r)
+	if err != nil {
+		return err
+	}
+	if known {
+		if differs(in, instructionOf(b.known[in.PaymentNo])) != "" {
+			return nil
+		}
+		return parking.NotDiscardable("payment %s was decided meanwhile: replay the message, which changes nothing", in.PaymentNo)
+	}
+	if closeGap {
+		if err := b.closeGap(in); err != nil {
+			return err
+		}
+	}
+	switch b.ledger.Fence(in) {
+	case payment.Stale:
+		return nil
+	case payment.Ahead:
+		if m.Cause == parking.CauseConflict { // something else waits for its place
+			return nil
+		}
+		return parking.NotDiscardable("seq %d of order %s has a predecessor that is not done: "+
+			"replay or discard that one first, or close the gap if it will never come", in.Seq, in.OrderID)
+	case payment.Due:
+	}
+
+	b.record(b.ledger.GiveUp(in, b.now), r.Delivery)
+	if err := b.write(tx); err != nil {
+		return err
+	}
+	return b.release(tx)
+}
+
+// lockOne locks what one instruction is decided on, and says whether its number was decided before.
+func (b *batchState) lockOne(tx dbtx.Tx, r Received) (known bool, err error) {
+	if err := b.lock(tx, []Received{r}); err != nil {
+		return false, err
+	}
+	if err := b.findKnown(tx, []string{r.Message.PaymentNo}); err != nil {
+		return false, err
+	}
+	_, known = b.known[r.Message.PaymentNo]
+	return known, nil
+}
+
+// closeGap moves the order to right before an instruction, past predecessors that will never come. It returns a
+// refusal while one of them is here.
+func (b *batchState) closeGap(in settlement.Instruction) error {
+	last := b.ledger.LastSeq[in.OrderID]
+	if in.Seq <= last+1 {
+		return nil
+	}
+	for at, s := range b.successors {
+		if at.orderID == in.OrderID && at.seq < in.Seq {
+			return parking.NotReplayable("seq %d of the order waits too, as message %s: close the gap before that one", at.seq, s.id)
+		}
+	}
+	for no, kept := range b.parked {
+		if kept.in.OrderID == in.OrderID && kept.in.Seq > last && kept.in.Seq < in.Seq {
+			return parking.NotReplayable("seq %d of the order is parked under payment %s: replay or discard that one first", kept.in.Seq, no)
+		}
+	}
+	b.ledger.LastSeq[in.OrderID] = in.Seq - 1
+	b.touched[in.OrderID] = struct{}{}
+	return nil
+}

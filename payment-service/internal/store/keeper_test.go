@@ -1,0 +1,31 @@
+package store_test
+
+import (
+	"log/slog"
+	"time"
+
+	"settlement/payment-service/internal/store"
+	"settlement/shared/dbtx"
+	"settlement/shared/notify"
+	"settlement/shared/parking"
+	"settlement/shared/settlement"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// keeper is one whose operators are told on the log.
+func keeper(pool *dbtx.Pool) *parking.Keeper {
+	return parking.NewKeeper(notify.NewTeller(pool, quiet, notify.Log{Logger: quiet}), time.Now)
+}
+
+// newStore is the store of another process.
+func newStore(pool *dbtx.Pool) *store.Store {
+	return store.New(pool, keeper(pool), func() {}, time.Now)
+}
+
+// newLot is the lot of what a store keeps.
+func newLot(pool *dbtx.Pool, s *store.Store) *parking.Lot {
+	return parking.NewLot(pool, keeper(pool), map[string]parking.Resolver{
+		settlement.TopicSettlement: s.Instructions(), settlement.TopicPoints: s.PointsChanges(),
+	})
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"settlement/payment-service/internal/points"
+	"settlement/shared/dbtx"
+	"settlement/shared/parking"
+	"settlement/shared/settlement"
+)
+
+// PointsChanges does what kept messages of the topic points ask.
+func (s *Store) PointsChanges() parking.Resolver { return pointsChanges{s} }
+
+type pointsChanges struct{ *Store }
+
+// Wake is called after a commit. Changes of points report to nobody.
+func (p pointsChanges) Wake() {}
+
+// Subject is what a change of points is about.
+func (p pointsChanges) Subject(payload []byte) (parking.Subject, error) {
+	c, err := settlement.ParsePointsChange(payload)
+	return pointsSubject(c), err
+}
+
+// Replay applies one change, in its customer's sequence.
+func (p pointsChanges) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parking.State, string, error) {
+	c, err := settlement.ParsePointsChange(m.Payload)
+	if err != nil {
+		return "", "", parking.NotReplayable("%s", err)
+	}
+	b := newPointsBatch(p.now(), p.keeper)
+	b.resolving = m.ID
+	if err := b.lock(tx, []ReceivedPoints{{Message: c, Delivery: m.Delivery()}}); err != nil {
+		return "", "", err
+	}
+
+	if first, known := b.known[c.PointsNo]; known {
+		if difference := pointsDiffer(c, first); difference != "" {
+			return "", "", parking.NotReplayable("its number belongs to another change of points: %s", difference)
+		}
+		return parking.Replayed, "applied before: nothing changed", nil
+	}
+	if closeGap {
+		if err := b.closeGap(c); err != nil {
+			return "", "", err
+		}
+	}
+	switch b.after[c.CustomerID].Place(c) {
+	case points.Stale:
+		return "", "", parking.NotReplayable("seq %d of customer %s was taken by another number, or passed over", c.Seq, c.CustomerID)
+	case points.Ahead:
+		if first, taken := b.waiting[pointsPlace{c.CustomerID, c.Seq}]; taken {
+			return "", "", parking.NotReplayable("number %s waits for seq %d of customer %s already, in another record",
+				first.received.Message.PointsNo, c.Seq, c.CustomerID)
+		}
+		b.touched[c.CustomerID] = true
+		return parking.Waiting, "", b.write(tx)
+	case points.Due:
+	}
+
+	b.apply(c)
+	if err := b.write(tx); err != nil {
+		return "", "", err
+	}
+	return parking.Replayed, "applied", b.release(tx)
+}
+
+// Discard passes a change over: its place counts as taken, and what comes behind it goes on. One whose number or
+// place is taken could never take effect.
+func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error {
+	c, err := settlement.ParsePointsChange(m.Payload)
+	if err != nil { // nothing that anybody could apply
+		return nil //nolint:nilerr // that is what poison is
+	}
+	b := newPointsBatch(p.now(), p.keeper)
+	b.resolving = m.ID
+	if err := b.lock(tx, []ReceivedPoints{{Message: c, Delivery: m.Delivery()}}); err != nil {
+		return err
+	}
+	if first, known := b.known[c.PointsNo]; known {
+		if pointsDiffer(c, first) != "" {
+			return nil
+		}
+		return parking.NotDiscardable("change of points %s was applied meanwhile: replay the message, which changes nothing", c.PointsNo)
+	}
+	if closeGap {
+		if err := b.closeGap(c); err != nil {
+			return err
+		}
+	}
+
+	switch balance := b.after[c.CustomerID]; balance.Place(c) {
+	case points.Stale:
+		return nil
+	case points.Ahead:
+		if m.Cause == parking.CauseConflict { // something else waits for its place
+			return nil
+		}
+		return parking.NotDiscardable("seq %d of customer %s has a predecessor that is not there: "+
+			"replay or discard that one first, or close the gap if it will never come", c.Seq, c.CustomerID)
+	case points.Due:
+		balance.LastSeq = c.Seq
+		b.after[c.CustomerID] = balance
+	}
+	if err := b.write(tx); err != nil {
+		return err
+	}
+	return b.release(tx)
+}
+
+// closeGap moves the customer to right before a change, past predecessors that will never come.
+func (b *pointsBatch) closeGap(c settlement.PointsChange) error {
+	balance := b.after[c.CustomerID]
+	if c.Seq <= balance.LastSeq+1 {
+		return nil
+	}
+	for at, w := range b.waiting {
+		if at.customerID == c.CustomerID && at.seq < c.Seq {
+			return parking.NotReplayable("seq %d of the customer waits too, as message %s: close the gap before that one", at.seq, w.id)
+		}
+	}
+	balance.LastSeq = c.Seq - 1
+	b.after[c.CustomerID] = balance
+	return nil
+}

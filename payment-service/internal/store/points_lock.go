@@ -1,0 +1,148 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"settlement/payment-service/internal/points"
+	"settlement/shared/dbtx"
+	"settlement/shared/parking"
+	"settlement/shared/settlement"
+)
+
+// pointsPlace is one step of a customer.
+type pointsPlace struct {
+	customerID string
+	seq        int64
+}
+
+// waitingPoints is a change that waits for its predecessor.
+type waitingPoints struct {
+	id       string // of its record; empty while it has none
+	now      bool   // came in this batch
+	received ReceivedPoints
+}
+
+// pointsBatch is a batch on its way through one run of the transaction.
+type pointsBatch struct {
+	now       time.Time
+	keeper    *parking.Keeper
+	resolving string // id of the parked message that this is about; it is in its own way otherwise
+
+	known   map[string]settlement.PointsChange // by number, what has taken effect, before or in this batch
+	parked  map[string]settlement.PointsChange // by number, what failed every time and an operator has to decide on
+	before  map[string]points.Balance          // as it is in the database
+	after   map[string]points.Balance
+	waiting map[pointsPlace]waitingPoints
+
+	// What write stores, and forgets then.
+	history   []pointsHistoryRow
+	changed   []settlement.PointsChange
+	conflicts []PointsConflict
+	released  []string        // records of changes that were applied
+	touched   map[string]bool // customers of whom somebody waits
+
+	applied PointsApplied // of what was written, but for its counts
+}
+
+func newPointsBatch(now time.Time, keeper *parking.Keeper) *pointsBatch {
+	return &pointsBatch{
+		now: now, keeper: keeper,
+		known: map[string]settlement.PointsChange{}, parked: map[string]settlement.PointsChange{}, waiting: map[pointsPlace]waitingPoints{}, touched: map[string]bool{},
+	}
+}
+
+// lock makes sure that each customer has a balance row, and locks them sorted by key. The row of a customer of whom
+// only a later change is known has to be there too: it is what the predecessor waits on. What is known is read
+// behind the lock, so that a copy that another writer has just applied is a repeat.
+func (b *pointsBatch) lock(tx dbtx.Tx, batch []ReceivedPoints) error {
+	ids := make([]string, 0, len(batch))
+	numbers := make([]string, 0, len(batch))
+	for _, r := range batch {
+		ids = append(ids, r.Message.CustomerID)
+		numbers = append(numbers, r.Message.PointsNo)
+	}
+	ids = sortedUnique(ids)
+	if err := b.lockBalances(tx, ids); err != nil {
+		return err
+	}
+
+	waiting, err := b.readWaiting(tx, ids)
+	if err != nil {
+		return err
+	}
+	return b.findKnown(tx, append(numbers, waiting...))
+}
+
+func (b *pointsBatch) lockBalances(tx dbtx.Tx, ids []string) error {
+	var rows []pointsBalanceRow
+	err := tx.DB().Table("points_balances FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+		Where("customer_id IN ?", ids).Order("customer_id").Find(&rows).Error
+	if err != nil {
+		return fmt.Errorf("lock points: %w", err)
+	}
+	b.before = make(map[string]points.Balance, len(ids))
+	for _, r := range rows {
+		b.before[r.CustomerID] = points.Balance{Points: r.Points, LastSeq: r.LastSeq}
+	}
+
+	var missing []pointsBalanceRow
+	for _, id := range ids {
+		if _, there := b.before[id]; !there {
+			missing = append(missing, pointsBalanceRow{CustomerID: id})
+			b.before[id] = points.Balance{}
+		}
+	}
+	b.after = maps.Clone(b.before)
+	if len(missing) == 0 {
+		return nil
+	}
+	err = tx.DB().Create(&missing).Error
+	if dbtx.IsDuplicateKey(err) {
+		return dbtx.Again("duplicate_key", err)
+	}
+	if err != nil {
+		return fmt.Errorf("insert %d points balances: %w", len(missing), err)
+	}
+	return nil
+}
+
+// findKnown notes which numbers have taken effect.
+func (b *pointsBatch) findKnown(tx dbtx.Tx, numbers []string) error {
+	var rows []pointsHistoryRow
+	if err := tx.DB().Where("points_no IN ?", numbers).Find(&rows).Error; err != nil {
+		return fmt.Errorf("find known numbers of points: %w", err)
+	}
+	for _, r := range rows {
+		b.known[r.PointsNo] = settlement.PointsChange{
+			PointsNo: r.PointsNo, CustomerID: r.CustomerID, Seq: r.Seq, Type: r.Type, Points: r.ChangeBy,
+		}
+	}
+	return nil
+}
+
+// readWaiting reads who waits for the customers and what is parked of them, and returns the numbers of those who wait.
+func (b *pointsBatch) readWaiting(tx dbtx.Tx, ids []string) (numbers []string, err error) {
+	kept, err := parking.Of(tx, settlement.TopicPoints, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range kept {
+		c, err := settlement.ParsePointsChange(k.Delivery.Body)
+		if k.ID == b.resolving || err != nil { // cut by a server that takes no more: only an operator can look at it
+			continue
+		}
+		if k.State == parking.Parked {
+			if k.Cause == parking.CauseFailed {
+				b.parked[c.PointsNo] = c
+			}
+			continue
+		}
+		b.waiting[pointsPlace{c.CustomerID, c.Seq}] = waitingPoints{id: k.ID, received: ReceivedPoints{Message: c, Delivery: k.Delivery}}
+		numbers = append(numbers, c.PointsNo)
+	}
+	return numbers, nil
+}

@@ -1,0 +1,161 @@
+// Package intake takes batches of one topic's messages to whoever does what they ask, and decides what a failure
+// means: again after a pause, or parked for an operator. All listeners of both services share it, so that one
+// rule holds for all of them:
+//
+//   - A message that nobody can read is parked at once.
+//   - What passes (the database is away, busy, failing over) suspends the queue. Nothing is counted.
+//   - Whatever else fails is executed again, three times in all, and parked if others succeed where it fails.
+//   - When different messages fail one after another and none succeeds, it is the system and not the messages:
+//     the queues pause, people are told once, and nothing is parked.
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"settlement/shared/parking"
+	"settlement/shared/rocketmq"
+)
+
+// Received is a message as it was read, and as it came.
+type Received[M any] struct {
+	Message  M
+	Delivery rocketmq.Delivery
+}
+
+// Topic says how the messages of a topic are read and done.
+type Topic[M any] struct {
+	Name  string
+	Parse func(body []byte) (M, error) // an error means that nobody can ever read it
+	// Subject is what a message is about.
+	Subject func(M) parking.Subject
+	// Do does what a batch asks, in order, in one transaction. A repeat changes nothing, so a batch may be given
+	// again after any error. It returns how many messages took effect now.
+	Do func(ctx context.Context, batch []Received[M]) (effects int, err error)
+}
+
+// Results counts messages by what became of them, in the label "result". The intake counts poison and parked.
+type Results = *prometheus.CounterVec
+
+// Intake handles one consumer's batches. It is safe for concurrent use.
+type Intake[M any] struct {
+	topic   Topic[M]
+	lot     *parking.Lot
+	policy  *Policy
+	results Results
+	log     *slog.Logger
+}
+
+// New makes an intake.
+func New[M any](topic Topic[M], lot *parking.Lot, policy *Policy, results Results, log *slog.Logger) *Intake[M] {
+	return &Intake[M]{topic: topic, lot: lot, policy: policy, results: results, log: log.With("topic", topic.Name)}
+}
+
+// Handle does or parks every message of a batch. After nil the batch may be acknowledged. After an error it has to
+// be given again, as a whole: what of it was done is found by its numbers.
+func (i *Intake[M]) Handle(ctx context.Context, batch []rocketmq.Delivery) error {
+	messages, err := i.read(ctx, batch)
+	if err != nil || len(messages) == 0 {
+		return err
+	}
+	// One that failed before is not given its neighbours again: each of its executions has to count as one.
+	if len(messages) == 1 || i.policy.suspectsAny(i.numbers(messages)) {
+		return i.doEach(ctx, messages)
+	}
+
+	err = i.do(ctx, messages)
+	if err == nil || i.policy.suspends(ctx, err) {
+		return err
+	}
+	i.log.Warn("batch failed, doing its messages one by one to find which", "size", len(messages), "error", err)
+	i.policy.failedTogether(i.numbers(messages))
+	return i.doEach(ctx, messages)
+}
+
+// read parses a batch and parks what can never be read.
+func (i *Intake[M]) read(ctx context.Context, batch []rocketmq.Delivery) ([]Received[M], error) {
+	messages := make([]Received[M], 0, len(batch))
+	for _, d := range batch {
+		m, err := i.topic.Parse(d.Body)
+		if err == nil {
+			messages = append(messages, Received[M]{Message: m, Delivery: d})
+			continue
+		}
+		parked, parkErr := i.lot.Park(ctx, d, parking.Subject{}, parking.CausePoison, err.Error())
+		if parkErr != nil {
+			return nil, parkErr
+		}
+		if !parked {
+			continue // delivered again
+		}
+		i.results.WithLabelValues("poison").Inc()
+		i.log.Error("message parked: it cannot be read", "reason", err, "queue", d.Queue, "offset", d.Offset,
+			"message_id", d.MessageID, "key", d.Key)
+	}
+	return messages, nil
+}
+
+// doEach keeps one bad message from stopping the others. Later ones of the same ordering key wait behind the fence.
+func (i *Intake[M]) doEach(ctx context.Context, messages []Received[M]) error {
+	var failed []error
+	start := i.policy.effects()
+	for _, m := range messages {
+		before := i.policy.effects()
+		err := i.do(ctx, []Received[M]{m})
+		if err == nil {
+			continue
+		}
+		if i.policy.suspends(ctx, err) {
+			return errors.Join(append(failed, err)...)
+		}
+		if err := i.failedAlone(ctx, m, before, err); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	err := errors.Join(failed...)
+	i.policy.failedAll(ctx, start, err)
+	return err
+}
+
+// failedAlone returns nil when the message is parked and may be acknowledged.
+func (i *Intake[M]) failedAlone(ctx context.Context, m Received[M], before int64, cause error) error {
+	s := i.topic.Subject(m.Message)
+	parked, err := i.policy.failed(ctx, s, m.Delivery, before, cause)
+	if err != nil {
+		return err
+	}
+	if parked {
+		i.results.WithLabelValues("parked").Inc()
+	}
+	return nil
+}
+
+// do turns a panic into an error, so that it is searched for one by one like any other.
+func (i *Intake[M]) do(ctx context.Context, messages []Received[M]) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	effects, err := i.topic.Do(ctx, messages)
+	if err == nil {
+		i.policy.did(i.numbers(messages), effects)
+	}
+	return err
+}
+
+func (i *Intake[M]) numbers(messages []Received[M]) []string {
+	numbers := make([]string, 0, len(messages))
+	for _, m := range messages {
+		numbers = append(numbers, i.topic.Subject(m.Message).Number)
+	}
+	return numbers
+}

@@ -1,0 +1,189 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"settlement/shared/dbtx"
+	"settlement/shared/parking"
+	"settlement/shared/rocketmq"
+)
+
+const (
+	// stoppedAfter is how many different messages fail in a row, with none that takes effect between them, until
+	// it is taken for the system's fault.
+	stoppedAfter = 2
+	// suspectsMax bounds what is remembered of messages that failed. Beyond it, all of them are tried as if for
+	// the first time; what counts is in the database.
+	suspectsMax = 10_000
+)
+
+// Policy decides whether a message fails by itself, or with everybody else. The evidence is what this process has
+// seen: a message is to blame when others took effect between two of its executions. It is safe for concurrent use.
+type Policy struct {
+	topic   string
+	lot     *parking.Lot
+	stopped prometheus.Gauge
+	log     *slog.Logger
+
+	mu       sync.Mutex
+	took     int64               // messages that took effect
+	suspects map[string]*suspect // by number
+	inARow   map[string]bool     // numbers that failed alone since one took effect
+	told     string              // key of the notice that it is the system; empty while it is not
+}
+
+// suspect is a message that failed.
+type suspect struct {
+	executions int   // that are not counted in the database yet
+	tries      int   // that are
+	tookBefore int64 // Policy.took after its first failure
+}
+
+// NewPolicy makes the policy of a topic and registers its gauge.
+func NewPolicy(topic string, lot *parking.Lot, metrics prometheus.Registerer, log *slog.Logger) *Policy {
+	p := &Policy{
+		topic: topic, lot: lot, log: log.With("topic", topic),
+		stopped: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name:        "intake_stopped",
+			Help:        "1 while one message after another fails and nothing is parked, because it is taken for the system's fault.",
+			ConstLabels: prometheus.Labels{"topic": topic},
+		}),
+		suspects: map[string]*suspect{}, inARow: map[string]bool{},
+	}
+	metrics.MustRegister(p.stopped)
+	return p
+}
+
+// effects is how many messages have taken effect until now.
+func (p *Policy) effects() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.took
+}
+
+// suspends says whether err passes by itself, so that nothing is counted and the queue only pauses.
+func (p *Policy) suspends(ctx context.Context, err error) bool {
+	return dbtx.IsTransient(err) || ctx.Err() != nil
+}
+
+func (p *Policy) suspectsAny(numbers []string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, no := range numbers {
+		if p.suspects[no] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// did notes that messages were done, and how many of them took effect. A repeat that was found is no evidence that
+// the system works: it writes less than a new message does.
+func (p *Policy) did(numbers []string, effects int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, no := range numbers {
+		delete(p.suspects, no)
+	}
+	if effects == 0 {
+		return
+	}
+	p.took += int64(effects)
+	clear(p.inARow)
+	if p.told != "" {
+		p.told = ""
+		p.stopped.Set(0)
+		p.log.Info("messages take effect again")
+	}
+}
+
+// failedTogether notes an execution of messages of which it is not known yet which is to blame.
+func (p *Policy) failedTogether(numbers []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, no := range numbers {
+		p.suspect(no).executions++
+	}
+}
+
+func (p *Policy) suspect(number string) *suspect {
+	s := p.suspects[number]
+	if s == nil {
+		if len(p.suspects) >= suspectsMax {
+			clear(p.suspects)
+		}
+		s = &suspect{tookBefore: p.took}
+		p.suspects[number] = s
+	}
+	return s
+}
+
+// failed notes that a message failed alone; before is effects() before this execution. parked says that it was
+// parked and may be acknowledged. Else the error says why it has to be given again.
+func (p *Policy) failed(ctx context.Context, s parking.Subject, d rocketmq.Delivery, before int64, cause error) (parked bool, err error) {
+	p.mu.Lock()
+	suspect := p.suspect(s.Number)
+	suspect.executions++
+	f := parking.Failure{
+		Delivery: d, Subject: s, Executions: suspect.executions, Err: cause,
+		// Before this execution began: what takes effect during it may be the end of a fault that this one still met.
+		Alone: before > suspect.tookBefore,
+	}
+	p.inARow[s.Number] = true
+	p.mu.Unlock()
+
+	cause = fmt.Errorf("message %s, seq %d of %s: %w", s.Number, s.Seq, s.OrderingKey, cause)
+	parked, tries, err := p.lot.Failed(ctx, f)
+	if err != nil {
+		return false, errors.Join(cause, err)
+	}
+
+	p.mu.Lock()
+	suspect.executions, suspect.tries = 0, tries
+	if parked {
+		delete(p.suspects, s.Number)
+		delete(p.inARow, s.Number)
+	}
+	p.mu.Unlock()
+	if !parked {
+		return false, cause
+	}
+	p.log.Error("message parked: it failed every time, and others did not", "tries", tries, "error", cause,
+		"number", s.Number, "ordering_key", s.OrderingKey, "seq", s.Seq)
+	return true, nil
+}
+
+// failedAll is called when messages failed and none of their batch took effect; before is effects() before it. It
+// has people told, once until messages take effect again, when that is the system's fault: different messages
+// failed in a row, or one did as often as it may and there is no other to compare it with.
+func (p *Policy) failedAll(ctx context.Context, before int64, cause error) {
+	p.mu.Lock()
+	system := len(p.inARow) >= stoppedAfter
+	for no := range p.inARow {
+		if s := p.suspects[no]; s != nil && s.tries >= parking.TriesMax {
+			system = true
+		}
+	}
+	first := system && p.took == before && p.told == ""
+	if first {
+		p.told = uuid.NewString()
+	}
+	key := p.told
+	p.mu.Unlock()
+	if !first {
+		return
+	}
+
+	p.stopped.Set(1)
+	p.log.Error("messages fail and none takes effect: taken for the system's fault, nothing is parked", "error", cause)
+	if err := p.lot.TellStopped(ctx, key, p.topic, cause); err != nil {
+		p.log.Error("nobody is told that messages fail, because that cannot be written down either", "error", err)
+	}
+}

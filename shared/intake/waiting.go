@@ -1,0 +1,96 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"settlement/shared/parking"
+	"settlement/shared/wake"
+)
+
+const (
+	// waitingEvery is the time between two looks for messages that wait, waitingPage how many are looked at.
+	waitingEvery = 1 * time.Second
+	waitingPage  = 64
+)
+
+// Waiting does messages that wait for one that comes before them. Usually the predecessor releases them when it is
+// done. This finds those whose release failed or was missed, and has people told of those whose predecessor never
+// comes.
+type Waiting struct {
+	lot      *parking.Lot
+	policies map[string]*Policy // by topic
+	log      *slog.Logger
+}
+
+// NewWaiting makes it. policies has one for each topic whose messages can wait.
+func NewWaiting(lot *parking.Lot, log *slog.Logger, policies ...*Policy) *Waiting {
+	w := &Waiting{lot: lot, policies: map[string]*Policy{}, log: log}
+	for _, p := range policies {
+		w.policies[p.topic] = p
+	}
+	return w
+}
+
+// Run looks until ctx is done.
+func (w *Waiting) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := w.Round(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("waiting messages cannot be looked at, trying again", "error", err)
+		}
+		wake.Pause(ctx, waitingEvery)
+	}
+}
+
+// Round looks once at each message that is due, up to a page of them.
+func (w *Waiting) Round(ctx context.Context) error {
+	due, err := w.lot.DueToTry(ctx, waitingPage)
+	if err != nil {
+		return err
+	}
+	for _, m := range due {
+		if err := w.one(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one returns an error only when it is no use to go on with the next.
+func (w *Waiting) one(ctx context.Context, m parking.Record) error {
+	policy := w.policies[m.Topic]
+	if policy == nil {
+		return nil // another release of this service kept it
+	}
+	before := policy.effects()
+	state, err := w.try(ctx, m)
+	switch {
+	case err == nil && state == parking.Released:
+		policy.did([]string{m.Subject.Number}, 1)
+		w.log.Info("message done that had waited", "topic", m.Topic, "number", m.Subject.Number,
+			"ordering_key", m.Subject.OrderingKey, "seq", m.Subject.Seq)
+		return nil
+	case err == nil:
+		return nil
+	case policy.suspends(ctx, err):
+		return err
+	}
+	parked, err := policy.failed(ctx, m.Subject, m.Delivery(), before, err)
+	if parked {
+		return nil
+	}
+	w.log.Warn("waiting message failed, it is tried again", "error", err)
+	return w.lot.Postpone(ctx, m)
+}
+
+func (w *Waiting) try(ctx context.Context, m parking.Record) (state parking.State, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return w.lot.TryWaiting(ctx, m)
+}

@@ -1,0 +1,156 @@
+package parking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"settlement/shared/dbtx"
+	"settlement/shared/idempotency"
+	"settlement/shared/notify"
+)
+
+const (
+	// tellWaitingAfter is how long a message waits before people are told of it. What comes before it is usually
+	// on its way; by then it was lost, or could not be read.
+	tellWaitingAfter = 2 * time.Minute
+	// waitPauseMin and waitPauseMax bound the pause between two looks at a message that waits; it grows with the
+	// time that the message has waited.
+	waitPauseMin = 1 * time.Second
+	waitPauseMax = 1 * time.Minute
+)
+
+// DueToTry returns messages that wait and were not looked at for a while, at most limit.
+func (l *Lot) DueToTry(ctx context.Context, limit int) ([]Record, error) {
+	var rows []row
+	err := l.pool.Read(ctx).Where("state = ? AND next_try_at <= NOW(6)", Waiting).Order("next_try_at").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("read waiting messages: %w", err)
+	}
+	due := make([]Record, 0, len(rows))
+	for _, r := range rows {
+		rec, err := r.record()
+		if err != nil {
+			return nil, err
+		}
+		due = append(due, rec)
+	}
+	return due, nil
+}
+
+// TryWaiting does a message that waits, if what comes before it is done by now. Else it waits on, and after
+// tellWaitingAfter people are told. It is what brings a message that was acknowledged, where nobody released
+// it. One that can never be done, because its place was taken meanwhile, is parked as a conflict.
+func (l *Lot) TryWaiting(ctx context.Context, m Record) (State, error) {
+	does, known := l.resolvers[m.Topic]
+	if !known {
+		return "", fmt.Errorf("message %s is of topic %q, which this service does not resolve", m.ID, m.Topic)
+	}
+
+	var state State
+	err := l.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
+		state, err = l.tryWaiting(tx, m, does)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if state != Waiting {
+		does.Wake()
+		l.keeper.Wake()
+	}
+	return state, nil
+}
+
+func (l *Lot) tryWaiting(tx dbtx.Tx, m Record, does Resolver) (State, error) {
+	to, resolution, err := does.Replay(tx, m, false)
+	var refusal *idempotency.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return Parked, l.parkConflict(tx, m, refusal.Detail)
+	case err != nil:
+		return "", err
+	case to == Waiting:
+		return Waiting, l.waitOn(tx, m)
+	}
+	// Compared and set, not locked before: whoever settles locks the fence first and this row after it.
+	res := tx.DB().Model(&row{}).Where("id = ? AND state = ?", m.ID, Waiting).
+		Updates(map[string]any{"state": Released, "resolution": cut(resolution, ReasonMaxLength), "updated_at": l.keeper.now()})
+	if res.Error != nil {
+		return "", fmt.Errorf("release waiting message %s: %w", m.ID, res.Error)
+	}
+	if res.RowsAffected != 1 {
+		return "", dbtx.Again("resolved_meanwhile", fmt.Errorf("message %s waits no more", m.ID))
+	}
+	return Released, nil
+}
+
+func (l *Lot) parkConflict(tx dbtx.Tx, m Record, reason string) error {
+	r, err := newRow(m.Delivery(), m.Subject, Parked, CauseConflict, reason, l.keeper.now())
+	if err != nil {
+		return err
+	}
+	r.ID = m.ID
+	if err := l.keeper.parkWaiting(tx, r); err != nil {
+		return err
+	}
+	return l.keeper.tell(tx, r, notify.EventParked, r.Reason)
+}
+
+// Postpone plans the next look at a message that waits and failed, so that others get theirs.
+func (l *Lot) Postpone(ctx context.Context, m Record) error {
+	err := l.pool.Run(ctx, func(tx dbtx.Tx) error {
+		return tx.DB().Model(&row{}).Where("id = ? AND state = ?", m.ID, Waiting).Update("next_try_at", l.nextTry(m)).Error
+	})
+	if err != nil {
+		return fmt.Errorf("postpone waiting message %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// nextTry is by the database's clock, which compares it.
+func (l *Lot) nextTry(m Record) any {
+	waited := l.keeper.now().Sub(m.CreatedAt)
+	pause := min(max(waited/2, waitPauseMin), waitPauseMax)
+	return gorm.Expr("NOW(6) + INTERVAL ? SECOND", int(pause.Seconds()))
+}
+
+// waitOn plans the next look at a message, and has people told of one that has waited long, unless they know of
+// another of its sequence that it waits for.
+func (l *Lot) waitOn(tx dbtx.Tx, m Record) error {
+	changes := map[string]any{"next_try_at": l.nextTry(m)}
+	long, err := l.hasWaitedLong(tx, m)
+	if err != nil {
+		return err
+	}
+	if long {
+		changes["told_at"] = gorm.Expr("NOW(6)")
+	}
+	err = tx.DB().Model(&row{}).Where("id = ? AND state = ?", m.ID, Waiting).Updates(changes).Error
+	if err != nil || !long {
+		return err
+	}
+
+	r, err := newRow(m.Delivery(), m.Subject, Waiting, CauseAhead, m.Reason, l.keeper.now())
+	if err != nil {
+		return err
+	}
+	r.ID = m.ID
+	return l.keeper.tell(tx, r, notify.EventWaiting, r.Reason)
+}
+
+// hasWaitedLong is by the database's clock, which wrote next_try_at and compares it.
+func (l *Lot) hasWaitedLong(tx dbtx.Tx, m Record) (bool, error) {
+	var n int64
+	err := tx.DB().Raw("SELECT COUNT(*) FROM parked_messages m WHERE m.id = ? AND m.state = ? AND m.told_at IS NULL"+
+		" AND m.waits_since <= NOW(6) - INTERVAL ? SECOND"+
+		" AND NOT EXISTS (SELECT 1 FROM parked_messages p WHERE p.order_id = m.order_id AND p.state = ? AND p.topic = m.topic)",
+		m.ID, Waiting, int(tellWaitingAfter.Seconds()), Parked).Scan(&n).Error
+	if err != nil {
+		return false, fmt.Errorf("ask how long message %s has waited: %w", m.ID, err)
+	}
+	return n > 0, nil
+}
