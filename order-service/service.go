@@ -22,9 +22,6 @@ import (
 	"settlement/shared/web"
 )
 
-// migrateTimeout is how long the database may take to come up before the service gives up.
-const migrateTimeout = 2 * time.Minute
-
 // run is the service from start to stop. Parts start in the order they are written here
 // and stop in the opposite one: no new requests, no new messages, the outbox sent
 // once more, connections closed. It needs the database to start; the broker may come later.
@@ -32,13 +29,13 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	pool, err := dbtx.Open(cfg.Database(), registry)
+	pools, err := dbtx.OpenPools(cfg.Database(), registry, dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Probes)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	registry.MustRegister(outbox.Collector{Pool: pool})
-	if err := migrate(ctx, pool, log); err != nil {
+	defer pools.Close()
+	registry.MustRegister(outbox.Collector{Pool: pools[dbtx.Probes]})
+	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Order, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
 		}
@@ -56,15 +53,16 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{
+	relay := outbox.NewRelay(pools[dbtx.Relay], producer.SendBatch, map[string]int{
 		settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues,
 	}, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	orders := store.New(pool, relay.Wake, time.Now)
+	asked := store.New(pools[dbtx.Requests], relay.Wake, time.Now)
+	answered := store.New(pools[dbtx.Consumers], relay.Wake, time.Now)
 
 	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Topic: settlement.TopicOutcome, BatchMax: cfg.ConsumeBatchMax, Logger: log,
-	}, listener.New(orders, registry, log).Handle)
+	}, listener.New(answered, registry, log).Handle)
 	if err != nil {
 		return err
 	}
@@ -76,33 +74,17 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		err = errors.Join(err, consumer.Stop(stopping))
 	}()
 
-	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(orders, web.Config{
+	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(asked, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
-			"database": pool.Ping,
+			"database": func(ctx context.Context) error { return pools[dbtx.Probes].Writable(ctx, outbox.Table) },
+		},
+		// Accepting without the broker is what the outbox is for.
+		Beside: map[string]web.Check{
 			"broker": func(ctx context.Context) error {
 				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints)
 			},
 			"consumer": starting.Started,
 		},
 	}), log)
-}
-
-func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
-	defer cancel()
-	db, err := pool.SQL()
-	if err != nil {
-		return err
-	}
-	var wrong error // what waiting does not cure, like a wrong password
-	err = lifecycle.Until(ctx, log, "database", func(ctx context.Context) error {
-		err := migrations.Up(ctx, db, migrations.Order, log)
-		if err != nil && !dbtx.IsTransient(err) {
-			wrong = err
-			return nil
-		}
-		return err
-	})
-	return errors.Join(err, wrong)
 }

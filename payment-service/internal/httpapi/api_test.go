@@ -21,6 +21,7 @@ import (
 	"settlement/payment-service/internal/parking"
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
+	"settlement/shared/outbox"
 	"settlement/shared/money"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
@@ -64,7 +65,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
 		Checks: map[string]web.Check{
-			"database": pool.Ping,
+			"database": func(ctx context.Context) error { return pool.Writable(ctx, outbox.Table) },
 			"broker":   func(ctx context.Context) error { return admin.Ping(ctx, settlement.TopicSettlement) },
 		},
 	})
