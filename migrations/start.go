@@ -39,7 +39,7 @@ func AtStart(ctx context.Context, cfg dbtx.Config, set Set, log *slog.Logger) er
 	err = lifecycle.Until(waiting, log, "database", func(waiting context.Context) error {
 		err := ping(waiting)
 		if err == nil {
-			err = Up(ctx, db, set, log) //nolint:contextcheck // not the one that ends the waiting
+			err = Up(ctx, db, set, log) // not under the context that ends the waiting
 		}
 		if err != nil && !dbtx.MayPass(err) {
 			final = fmt.Errorf("database %s at %s: %w", cfg.Name, cfg.Addr, err)

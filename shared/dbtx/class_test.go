@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -202,10 +203,17 @@ func TestErrorsOfRealServers(t *testing.T) {
 				t.Errorf("%s: counted %v times as %s %s, want once", c.statement, n, c.class, c.number)
 			}
 		}
-		large := make([]byte, 70<<20) // more than max_allowed_packet is anywhere by default
-		err = pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec("SELECT ?", large).Error })
-		if dbtx.Classify(err) != dbtx.Refused {
-			t.Errorf("70 MiB: %v is %s, want it refused", err, dbtx.Classify(err))
+	})
+}
+
+// Sent, it could be answered by a connection that is cut, which looks as if it could be sent again.
+func TestWhatIsLargerThanMaxAllowedPacketIsRefused(t *testing.T) {
+	testdb.EachOwn(t, []string{"--max-allowed-packet=1M"}, func(t *testing.T, db testdb.Database) {
+		for _, value := range []any{make([]byte, 4<<20), strings.Repeat("x", 4<<20)} {
+			err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec("SELECT ?", value).Error })
+			if dbtx.Classify(err) != dbtx.Refused {
+				t.Errorf("4 MiB of %T: %v is %s, want it refused", value, err, dbtx.Classify(err))
+			}
 		}
 	})
 }

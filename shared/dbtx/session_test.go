@@ -65,7 +65,7 @@ func TestSessionsDoNotDependOnTheServersDefaults(t *testing.T) {
 				t.Fatalf("%s: %v", d.variable, err)
 			}
 		}
-		if tested < 17 {
+		if tested < 16 {
 			t.Errorf("%d deviations were tested: too many are of variables that this server does not know", tested)
 		}
 	})
@@ -177,7 +177,7 @@ func holdRow(t *testing.T, db testdb.Database) (release func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := holder.ExecContext(t.Context(), "UPDATE "+db.Config.Name+".kept SET n = 7 WHERE id = 1"); err != nil {
+	if _, err := holder.ExecContext(t.Context(), fmt.Sprintf("UPDATE %s.kept SET n = 7 WHERE id = 1", db.Config.Name)); err != nil {
 		t.Fatal(err)
 	}
 	return func() { _ = holder.Rollback() }

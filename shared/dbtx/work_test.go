@@ -26,7 +26,7 @@ func TestRequestsThatWaitForALockDoNotHoldUpTheOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = holder.Rollback() }()
-		if _, err := holder.ExecContext(t.Context(), "UPDATE "+db.Config.Name+".fight SET n = 7 WHERE id = 1"); err != nil {
+		if _, err := holder.ExecContext(t.Context(), fmt.Sprintf("UPDATE %s.fight SET n = 7 WHERE id = 1", db.Config.Name)); err != nil {
 			t.Fatal(err)
 		}
 

@@ -18,14 +18,6 @@ import (
 // A client that was told that the outcome is unknown asks again with the same key: the change is there once, whatever became of
 // the COMMIT, and a refusal is remembered once too.
 func TestAfterAnUnknownCommitTheSameKeyFindsTheAnswer(t *testing.T) {
-	unknown := map[string]*faults.SQLRule{
-		"committed, answer lost": {At: faults.AfterCommit, Do: faults.Cut},
-		"never committed":        {At: faults.BeforeCommit, Do: faults.Cut},
-		"answered by an error": {
-			At: faults.BeforeCommit, Do: faults.Refuse,
-			Answer: faults.SQLAnswer{Number: 1317, State: "70100", Text: "Query execution was interrupted"},
-		},
-	}
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		proxy, err := faults.NewMySQL(db.Config.Addr)
 		if err != nil {
@@ -42,7 +34,14 @@ func TestAfterAnUnknownCommitTheSameKeyFindsTheAnswer(t *testing.T) {
 		if err := db.Pool.Read(t.Context()).Exec("CREATE TABLE made (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(64))").Error; err != nil {
 			t.Fatal(err)
 		}
-		for name, rule := range unknown {
+		for name, rule := range map[string]*faults.SQLRule{
+			"committed, answer lost": {At: faults.AfterCommit, Do: faults.Cut},
+			"never committed":        {At: faults.BeforeCommit, Do: faults.Cut},
+			"answered by an error": {
+				At: faults.BeforeCommit, Do: faults.Refuse,
+				Answer: faults.SQLAnswer{Number: 1317, State: "70100", Text: "Query execution was interrupted"},
+			},
+		} {
 			t.Run(name, func(t *testing.T) {
 				defer proxy.Clear()
 				req, err := idempotency.NewRequest(name[:5], "POST /made", name)
