@@ -5,37 +5,47 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 )
 
-// lockWaitSeconds is how long an instance waits while another one migrates. It is below
-// the services' read timeout, which would cut the connection that waits.
-const lockWaitSeconds = 8
+const (
+	// lockWaitSeconds is how long one question for the lock waits. It is below the read timeout of any pool, which would
+	// cut the connection that waits.
+	lockWaitSeconds = 8
+	// lockWaitMax is how long an instance waits while another one migrates: as long as that one may take.
+	lockWaitMax = time.Hour
+	// lockToldEvery is how many questions pass between two lines in the log.
+	lockToldEvery = 8
+)
 
-// lockTries bounds the wait as a whole to lockTries × lockWaitSeconds.
-const lockTries = 15
+// lockName is the lock's name. Such names are global to the server, so that the database is part of it; and they have 64
+// characters at most (MySQL refuses more with 3057), which a database's name may have for itself.
+const lockName = "CONCAT('migrate.', IF(CHAR_LENGTH(DATABASE()) > 56, SHA1(DATABASE()), DATABASE()))"
 
 var errLocked = errors.New("another instance holds the migration lock")
 
 // locker is goose's session lock by GET_LOCK, which the server releases by itself when
 // the session ends, also after a kill.
-type locker struct{}
+type locker struct{ log *slog.Logger }
 
-func (locker) SessionLock(ctx context.Context, conn *sql.Conn) error {
-	for range lockTries {
+func (l locker) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	for try := range int(lockWaitMax.Seconds()) / lockWaitSeconds {
 		var got sql.NullInt64
-		// GET_LOCK names are global to the server, so the database is part of the name.
-		err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(CONCAT('migrate.', DATABASE()), ?)", lockWaitSeconds).Scan(&got)
-		if err != nil {
+		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK("+lockName+", ?)", lockWaitSeconds).Scan(&got); err != nil {
 			return fmt.Errorf("migration lock: %w", err)
 		}
 		if got.Int64 == 1 {
 			return nil
 		}
+		if try%lockToldEvery == 0 {
+			l.log.Info("another instance migrates, waiting for it", "waited_seconds", (try+1)*lockWaitSeconds)
+		}
 	}
-	return fmt.Errorf("%w for more than %d s: see which session holds it in SHOW PROCESSLIST", errLocked, lockTries*lockWaitSeconds)
+	return fmt.Errorf("%w for more than %s: see which session holds it in SHOW PROCESSLIST", errLocked, lockWaitMax)
 }
 
 func (locker) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
-	_, err := conn.ExecContext(ctx, "DO RELEASE_LOCK(CONCAT('migrate.', DATABASE()))")
+	_, err := conn.ExecContext(ctx, "DO RELEASE_LOCK("+lockName+")")
 	return err
 }

@@ -31,11 +31,11 @@ func Up(ctx context.Context, db *sql.DB, set Set, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("migrations %s: %w", set, err)
 	}
-	if err := ensureVersions(ctx, db); err != nil {
+	if err := ensureVersions(ctx, db, locker{log}); err != nil {
 		return fmt.Errorf("migrations %s: %w", set, err)
 	}
 	provider, err := goose.NewProvider(goose.DialectMySQL, db, dir,
-		goose.WithSessionLocker(locker{}), goose.WithDisableGlobalRegistry(true))
+		goose.WithSessionLocker(locker{log}), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("migrations %s: %w", set, err)
 	}

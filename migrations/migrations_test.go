@@ -1,11 +1,16 @@
 package migrations_test
 
 import (
+	"context"
 	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
+	"settlement/e2e/faults"
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
+	"settlement/shared/dbtx"
 )
 
 func TestInstancesThatStartTogetherMigrateOnce(t *testing.T) {
@@ -31,6 +36,71 @@ func TestInstancesThatStartTogetherMigrateOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// GET_LOCK takes names of 64 characters. A database may have all of them for itself.
+func TestADatabaseMayHaveALongName(t *testing.T) {
+	testdb.EachEmpty(t, func(t *testing.T, database testdb.Database) {
+		for _, length := range []int{56, 57, 64} {
+			config := database.Config
+			config.Name += "_" + strings.Repeat("x", length-len(config.Name)-1)
+			admin := func(statement string) {
+				if _, err := database.Admin.ExecContext(context.WithoutCancel(t.Context()), statement+" "+config.Name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			admin("CREATE DATABASE")
+			if err := migrations.AtStart(t.Context(), config, migrations.Order, slog.New(slog.DiscardHandler)); err != nil {
+				t.Errorf("a name of %d characters: %v", length, err)
+			}
+			admin("DROP DATABASE")
+		}
+	})
+}
+
+// What a failover and a busy server answer at a start is over soon; what is configured wrong is not.
+func TestAStartWaitsForWhatPasses(t *testing.T) {
+	passing := map[uint16]string{1040: "08004", 1047: "08S01", 1053: "08S01", 1205: "HY000", 1290: "HY000", 1317: "70100", 3100: "HY000", 3101: "40000", 65000: "HY000"}
+	testdb.EachEmpty(t, func(t *testing.T, database testdb.Database) {
+		proxy, err := faults.NewMySQL(database.Config.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = proxy.Close() }()
+		config := database.Config
+		config.Addr = proxy.Addr()
+		var rules []*faults.SQLRule
+		for number, state := range passing {
+			rules = append(rules, &faults.SQLRule{
+				Touching: "orders", At: faults.AtStatement, Limit: 1, Do: faults.Refuse,
+				Answer: faults.SQLAnswer{Number: number, State: state, Text: "on purpose"},
+			})
+			proxy.Add(rules[len(rules)-1])
+		}
+		if err := migrations.AtStart(t.Context(), config, migrations.Order, slog.New(slog.DiscardHandler)); err != nil {
+			t.Error(err)
+		}
+		for _, rule := range rules {
+			if rule.Fired() != 1 {
+				t.Errorf("%d was answered %d times, want once", rule.Answer.Number, rule.Fired())
+			}
+		}
+
+		wrong := map[string]func(*dbtx.Config){
+			"password": func(c *dbtx.Config) { c.Password = "wrong" },
+			"database": func(c *dbtx.Config) { c.Name = "nowhere" },
+		}
+		for what, spoil := range wrong {
+			spoilt := database.Config
+			spoil(&spoilt)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			err := migrations.AtStart(ctx, spoilt, migrations.Order, slog.New(slog.DiscardHandler))
+			if err == nil || ctx.Err() != nil {
+				t.Errorf("a wrong %s: %v, and the time is over: %t; want the start to end at once", what, err, ctx.Err() != nil)
+			}
+			cancel()
+		}
+	})
 }
 
 // A kill between the two steps in which goose makes its table leaves it empty.

@@ -17,7 +17,7 @@ const noSuchTable = 1146
 // ensureVersions makes goose's table of versions, whole, under the lock. goose makes it before it takes
 // the lock, in two steps: an instance that looks between them fails with "missing zero version migration", and
 // after a kill between them every start does.
-func ensureVersions(ctx context.Context, db *sql.DB) (err error) {
+func ensureVersions(ctx context.Context, db *sql.DB, lock locker) (err error) {
 	store, err := database.NewStore(goose.DialectMySQL, goose.DefaultTablename)
 	if err != nil {
 		return err
@@ -27,10 +27,10 @@ func ensureVersions(ctx context.Context, db *sql.DB) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if err := (locker{}).SessionLock(ctx, conn); err != nil {
+	if err := lock.SessionLock(ctx, conn); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, locker{}.SessionUnlock(context.WithoutCancel(ctx), conn)) }()
+	defer func() { err = errors.Join(err, lock.SessionUnlock(context.WithoutCancel(ctx), conn)) }()
 
 	_, err = store.GetLatestVersion(ctx, conn)
 	var refused *mysql.MySQLError

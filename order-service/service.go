@@ -27,9 +27,6 @@ import (
 	"settlement/shared/web"
 )
 
-// migrateTimeout is how long the database may take to come up before the service gives up.
-const migrateTimeout = 2 * time.Minute
-
 // run is the service from start to stop. Parts start in the order they are written here
 // and stop in the opposite one: no new requests, no new messages, the outbox sent
 // once more, connections closed. It needs the database to start; the broker may come later.
@@ -37,13 +34,13 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	pool, err := dbtx.Open(cfg.Database(), registry)
+	pools, err := dbtx.OpenPools(cfg.Database(), registry, dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Probes)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	registry.MustRegister(outbox.Collector{Pool: pool})
-	if err := migrate(ctx, pool, log); err != nil {
+	defer pools.Close()
+	registry.MustRegister(outbox.Collector{Pool: pools[dbtx.Probes]})
+	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Order, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
 		}
@@ -61,21 +58,23 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{
+	relay := outbox.NewRelay(pools[dbtx.Relay], producer.SendBatch, map[string]int{
 		settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues,
 	}, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	registry.MustRegister(notify.Collector{Pool: pool}, parking.Collector{Pool: pool})
-	teller := notify.NewTeller(pool, log, cfg.Notifiers(log)...)
+	registry.MustRegister(notify.Collector{Pool: pools[dbtx.Probes]}, parking.Collector{Pool: pools[dbtx.Probes]})
+	teller := notify.NewTeller(pools[dbtx.Background], log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
-	orders, lot := openOrders(pool, teller, relay.Wake)
+	asked, _ := openOrders(pools[dbtx.Requests], teller, relay.Wake)
+	answered, lot := openOrders(pools[dbtx.Consumers], teller, relay.Wake)
+	behind, waitingLot := openOrders(pools[dbtx.Background], teller, relay.Wake)
 	policy := intake.NewPolicy(settlement.TopicOutcome, lot, registry, log)
-	defer lifecycle.Background(ctx, intake.NewWaiting(lot, log, policy).Run)()
-	defer lifecycle.Background(ctx, resend.New(orders, registry, log).Run)()
+	defer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, policy).Run)()
+	defer lifecycle.Background(ctx, resend.New(behind, registry, log).Run)()
 
 	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Topic: settlement.TopicOutcome, BatchMax: cfg.ConsumeBatchMax, Logger: log,
-	}, listener.New(orders, lot, policy, registry, log).Handle)
+	}, listener.New(answered, lot, policy, registry, log).Handle)
 	if err != nil {
 		return err
 	}
@@ -87,10 +86,13 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		err = errors.Join(err, consumer.Stop(stopping))
 	}()
 
-	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(orders, web.Config{
+	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(asked, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
-			"database": pool.Ping,
+			"database": func(ctx context.Context) error { return pools[dbtx.Probes].Writable(ctx, outbox.Table) },
+		},
+		// Accepting without the broker is what the outbox is for.
+		Beside: map[string]web.Check{
 			"broker": func(ctx context.Context) error {
 				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints)
 			},
@@ -114,23 +116,4 @@ func openDesk(cfg config.Config) (operator.Desk, error) {
 	}
 	_, lot := openOrders(pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {}) // the relay of a service that runs finds the points
 	return operator.Desk{Lot: lot, Close: pool.Close}, nil
-}
-
-func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
-	defer cancel()
-	db, err := pool.SQL()
-	if err != nil {
-		return err
-	}
-	var wrong error // what waiting does not cure, like a wrong password
-	err = lifecycle.Until(ctx, log, "database", func(ctx context.Context) error {
-		err := migrations.Up(ctx, db, migrations.Order, log)
-		if err != nil && !dbtx.IsTransient(err) {
-			wrong = err
-			return nil
-		}
-		return err
-	})
-	return errors.Join(err, wrong)
 }

@@ -29,9 +29,6 @@ import (
 	"settlement/shared/web"
 )
 
-// migrateTimeout is how long the database may take to come up before the service gives up.
-const migrateTimeout = 2 * time.Minute
-
 // run is the service from start to stop. Parts start in the order they are written here
 // and stop in the opposite one: no new requests, no new messages, the outbox sent
 // once more, connections closed. It needs the database to start; the broker may come later.
@@ -39,13 +36,13 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	pool, err := dbtx.Open(cfg.Database(), registry)
+	pools, err := dbtx.OpenPools(cfg.Database(), registry, dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Background, dbtx.Probes)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	registry.MustRegister(outbox.Collector{Pool: pool})
-	if err := migrate(ctx, pool, log); err != nil {
+	defer pools.Close()
+	registry.MustRegister(outbox.Collector{Pool: pools[dbtx.Probes]})
+	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Payment, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
 		}
@@ -63,19 +60,23 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{
+	relay := outbox.NewRelay(pools[dbtx.Relay], producer.SendBatch, map[string]int{
 		settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues,
 	}, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	writer := journal.NewWriter(pool, relay.Wake, time.Now, log)
+	writer := journal.NewWriter(pools[dbtx.Background], relay.Wake, time.Now, log)
 	defer lifecycle.Background(ctx, writer.Run)()
-	registry.MustRegister(notify.Collector{Pool: pool}, journal.Collector{Pool: pool}, parking.Collector{Pool: pool})
-	teller := notify.NewTeller(pool, log, cfg.Notifiers(log)...)
+	wake := func() { relay.Wake(); writer.Wake() }
+	registry.MustRegister(notify.Collector{Pool: pools[dbtx.Probes]}, journal.Collector{Pool: pools[dbtx.Probes]},
+		parking.Collector{Pool: pools[dbtx.Probes]})
+	teller := notify.NewTeller(pools[dbtx.Background], log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
-	books, lot := openBooks(pool, teller, func() { relay.Wake(); writer.Wake() })
+	asked, askedLot := openBooks(pools[dbtx.Requests], teller, wake)
+	books, lot := openBooks(pools[dbtx.Consumers], teller, wake)
+	_, waitingLot := openBooks(pools[dbtx.Background], teller, wake)
 	instructions := intake.NewPolicy(settlement.TopicSettlement, lot, registry, log)
 	changes := intake.NewPolicy(settlement.TopicPoints, lot, registry, log)
-	defer lifecycle.Background(ctx, intake.NewWaiting(lot, log, instructions, changes).Run)()
+	defer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, instructions, changes).Run)()
 
 	settling, err := startConsumer(ctx, cfg, log, settlement.TopicSettlement, settlement.GroupPayment,
 		listener.NewInstructions(books, lot, instructions, registry, log).Handle)
@@ -95,10 +96,10 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		backlog.Subscription{Topic: settlement.TopicOutcome, Group: settlement.GroupOrder},
 		backlog.Subscription{Topic: settlement.TopicPoints, Group: settlement.GroupPoints})
 
-	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(books, lot, reader, web.Config{
+	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(asked, askedLot, reader, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
-			"database": pool.Ping,
+			"database": func(ctx context.Context) error { return pools[dbtx.Probes].Writable(ctx, outbox.Table) },
 			"broker": func(ctx context.Context) error {
 				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal)
 			},
@@ -128,25 +129,6 @@ func startConsumer(ctx context.Context, cfg config.Config, log *slog.Logger, top
 		defer cancel()
 		return consumer.Stop(stopping)
 	}}, nil
-}
-
-func migrate(ctx context.Context, pool *dbtx.Pool, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
-	defer cancel()
-	db, err := pool.SQL()
-	if err != nil {
-		return err
-	}
-	var wrong error // what waiting does not cure, like a wrong password
-	err = lifecycle.Until(ctx, log, "database", func(ctx context.Context) error {
-		err := migrations.Up(ctx, db, migrations.Payment, log)
-		if err != nil && !dbtx.IsTransient(err) {
-			wrong = err
-			return nil
-		}
-		return err
-	})
-	return errors.Join(err, wrong)
 }
 
 // openDesk is what the operator's commands work with.

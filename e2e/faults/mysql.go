@@ -147,6 +147,11 @@ func (s *session) act(rule *SQLRule, pass func()) {
 		if waited(s.link.ctx, rule.For) {
 			pass()
 		}
+	case Refuse:
+		s.mu.Lock()
+		s.committed = "" // no answer to a COMMIT will come
+		s.mu.Unlock()
+		s.link.toClient.pass(errorPacket(rule.Answer))
 	case Let:
 		pass()
 	}

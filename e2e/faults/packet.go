@@ -45,6 +45,15 @@ func errorNumber(packet []byte) uint16 {
 	return binary.LittleEndian.Uint16(packet[packetHeader+1:])
 }
 
+// errorPacket is the answer to a command.
+func errorPacket(a SQLAnswer) []byte {
+	body := binary.LittleEndian.AppendUint16([]byte{markError}, a.Number)
+	body = append(body, "#"+a.State+a.Text...)
+	packet := binary.LittleEndian.AppendUint32(nil, uint32(len(body))) //nolint:gosec // as long as the text of a rule
+	packet[packetHeader-1] = 1                                         // it follows the command, which is 0
+	return append(packet, body...)
+}
+
 func begins(statement, word string) bool {
 	statement = strings.TrimSpace(statement)
 	return len(statement) >= len(word) && strings.EqualFold(statement[:len(word)], word)

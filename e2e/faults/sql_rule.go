@@ -20,10 +20,18 @@ type SQLEffect int
 
 // The effects.
 const (
-	Let  SQLEffect = iota // nothing but Then
-	Cut                   // the connections to client and server are reset; what is held is lost
-	Hold                  // what is held goes on after For
+	Let    SQLEffect = iota // nothing but Then
+	Cut                     // the connections to client and server are reset; what is held is lost
+	Hold                    // what is held goes on after For
+	Refuse                  // the server never gets it, and Answer is what the client is told; not at AfterCommit
 )
+
+// SQLAnswer is an error as a server answers it.
+type SQLAnswer struct {
+	Number uint16
+	State  string // SQLSTATE, five characters
+	Text   string
+}
 
 // SQLRule picks statements and transactions by what they say.
 type SQLRule struct {
@@ -34,6 +42,7 @@ type SQLRule struct {
 	Skip, Every, Limit int
 	Do                 SQLEffect
 	For                time.Duration // of Hold
+	Answer             SQLAnswer     // of Refuse
 	// Then is called when the rule fires, while the packet is held; nil: nothing.
 	Then func()
 

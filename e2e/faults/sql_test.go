@@ -156,6 +156,43 @@ func TestSkipEveryLimit(t *testing.T) {
 	})
 }
 
+// The server knows nothing of it: its transaction is still open, and a later COMMIT takes effect.
+func TestARefusedCommitLeavesTheTransactionOpen(t *testing.T) {
+	eachTable(t, func(t *testing.T, n table) {
+		refused := &faults.SQLRule{
+			Touching: "INSERT", At: faults.BeforeCommit, Limit: 1, Do: faults.Refuse,
+			Answer: faults.SQLAnswer{Number: 1317, State: "70100", Text: "Query execution was interrupted"},
+		}
+		acknowledged := &faults.SQLRule{Touching: "INSERT", At: faults.AfterCommit}
+		n.proxy.Add(refused)
+		n.proxy.Add(acknowledged)
+		conn, err := n.through.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		for _, statement := range []string{"START TRANSACTION", "INSERT INTO numbers VALUES (1)"} {
+			if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = conn.ExecContext(t.Context(), "COMMIT")
+		want := mysql.MySQLError{Number: 1317, SQLState: [5]byte([]byte("70100")), Message: "Query execution was interrupted"}
+		if answered := (*mysql.MySQLError)(nil); !errors.As(err, &answered) || *answered != want {
+			t.Errorf("error %v, want %v", err, &want)
+		}
+		if refused.Fired() != 1 || n.has(t, 1) {
+			t.Errorf("refused %d times, committed: %t; want once, and not", refused.Fired(), n.has(t, 1))
+		}
+		if _, err := conn.ExecContext(t.Context(), "SELECT 1"); err != nil || acknowledged.Fired() != 0 {
+			t.Errorf("error %v; %d answers were taken for the COMMIT's", err, acknowledged.Fired())
+		}
+		if _, err := conn.ExecContext(t.Context(), "COMMIT"); err != nil || !n.has(t, 1) {
+			t.Errorf("error %v, committed: %t; want the open transaction committed", err, n.has(t, 1))
+		}
+	})
+}
+
 // What is held and then cut by the weather is not executed any more.
 func TestCutEndsAHold(t *testing.T) {
 	eachTable(t, func(t *testing.T, n table) {

@@ -28,6 +28,7 @@ type databaseServer struct {
 	Kind         string // "mysql" or "mariadb"
 	Port         int
 	RootPassword string
+	Args         []string // on top of our own; the last one counts
 }
 
 func newDatabaseServer(kind string) (databaseServer, error) {
@@ -73,6 +74,7 @@ func (d databaseServer) prepare(ctx context.Context, w *workspace, dir string) (
 		"--character-set-server=utf8mb4",
 		"--max-connections="+strconv.Itoa(databaseConnections),
 	)
+	args = append(args, d.Args...)
 	return program{
 		name: d.Kind, path: engine.path, args: args, env: engine.env, dir: dir,
 		log: filepath.Join(dir, "logs", d.Kind+".log"),

@@ -85,6 +85,30 @@ func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error)
 	return env, errors.Join(err, group.Wait())
 }
 
+// StartDatabase starts a server of the caller's own, "mysql" or "mariadb", with args on top, for what cannot be done to one
+// that others use. It returns a go-sql-driver DSN of root without a database. stop ends it and removes its data.
+func StartDatabase(ctx context.Context, kind string, log io.Writer, args ...string) (dsn string, stop func() error, err error) {
+	w, err := newWorkspace(log)
+	if err != nil {
+		return "", nil, err
+	}
+	dir, release, err := w.newRun(ctx, "own")
+	if err != nil {
+		return "", nil, err
+	}
+	s := &servers{w: w, dir: dir, launch: start}
+	stop = func() error { return errors.Join(s.kill(), release()) }
+	d, err := newDatabaseServer(kind)
+	if err == nil {
+		d.Args = args
+		err = s.bootDatabase(ctx, d)
+	}
+	if err != nil {
+		return "", nil, errors.Join(err, stop())
+	}
+	return d.rootDSN(), stop, nil
+}
+
 // runCommand runs the command in a process group of its own, so that a SIGTERM to us reaches its
 // children too (`go test` starts a process for every package). At a terminal it stays in ours, which
 // Ctrl-C reaches anyway, because a group in the background may not read from the terminal.

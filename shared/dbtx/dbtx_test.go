@@ -118,16 +118,17 @@ func TestALockWaitRollsBackTheWholeTransaction(t *testing.T) {
 	})
 }
 
+var errAlways = errors.New("always")
+
 func TestRetriesAreBounded(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
-		cause := errors.New("always")
 		runs := 0
 		err := db.Pool.Run(t.Context(), func(dbtx.Tx) error {
 			runs++
-			return dbtx.Again("test", cause)
+			return dbtx.Again("test", errAlways)
 		})
-		if !errors.Is(err, cause) || runs < 2 || runs > 20 {
-			t.Errorf("%d runs, error %v", runs, err)
+		if !errors.Is(err, errAlways) || runs < 2 || runs > 20 || !dbtx.IsTransient(err) {
+			t.Errorf("%d runs, error %v, transient: %t; want it transient after some", runs, err, dbtx.IsTransient(err))
 		}
 	})
 }

@@ -3,33 +3,46 @@
 package dbtx
 
 import (
+	"database/sql"
 	"fmt"
+	"maps"
+	"strconv"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Limits of a connection. A silent server must not hold a caller for ever, so nothing
-// here is unlimited.
 const (
 	dialTimeout     = 3 * time.Second
-	readTimeout     = 10 * time.Second
 	writeTimeout    = 10 * time.Second
 	connLifetimeMax = 5 * time.Minute
-	connsMax        = 16
-
-	// lockWaitSeconds is InnoDB's lock wait, the shortest it takes. The default of 50 s
-	// would hold a request far longer than its caller waits.
-	lockWaitSeconds = "1"
 
 	// idleTransactionSeconds is how long the server keeps a silent session, and with it the
 	// locks of its transaction. A process that is frozen or cut off cannot end it itself,
 	// and the default is 8 hours. It is above transactionTimeout.
-	idleTransactionSeconds = "15"
+	idleTransactionSeconds = 15
 	// connIdleMax is below it, so that the pool never hands out a connection that the server ends.
 	connIdleMax = 10 * time.Second
 )
+
+// limits are the waits of a connection. A silent server must not hold a caller for ever, so nothing here is unlimited.
+type limits struct {
+	readTimeout  time.Duration // of an answer
+	rowSeconds   int           // a row lock; InnoDB's default is 50 s
+	tableSeconds int           // a metadata lock, as behind a DDL; MySQL's default is a year
+}
+
+var (
+	// transactionLimits are far below what a caller waits. One second is the shortest lock wait that InnoDB takes.
+	transactionLimits = limits{readTimeout: 10 * time.Second, rowSeconds: 1, tableSeconds: 3}
+	// migrationLimits let a DDL rebuild a grown table. Whoever comes to a table behind a DDL that waits for its metadata lock
+	// waits too, so that this is bounded by what the transactions of a service can take, several times over.
+	migrationLimits = limits{readTimeout: time.Hour, rowSeconds: 60, tableSeconds: 60}
+)
+
+// migrationConnsMax is what goose takes: the session with the lock, and one beside it.
+const migrationConnsMax = 2
 
 // Config names a MySQL-compatible database and who asks.
 type Config struct {
@@ -39,30 +52,53 @@ type Config struct {
 	Password string
 }
 
-// Open prepares a pool and registers its metrics; it does not connect, so it succeeds
-// while the database is away. Ping tells whether it answers.
+// Open prepares a pool for everything that a command or a test does, and registers its metrics; it does not connect,
+// so it succeeds while the database is away.
 func Open(cfg Config, metrics prometheus.Registerer) (*Pool, error) {
-	connector, err := mysql.NewConnector(driverConfig(cfg))
+	return open(cfg, everything, metrics)
+}
+
+func open(cfg Config, work Work, metrics prometheus.Registerer) (*Pool, error) {
+	metrics = prometheus.WrapRegistererWith(prometheus.Labels{"work": work.name}, metrics)
+	errorsCount := newErrorsCount()
+	metrics.MustRegister(errorsCount)
+	db, err := openSQL(cfg, transactionLimits, work.connsMax, errorsCount)
+	if err != nil {
+		return nil, err
+	}
+	return newPool(db, work, metrics)
+}
+
+// OpenMigrations prepares connections whose limits let a migration of a grown table end. The caller closes them.
+func OpenMigrations(cfg Config) (*sql.DB, error) {
+	return openSQL(cfg, migrationLimits, migrationConnsMax, nil)
+}
+
+func openSQL(cfg Config, l limits, connsMax int, errorsCount *prometheus.CounterVec) (*sql.DB, error) {
+	driverConnector, err := mysql.NewConnector(driverConfig(cfg, l))
 	if err != nil {
 		return nil, fmt.Errorf("database %s at %s: %w", cfg.Name, cfg.Addr, err)
 	}
-	return newPool(connector, metrics)
+	db := sql.OpenDB(connector{driverConnector, errorsCount})
+	db.SetMaxOpenConns(connsMax)
+	db.SetMaxIdleConns(connsMax)
+	db.SetConnMaxLifetime(connLifetimeMax)
+	db.SetConnMaxIdleTime(connIdleMax)
+	return db, nil
 }
 
-func driverConfig(cfg Config) *mysql.Config {
+func driverConfig(cfg Config, l limits) *mysql.Config {
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.DBName, c.User, c.Passwd = "tcp", cfg.Addr, cfg.Name, cfg.User, cfg.Password
-	c.Timeout, c.ReadTimeout, c.WriteTimeout = dialTimeout, readTimeout, writeTimeout
+	c.Timeout, c.ReadTimeout, c.WriteTimeout = dialTimeout, l.readTimeout, writeTimeout
 	c.ParseTime, c.Loc = true, time.UTC
 	c.InterpolateParams = true // one round trip a statement instead of three
 	c.ClientFoundRows = true   // RowsAffected counts the rows that a WHERE met, also those that an UPDATE left as they were
-	c.RejectReadOnly = true    // after a failover the old primary must not keep the connection
+	c.MaxAllowedPacket = 0     // the server's own: what is larger is refused here, where the server may only cut the connection
 	c.Logger = &mysql.NopLogger{}
-	c.Params = map[string]string{
-		"innodb_lock_wait_timeout": lockWaitSeconds,
-		"wait_timeout":             idleTransactionSeconds,
-		"time_zone":                "'+00:00'",
-		"sql_mode":                 "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
-	}
+	c.Params = maps.Clone(session)
+	c.Params["innodb_lock_wait_timeout"] = strconv.Itoa(l.rowSeconds)
+	c.Params["lock_wait_timeout"] = strconv.Itoa(l.tableSeconds)
+	c.Params["wait_timeout"] = strconv.Itoa(idleTransactionSeconds)
 	return c
 }

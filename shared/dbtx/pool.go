@@ -3,7 +3,6 @@ package dbtx
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,19 +11,15 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// Pool hands out transactions. Make it with Open; it is safe for concurrent use.
+// Pool hands out transactions. Make it with Open or OpenPools; it is safe for concurrent use.
 type Pool struct {
 	db      *gorm.DB
+	work    Work
 	seconds *prometheus.HistogramVec
 	retries *prometheus.CounterVec
 }
 
-func newPool(connector driver.Connector, metrics prometheus.Registerer) (*Pool, error) {
-	sqlDB := sql.OpenDB(connector)
-	sqlDB.SetMaxOpenConns(connsMax)
-	sqlDB.SetMaxIdleConns(connsMax)
-	sqlDB.SetConnMaxLifetime(connLifetimeMax)
-	sqlDB.SetConnMaxIdleTime(connIdleMax)
+func newPool(sqlDB *sql.DB, work Work, metrics prometheus.Registerer) (*Pool, error) {
 	db, err := gorm.Open(gormmysql.New(gormmysql.Config{
 		Conn:                      sqlDB,
 		SkipInitializeWithVersion: true, // it would ask the server now, which may be away
@@ -37,7 +32,8 @@ func newPool(connector driver.Connector, metrics prometheus.Registerer) (*Pool, 
 		return nil, fmt.Errorf("gorm: %w", err)
 	}
 	p := &Pool{
-		db: db,
+		db:   db,
+		work: work,
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "db_transaction_seconds",
 			Help:    "Time of one transaction from begin to commit or rollback, retries apart.",
@@ -52,19 +48,26 @@ func newPool(connector driver.Connector, metrics prometheus.Registerer) (*Pool, 
 	return p, nil
 }
 
+func newErrorsCount() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "db_errors_total",
+		Help: "Errors that the database server answered, by class and error number.",
+	}, []string{"class", "number"})
+}
+
 // Read gives the pool for single reading statements outside a transaction.
 func (p *Pool) Read(ctx context.Context) *gorm.DB {
 	return p.db.WithContext(ctx)
 }
 
-// Ping returns nil when the database answers a query.
-func (p *Pool) Ping(ctx context.Context) error {
-	sqlDB, err := p.SQL()
+// Writable returns nil when table, which has a column id, can be written. A server that is read-only, or a Galera node
+// without a quorum, answers a ping and a SELECT without a table.
+func (p *Pool) Writable(ctx context.Context, table string) error {
+	err := p.Run(ctx, func(tx Tx) error {
+		return tx.DB().Exec("UPDATE " + table + " SET id = id WHERE id = 0").Error // no row has it: nothing is locked or changed
+	})
 	if err != nil {
-		return err
-	}
-	if err := sqlDB.PingContext(ctx); err != nil {
-		return fmt.Errorf("database does not answer: %w", err)
+		return fmt.Errorf("table %s cannot be written: %w", table, err)
 	}
 	return nil
 }
@@ -77,5 +80,5 @@ func (p *Pool) Close() {
 	}
 }
 
-// SQL gives the connections below, for migrations.
+// SQL gives the connections below.
 func (p *Pool) SQL() (*sql.DB, error) { return p.db.DB() }

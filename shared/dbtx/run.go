@@ -2,13 +2,11 @@ package dbtx
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"gorm.io/gorm"
 )
 
@@ -29,17 +27,24 @@ type Tx struct{ db *gorm.DB }
 func (tx Tx) DB() *gorm.DB { return tx.db }
 
 // Run runs do in one READ COMMITTED transaction and commits it. It rolls back when do
-// returns an error or panics. After a deadlock (1213), a lock wait (1205) or an error
-// marked with Again it runs do from the start, up to retryMax times; do must therefore
-// set what it hands out and not add to it. A lost answer to COMMIT is ErrCommitUnknown.
+// returns an error or panics. After a conflict, as a deadlock (1213) or, unless the work is Requests, a lock wait (1205), and
+// after an error marked with Again it runs do from the start, up to retryMax times; do must therefore
+// set what it hands out and not add to it. An answer to COMMIT that is lost, or proves nothing, is ErrCommitUnknown.
 func (p *Pool) Run(ctx context.Context, do func(tx Tx) error) error {
+	var duplicate string // what the last duplicate key was
 	for retry := 0; ; retry++ {
 		start := time.Now()
 		err := p.once(ctx, do)
 		p.seconds.WithLabelValues(result(err)).Observe(time.Since(start).Seconds())
-		cause := retryCause(err)
+		cause := p.retryCause(err)
 		if cause == "" {
 			return err
+		}
+		if key := duplicateKey(err); key != nil {
+			if key.Message == duplicate {
+				return newOwnDuplicate(err, key)
+			}
+			duplicate = key.Message
 		}
 		if retry == retryMax {
 			return fmt.Errorf("given up after %d runs: %w", retryMax+1, err)
@@ -54,18 +59,30 @@ func (p *Pool) Run(ctx context.Context, do func(tx Tx) error) error {
 	}
 }
 
+// retryCause is why the transaction may run again, or "".
+func (p *Pool) retryCause(err error) string {
+	var a *again
+	switch {
+	case Classify(err) != Conflict:
+		return ""
+	case errors.As(err, &a):
+		return a.cause
+	case IsLockWait(err) && !p.work.lockWaits:
+		return ""
+	}
+	return retryCauses[number(err)]
+}
+
 func (p *Pool) once(ctx context.Context, do func(tx Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
 	defer cancel()
-	// READ COMMITTED: under REPEATABLE READ a SELECT after a duplicate-key error may not
-	// see the row that caused it.
-	tx := p.db.WithContext(ctx).Begin(&sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	tx := p.db.WithContext(ctx).Begin() // the session is READ COMMITTED
 	if tx.Error != nil {
 		return fmt.Errorf("begin: %w", tx.Error)
 	}
 	done := false
 	defer func() {
-		if !done { // an error or a panic; a failed rollback leaves a connection that the driver drops
+		if !done { // an error or a panic; the connection of a rollback that fails is closed
 			tx.Rollback()
 		}
 	}()
@@ -76,10 +93,9 @@ func (p *Pool) once(ctx context.Context, do func(tx Tx) error) error {
 	return commitError(tx.Commit().Error)
 }
 
-// commitError tells a COMMIT that the server refused from one whose answer was lost.
+// commitError tells a COMMIT that was certainly not done from one of which that is not known.
 func commitError(err error) error {
-	var refused *mysql.MySQLError
-	if err == nil || errors.As(err, &refused) {
+	if err == nil || provesRollback(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrCommitUnknown, err)

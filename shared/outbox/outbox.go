@@ -37,7 +37,10 @@ type row struct {
 	CreatedAt   time.Time
 }
 
-func (row) TableName() string { return "outbox" }
+// Table is where messages wait.
+const Table = "outbox"
+
+func (row) TableName() string { return Table }
 
 // Add writes messages into tx. Wake the relay once tx is committed, not before.
 func Add(tx dbtx.Tx, now time.Time, messages ...Message) error {

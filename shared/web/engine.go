@@ -30,18 +30,24 @@ type Config struct {
 	Logger  *slog.Logger
 	Metrics *prometheus.Registry // gets the edge's metrics, and is what /metrics shows
 	Checks  map[string]Check     // what /readyz asks, by name
+	Beside  map[string]Check     // what /readyz asks and shows, and the service can do without for a while
 }
+
+// requestsMax is how many requests may be under way. What comes above it is refused at once: waiting behind them it would only
+// be answered after its client has gone, and do the work all the same.
+const requestsMax = 64
 
 // edge is the middleware of one engine.
 type edge struct {
-	log     *slog.Logger
-	seconds *prometheus.HistogramVec
+	log      *slog.Logger
+	seconds  *prometheus.HistogramVec
+	underWay chan struct{} // one for each request under way
 }
 
 // NewEngine makes an engine without routes: every request is traced, logged, measured, limited
 // in time and size, and answered with a problem where no route matches or a handler panics.
 func NewEngine(cfg Config) *gin.Engine {
-	e := edge{log: cfg.Logger, seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	e := edge{log: cfg.Logger, underWay: make(chan struct{}, requestsMax), seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "http_request_seconds",
 		Help:    "Time of one request from its header to its answer, by route and status.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
@@ -52,7 +58,7 @@ func NewEngine(cfg Config) *gin.Engine {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body in many clients
-	engine.Use(e.observe, e.catchPanic, limitBody, limitTime, dropEmptyQuery, requireKey)
+	engine.Use(e.observe, e.catchPanic, e.limitRequests, limitBody, limitTime, dropEmptyQuery, requireKey)
 	engine.NoRoute(func(c *gin.Context) {
 		Fail(c, NewProblem(http.StatusNotFound, CodeNotFound, "there is nothing at "+quote(c.Request.URL.Path)))
 	})
@@ -103,7 +109,7 @@ func level(path string, status int) slog.Level {
 		return slog.LevelError
 	case status > http.StatusInternalServerError:
 		return slog.LevelWarn
-	case path == "/healthz" || path == "/readyz" || path == "/metrics":
+	case isProbe(path):
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
@@ -129,6 +135,25 @@ func (e edge) catchPanic(c *gin.Context) {
 	}()
 	c.Next()
 }
+
+// limitRequests refuses a request while requestsMax others are under way. Whether the service is well can always be asked.
+func (e edge) limitRequests(c *gin.Context) {
+	if isProbe(c.FullPath()) {
+		return
+	}
+	select {
+	case e.underWay <- struct{}{}:
+	default:
+		Fail(c, NewRetryProblem(http.StatusServiceUnavailable, CodeUnavailable,
+			fmt.Sprintf("%d requests are under way, which is the limit: send the same request again, a POST with the same Idempotency-Key", requestsMax)))
+		return
+	}
+	defer func() { <-e.underWay }()
+	c.Next()
+}
+
+// isProbe says whether a path is asked every few seconds by whoever watches the service.
+func isProbe(path string) bool { return path == "/healthz" || path == "/readyz" || path == "/metrics" }
 
 func limitTime(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)

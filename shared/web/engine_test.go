@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-sql-driver/mysql"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"settlement/shared/dbtx"
@@ -44,12 +45,14 @@ func (b *logBuffer) String() string {
 // serve starts a real server with a few routes.
 func serve(t *testing.T, checks map[string]Check) (url string, log *logBuffer) {
 	t.Helper()
+	return serveWith(t, Config{Checks: checks})
+}
+
+func serveWith(t *testing.T, cfg Config, routes ...func(*gin.Engine)) (url string, log *logBuffer) {
+	t.Helper()
 	log = &logBuffer{}
-	cfg := Config{
-		Logger:  slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics: prometheus.NewRegistry(),
-		Checks:  checks,
-	}
+	cfg.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.Metrics = prometheus.NewRegistry()
 	engine := NewEngine(cfg)
 	health := NewHealth(cfg)
 	engine.GET("/healthz", health.GetHealthz)
@@ -70,6 +73,9 @@ func serve(t *testing.T, checks map[string]Check) (url string, log *logBuffer) {
 		}
 		c.JSON(http.StatusOK, body)
 	})
+	for _, add := range routes {
+		add(engine)
+	}
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = NewServer(engine, cfg.Logger)
 	server.Start()
@@ -271,17 +277,27 @@ func TestReady(t *testing.T) {
 	cases := []struct {
 		name   string
 		broker Check
+		beside bool
 		status int
 		body   string
 	}{
-		{"all answer", answers, 200, `{"checks":{"broker":"ok","database":"ok"},"status":"ready"}`},
-		{"one fails", fails, 503, `{"checks":{"broker":"failed","database":"ok"},"status":"not_ready"}`},
-		{"one hangs", hangs, 503, `{"checks":{"broker":"failed","database":"ok"},"status":"not_ready"}`},
+		{"all answer", answers, false, 200, `{"checks":{"broker":"ok","database":"ok"},"status":"ready"}`},
+		{"one fails", fails, false, 503, `{"checks":{"broker":"failed","database":"ok"},"status":"not_ready"}`},
+		{"one hangs", hangs, false, 503, `{"checks":{"broker":"failed","database":"ok"},"status":"not_ready"}`},
+		{"one beside answers", answers, true, 200, `{"checks":{"broker":"ok","database":"ok"},"status":"ready"}`},
+		{"one beside fails", fails, true, 200, `{"checks":{"broker":"failed","database":"ok"},"status":"ready"}`},
+		{"one beside hangs", hangs, true, 200, `{"checks":{"broker":"failed","database":"ok"},"status":"ready"}`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			url, log := serve(t, map[string]Check{"database": answers, "broker": c.broker})
+			checks, beside := map[string]Check{"database": answers}, map[string]Check{}
+			if c.beside {
+				beside["broker"] = c.broker
+			} else {
+				checks["broker"] = c.broker
+			}
+			url, log := serveWith(t, Config{Checks: checks, Beside: beside})
 			start := time.Now()
 			got := do(t, "GET", url+"/readyz", "", nil)
 			if got.status != c.status || got.body != c.body {
@@ -290,13 +306,50 @@ func TestReady(t *testing.T) {
 			if took := time.Since(start); took > readyTimeout+2*time.Second {
 				t.Errorf("took %s", took)
 			}
-			if c.status != http.StatusOK && !strings.Contains(log.String(), `"not ready`) {
+			if strings.Contains(c.body, "failed") && !strings.Contains(log.String(), `"a check `) {
 				t.Errorf("the log does not say why:\n%s", log)
 			}
 			if got := do(t, "GET", url+"/healthz", "", nil); got.status != http.StatusOK || got.body != `{"status":"ok"}` {
 				t.Errorf("/healthz is %d %s", got.status, got.body)
 			}
 		})
+	}
+}
+
+// What comes above the limit is refused while the others are still under way, and whoever watches the service gets through.
+func TestRequestsAboveTheLimitAreRefusedAtOnce(t *testing.T) {
+	release, arrived := make(chan struct{}), make(chan struct{}, requestsMax)
+	url, _ := serveWith(t, Config{}, func(engine *gin.Engine) {
+		engine.GET("/slow", func(c *gin.Context) {
+			arrived <- struct{}{}
+			<-release
+			c.Status(http.StatusOK)
+		})
+	})
+	statuses := make(chan int, requestsMax)
+	for range requestsMax {
+		go func() { statuses <- do(t, "GET", url+"/slow", "", nil).status }()
+	}
+	for range requestsMax {
+		<-arrived
+	}
+	refused := do(t, "GET", url+"/query?a=1", "", nil)
+	if refused.status != 503 || refused.header.Get("Retry-After") == "" || !strings.Contains(refused.body, CodeUnavailable) {
+		t.Errorf("one more: %d, Retry-After %q, %s; want 503, told to come again", refused.status, refused.header.Get("Retry-After"), refused.body)
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		if got := do(t, "GET", url+path, "", nil); got.status != http.StatusOK {
+			t.Errorf("%s is %d while requests are refused", path, got.status)
+		}
+	}
+	close(release)
+	for range requestsMax {
+		if status := <-statuses; status != http.StatusOK {
+			t.Errorf("a request within the limit got %d", status)
+		}
+	}
+	if got := do(t, "GET", url+"/query?a=1", "", nil); got.status != http.StatusOK {
+		t.Errorf("afterwards a request got %d", got.status)
 	}
 }
 
@@ -311,12 +364,20 @@ func TestProblemOfErrors(t *testing.T) {
 		{idempotency.ErrKeyReused, 422, CodeKeyReused},
 		{idempotency.ErrInFlight, 409, CodeKeyInFlight},
 		{dbtx.ErrCommitUnknown, 503, CodeOutcomeUnknown},
+		{fmt.Errorf("%w: %w", dbtx.ErrCommitUnknown, &mysql.MySQLError{Number: 1317}), 503, CodeOutcomeUnknown},
+		{fmt.Errorf("%w: %w", dbtx.ErrCommitUnknown, &mysql.MySQLError{Number: 1290}), 503, CodeOutcomeUnknown},
+		{&mysql.MySQLError{Number: 1205}, 503, CodeUnavailable},
+		{&mysql.MySQLError{Number: 1047}, 503, CodeUnavailable},
+		{&mysql.MySQLError{Number: 1146}, 500, CodeInternal},
 		{context.DeadlineExceeded, 503, CodeUnavailable},
 		{&net.OpError{Op: "dial", Err: errors.New("connection refused")}, 503, CodeUnavailable},
 		{errors.New("column password is secret"), 500, CodeInternal},
 	}
 	for _, c := range cases {
 		p := problemOf(fmt.Errorf("store: %w", c.err))
+		if p.retry != (c.status == 503 || c.code == CodeKeyInFlight) {
+			t.Errorf("%v: asked to come again: %t", c.err, p.retry)
+		}
 		if p.Status != c.status || p.Code != c.code || strings.Contains(p.Detail, "secret") {
 			t.Errorf("%v became %d %s %s, want %d %s", c.err, p.Status, p.Code, p.Detail, c.status, c.code)
 		}

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -21,14 +22,23 @@ type Check func(ctx context.Context) error
 type Health struct {
 	log     *slog.Logger
 	checks  map[string]Check
+	beside  map[string]bool // those of the checks that do not count
 	metrics http.Handler
 }
 
 // NewHealth makes the health calls of a service.
 func NewHealth(cfg Config) Health {
+	checks, beside := maps.Clone(cfg.Checks), map[string]bool{}
+	if checks == nil {
+		checks = map[string]Check{}
+	}
+	for name, check := range cfg.Beside {
+		checks[name], beside[name] = check, true
+	}
 	return Health{
 		log:    cfg.Logger,
-		checks: cfg.Checks,
+		checks: checks,
+		beside: beside,
 		metrics: promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
 			ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 			// The database being away must not hide the metrics that do not ask it.
@@ -42,7 +52,7 @@ func (h Health) GetHealthz(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"status": "ok"})
 }
 
-// GetReadyz runs the checks side by side: 200 when all pass, else 503; either way with the
+// GetReadyz runs the checks side by side: 200 when all pass but those beside, else 503; either way with the
 // result of each. Why one failed goes to the log only.
 func (h Health) GetReadyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
@@ -59,19 +69,25 @@ func (h Health) GetReadyz(c *gin.Context) {
 	for name := range h.checks {
 		answer[name] = "failed" // until it says otherwise
 	}
-	status, word := http.StatusOK, "ready"
-	for range h.checks {
+	for waiting := len(h.checks); waiting > 0; {
 		select {
 		case r := <-results:
+			waiting--
 			if r.err == nil {
 				answer[r.name] = "ok"
 				continue
 			}
-			h.log.WarnContext(ctx, "not ready", "check", r.name, "error", r.err)
+			h.log.WarnContext(ctx, "a check failed", "check", r.name, "needed", !h.beside[r.name], "error", r.err)
 		case <-ctx.Done():
-			h.log.WarnContext(ctx, "not ready: a check did not answer", "checks", answer, "timeout", readyTimeout)
+			h.log.WarnContext(ctx, "a check did not answer", "checks", answer, "timeout", readyTimeout)
+			waiting = 0
 		}
-		status, word = http.StatusServiceUnavailable, "not_ready"
+	}
+	status, word := http.StatusOK, "ready"
+	for name, is := range answer {
+		if is != "ok" && !h.beside[name] {
+			status, word = http.StatusServiceUnavailable, "not_ready"
+		}
 	}
 	c.JSON(status, gin.H{"status": word, "checks": answer})
 }

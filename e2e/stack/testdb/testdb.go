@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"settlement/e2e/stack"
 	"settlement/migrations"
 	"settlement/shared/dbtx"
 )
@@ -41,6 +43,11 @@ func Each(t *testing.T, set migrations.Set, test func(t *testing.T, db Database)
 // EachEmpty is Each without the migrations.
 func EachEmpty(t *testing.T, test func(t *testing.T, db Database)) {
 	t.Helper()
+	eachServer(t, func(t *testing.T, dsn, _ string) { test(t, fresh(t, dsn)) })
+}
+
+func eachServer(t *testing.T, test func(t *testing.T, dsn, name string)) {
+	t.Helper()
 	configured := false
 	for variable, name := range servers {
 		dsn := os.Getenv(variable)
@@ -48,11 +55,28 @@ func EachEmpty(t *testing.T, test func(t *testing.T, db Database)) {
 			continue
 		}
 		configured = true
-		t.Run(name, func(t *testing.T) { test(t, fresh(t, dsn)) })
+		t.Run(name, func(t *testing.T) { test(t, dsn, name) })
 	}
 	if !configured {
 		t.Fatal("no database server: set TEST_MYSQL_DSN or TEST_MARIADB_DSN to an administrator's DSN, or run make test, which starts both")
 	}
+}
+
+// EachOwn is EachEmpty on servers that the test has for itself and may set up as it likes; they are started with args.
+func EachOwn(t *testing.T, args []string, test func(t *testing.T, db Database)) {
+	t.Helper()
+	eachServer(t, func(t *testing.T, _, name string) {
+		dsn, stop, err := stack.StartDatabase(t.Context(), name, io.Discard, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+		test(t, fresh(t, dsn))
+	})
 }
 
 // Database is a fresh database of one test.
@@ -60,6 +84,8 @@ type Database struct {
 	Pool *dbtx.Pool
 	// Config opens it another time, as a second instance of a service would.
 	Config dbtx.Config
+	// Admin is the server's root, in a session as the server's defaults make it.
+	Admin *sql.DB
 }
 
 // Open is a second instance's pool.
@@ -92,7 +118,7 @@ func fresh(t *testing.T, adminDSN string) Database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := Database{Config: dbtx.Config{Addr: parsed.Addr, Name: name, User: parsed.User, Password: parsed.Passwd}}
+	d := Database{Admin: admin, Config: dbtx.Config{Addr: parsed.Addr, Name: name, User: parsed.User, Password: parsed.Passwd}}
 	d.Pool = d.Open(t)
 	return d
 }

@@ -496,7 +496,7 @@ type ServerInterface interface {
 	// GetMetrics Prometheus metrics
 	// (GET /metrics)
 	GetMetrics(c *gin.Context)
-	// GetReadyz The database and the broker answer
+	// GetReadyz The database can be written; the state of the broker is shown beside it
 	// (GET /readyz)
 	GetReadyz(c *gin.Context)
 	// RegisterCustomer Register a customer, who collects points from then on

@@ -21,6 +21,7 @@ import (
 	"settlement/shared/dbtx"
 	"settlement/shared/notify"
 	"settlement/shared/parking"
+	"settlement/shared/outbox"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
 	"settlement/shared/web/webtest"
@@ -50,7 +51,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 	handler := httpapi.New(orders, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
-		Checks:  map[string]web.Check{"database": pool.Ping, "broker": func(context.Context) error { return nil }},
+		Checks:  map[string]web.Check{"database": func(ctx context.Context) error { return pool.Writable(ctx, outbox.Table) }, "broker": func(context.Context) error { return nil }},
 	})
 	return service{API: webtest.Serve(t, handler, spec), store: orders, pool: pool, db: db}
 }

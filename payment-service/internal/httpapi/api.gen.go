@@ -776,7 +776,7 @@ type ServerInterface interface {
 	// GetMetrics Prometheus metrics
 	// (GET /metrics)
 	GetMetrics(c *gin.Context)
-	// GetReadyz The database and the broker answer
+	// GetReadyz The database can be written, and the broker answers
 	// (GET /readyz)
 	GetReadyz(c *gin.Context)
 	// CreateAccount Open an empty wallet

@@ -22,6 +22,7 @@ import (
 	"settlement/shared/money"
 	"settlement/shared/notify"
 	"settlement/shared/parking"
+	"settlement/shared/outbox"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
@@ -65,7 +66,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
 		Checks: map[string]web.Check{
-			"database": pool.Ping,
+			"database": func(ctx context.Context) error { return pool.Writable(ctx, outbox.Table) },
 			"broker":   func(ctx context.Context) error { return admin.Ping(ctx, settlement.TopicSettlement) },
 		},
 	})

@@ -1,0 +1,53 @@
+package dbtx
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Work is a kind of work that has connections of its own, so that one kind which waits, for a lock or for a slow server,
+// does not hold up the others.
+type Work struct {
+	name      string
+	connsMax  int
+	lockWaits bool // a lock wait is run again; else it is the answer
+}
+
+// The kinds of work of a service, with their shares of its connections.
+var (
+	// Requests is what clients ask over HTTP. A lock wait is answered at once: who asks decides whether to wait longer.
+	Requests = Work{name: "requests", connsMax: 12}
+	// Consumers is what comes from the broker: one connection for each queue of both topics that payment-service reads.
+	Consumers = Work{name: "consumers", connsMax: 12, lockWaits: true}
+	// Relay is the outbox and its lease.
+	Relay = Work{name: "relay", connsMax: 2, lockWaits: true}
+	// Background is the journal and the notices.
+	Background = Work{name: "background", connsMax: 3, lockWaits: true}
+	// Probes is readiness and what the metrics read.
+	Probes = Work{name: "probes", connsMax: 3}
+
+	everything = Work{name: "everything", connsMax: 16, lockWaits: true}
+)
+
+// Pools are the pools of a service, by the work that each is for.
+type Pools map[Work]*Pool
+
+// OpenPools prepares one pool for each kind of work and registers their metrics. Like Open it does not connect.
+func OpenPools(cfg Config, metrics prometheus.Registerer, works ...Work) (Pools, error) {
+	pools := Pools{}
+	for _, work := range works {
+		pool, err := open(cfg, work, metrics)
+		if err != nil {
+			pools.Close()
+			return nil, err
+		}
+		pools[work] = pool
+	}
+	return pools, nil
+}
+
+// Close closes them all.
+func (p Pools) Close() {
+	for _, pool := range p {
+		pool.Close()
+	}
+}
