@@ -68,9 +68,24 @@ func (p *Policy) effects() int64 {
 	return p.took
 }
 
-// suspends says whether err passes by itself, so that nothing is counted and the queue only pauses.
+// suspends says whether err is none of the messages' fault, so that nothing is counted and the queue only pauses: it
+// passes by itself, or it meets every message until somebody mends the schema, and then people are told.
 func (p *Policy) suspends(ctx context.Context, err error) bool {
-	return dbtx.IsTransient(err) || ctx.Err() != nil
+	if ctx.Err() != nil {
+		return true
+	}
+	switch dbtx.Classify(err) {
+	case dbtx.Conflict, dbtx.Transient:
+		return true
+	case dbtx.Systemic:
+		p.tellStopped(ctx, err)
+		return true
+	case dbtx.Unclassified:
+		p.log.Error("the database answers with an error of which nothing is known: it is tried again, and parked if others succeed",
+			"error", err)
+	case dbtx.Refused, dbtx.Other:
+	}
+	return false
 }
 
 func (p *Policy) suspectsAny(numbers []string) bool {
@@ -161,8 +176,8 @@ func (p *Policy) failed(ctx context.Context, s parking.Subject, d rocketmq.Deliv
 }
 
 // failedAll is called when messages failed and none of their batch took effect; before is effects() before it. It
-// has people told, once until messages take effect again, when that is the system's fault: different messages
-// failed in a row, or one did as often as it may and there is no other to compare it with.
+// has people told when that is the system's fault: different messages failed in a row, or one did as often as it may
+// and there is no other to compare it with.
 func (p *Policy) failedAll(ctx context.Context, before int64, cause error) {
 	p.mu.Lock()
 	system := len(p.inARow) >= stoppedAfter
@@ -171,7 +186,17 @@ func (p *Policy) failedAll(ctx context.Context, before int64, cause error) {
 			system = true
 		}
 	}
-	first := system && p.took == before && p.told == ""
+	system = system && p.took == before
+	p.mu.Unlock()
+	if system {
+		p.tellStopped(ctx, cause)
+	}
+}
+
+// tellStopped has people told, once until messages take effect again.
+func (p *Policy) tellStopped(ctx context.Context, cause error) {
+	p.mu.Lock()
+	first := p.told == ""
 	if first {
 		p.told = uuid.NewString()
 	}

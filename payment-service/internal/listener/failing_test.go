@@ -136,6 +136,22 @@ func TestASystemicFaultParksNothing(t *testing.T) {
 		d.wantCount("parked_messages", 0)
 		d.wantCount("notifications", 1)
 		d.wantCount("payment_numbers", 21)
+
+		// A table that is away is known for what it is, also when it meets one message only.
+		d.sql("RENAME TABLE entries TO entries_away")
+		account := d.wallet(100)
+		paying := pays(t, account, 99)
+		for range 2 * parking.TriesMax {
+			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{paying}); err == nil {
+				t.Fatal("the message was acknowledged")
+			}
+			d.handle(about(t, uuid.NewString(), 1, 98)) // declined: writes no entries
+		}
+		d.wantCount("parked_messages", 0)
+		d.wantCount("delivery_attempts WHERE attempts > 6", 0)
+		d.sql("RENAME TABLE entries_away TO entries")
+		d.handle(paying)
+		d.wantCount("payment_numbers WHERE outcome = 'paid'", 1)
 		if n := d.gauge("intake_stopped", settlement.TopicSettlement); n != 0 {
 			t.Errorf("intake_stopped is %v, want 0", n)
 		}

@@ -1,10 +1,18 @@
 package listener_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
 	"github.com/google/uuid"
 
 	"settlement/shared/idempotency"
+	"settlement/shared/money"
 	"settlement/shared/parking"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
 )
 
 // lookAtWaiting has the service look at every message that waits, whenever it was looked at last.
@@ -83,4 +91,28 @@ func (d *desk) discardOffset(offset int) error {
 	d.t.Helper()
 	_, err := d.lot.Discard(d.t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "r"}, d.offset(offset))
 	return err
+}
+
+// wallet is an account that holds minor units, and whose entries nobody asks for.
+func (d *desk) wallet(minor int64) string {
+	d.t.Helper()
+	account, err := d.store.CreateAccount(d.t.Context(), d.request(), "x", money.CNY)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.sql(fmt.Sprintf("UPDATE accounts SET balance_minor = %d WHERE id = '%s'", minor, account.ID))
+	return account.ID
+}
+
+// pays is an instruction that a wallet can pay.
+func pays(t *testing.T, account string, offset int64) rocketmq.Delivery {
+	t.Helper()
+	body, err := json.Marshal(settlement.Instruction{
+		Version: settlement.Version, Type: settlement.Settle, PaymentNo: uuid.NewString(), OrderID: uuid.NewString(), Seq: 1,
+		AccountID: account, Amount: money.Money{Currency: money.CNY, Minor: 1}, RequestedAt: time.Now().UTC(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: offset, MessageID: "m", Body: body}
 }
