@@ -125,6 +125,9 @@ func TestEdgeRefuses(t *testing.T) {
 	}{
 		{"good", "POST", "/things/1", thing, header(asJSON, "k"), 200, ""},
 		{"good with charset", "POST", "/things/1", thing, header("Application/JSON; charset=UTF-8", "k"), 200, ""},
+		{"good with the other name of the charset", "POST", "/things/1", thing, header(asJSON+`;charset="utf8"`, "k"), 200, ""},
+		{"and in capitals", "POST", "/things/1", thing, header(asJSON+"; charset=UTF8", "k"), 200, ""},
+		{"half a character", "POST", "/empty", `"\ud83d"`, header(asJSON, "k"), 400, CodeMalformedJSON},
 		{"largest body", "POST", "/things/1", thing + strings.Repeat(" ", BodyMaxBytes-len(thing)), header(asJSON, "k"), 200, ""},
 		{"nowhere", "GET", "/nowhere", "", nil, 404, CodeNotFound},
 		{"trailing slash", "GET", "/healthz/", "", nil, 404, CodeNotFound},
@@ -135,6 +138,7 @@ func TestEdgeRefuses(t *testing.T) {
 		{"key with space", "POST", "/things/1", thing, header(asJSON, "a b"), 400, CodeKeyInvalid},
 		{"key not ASCII", "POST", "/things/1", thing, header(asJSON, "键"), 400, CodeKeyInvalid},
 		{"key too long", "POST", "/things/1", thing, header(asJSON, strings.Repeat("k", 256)), 400, CodeKeyInvalid},
+		{"UTF-16", "POST", "/things/1", thing, header(asJSON+"; charset=utf-16", "k"), 415, CodeUnsupportedMediaType},
 		{"no content type", "POST", "/things/1", thing, header("", "k"), 415, CodeUnsupportedMediaType},
 		{"form", "POST", "/things/1", thing, header("application/x-www-form-urlencoded", "k"), 415, CodeUnsupportedMediaType},
 		{"other charset", "POST", "/things/1", thing, header(asJSON+"; charset=gbk", "k"), 415, CodeUnsupportedMediaType},
