@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"time"
 
@@ -30,18 +28,20 @@ type Config struct {
 	Logger  *slog.Logger
 	Metrics *prometheus.Registry // gets the edge's metrics, and is what /metrics shows
 	Checks  map[string]Check     // what /readyz asks, by name
+	Query   map[string][]string  // the query parameters of each route, as in "GET /v1/orders"; a route without an entry takes none
 }
 
 // edge is the middleware of one engine.
 type edge struct {
 	log     *slog.Logger
 	seconds *prometheus.HistogramVec
+	query   map[string][]string // as in Config
 }
 
 // NewEngine makes an engine without routes: every request is traced, logged, measured, limited
 // in time and size, and answered with a problem where no route matches or a handler panics.
 func NewEngine(cfg Config) *gin.Engine {
-	e := edge{log: cfg.Logger, seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	e := edge{log: cfg.Logger, query: cfg.Query, seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "http_request_seconds",
 		Help:    "Time of one request from its header to its answer, by route and status.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
@@ -52,7 +52,7 @@ func NewEngine(cfg Config) *gin.Engine {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body in many clients
-	engine.Use(e.observe, e.catchPanic, limitBody, limitTime, dropEmptyQuery, requireKey)
+	engine.Use(e.observe, e.catchPanic, limitBody, limitTime, e.checkQuery, requireKey)
 	engine.NoRoute(func(c *gin.Context) {
 		Fail(c, NewProblem(http.StatusNotFound, CodeNotFound, "there is nothing at "+quote(c.Request.URL.Path)))
 	})
@@ -135,24 +135,6 @@ func limitTime(c *gin.Context) {
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
 	c.Next()
-}
-
-// dropEmptyQuery makes ?status=&limit= the same as no query: a form sends its empty fields too.
-func dropEmptyQuery(c *gin.Context) {
-	if c.Request.URL.RawQuery == "" {
-		return
-	}
-	query, err := url.ParseQuery(c.Request.URL.RawQuery)
-	if err != nil {
-		Fail(c, NewProblem(http.StatusBadRequest, CodeInvalidParameter, "the query cannot be read: "+err.Error()))
-		return
-	}
-	for name, values := range query {
-		if !slices.ContainsFunc(values, func(v string) bool { return v != "" }) {
-			query.Del(name)
-		}
-	}
-	c.Request.URL.RawQuery = query.Encode()
 }
 
 // requireKey refuses a POST without a usable Idempotency-Key, with a code of its own for each

@@ -239,6 +239,17 @@ func TestContractAgreesWithTheRules(t *testing.T) {
 	webtest.WantEnum(t, s.Doc, "OrderStatus", order.Statuses())
 }
 
+// None of these reaches the database.
+func TestRequestsAreTakenAsTheContractSays(t *testing.T) {
+	s := serve(t, nowhere(t))
+	s.WantOnlyListedParameters(t)
+	s.WantCursorsAsListed(t)
+	s.WantHeads(t)
+	s.WantAmountsAsListed(t, "/v1/orders", "CreateOrderRequest", func(minor string) string {
+		return `{"customer_id":"c","account_id":"019a5e1c-7c00-7000-8000-000000000042","amount":{"currency":"CNY","minor":` + minor + `}}`
+	})
+}
+
 // nowhere is a pool whose database does not answer.
 func nowhere(t *testing.T) *dbtx.Pool {
 	t.Helper()
