@@ -17,7 +17,8 @@ func (a *API) ListEntries(c *gin.Context, id AccountID, params ListEntriesParams
 		fail(c, err)
 		return
 	}
-	found, more, err := a.store.Entries(c.Request.Context(), id, uint64(before), web.LimitOr(params.Limit))
+	found, more, err := a.store.Entries(c.Request.Context(), id, uint64(before), //nolint:gosec // G115: CursorNumber has no sign
+		web.LimitOr(params.Limit))
 	if err != nil {
 		fail(c, err)
 		return
