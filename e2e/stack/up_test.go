@@ -81,10 +81,10 @@ func TestUp(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(w.root, ".run", "up", "mysql", "broker", "store", "commitlog")); err != nil {
 			t.Error(err)
 		}
-		wait.Until(t, gone, func() error { // a JVM that has to compile itself first may be too slow for its own timeout
+		wait.Until(t, bootLimit, func() error { // a JVM that has to compile itself first may be too slow for its own timeout
 			out, err := exec.CommandContext(t.Context(), ".run/bin/mqadmin", "topicList").CombinedOutput()
 			if err != nil || !strings.Contains(string(out), "settlement\n") || strings.Contains(string(out), "|-INFO") {
-				return fmt.Errorf("mqadmin topicList: %w\n%s", err, tailOf(out))
+				return fmt.Errorf("mqadmin topicList: %v\n%s", err, tailOf(out)) //nolint:errorlint // err can be nil
 			}
 			return nil
 		})
