@@ -86,7 +86,8 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		err = errors.Join(err, consumer.Stop(stopping))
 	}()
 
-	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(asked, web.Config{
+	listening := web.Listening{Addr: cfg.HTTPAddr, ShutdownDelay: cfg.ShutdownDelay, ShutdownTimeout: cfg.ShutdownTimeout}
+	return web.Serve(ctx, listening, httpapi.New(asked, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
 			"database": func(ctx context.Context) error { return pools[dbtx.Probes].Writable(ctx, outbox.Table) },

@@ -96,7 +96,8 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		backlog.Subscription{Topic: settlement.TopicOutcome, Group: settlement.GroupOrder},
 		backlog.Subscription{Topic: settlement.TopicPoints, Group: settlement.GroupPoints})
 
-	return web.Serve(ctx, cfg.HTTPAddr, cfg.ShutdownTimeout, httpapi.New(asked, askedLot, reader, web.Config{
+	listening := web.Listening{Addr: cfg.HTTPAddr, ShutdownDelay: cfg.ShutdownDelay, ShutdownTimeout: cfg.ShutdownTimeout}
+	return web.Serve(ctx, listening, httpapi.New(asked, askedLot, reader, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
 			"database": func(ctx context.Context) error { return pools[dbtx.Probes].Writable(ctx, outbox.Table) },

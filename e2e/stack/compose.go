@@ -29,6 +29,7 @@ type composeSettings struct {
 	Namesrv int
 	Broker  int
 	MySQL   int
+	Config  configuration
 }
 
 // defaultCompose has the ports that docker-compose.yml has by default, or those in the environment.
@@ -47,7 +48,7 @@ func defaultCompose() composeSettings {
 
 // ownCompose has a project and free ports of its own.
 func ownCompose(project string) (composeSettings, error) {
-	c := composeSettings{Project: project}
+	c := composeSettings{Project: project, Config: withoutBalancer}
 	var err error
 	if c.Broker, err = freePort(); err != nil {
 		return c, err
@@ -78,6 +79,8 @@ func dockerAnswers(ctx context.Context) bool {
 	}
 	return exec.CommandContext(ctx, "docker", "compose", "version").Run() == nil
 }
+
+var errDockerAway = errors.New("Docker does not answer, or has no Compose (docker info, docker compose version)")
 
 // compose is the backend whose servers and services are containers.
 type compose struct {
@@ -149,6 +152,10 @@ func removeDeadProject(ctx context.Context, dir string) error {
 
 func (w *workspace) leaveUpCompose(ctx context.Context, st *state) (Addresses, bool, error) {
 	c := w.compose(st.Compose)
+	// Before anything is recorded: what was never started need not be taken down.
+	if !dockerAnswers(ctx) {
+		return Addresses{}, false, errDockerAway
+	}
 	if err := st.save(); err != nil {
 		return Addresses{}, false, err
 	}
@@ -160,8 +167,22 @@ func (w *workspace) leaveUpCompose(ctx context.Context, st *state) (Addresses, b
 		}
 		return Addresses{}, false, errors.Join(err, w.forget())
 	}
+	if err := w.build(ctx); err != nil { // the command line runs out here too
+		return Addresses{}, false, err
+	}
 	addresses, err := c.addresses()
 	return addresses, true, err
+}
+
+// takeDownCompose removes the containers. Where Docker has gone nothing of ours runs that it could tell us of, and a
+// record that nobody can get rid of would keep every later start from its work.
+func (w *workspace) takeDownCompose(ctx context.Context, st *state) error {
+	err := w.compose(st.Compose).down(ctx)
+	if err != nil && !dockerAnswers(ctx) {
+		w.say("%v: should containers be left when it is back, 'docker compose down' removes them", errDockerAway)
+		return nil
+	}
+	return err
 }
 
 func (c *compose) addresses() (Addresses, error) {
@@ -188,7 +209,7 @@ func (c *compose) up(ctx context.Context) error {
 	}
 	began := time.Now()
 	c.w.say("docker compose: building images, starting containers")
-	done := c.w.sayWhile("docker compose: still at it")
+	done := c.w.sayWhile(func() string { return "docker compose: still at it" })
 	defer done()
 	if _, err := c.run(ctx, composeWait, "up", "-d", "--wait", "--build"); err != nil {
 		logs, _ := c.run(context.WithoutCancel(ctx), composeCall, "logs", "--no-color", "--tail", "20") // more to the error, if there is more
@@ -228,7 +249,11 @@ func (c *compose) docker(ctx context.Context, args ...string) (string, error) {
 		"NAMESRV_PORT="+strconv.Itoa(c.Namesrv),
 		"BROKER_PORT="+strconv.Itoa(c.Broker),
 		"MYSQL_PORT="+strconv.Itoa(c.MySQL),
+		"STOP_GRACE_PERIOD="+c.Config.stopGrace().String(),
 	)
+	for _, name := range passedOn { // an empty one takes the default of docker-compose.yml, whatever our environment has
+		cmd.Env = append(cmd.Env, name+"="+c.Config[name])
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("docker %s: %w\n%s", strings.Join(args, " "), err, out)

@@ -5,25 +5,45 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
 // envFile is what `make up` leaves for people and tools: KEY=VALUE lines.
 func (w *workspace) envFile() string { return w.path("stack.env") }
 
-func (w *workspace) writeEnv(a Addresses) error {
+// keyValues are lines of an environment.
+type keyValues [][2]string
+
+func (w *workspace) writeEnv(a Addresses, more keyValues) error {
 	var b strings.Builder
-	for _, kv := range [][2]string{
+	for _, kv := range append(keyValues{
 		{"ORDER_URL", a.OrderURL},
 		{"PAYMENT_URL", a.PaymentURL},
 		{"NAMESRV_ADDR", a.NamesrvAddr},
 		{"BROKER_ADDR", a.BrokerAddr},
 		{"ORDER_DSN", a.OrderDSN},
 		{"PAYMENT_DSN", a.PaymentDSN},
-	} {
-		fmt.Fprintf(&b, "%s=%s\n", kv[0], kv[1])
+	}, more...) {
+		b.WriteString(envLine(kv[0], kv[1]))
 	}
 	return writeFile(w.envFile(), []byte(b.String()), 0o600)
+}
+
+// plainToShell are values that a shell takes as they stand.
+var plainToShell = regexp.MustCompile(`^[A-Za-z0-9_.,:/@%+-]*$`)
+
+// envLine is KEY=VALUE with the value as it is, for two kinds of readers: programs that split each line at its first
+// '=', or the file into words, and a shell that reads it as a script. The parentheses of a DSN, say, are a syntax error
+// to a shell, and quotes would be part of the value to the programs. So the line is put into a here-document, out of
+// which the shell reads and exports it. The lines around it are words of the form KEY=VALUE as well, with DSN in them
+// as a mark to leave out: hence ${IFS}, which is a space to the shell.
+func envLine(key, value string) string {
+	line := key + "=" + value + "\n"
+	if plainToShell.MatchString(value) {
+		return line
+	}
+	return "_DSN=;read${IFS}-r${IFS}DSN<<'_DSN='\n" + line + "_DSN=\n_DSN=;export${IFS}\"$DSN\"\n"
 }
 
 // writeFile replaces a file whole: readers see the old or the new one, also after a crash.

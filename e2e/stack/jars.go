@@ -24,7 +24,7 @@ import (
 // when in truth it could not reach the repository.
 const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
-// stillBusy is how often a long download says that it goes on.
+// stillBusy is how often a long download or start says that it goes on.
 const stillBusy = 15 * time.Second
 
 // jarSet is a set of jars that Maven brings: what to ask for, and what must come of it.
@@ -138,7 +138,7 @@ func (w *workspace) download(ctx context.Context, set jarSet, dir string) error 
 	}
 	w.say("%s: downloading (%s) with Maven", set.name, set.size)
 	began := time.Now()
-	done := w.sayWhile(set.name + ": still downloading")
+	done := w.sayWhile(func() string { return set.name + ": still downloading" })
 	defer done()
 	if err := maven(ctx, "-f", pom, copyDependencies, "-DincludeScope=runtime", "-DoutputDirectory="+dir); err != nil {
 		return err
@@ -168,18 +168,18 @@ func maven(ctx context.Context, args ...string) error {
 }
 
 // sayWhile prints line with the seconds passed until the returned function is called.
-func (w *workspace) sayWhile(line string) (done func()) {
+func (w *workspace) sayWhile(line func() string) (done func()) {
 	stop := make(chan struct{})
 	began := time.Now()
 	go func() {
-		tick := time.NewTicker(stillBusy)
+		tick := time.NewTicker(w.stillBusy)
 		defer tick.Stop()
 		for {
 			select {
 			case <-stop:
 				return
 			case <-tick.C:
-				w.say("%s (%s)", line, since(began))
+				w.say("%s (%s)", line(), since(began))
 			}
 		}
 	}()

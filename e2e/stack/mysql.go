@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	databaseReady = 60 * time.Second // crash recovery after kill -9 included
 	databaseGrace = 30 * time.Second // to write dirty pages at SIGTERM
 
 	// Every test package and every instance of a service has its own pool; 151 by default is soon used up.
@@ -77,7 +76,7 @@ func (d databaseServer) prepare(ctx context.Context, w *workspace, dir string) (
 	args = append(args, d.Args...)
 	return program{
 		name: d.Kind, path: engine.path, args: args, env: engine.env, dir: dir,
-		log: filepath.Join(dir, "logs", d.Kind+".log"),
+		log: filepath.Join(dir, "logs", d.Kind+".log"), listens: []string{loopback(d.Port)},
 	}, nil
 }
 

@@ -16,8 +16,12 @@ import (
 	"settlement/shared/settlement"
 )
 
-// serviceGrace is more than the services need: SHUTDOWN_TIMEOUT (20 s) for requests, and again for batches.
+// serviceGrace is more than the services need in a test: SHUTDOWN_TIMEOUT (20 s) for requests, and again for batches.
 const serviceGrace = 45 * time.Second
+
+// withoutBalancer is the configuration of a stack that ends with its run: nothing in front of it has to see that a
+// service is about to stop.
+var withoutBalancer = configuration{"SHUTDOWN_DELAY": "0s"}
 
 // settings are all that has to be chosen before a native stack is started, and kept to start a part
 // of it again.
@@ -28,6 +32,7 @@ type settings struct {
 	Payments account
 	OrderAt  string // host:port of order-service
 	PayAt    string // host:port of payment-service
+	Config   configuration
 }
 
 // newSettings picks ports and passwords. suffix is added to the names of databases and users.
@@ -83,6 +88,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	if n.settings, err = newSettings(o.DB, suffix); err != nil {
 		return nil, errors.Join(err, release())
 	}
+	n.Config = withoutBalancer
 	addresses, err := n.addresses()
 	if err == nil {
 		err = n.boot(ctx)
@@ -154,7 +160,7 @@ func (n *native) bootService(ctx context.Context, name string) error {
 		return err
 	}
 	url := "http://" + n.at(name)
-	return n.servers.boot(ctx, p, url, serviceReadyLimit, func(ctx context.Context) error { return readyz(ctx, url) })
+	return n.servers.boot(ctx, p, url, func(ctx context.Context) error { return readyz(ctx, url) })
 }
 
 func (n *native) at(binary string) string {
@@ -190,12 +196,13 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 		"OUTCOME_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 		"POINTS_QUEUES="+strconv.Itoa(settlement.PointsQueues),
 	)
+	env = append(env, n.Config.of(binary)...)
 	for k, v := range n.env[binary] {
 		env = append(env, k+"="+v)
 	}
 	return program{
 		name: name, path: filepath.Join(bin, binary), env: append(env, extra...), dir: n.dir,
-		log: filepath.Join(n.dir, "logs", name+".log"),
+		log: filepath.Join(n.dir, "logs", name+".log"), listens: []string{n.at(binary)},
 	}, nil
 }
 

@@ -27,6 +27,8 @@ type program struct {
 	env  []string // KEY=VALUE, the whole environment
 	dir  string   // working directory
 	log  string   // file that gets stdout and stderr, appended
+
+	listens []string // host:port, each
 }
 
 // process is one running server. Its pid alone does not name it, since the system gives pids out

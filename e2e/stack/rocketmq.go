@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	serverReady  = 90 * time.Second // a JVM on a loaded machine
 	brokerGrace  = 30 * time.Second // to flush its store at SIGTERM
 	namesrvGrace = 15 * time.Second
 )
@@ -54,7 +53,7 @@ func (r rocketmq) brokerAddr() string  { return loopback(r.BrokerPort) }
 func (r rocketmq) namesrv(classes, dir string) (program, error) {
 	// Half the CPU time to start; a name server has nothing to do that is worth compiling better.
 	flags := []string{"-XX:TieredStopAtLevel=1"}
-	return java(classes, dir, "namesrv", "org.apache.rocketmq.namesrv.NamesrvStartup", flags, map[string]string{
+	return java(classes, dir, "namesrv", []int{r.NamesrvPort}, "org.apache.rocketmq.namesrv.NamesrvStartup", flags, map[string]string{
 		"bindAddress": "127.0.0.1",
 		"listenPort":  strconv.Itoa(r.NamesrvPort),
 	})
@@ -68,7 +67,7 @@ func (r rocketmq) broker(classes, dir string) (program, error) {
 		// By default the broker refuses messages on a disk that is 90 % full; a developer's often is.
 		"-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99",
 	}
-	return java(classes, dir, "broker", "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
+	return java(classes, dir, "broker", []int{r.BrokerPort, r.BrokerPort - 2, r.MetricsPort}, "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
 		// The broker makes system topics of both names, which nobody else may create: neither is one of ours.
 		"brokerClusterName":     "settlement-cluster",
 		"brokerName":            "settlement-broker",
@@ -91,7 +90,7 @@ func (r rocketmq) broker(classes, dir string) (program, error) {
 }
 
 // java writes the server's configuration and returns how it is started.
-func java(classes, dir, name, class string, flags []string, conf map[string]string) (program, error) {
+func java(classes, dir, name string, ports []int, class string, flags []string, conf map[string]string) (program, error) {
 	home := filepath.Join(dir, name)
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return program{}, fmt.Errorf("prepare %s: %w", name, err)
@@ -111,10 +110,14 @@ func java(classes, dir, name, class string, flags []string, conf map[string]stri
 	args := append([]string{}, jvmFlags...)
 	args = append(args, flags...)
 	args = append(args, "-Duser.home="+home, "-Drocketmq.home.dir="+home, "-cp", classes, class, "-c", file)
-	return program{
+	p := program{
 		name: name, path: path, args: args, env: baseEnv(), dir: home,
 		log: filepath.Join(dir, "logs", name+".log"),
-	}, nil
+	}
+	for _, port := range ports {
+		p.listens = append(p.listens, loopback(port))
+	}
+	return p, nil
 }
 
 // baseEnv is what every child gets of our environment; the rest could change its behaviour.

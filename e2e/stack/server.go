@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"syscall"
 )
 
@@ -60,6 +61,38 @@ func (s *Server) Pause() error { return s.native.find(s.process()).signal(syscal
 // Resume lets a paused server go on.
 func (s *Server) Resume() error { return s.native.find(s.process()).signal(syscall.SIGCONT) }
 
+// mqadmin is the command line of RocketMQ's tool, to which its arguments are added.
+func (n *native) mqadmin(ctx context.Context) ([]string, error) {
+	classes, err := n.w.rocketmqClasses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	path, err := findProgram("java")
+	if err != nil {
+		return nil, err
+	}
+	command := append([]string{path}, jvmFlags...)
+	return append(command, "-XX:TieredStopAtLevel=1", "-Duser.home="+n.dir, "-Drocketmq.home.dir="+n.dir,
+		"-Drocketmq.namesrv.addr="+n.RocketMQ.namesrvAddr(), "-cp", classes, "org.apache.rocketmq.tools.command.MQAdminStartup"), nil
+}
+
+// writeMQAdmin leaves the tool for people, as a script beside the services' binaries.
+func (n *native) writeMQAdmin(ctx context.Context) error {
+	command, err := n.mqadmin(ctx)
+	if err != nil {
+		return err
+	}
+	var quoted []string
+	for _, word := range command {
+		quoted = append(quoted, "'"+strings.ReplaceAll(word, "'", `'\''`)+"'")
+	}
+	// The logging library tells of its own start in a hundred lines, which would hide the answer. The tool exits with 0
+	// also when it fails, so that no exit code is lost here.
+	script := "#!/bin/sh\n# RocketMQ's mqadmin for the stack of make up.\n" + strings.Join(quoted, " ") +
+		" \"$@\" 2>&1 | grep -v '|-[A-Z]* in org.apache.rocketmq.logging'\n"
+	return writeFile(n.w.path("bin", "mqadmin"), []byte(script), 0o755)
+}
+
 // MQAdmin runs RocketMQ's command line tool against the name server of a native stack and returns what it
 // prints. The tool exits with 0 even when it fails: look at the output.
 func (s *Stack) MQAdmin(ctx context.Context, args ...string) (string, error) {
@@ -67,18 +100,11 @@ func (s *Stack) MQAdmin(ctx context.Context, args ...string) (string, error) {
 	if !ok {
 		return "", errors.New("mqadmin: only on a native stack")
 	}
-	classes, err := n.w.rocketmqClasses(ctx)
+	command, err := n.mqadmin(ctx)
 	if err != nil {
 		return "", err
 	}
-	path, err := findProgram("java")
-	if err != nil {
-		return "", err
-	}
-	all := append([]string{}, jvmFlags...)
-	all = append(all, "-XX:TieredStopAtLevel=1", "-Duser.home="+n.dir, "-Drocketmq.home.dir="+n.dir, "-cp", classes,
-		"org.apache.rocketmq.tools.command.MQAdminStartup")
-	cmd := exec.CommandContext(ctx, path, append(append(all, args...), "-n", n.RocketMQ.namesrvAddr())...)
+	cmd := exec.CommandContext(ctx, command[0], append(append(command[1:], args...), "-n", n.RocketMQ.namesrvAddr())...)
 	cmd.Env = baseEnv()
 	out, err := cmd.CombinedOutput()
 	if err != nil {

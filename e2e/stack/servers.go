@@ -3,8 +3,12 @@ package stack
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,25 +23,65 @@ type servers struct {
 	running []*process
 }
 
+// startLimit is far more than any start takes: while a process lives it is waited for, since a slow machine is no
+// failure, and lines of progress tell of it.
+const startLimit = 15 * time.Minute
+
 // boot starts p, unless it runs already, and waits until it is ready. On an error whatever was
 // started stays, to be stopped with the others.
-func (s *servers) boot(ctx context.Context, p program, addr string, limit time.Duration, ready func(context.Context) error) error {
+func (s *servers) boot(ctx context.Context, p program, addr string, ready func(context.Context) error) error {
 	began := time.Now()
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
+	ready, done := s.tellWhile(p, ready)
+	defer done()
 	if run := s.find(p.name); run != nil && run.alive() {
-		return run.waitReady(ctx, limit, ready)
+		return run.waitReady(ctx, startLimit, ready)
+	}
+	if err := p.portsFree(); err != nil {
+		return err
 	}
 	run, err := s.launch(p)
 	if err != nil {
 		return err
 	}
 	s.add(run)
-	if err := run.waitReady(ctx, limit, ready); err != nil {
+	if err := run.waitReady(ctx, startLimit, ready); err != nil {
 		return err
 	}
 	s.w.say("%s: up at %s in %s", p.name, addr, since(began))
+	return nil
+}
+
+// tellWhile tells of a start that takes its time, with the last answer of ready, until done is called.
+func (s *servers) tellWhile(p program, ready func(context.Context) error) (told func(context.Context) error, done func()) {
+	var last atomic.Value // string
+	last.Store("not asked yet")
+	told = func(ctx context.Context) error {
+		err := ready(ctx)
+		if err != nil {
+			last.Store(err.Error())
+		}
+		return err
+	}
+	return told, s.w.sayWhile(func() string {
+		return fmt.Sprintf("%s: still starting (%s); its log is %s", p.name, last.Load(), p.log)
+	})
+}
+
+// portsFree refuses to start p where somebody else has its port: p would end, and meanwhile the other one's answers
+// could pass for p's.
+func (p program) portsFree() error {
+	for _, addr := range p.listens {
+		_, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		if n, err := strconv.Atoi(port); err != nil || !portIsFree(n) {
+			return fmt.Errorf("%s cannot start: another program has its port, %s; end that one, or choose other ports by make down and make up", p.name, addr)
+		}
+	}
 	return nil
 }
 
@@ -81,7 +125,7 @@ func (s *servers) bootDatabase(ctx context.Context, d databaseServer) error {
 	if err != nil {
 		return err
 	}
-	return s.boot(ctx, p, loopback(d.Port), databaseReady, d.ready)
+	return s.boot(ctx, p, loopback(d.Port), d.ready)
 }
 
 // bootRocketMQ starts the name server, then the broker, which registers with it; or only the one that is named.
@@ -106,7 +150,7 @@ func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) 
 		if err != nil {
 			return err
 		}
-		if err := s.boot(ctx, p, server.addr, serverReady, server.ready); err != nil {
+		if err := s.boot(ctx, p, server.addr, server.ready); err != nil {
 			return err
 		}
 	}

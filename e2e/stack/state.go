@@ -68,6 +68,14 @@ func (st *state) record(p *process) error {
 	return st.save()
 }
 
+// config is what the stack's services were started with.
+func (st *state) config() configuration {
+	if st.On == OnCompose {
+		return st.Compose.Config
+	}
+	return st.Settings.Config
+}
+
 // living returns those recorded processes that still run.
 func (st *state) living() []*process {
 	var all []*process
@@ -93,8 +101,8 @@ var stopOrder = map[string]struct {
 
 const lastRank = 3
 
-// stopInOrder stops the processes, those of one rank side by side.
-func (w *workspace) stopInOrder(all []*process) error {
+// stopInOrder stops the processes, those of one rank side by side. A service gets servicesGrace.
+func (w *workspace) stopInOrder(all []*process, servicesGrace time.Duration) error {
 	var errs []error
 	for rank := 0; rank <= lastRank; rank++ {
 		var wait sync.WaitGroup
@@ -102,7 +110,7 @@ func (w *workspace) stopInOrder(all []*process) error {
 		for _, p := range all {
 			order, listed := stopOrder[p.name]
 			if !listed {
-				order.grace = serviceGrace
+				order.grace = servicesGrace
 			}
 			if order.rank != rank {
 				continue

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,51 +30,97 @@ func LeaveUp(ctx context.Context, o Options) error {
 	}
 	defer unlock()
 	began := time.Now()
+	wish, err := configurationFromEnv()
+	if err != nil {
+		return err
+	}
 	st, err := w.readState()
 	if err != nil {
 		return err
 	}
 	// After a reboot, say, the ports may be somebody else's by now: choose anew.
 	if st == nil || st.On == OnNative && len(st.living()) == 0 {
-		if st, err = w.plan(ctx, o); err != nil {
+		if st, err = w.plan(ctx, o, wish); err != nil {
 			return err
 		}
-	} else if err := st.sameAs(o); err != nil {
+	} else if err := st.sameAs(o, wish); err != nil {
 		return err
 	}
 	addresses, started, err := w.leaveUp(ctx, st)
 	if err != nil {
 		return err
 	}
-	if err := w.writeEnv(addresses); err != nil {
+	command, err := w.commandLine(st)
+	if err != nil {
 		return err
 	}
-	if !started {
-		w.say("already up: see .run/stack.env")
-		return nil
+	if err := w.writeEnv(addresses, command); err != nil {
+		return err
 	}
-	w.say("up in %s: order-service %s, payment-service %s; all addresses in .run/stack.env", since(began), addresses.OrderURL, addresses.PaymentURL)
+	if started {
+		w.say("up in %s", since(began))
+	} else {
+		w.say("already up")
+	}
+	w.tell(st, addresses)
 	return nil
 }
 
+// commandLine is what payment-service's commands need of the environment beside the addresses; database and user are
+// their defaults.
+func (w *workspace) commandLine(st *state) (keyValues, error) {
+	db, password := loopback(st.Compose.MySQL), ""
+	if st.On == OnCompose {
+		b, err := os.ReadFile(w.secretPath(paymentsSecret))
+		if err != nil {
+			return nil, err
+		}
+		password = strings.TrimSpace(string(b))
+	} else {
+		var err error
+		if db, err = st.Settings.Database.addr(); err != nil {
+			return nil, err
+		}
+		password = st.Settings.Payments.Password
+	}
+	return keyValues{{"DB_ADDR", db}, {"DB_PASSWORD", password}}, nil
+}
+
+// tell says where everything is.
+func (w *workspace) tell(st *state, a Addresses) {
+	w.say("  order-service %s, payment-service %s", a.OrderURL, a.PaymentURL)
+	w.say("  addresses and passwords: .run/stack.env; for the command line: set -a; . .run/stack.env; .run/bin/payment-service parked list")
+	if st.On == OnCompose {
+		w.say("  logs: docker compose logs; broker store: the volume broker-store; mqadmin: docker compose exec broker sh mqadmin")
+		return
+	}
+	dir := filepath.Join(".run", "up", st.dataName())
+	w.say("  logs: %s/*.log; broker store: %s; mqadmin: .run/bin/mqadmin", filepath.Join(dir, "logs"), filepath.Join(dir, "broker", "store"))
+}
+
 // plan chooses what a stack that is not up yet runs on.
-func (w *workspace) plan(ctx context.Context, o Options) (*state, error) {
+func (w *workspace) plan(ctx context.Context, o Options, wish configuration) (*state, error) {
 	if runsOnCompose(ctx, o) {
 		st := w.newState(OnCompose)
 		st.Compose = defaultCompose()
+		st.Compose.Config = wish
 		return st, nil
 	}
 	st := w.newState(OnNative)
 	var err error
 	st.Settings, err = newSettings(o.DB, "")
+	st.Settings.Config = wish
 	return st, err
 }
 
 // sameAs refuses a wish that the running stack does not fulfil. What is not wished for in so many
 // words is as it is.
-func (st *state) sameAs(o Options) error {
+func (st *state) sameAs(o Options, wish configuration) error {
 	if o.On != OnAuto && o.On != st.On {
 		return fmt.Errorf("a stack is up on %s, not on %s: make down first", st.On, o.On)
+	}
+	if name := st.config().differs(wish); name != "" {
+		return fmt.Errorf("a stack is up with another %s: make down first", name) // its value can be a secret
 	}
 	if o.DB == "" || st.On == OnCompose {
 		return nil
@@ -118,10 +167,13 @@ func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bo
 		return addresses, false, err
 	}
 	if err := n.boot(ctx); err != nil {
-		err = errors.Join(err, w.stopInOrder(fresh))
+		err = errors.Join(err, w.stopInOrder(fresh, st.config().stopGrace()))
 		if len(before) == 0 {
 			err = errors.Join(err, w.forget())
 		}
+		return addresses, false, err
+	}
+	if err := n.writeMQAdmin(ctx); err != nil {
 		return addresses, false, err
 	}
 	return addresses, len(fresh) > 0, nil
@@ -170,9 +222,9 @@ func TakeDown(ctx context.Context, o Options) error {
 		return err
 	}
 	if st.On == OnCompose {
-		err = w.compose(st.Compose).down(ctx)
+		err = w.takeDownCompose(ctx, st)
 	} else {
-		err = w.stopInOrder(st.living())
+		err = w.stopInOrder(st.living(), st.config().stopGrace())
 	}
 	if err != nil {
 		return fmt.Errorf("%w\nmake down can be run again", err)

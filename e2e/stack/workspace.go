@@ -23,6 +23,8 @@ type workspace struct {
 	root string // absolute, holds go.mod
 	out  io.Writer
 	mu   sync.Mutex // for out: servers start side by side
+
+	stillBusy time.Duration // how often what takes its time says that it goes on
 }
 
 var moduleLine = regexp.MustCompile(`(?m)^module settlement$`)
@@ -36,7 +38,7 @@ func newWorkspace(out io.Writer) (*workspace, error) {
 	for d := dir; ; d = filepath.Dir(d) {
 		mod, err := os.ReadFile(filepath.Join(d, "go.mod"))
 		if err == nil && moduleLine.Match(mod) {
-			return &workspace{root: d, out: out}, nil
+			return &workspace{root: d, out: out, stillBusy: stillBusy}, nil
 		}
 		if d == filepath.Dir(d) {
 			return nil, fmt.Errorf("no go.mod of module settlement in %s or above: run this inside the checkout", dir)

@@ -33,6 +33,7 @@ type Config struct {
 	PointsQueues     int           `env:"POINTS_QUEUES" envDefault:"4"`             // of topic points
 	ConsumeBatchMax  int           `env:"CONSUME_BATCH_MAX" envDefault:"32"`        // messages in one transaction
 	LogLevel         slog.Level    `env:"LOG_LEVEL" envDefault:"info"`              // debug, info, warn, error
+	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"3s"`           // from not ready to no more requests
 	ShutdownTimeout  time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`        // for requests and batches under way
 
 	WebhookURL        string `env:"WEBHOOK_URL"` // that takes notices; empty: they are only logged
@@ -46,6 +47,7 @@ type Config struct {
 const (
 	queuesMax          = 64
 	consumeBatchMax    = 256
+	shutdownDelayMax   = time.Minute
 	shutdownTimeoutMax = 5 * time.Minute
 )
 
@@ -140,6 +142,9 @@ func (c Config) validate() error {
 		if n.value < 1 || n.value > n.max {
 			return fmt.Errorf("%s is %d, must be 1 to %d", n.name, n.value, n.max)
 		}
+	}
+	if c.ShutdownDelay < 0 || c.ShutdownDelay > shutdownDelayMax {
+		return fmt.Errorf("SHUTDOWN_DELAY is %s, must be 0s to %s", c.ShutdownDelay, shutdownDelayMax)
 	}
 	if c.ShutdownTimeout <= 0 || c.ShutdownTimeout > shutdownTimeoutMax {
 		return fmt.Errorf("SHUTDOWN_TIMEOUT is %s, must be above 0 and at most %s", c.ShutdownTimeout, shutdownTimeoutMax)

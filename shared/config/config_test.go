@@ -21,6 +21,7 @@ func TestAWrongValueIsNamedInOneLine(t *testing.T) {
 		"CONSUME_BATCH_MAX": "100000",
 		"LOG_LEVEL":         "loud",
 		"SHUTDOWN_TIMEOUT":  "soon",
+		"SHUTDOWN_DELAY":    "2m",
 		"DB_PASSWORD_FILE":  "/no/such/file",
 	} {
 		t.Run(variable, func(t *testing.T) {

@@ -1,7 +1,9 @@
 package notify_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -196,21 +198,36 @@ func TestANoticeOfARolledBackTransactionIsNotTold(t *testing.T) {
 }
 
 func TestAWrongReceiverIsRefusedAndNotShown(t *testing.T) {
+	good := secretOf(24)
 	for _, c := range []struct{ url, secret, names string }{
-		{"ftp://chat/token", "whsec_c2VjcmV0", "WEBHOOK_URL"},
-		{"token", "whsec_c2VjcmV0", "WEBHOOK_URL"},
-		{"http://chat/token", "not base64: token", "WEBHOOK_SECRET"},
-		{"http://chat/token", "", "WEBHOOK_SECRET"},
+		{"ftp://chat/token", good, "WEBHOOK_URL"},
+		{"token", good, "WEBHOOK_URL"},
+		{"http://chat/token", "not base64: token", "WEBHOOK_SECRET must be"},
+		{"http://chat/token", "", "WEBHOOK_SECRET is the base64 of 0 bytes, must be of 24 to 64"},
+		{"http://chat/token", "whsec_", "WEBHOOK_SECRET is the base64 of 0 bytes"},
+		{"http://chat/token", secretOf(1), "WEBHOOK_SECRET is the base64 of 1 bytes"},
+		{"http://chat/token", secretOf(23), "WEBHOOK_SECRET is the base64 of 23 bytes"},
+		{"http://chat/token", secretOf(65), "WEBHOOK_SECRET is the base64 of 65 bytes"},
 	} {
 		if _, err := notify.NewWebhook(c.url, c.secret); err == nil || !strings.Contains(err.Error(), c.names) || strings.Contains(err.Error(), "token") {
 			t.Errorf("%s with %q: error %v, want one that names %s and shows no secret", c.url, c.secret, err, c.names)
 		}
 	}
-	nobody, err := notify.NewWebhook("http://127.0.0.1:1/token", "whsec_c2VjcmV0")
+	for _, secret := range []string{good, secretOf(64), strings.TrimPrefix(good, "whsec_")} {
+		if _, err := notify.NewWebhook("http://chat/token", secret); err != nil {
+			t.Errorf("a secret of %d characters is refused: %v", len(secret), err)
+		}
+	}
+	nobody, err := notify.NewWebhook("http://127.0.0.1:1/token", good)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := nobody.Tell(t.Context(), "id", []byte("{}")); err == nil || strings.Contains(err.Error(), "token") {
 		t.Errorf("error %v, want one without the URL", err)
 	}
+}
+
+// secretOf is a secret of n bytes, as WEBHOOK_SECRET has it.
+func secretOf(n int) string {
+	return "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, n))
 }

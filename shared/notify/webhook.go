@@ -3,12 +3,14 @@ package notify
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -16,6 +18,13 @@ import (
 
 // answerMaxBytes is how much of a receiver's answer is read, for the error.
 const answerMaxBytes = 512
+
+// How many bytes a secret has, decoded: standardwebhooks.com asks for 192 to 512 bits. A shorter one can be
+// guessed, and then anybody can sign a notice.
+const (
+	secretMinBytes = 24
+	secretMaxBytes = 64
+)
 
 // Webhook tells by POST to a receiver, in the form of standardwebhooks.com: the headers webhook-id (the same when it
 // is told again), webhook-timestamp and webhook-signature (HMAC-SHA256). A gateway to SMS or chat is such a receiver.
@@ -31,10 +40,20 @@ func NewWebhook(receiver, secret string) (*Webhook, error) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, errors.New("WEBHOOK_URL must be an http or https URL") // its value can have a token in it
 	}
-	signer, err := standardwebhooks.NewWebhook(secret)
-	if err != nil || secret == "" {
-		return nil, errors.New("WEBHOOK_SECRET must be the receiver's secret: base64, with whsec_ before it or not") // its value is a secret
+	// The errors below do not show the value: it is a secret.
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil {
+		return nil, errors.New("WEBHOOK_SECRET must be the receiver's secret: base64, with whsec_ before it or not")
 	}
+	if len(key) < secretMinBytes || len(key) > secretMaxBytes {
+		return nil, fmt.Errorf("WEBHOOK_SECRET is the base64 of %d bytes, must be of %d to %d: "+
+			"'openssl rand -base64 %d' makes one", len(key), secretMinBytes, secretMaxBytes, secretMinBytes)
+	}
+	signer, err := standardwebhooks.NewWebhookRaw(key)
+	if err != nil {
+		return nil, fmt.Errorf("WEBHOOK_SECRET: %w", err)
+	}
+
 	return &Webhook{url: receiver, signer: signer, client: &http.Client{
 		// Followed, a redirect would take the signed notice to somebody whom nobody configured.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -4,27 +4,41 @@ import (
 	"crypto/rand"
 	"fmt"
 	"regexp"
+	"strconv"
 )
 
 // PropertyTraceparent is the user property that carries the trace from the request
 // through the outbox and the topic to the other service.
 const PropertyTraceparent = "traceparent"
 
-// Source: W3C Trace Context level 1, section 3.2, version 00.
-var traceparentForm = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$`)
+// traceparentForm is the four fields of version 00, and whatever a later version has behind them.
+// Source: W3C Trace Context level 1, sections 3.2 and 4.
+var traceparentForm = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
 
 const (
-	traceIDZero = "00000000000000000000000000000000"
-	spanIDZero  = "0000000000000000"
+	versionOurs    = "00"
+	versionInvalid = "ff"
+	traceIDZero    = "00000000000000000000000000000000"
+	spanIDZero     = "0000000000000000"
+	flagSampled    = 0x01 // the one flag of version 00; what a later version's others mean is not known here
 )
 
-// TraceparentOr returns given if it is a valid traceparent, else a new one: a broken
-// header must not break a payment.
+// TraceparentOr returns given if it is a traceparent of version 00. Of a later version it returns what version 00
+// has a place for, so that the trace goes on. Else it returns a new one: a broken header must not break a payment.
 func TraceparentOr(given string) string {
-	if m := traceparentForm.FindStringSubmatch(given); m != nil && m[1] != traceIDZero && m[2] != spanIDZero {
+	m := traceparentForm.FindStringSubmatch(given)
+	if m == nil || m[1] == versionInvalid || m[2] == traceIDZero || m[3] == spanIDZero || m[1] == versionOurs && m[5] != "" {
+		return newTraceparent()
+	}
+	if m[1] == versionOurs {
 		return given
 	}
+	flags, _ := strconv.ParseUint(m[4], 16, 8) // two hexadecimal digits, by the form
+	return fmt.Sprintf("%s-%s-%s-%02x", versionOurs, m[2], m[3], flags&flagSampled)
+}
+
+func newTraceparent() string {
 	var b [24]byte
 	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error since Go 1.24
-	return fmt.Sprintf("00-%x-%x-01", b[:16], b[16:])
+	return fmt.Sprintf("%s-%x-%x-%02x", versionOurs, b[:16], b[16:], flagSampled)
 }

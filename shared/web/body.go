@@ -70,7 +70,9 @@ func DecodeOptional(c *gin.Context, v any) error {
 func requireJSON(contentType string) error {
 	mediaType, params, err := mime.ParseMediaType(contentType)
 	charset, given := params["charset"]
-	if err != nil || mediaType != "application/json" || (given && !strings.EqualFold(charset, "utf-8")) {
+	// Clients write the name without its dash too, although it has one in IANA's list.
+	isUTF8 := !given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
+	if err != nil || mediaType != "application/json" || !isUTF8 {
 		return NewProblem(http.StatusUnsupportedMediaType, CodeUnsupportedMediaType,
 			fmt.Sprintf("Content-Type is %s, must be application/json in UTF-8", quote(contentType)))
 	}

@@ -8,14 +8,13 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
 // decode is stricter than encoding/json, which takes names in any case, the last of several
-// equal names, null for anything, and wrong bytes for U+FFFD: what the client wrote must be
-// what is stored and what its Idempotency-Key stands for.
+// equal names, null for anything, and wrong bytes and half surrogate pairs for U+FFFD: what the
+// client wrote must be what is stored and what its Idempotency-Key stands for.
 func decode(body []byte, v any) error {
 	if !utf8.Valid(body) {
 		return malformed(errors.New("it is not valid UTF-8"))
@@ -23,6 +22,9 @@ func decode(body []byte, v any) error {
 	var whole json.RawMessage
 	if err := json.Unmarshal(body, &whole); err != nil { // one JSON value and nothing after it
 		return malformed(err)
+	}
+	if lone := loneSurrogate(body); lone != "" {
+		return malformed(fmt.Errorf(`%s is half of a character: a surrogate needs the other one of its pair beside it, as in \ud83d\ude00`, lone))
 	}
 	d := decoder{json.NewDecoder(bytes.NewReader(body))}
 	d.UseNumber()
@@ -56,9 +58,9 @@ func (d decoder) value(v reflect.Value, path string) error {
 		if !ok {
 			return wrongType(path, token, "an integer")
 		}
-		n, err := strconv.ParseInt(number.String(), 10, 64)
-		if err != nil {
-			return wrongType(path, token, "an integer of at most 64 bits, written without fraction and exponent")
+		n, ok := integer(number.String())
+		if !ok {
+			return wrongType(path, token, "an integer of at most 64 bits")
 		}
 		v.SetInt(n)
 		return nil

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -27,6 +28,49 @@ func TestDecodeReadsWhatIsWritten(t *testing.T) {
 	}
 }
 
+// A surrogate that is escaped itself is text, and so are characters beyond the first plane however they are written.
+func TestDecodeReadsWholeCharacters(t *testing.T) {
+	for written, want := range map[string]string{
+		`\\ud83d`:                  `\ud83d`,
+		`\\\\ud83d`:                `\\ud83d`,
+		`\\\ud83d\ude00`:           `\😀`,
+		`\uD83D\uDE00\ud83d\ude00`: `😀😀`,
+		`😀`:                        `😀`,
+		`\ufffd`:                   "\ufffd",
+	} {
+		var got request
+		body := `{"name":"` + written + `","amount":{"currency":"CNY","minor":1}}`
+		if err := decode([]byte(body), &got); err != nil || got.Name != want {
+			t.Errorf("%s: got %q, %v, want %q", written, got.Name, err, want)
+		}
+	}
+}
+
+// To JSON Schema an integer is a number without a fraction, however it is written.
+func TestDecodeReadsIntegersAsTheSchemaDoes(t *testing.T) {
+	for written, want := range map[string]int64{
+		`397.0`: 397, `397.000`: 397, `4e2`: 400, `4E2`: 400, `4e+2`: 400, `4.0e2`: 400, `0.4e3`: 400, `4000e-1`: 400,
+		`1.5e1`: 15, `-1.5e1`: -15, `0`: 0, `-0`: 0, `-0.0`: 0, `0e999999999999999999999`: 0, `0.0e-5`: 0,
+		`9223372036854775807`: math.MaxInt64, `9223372036854775807.0`: math.MaxInt64, `922337203685477580.7e1`: math.MaxInt64,
+		`-9223372036854775808`: math.MinInt64, `1e18`: 1e18, `0.` + strings.Repeat("0", 1000) + `1e1001`: 1,
+		`1` + strings.Repeat("0", 1000) + `e-1000`: 1,
+	} {
+		var got request
+		if err := decode([]byte(`{"name":"a","amount":{"currency":"CNY","minor":`+written+`}}`), &got); err != nil || got.Amount.Minor != want {
+			t.Errorf("%.40s: got %d, %v, want %d", written, got.Amount.Minor, err, want)
+		}
+	}
+	for _, written := range []string{
+		`397.5`, `4e-1`, `45e-1`, `0.1`, `1e-999999999999999999999`, `1e999999999999999999999`, `1e19`, `10e18`, `-1e19`,
+		`9223372036854775808`, `9223372036854775808.0`, `-9223372036854775809`, `9223372036854775807.5`, `1e9223372036854775807`,
+	} {
+		var got request
+		if err := decode([]byte(`{"name":"a","amount":{"currency":"CNY","minor":`+written+`}}`), &got); err == nil {
+			t.Errorf("%s became %d, want a refusal", written, got.Amount.Minor)
+		}
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	const good = `"name":"a","amount":{"currency":"CNY","minor":1}`
 	amount := func(minor string) string { return `{"name":"a","amount":{"currency":"CNY","minor":` + minor + `}}` }
@@ -42,6 +86,17 @@ func TestDecodeRefuses(t *testing.T) {
 		{"\ufeff{" + good + "}", CodeMalformedJSON, "invalid character"},
 		{"{\"name\":\"\xff\"}", CodeMalformedJSON, "UTF-8"},
 		{"{\"name\":\"a\nb\"}", CodeMalformedJSON, "invalid character"},
+		{`{"name":"a\ud83d"}`, CodeMalformedJSON, `\ud83d is half of a character`},
+		{`{"name":"a\udc00"}`, CodeMalformedJSON, `\udc00 is half of a character`},
+		{`{"name":"a\uD83D"}`, CodeMalformedJSON, `\uD83D is half of a character`},
+		{`{"name":"\ud83d\ud83d\ude00"}`, CodeMalformedJSON, `\ud83d is half of a character`},
+		{`{"name":"\ude00\ud83d"}`, CodeMalformedJSON, `\ude00 is half of a character`},
+		{`{"name":"\ud83dx\ude00"}`, CodeMalformedJSON, `\ud83d is half of a character`},
+		{`{"name":"\ud83d\\ude00"}`, CodeMalformedJSON, `\ud83d is half of a character`},
+		{`{"name":"\\\ud83d"}`, CodeMalformedJSON, `\ud83d is half of a character`},
+		{`{"name":"\ud83d\ude00\ud83d"}`, CodeMalformedJSON, `\ud83d is half of a character`},
+		{`{"na\ud83dme":"a"}`, CodeMalformedJSON, `\ud83d is half of a character`},
+		{`{` + good + `,"note":"\ud83d"}`, CodeMalformedJSON, `\ud83d is half of a character`},
 		{`null`, CodeMalformedJSON, "it is null, must be an object"},
 		{`[]`, CodeMalformedJSON, "it is an array, must be an object"},
 		{`"{}"`, CodeMalformedJSON, `it is "{}", must be an object`},
@@ -65,8 +120,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{`{"name":"a","amount":null}`, CodeInvalidField, "amount is null, must be an object"},
 		{amount(`"100"`), CodeInvalidField, `amount.minor is "100", must be an integer`},
 		{amount(`1.5`), CodeInvalidField, "amount.minor is 1.5, must be an integer"},
-		{amount(`1.0`), CodeInvalidField, "amount.minor is 1.0, must be an integer"},
-		{amount(`1e3`), CodeInvalidField, "amount.minor is 1e3, must be an integer"},
+		{amount(`1e-1`), CodeInvalidField, "amount.minor is 1e-1, must be an integer"},
+		{amount(`1e1000000000`), CodeInvalidField, "amount.minor is 1e1000000000, must be an integer"},
 		{amount(`99999999999999999999`), CodeInvalidField, "amount.minor is 99999999999999999999, must be"},
 		{amount(strings.Repeat("9", 1000)), CodeInvalidField, "…"},
 		{amount(`9223372036854775808`), CodeInvalidField, "64 bits"},

@@ -53,6 +53,7 @@ func serveWith(t *testing.T, cfg Config, routes ...func(*gin.Engine)) (url strin
 	log = &logBuffer{}
 	cfg.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.Metrics = prometheus.NewRegistry()
+	cfg.Query = map[string][]string{"GET /query": {"customer_id", "status", "cursor", "limit"}}
 	engine := NewEngine(cfg)
 	health := NewHealth(cfg)
 	engine.GET("/healthz", health.GetHealthz)
@@ -131,6 +132,9 @@ func TestEdgeRefuses(t *testing.T) {
 	}{
 		{"good", "POST", "/things/1", thing, header(asJSON, "k"), 200, ""},
 		{"good with charset", "POST", "/things/1", thing, header("Application/JSON; charset=UTF-8", "k"), 200, ""},
+		{"good with the other name of the charset", "POST", "/things/1", thing, header(asJSON+`;charset="utf8"`, "k"), 200, ""},
+		{"and in capitals", "POST", "/things/1", thing, header(asJSON+"; charset=UTF8", "k"), 200, ""},
+		{"half a character", "POST", "/empty", `"\ud83d"`, header(asJSON, "k"), 400, CodeMalformedJSON},
 		{"largest body", "POST", "/things/1", thing + strings.Repeat(" ", BodyMaxBytes-len(thing)), header(asJSON, "k"), 200, ""},
 		{"nowhere", "GET", "/nowhere", "", nil, 404, CodeNotFound},
 		{"trailing slash", "GET", "/healthz/", "", nil, 404, CodeNotFound},
@@ -141,6 +145,7 @@ func TestEdgeRefuses(t *testing.T) {
 		{"key with space", "POST", "/things/1", thing, header(asJSON, "a b"), 400, CodeKeyInvalid},
 		{"key not ASCII", "POST", "/things/1", thing, header(asJSON, "键"), 400, CodeKeyInvalid},
 		{"key too long", "POST", "/things/1", thing, header(asJSON, strings.Repeat("k", 256)), 400, CodeKeyInvalid},
+		{"UTF-16", "POST", "/things/1", thing, header(asJSON+"; charset=utf-16", "k"), 415, CodeUnsupportedMediaType},
 		{"no content type", "POST", "/things/1", thing, header("", "k"), 415, CodeUnsupportedMediaType},
 		{"form", "POST", "/things/1", thing, header("application/x-www-form-urlencoded", "k"), 415, CodeUnsupportedMediaType},
 		{"other charset", "POST", "/things/1", thing, header(asJSON+"; charset=gbk", "k"), 415, CodeUnsupportedMediaType},
@@ -153,6 +158,12 @@ func TestEdgeRefuses(t *testing.T) {
 		{"empty object of no type", "POST", "/empty", "{}", header("", "k"), 415, CodeUnsupportedMediaType},
 		{"something where nothing belongs", "POST", "/empty", `{"a":1}`, header(asJSON, "k"), 400, CodeUnknownField},
 		{"array where nothing belongs", "POST", "/empty", `[]`, header(asJSON, "k"), 400, CodeMalformedJSON},
+		{"unknown parameter", "GET", "/query?status=paid&state=paid", "", nil, 400, CodeInvalidParameter},
+		{"unknown parameter without value", "GET", "/query?state", "", nil, 400, CodeInvalidParameter},
+		{"parameter in capitals", "GET", "/query?Status=paid", "", nil, 400, CodeInvalidParameter},
+		{"parameter where none belongs", "POST", "/empty?dry_run=true", "", header(asJSON, "k"), 400, CodeInvalidParameter},
+		{"parameter of a probe", "GET", "/healthz?verbose=1", "", nil, 400, CodeInvalidParameter},
+		{"parameter of nothing", "GET", "/nowhere?a=b", "", nil, 404, CodeNotFound},
 		{"broken query", "GET", "/query?a=%zz", "", nil, 400, CodeInvalidParameter},
 	}
 	for _, c := range cases {
@@ -215,6 +226,32 @@ func TestEmptyQueryIsAbsent(t *testing.T) {
 	url, _ := serve(t, nil)
 	if got := do(t, "GET", url+"/query?customer_id=&status=paid&cursor=&limit=", "", nil); got.body != "status=paid" {
 		t.Fatalf("query became %q", got.body)
+	}
+}
+
+func TestUnknownParametersAreNamed(t *testing.T) {
+	url, _ := serve(t, nil)
+	long := strings.Repeat("x", 1000)
+	for query, want := range map[string]string{
+		"/query?b=1&a=2&limit=3": `"detail":"\"a\" is not a query parameter of this call: this call has customer_id, status, cursor, limit"`,
+		"/query?b=1&a=2":         `{"field":"b","code":"invalid_parameter"`,
+		"/healthz?a=1":           `"a\" is not a query parameter of this call: this call has none"`,
+		"/healthz?" + long:       `x…\" is not`,
+	} {
+		if got := do(t, "GET", url+query, "", nil); got.status != 400 || !strings.Contains(got.body, want) || len(got.body) > 1000 {
+			t.Errorf("%.80s: got %d %s, want 400 with %s", query, got.status, got.body, want)
+		}
+	}
+}
+
+func TestQueryOf(t *testing.T) {
+	got := QueryOf(struct {
+		Status string `form:"status,omitempty" json:"status"`
+		Key    string `json:"Idempotency-Key"`
+		Limit  *int   `form:"limit"`
+	}{})
+	if strings.Join(got, " ") != "status limit" {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -58,6 +59,26 @@ func CheckCursorID(cursor string) *FieldError {
 	if CheckID("cursor", cursor) == nil {
 		return nil
 	}
+	return invalidCursor(cursor)
+}
+
+// cursorNumberForm holds any id that a table will ever give out, and no number twice: neither 007 nor +7.
+var cursorNumberForm = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
+
+// CursorNumber reads a cursor of a list whose cursors are numbers: the number of the last item of the page before.
+// 0 stands for an absent one, with which the list begins.
+func CursorNumber(cursor string) (int64, *FieldError) {
+	if cursor == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil || !cursorNumberForm.MatchString(cursor) {
+		return 0, invalidCursor(cursor)
+	}
+	return n, nil
+}
+
+func invalidCursor(cursor string) *FieldError {
 	return &FieldError{"cursor", CodeInvalidCursor, fmt.Sprintf("cursor is %s, must be the next_cursor of a page", quote(cursor))}
 }
 

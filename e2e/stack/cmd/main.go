@@ -25,6 +25,8 @@ environment of up:
   STACK=auto|native|compose     containers where Docker answers, else native servers
   DB=mysql|mariadb|DSN          database of a native stack; a DSN like root:password@tcp(host:port)/
                                 names a running server and a user who may create databases and users
+  CONSUME_BATCH_MAX, LOG_LEVEL, SHUTDOWN_DELAY, SHUTDOWN_TIMEOUT, WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_SECRET_FILE
+                                go to the services, see README.md
 `
 
 func main() {

@@ -401,6 +401,9 @@ type Internal = Problem
 // KeyReused RFC 9457.
 type KeyReused = Problem
 
+// NoParameters RFC 9457.
+type NoParameters = Problem
+
 // OrderNotFound RFC 9457.
 type OrderNotFound = Problem
 
@@ -493,12 +496,21 @@ type ServerInterface interface {
 	// GetHealthz The process runs
 	// (GET /healthz)
 	GetHealthz(c *gin.Context)
+	// HeadHealthz The process runs, asked without the body
+	// (HEAD /healthz)
+	HeadHealthz(c *gin.Context)
 	// GetMetrics Prometheus metrics
 	// (GET /metrics)
 	GetMetrics(c *gin.Context)
+	// HeadMetrics Prometheus metrics, asked without the body
+	// (HEAD /metrics)
+	HeadMetrics(c *gin.Context)
 	// GetReadyz The database can be written; the state of the broker is shown beside it
 	// (GET /readyz)
 	GetReadyz(c *gin.Context)
+	// HeadReadyz The database and the broker answer, asked without the body
+	// (HEAD /readyz)
+	HeadReadyz(c *gin.Context)
 	// RegisterCustomer Register a customer, who collects points from then on
 	// (POST /v1/customers)
 	RegisterCustomer(c *gin.Context, params RegisterCustomerParams)
@@ -547,6 +559,19 @@ func (siw *ServerInterfaceWrapper) GetHealthz(c *gin.Context) {
 	siw.Handler.GetHealthz(c)
 }
 
+// HeadHealthz operation middleware
+func (siw *ServerInterfaceWrapper) HeadHealthz(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.HeadHealthz(c)
+}
+
 // GetMetrics operation middleware
 func (siw *ServerInterfaceWrapper) GetMetrics(c *gin.Context) {
 
@@ -560,6 +585,19 @@ func (siw *ServerInterfaceWrapper) GetMetrics(c *gin.Context) {
 	siw.Handler.GetMetrics(c)
 }
 
+// HeadMetrics operation middleware
+func (siw *ServerInterfaceWrapper) HeadMetrics(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.HeadMetrics(c)
+}
+
 // GetReadyz operation middleware
 func (siw *ServerInterfaceWrapper) GetReadyz(c *gin.Context) {
 
@@ -571,6 +609,19 @@ func (siw *ServerInterfaceWrapper) GetReadyz(c *gin.Context) {
 	}
 
 	siw.Handler.GetReadyz(c)
+}
+
+// HeadReadyz operation middleware
+func (siw *ServerInterfaceWrapper) HeadReadyz(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.HeadReadyz(c)
 }
 
 // RegisterCustomer operation middleware
@@ -952,6 +1003,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/customers/:id", wrapper.GetCustomer)
 	router.POST(options.BaseURL+"/v1/customers/:id/misconduct", wrapper.ReportMisconduct)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealthz)
+	router.HEAD(options.BaseURL+"/healthz", wrapper.HeadHealthz)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadyz)
+	router.HEAD(options.BaseURL+"/readyz", wrapper.HeadReadyz)
 	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics)
+	router.HEAD(options.BaseURL+"/metrics", wrapper.HeadMetrics)
 }

@@ -21,6 +21,7 @@ type API struct {
 
 // New makes the handler of the whole service, /healthz, /readyz and /metrics included.
 func New(orders *store.Store, cfg web.Config) http.Handler {
+	cfg.Query = map[string][]string{"GET /v1/orders": web.QueryOf(ListOrdersParams{})}
 	engine := web.NewEngine(cfg)
 	RegisterHandlersWithOptions(engine, &API{Health: web.NewHealth(cfg), store: orders},
 		GinServerOptions{ErrorHandler: web.BadParameter})

@@ -20,8 +20,8 @@ import (
 	"settlement/order-service/internal/store"
 	"settlement/shared/dbtx"
 	"settlement/shared/notify"
-	"settlement/shared/parking"
 	"settlement/shared/outbox"
+	"settlement/shared/parking"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
 	"settlement/shared/web/webtest"
@@ -240,6 +240,17 @@ func TestContractAgreesWithTheRules(t *testing.T) {
 	s := serve(t, nowhere(t))
 	webtest.WantEdge(t, s.Doc)
 	webtest.WantEnum(t, s.Doc, "OrderStatus", order.Statuses())
+}
+
+// None of these reaches the database.
+func TestRequestsAreTakenAsTheContractSays(t *testing.T) {
+	s := serve(t, nowhere(t))
+	s.WantOnlyListedParameters(t)
+	s.WantCursorsAsListed(t)
+	s.WantHeads(t)
+	s.WantAmountsAsListed(t, "/v1/orders", "CreateOrderRequest", func(minor string) string {
+		return `{"customer_id":"c","account_id":"019a5e1c-7c00-7000-8000-000000000042","amount":{"currency":"CNY","minor":` + minor + `}}`
+	})
 }
 
 // nowhere is a pool whose database does not answer.

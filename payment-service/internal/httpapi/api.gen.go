@@ -437,7 +437,7 @@ type EntryPage struct {
 	Items []Entry `json:"items"`
 
 	// NextCursor Cursor of the next page; empty on the last.
-	NextCursor NextCursor `json:"next_cursor"`
+	NextCursor NextNumberCursor `json:"next_cursor"`
 }
 
 // FieldError defines model for FieldError.
@@ -464,8 +464,11 @@ type ID = string
 // Money An amount in minor units, of either sign.
 type Money = money.Money
 
-// NextCursor Cursor of the next page; empty on the last.
-type NextCursor = string
+// NextIDCursor Cursor of the next page; empty on the last.
+type NextIDCursor = string
+
+// NextNumberCursor Cursor of the next page; empty on the last.
+type NextNumberCursor = string
 
 // OptionalID A UUID in lower case, or empty.
 type OptionalID = string
@@ -528,7 +531,7 @@ type ParkedPage struct {
 	Items []Parked `json:"items"`
 
 	// NextCursor Cursor of the next page; empty on the last.
-	NextCursor NextCursor `json:"next_cursor"`
+	NextCursor NextIDCursor `json:"next_cursor"`
 }
 
 // ParkedState parked: an operator has to decide; waiting: its predecessor is not done; replayed, discarded: what an operator
@@ -570,8 +573,8 @@ type Points struct {
 	History    []PointsChange `json:"history"`
 
 	// NextCursor Cursor of the next page; empty on the last.
-	NextCursor NextCursor `json:"next_cursor"`
-	Points     int64      `json:"points"`
+	NextCursor NextNumberCursor `json:"next_cursor"`
+	Points     int64            `json:"points"`
 
 	// Seq Sequence of the last change that took effect; 0 before the first.
 	Seq int64 `json:"seq"`
@@ -645,14 +648,17 @@ type ReplayRequest struct {
 // AccountID A UUID in lower case.
 type AccountID = ID
 
-// Cursor defines model for Cursor.
-type Cursor = string
+// IDCursor defines model for IDCursor.
+type IDCursor = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// NumberCursor defines model for NumberCursor.
+type NumberCursor = string
 
 // Operator defines model for Operator.
 type Operator = string
@@ -680,6 +686,9 @@ type Internal = Problem
 
 // KeyReused RFC 9457.
 type KeyReused = Problem
+
+// NoParameters RFC 9457.
+type NoParameters = Problem
 
 // ParkedNotFound RFC 9457.
 type ParkedNotFound = Problem
@@ -711,7 +720,7 @@ type DepositParams struct {
 // ListEntriesParams defines parameters for ListEntries.
 type ListEntriesParams struct {
 	// Cursor The next_cursor of the page before; absent for the first page.
-	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Cursor NumberCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -723,7 +732,7 @@ type ListParkedParams struct {
 	State ParkedState `form:"state,omitempty" json:"state,omitempty"`
 
 	// Cursor The next_cursor of the page before; absent for the first page.
-	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Cursor IDCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -750,7 +759,7 @@ type ReplayParkedParams struct {
 // GetPointsParams defines parameters for GetPoints.
 type GetPointsParams struct {
 	// Cursor The next_cursor of the page before; absent for the first page.
-	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Cursor NumberCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -773,12 +782,21 @@ type ServerInterface interface {
 	// GetHealthz The process runs
 	// (GET /healthz)
 	GetHealthz(c *gin.Context)
+	// HeadHealthz The process runs, asked without the body
+	// (HEAD /healthz)
+	HeadHealthz(c *gin.Context)
 	// GetMetrics Prometheus metrics
 	// (GET /metrics)
 	GetMetrics(c *gin.Context)
+	// HeadMetrics Prometheus metrics, asked without the body
+	// (HEAD /metrics)
+	HeadMetrics(c *gin.Context)
 	// GetReadyz The database can be written, and the broker answers
 	// (GET /readyz)
 	GetReadyz(c *gin.Context)
+	// HeadReadyz The database and the broker answer, asked without the body
+	// (HEAD /readyz)
+	HeadReadyz(c *gin.Context)
 	// CreateAccount Open an empty wallet
 	// (POST /v1/accounts)
 	CreateAccount(c *gin.Context, params CreateAccountParams)
@@ -833,6 +851,19 @@ func (siw *ServerInterfaceWrapper) GetHealthz(c *gin.Context) {
 	siw.Handler.GetHealthz(c)
 }
 
+// HeadHealthz operation middleware
+func (siw *ServerInterfaceWrapper) HeadHealthz(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.HeadHealthz(c)
+}
+
 // GetMetrics operation middleware
 func (siw *ServerInterfaceWrapper) GetMetrics(c *gin.Context) {
 
@@ -846,6 +877,19 @@ func (siw *ServerInterfaceWrapper) GetMetrics(c *gin.Context) {
 	siw.Handler.GetMetrics(c)
 }
 
+// HeadMetrics operation middleware
+func (siw *ServerInterfaceWrapper) HeadMetrics(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.HeadMetrics(c)
+}
+
 // GetReadyz operation middleware
 func (siw *ServerInterfaceWrapper) GetReadyz(c *gin.Context) {
 
@@ -857,6 +901,19 @@ func (siw *ServerInterfaceWrapper) GetReadyz(c *gin.Context) {
 	}
 
 	siw.Handler.GetReadyz(c)
+}
+
+// HeadReadyz operation middleware
+func (siw *ServerInterfaceWrapper) HeadReadyz(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.HeadReadyz(c)
 }
 
 // CreateAccount operation middleware
@@ -1328,6 +1385,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/parked/:id/discard", wrapper.DiscardParked)
 	router.GET(options.BaseURL+"/v1/backlog", wrapper.GetBacklog)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealthz)
+	router.HEAD(options.BaseURL+"/healthz", wrapper.HeadHealthz)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadyz)
+	router.HEAD(options.BaseURL+"/readyz", wrapper.HeadReadyz)
 	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics)
+	router.HEAD(options.BaseURL+"/metrics", wrapper.HeadMetrics)
 }

@@ -25,6 +25,11 @@ type API struct {
 
 // New makes the handler of the whole service, /healthz, /readyz and /metrics included.
 func New(books *store.Store, lot *parking.Lot, reader *backlog.Reader, cfg web.Config) http.Handler {
+	cfg.Query = map[string][]string{
+		"GET /v1/accounts/:id/entries": web.QueryOf(ListEntriesParams{}),
+		"GET /v1/points/:customer_id":  web.QueryOf(GetPointsParams{}),
+		"GET /v1/parked":               web.QueryOf(ListParkedParams{}),
+	}
 	engine := web.NewEngine(cfg)
 	RegisterHandlersWithOptions(engine, &API{Health: web.NewHealth(cfg), store: books, parking: lot, backlog: reader},
 		GinServerOptions{ErrorHandler: web.BadParameter})

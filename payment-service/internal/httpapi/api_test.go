@@ -21,8 +21,8 @@ import (
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
 	"settlement/shared/notify"
-	"settlement/shared/parking"
 	"settlement/shared/outbox"
+	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 	"settlement/shared/web"
@@ -246,6 +246,17 @@ func TestContractAgreesWithTheRules(t *testing.T) {
 	s := serve(t, nowhere(t))
 	webtest.WantEdge(t, s.Doc)
 	webtest.WantEnum(t, s.Doc, "ParkedState", parking.States())
+}
+
+// None of these reaches the database.
+func TestRequestsAreTakenAsTheContractSays(t *testing.T) {
+	s := serve(t, nowhere(t))
+	s.WantOnlyListedParameters(t)
+	s.WantCursorsAsListed(t)
+	s.WantHeads(t)
+	s.WantAmountsAsListed(t, "/v1/accounts/019a5e1c-7c00-7000-8000-000000000042/deposits", "DepositRequest", func(minor string) string {
+		return `{"amount":{"currency":"CNY","minor":` + minor + `}}`
+	})
 }
 
 func TestDatabaseAndBrokerAway(t *testing.T) {

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -13,7 +12,7 @@ import (
 // GetPoints answers a customer's points and a page of their history, newest first. The cursor is the sequence of the
 // last change of the page before.
 func (a *API) GetPoints(c *gin.Context, customerID ID, params GetPointsParams) {
-	before, badCursor := params.before()
+	before, badCursor := web.CursorNumber(params.Cursor)
 	if err := web.Invalid(web.CheckID("customer_id", customerID), badCursor, web.CheckLimit(params.Limit)); err != nil {
 		fail(c, err)
 		return
@@ -34,19 +33,4 @@ func (a *API) GetPoints(c *gin.Context, customerID ID, params GetPointsParams) {
 		answer.NextCursor = strconv.FormatInt(found[len(found)-1].Seq, 10)
 	}
 	c.JSON(http.StatusOK, answer)
-}
-
-// before is the sequence that the page ends before; 0 starts with the newest.
-func (p GetPointsParams) before() (int64, *web.FieldError) {
-	if p.Cursor == "" {
-		return 0, nil
-	}
-	before, err := strconv.ParseInt(p.Cursor, 10, 64)
-	if err != nil || before < 1 {
-		return 0, &web.FieldError{
-			Field: "cursor", Code: web.CodeInvalidCursor,
-			Detail: fmt.Sprintf("cursor is %.80q, must be the next_cursor of a page", p.Cursor),
-		}
-	}
-	return before, nil
 }

@@ -171,7 +171,7 @@ func TestDiscard(t *testing.T) {
 			t.Error(err)
 		}
 		b.wantCount("parked_messages WHERE state = 'released'", 1) // seq 3
-		b.wantCount("outbox", 4) // and the first's outcome once more, when its message came once more
+		b.wantCount("outbox", 4)                                   // and the first's outcome once more, when its message came once more
 		b.wantBalance(wallet, 60)
 
 		late := received(settlement.Settle, newID(), 1, wallet, cny(10), 4)

@@ -1,0 +1,115 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lines is a log that several write.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// Something else that has a service's port would be asked whether the service is ready, and could say yes.
+func TestATakenPortIsAFailure(t *testing.T) {
+	w := checkout(t)
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s := &servers{w: w, dir: w.root, launch: start}
+	t.Cleanup(func() { _ = s.kill() })
+	p := sleeper(w)
+	p.listens = []string{taken.Addr().String()}
+	err = s.boot(t.Context(), p, p.listens[0], func(context.Context) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "another program has its port, "+p.listens[0]) {
+		t.Errorf("boot answers %v, want that the port is taken", err)
+	}
+	if s.find(p.name) != nil {
+		t.Error("it was started nevertheless")
+	}
+	_ = taken.Close()
+	if err := s.boot(t.Context(), p, p.listens[0], func(context.Context) error { return nil }); err != nil {
+		t.Errorf("with its port free: %v", err)
+	}
+}
+
+func TestASlowStartIsWaitedForAndTold(t *testing.T) {
+	w := checkout(t)
+	log := &lines{}
+	w.out, w.stillBusy = log, time.Millisecond
+	s := &servers{w: w, dir: w.root, launch: start}
+	t.Cleanup(func() { _ = s.kill() })
+	err := s.boot(t.Context(), sleeper(w), "nowhere", func(context.Context) error {
+		if strings.Contains(log.String(), "sleeper: still starting (recovering page 7)") {
+			return nil
+		}
+		return errors.New("recovering page 7")
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADeadStartIsNotWaitedFor(t *testing.T) {
+	w := checkout(t)
+	s := &servers{w: w, dir: w.root, launch: start}
+	t.Cleanup(func() { _ = s.kill() })
+	p := sleeper(w)
+	p.args = []string{"0"}
+	err := s.boot(t.Context(), p, "nowhere", func(context.Context) error { return errors.New("no answer") })
+	if err == nil || !strings.Contains(err.Error(), "sleeper ended while it started") {
+		t.Errorf("boot answers %v, want that the process ended", err)
+	}
+}
+
+// Where there is no Docker, nothing of a compose stack may stand in the way of down, clean and a native up.
+func TestAComposeStackWithoutDockerLeavesNothing(t *testing.T) {
+	w := checkout(t)
+	t.Setenv("PATH", t.TempDir())
+	log := &lines{}
+	o := Options{On: OnCompose, Log: log}
+	if err := LeaveUp(t.Context(), o); !errors.Is(err, errDockerAway) {
+		t.Errorf("up answers %v, want that Docker does not answer", err)
+	}
+	wantNothingUp(t, w)
+
+	st := w.newState(OnCompose) // that an earlier start has left
+	st.Compose = defaultCompose()
+	if err := st.save(); err != nil {
+		t.Fatal(err)
+	}
+	if err := TakeDown(t.Context(), Options{Log: log}); err != nil {
+		t.Errorf("down answers %v", err)
+	}
+	if !strings.Contains(log.String(), "docker compose down") {
+		t.Errorf("down does not say what to do when Docker is back:\n%s", log)
+	}
+	wantNothingUp(t, w)
+}
+
+func wantNothingUp(t *testing.T, w *workspace) {
+	t.Helper()
+	if st, err := w.readState(); st != nil || err != nil {
+		t.Errorf("recorded as up: %+v, %v", st, err)
+	}
+}

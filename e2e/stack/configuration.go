@@ -1,0 +1,88 @@
+package stack
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// passedOn are the variables of the README's configuration table that `make up` hands on to the services where they
+// are set. The others say where a service and its servers are: those the stack chooses itself.
+var passedOn = []string{
+	"CONSUME_BATCH_MAX", "LOG_LEVEL", "SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT",
+	"WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE", "WEBHOOK_URL",
+}
+
+// What the services take without the variable, for the time that they get to stop.
+const (
+	defaultShutdownDelay   = 3 * time.Second
+	defaultShutdownTimeout = 20 * time.Second
+)
+
+// configuration is what of passedOn is set. An empty value counts as absent, as it does to the services.
+type configuration map[string]string
+
+// configurationFromEnv is what the caller has set.
+func configurationFromEnv() (configuration, error) {
+	c := configuration{}
+	for _, name := range passedOn {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		if name == "WEBHOOK_SECRET_FILE" { // a service runs in another directory
+			absolute, err := filepath.Abs(value)
+			if err != nil {
+				return nil, fmt.Errorf("WEBHOOK_SECRET_FILE: %w", err)
+			}
+			value = absolute
+		}
+		c[name] = value
+	}
+	return c, nil
+}
+
+// of is what a service gets, as KEY=VALUE. Only payment-service tells anybody by webhook; the other one has no use
+// for the secret.
+func (c configuration) of(service string) []string {
+	var env []string
+	for name, value := range c {
+		if service == PaymentService || !strings.HasPrefix(name, "WEBHOOK_") {
+			env = append(env, name+"="+value)
+		}
+	}
+	slices.Sort(env)
+	return env
+}
+
+// differs names the first variable of wish that is otherwise here, "" when there is none. What is not wished for in
+// so many words is as it is.
+func (c configuration) differs(wish configuration) string {
+	for _, name := range passedOn {
+		if value, wished := wish[name]; wished && c[name] != value {
+			return name
+		}
+	}
+	return ""
+}
+
+// stopGrace is what a service may need between SIGTERM and its end.
+func (c configuration) stopGrace() time.Duration {
+	delay, timeout := c.duration("SHUTDOWN_DELAY", defaultShutdownDelay), c.duration("SHUTDOWN_TIMEOUT", defaultShutdownTimeout)
+	const (
+		consumers    = 2                // of payment-service, one after the other
+		consumerMore = 10 * time.Second // on top of SHUTDOWN_TIMEOUT, each
+		outboxMore   = 25 * time.Second // the relay's last round, and closing
+	)
+	return delay + timeout + consumers*(timeout+consumerMore) + outboxMore
+}
+
+func (c configuration) duration(name string, otherwise time.Duration) time.Duration {
+	if d, err := time.ParseDuration(c[name]); err == nil {
+		return d
+	}
+	return otherwise // also of a wrong value: no service starts with it
+}
