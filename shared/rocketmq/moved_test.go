@@ -90,9 +90,14 @@ func TestSetBackIsToldFromLate(t *testing.T) {
 		committed int64
 		want      int64
 	}{
-		{0, 100, noOffset}, {staleAfter / 2, 200, noOffset}, {staleAfter / 2, 150, noOffset},
-		{staleAfter, 300, noOffset}, {2 * staleAfter, 400, noOffset}, {2 * staleAfter, 290, 290},
-		{2 * staleAfter, -1, 0}, {2 * staleAfter, 400, noOffset},
+		{0, 100, noOffset},
+		{staleAfter / 2, 200, noOffset},
+		{staleAfter / 2, 150, noOffset},
+		{staleAfter, 300, noOffset},
+		{2 * staleAfter, 400, noOffset},
+		{2 * staleAfter, 290, 290},
+		{2 * staleAfter, -1, 0},
+		{2 * staleAfter, 400, noOffset},
 	} {
 		if q.committed(start.Add(step.after), step.committed); q.setBack != step.want {
 			t.Errorf("step %d: set back to %d, want %d", i, q.setBack, step.want)
