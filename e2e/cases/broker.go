@@ -8,7 +8,6 @@ import (
 
 	"settlement/e2e/faults"
 	"settlement/e2e/stack"
-	"settlement/e2e/wait"
 	"settlement/shared/settlement"
 )
 
@@ -67,6 +66,11 @@ var brokerCases = []Case{
 		Name: "topic-made-anew", From: fromBroker,
 		Title: "The topics of instructions and outcomes are deleted and created again under load.",
 		run:   topicMadeAnew,
+	},
+	{
+		Name: "retention-passed", From: fromBroker, alone: true, strangers: true,
+		Title: "payment-service is away until the broker has deleted instructions that wait for it.",
+		run:   retentionPassed,
 	},
 }
 
@@ -176,88 +180,4 @@ func groupStartedLate(ctx context.Context, p *Play) (int64, error) {
 		return 0, err
 	}
 	return p.fires(ctx, again{settlement.GroupPayment, p.Payment, before}, 50)
-}
-
-// storeLost is a disk that is gone: topics are made anew as a stack's start makes them. The journal is on it too, which
-// the auditor has to say; what it has read before is in its own database.
-func storeLost(ctx context.Context, p *Play) (int64, error) {
-	broker, err := p.Server(stack.Broker)
-	if err != nil {
-		return 0, err
-	}
-	if err := p.accepts(ctx, 50); err != nil {
-		return 0, err
-	}
-	if printed, err := p.Payment.Service.Exec(ctx, "audit"); err != nil {
-		return 0, fmt.Errorf("audit before the fault: %w: %s", err, printed)
-	}
-
-	if err := broker.Kill(); err != nil {
-		return 0, err
-	}
-	lost, err := p.remember(settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal)
-	if err != nil {
-		return 0, err
-	}
-	p.journalLost = true
-	p.note(fmt.Sprintf("losing %d messages", lost))
-	if err := broker.LoseStore(); err != nil {
-		return 0, err
-	}
-	if err := errors.Join(broker.Start(ctx), p.CreateTopics(ctx)); err != nil {
-		return 0, err
-	}
-	return lost, p.flowsAgain(ctx)
-}
-
-// topicMadeAnew leaves the journal alone.
-func topicMadeAnew(ctx context.Context, p *Play) (int64, error) {
-	if err := p.accepts(ctx, 50); err != nil {
-		return 0, err
-	}
-	topics := []string{settlement.TopicSettlement, settlement.TopicOutcome}
-	for _, topic := range topics {
-		p.note("deleting topic " + topic)
-		if err := p.DeleteTopic(ctx, topic); err != nil {
-			return 0, err
-		}
-	}
-	lost, err := p.remember(topics...)
-	if err != nil {
-		return 0, err
-	}
-	if err := p.CreateTopics(ctx); err != nil {
-		return 0, err
-	}
-	return lost, p.flowsAgain(ctx)
-}
-
-// flowsAgain waits until new instructions and their outcomes were consumed, and the groups' offsets are within what the
-// broker has.
-func (p *Play) flowsAgain(ctx context.Context) error {
-	if err := p.accepts(ctx, 50); err != nil {
-		return err
-	}
-	p.note("waiting for the groups to follow")
-	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
-		for topic, group := range map[string]string{
-			settlement.TopicSettlement: settlement.GroupPayment, settlement.TopicOutcome: settlement.GroupOrder,
-		} {
-			queues, err := p.admin.Lag(ctx, topic, group)
-			if err != nil {
-				return err
-			}
-			moved := false
-			for _, q := range queues {
-				moved = moved || q.Committed > 0
-				if q.Committed > q.Max {
-					return fmt.Errorf("topic %s queue %d: offset %d is committed, and it ends at %d", topic, q.Queue, q.Committed, q.Max)
-				}
-			}
-			if !moved {
-				return fmt.Errorf("nothing of topic %s was consumed yet", topic)
-			}
-		}
-		return nil
-	})
 }

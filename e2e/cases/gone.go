@@ -3,6 +3,7 @@ package cases
 import (
 	"context"
 	"slices"
+	"time"
 
 	"settlement/e2e/stack"
 	"settlement/e2e/traffic"
@@ -25,27 +26,31 @@ func (w *World) remember(topics ...string) (n int64, err error) {
 		return 0, err
 	}
 	for _, m := range stored {
-		known := func(o traffic.Message) bool { return o.ID == m.ID && o.StoredAt.Equal(m.StoredAt) }
-		if slices.ContainsFunc(w.gone[m.Topic], known) {
-			continue // a topic that went before has left it in the log
+		if !w.known[lifeOf(m)] {
+			w.known[lifeOf(m)] = true
+			w.gone[m.Topic] = append(w.gone[m.Topic], m)
+			n++
 		}
-		w.gone[m.Topic] = append(w.gone[m.Topic], m)
-		n++
 	}
 	return n, nil
 }
 
-// messages are all that a topic holds, and held before it was lost or made anew. Offsets count on from one life of the
-// topic to the next.
+// life is one stored message, also where another broker's store has another one at its place.
+type life struct {
+	id string
+	at time.Time
+}
+
+func lifeOf(m traffic.Message) life { return life{m.ID, m.StoredAt} }
+
+// messages are all that a topic holds, and held before it was lost, made anew or expired. Offsets count on from one life of
+// the topic to the next.
 func (w *World) messages(ctx context.Context, topic string) ([]traffic.Message, error) {
 	now, err := traffic.Messages(ctx, w.NamesrvAddr, topic)
-	if err != nil {
-		return nil, err
+	if err != nil || len(w.gone[topic]) == 0 {
+		return now, err
 	}
-	all := slices.Concat(w.gone[topic], now)
-	if len(w.gone[topic]) == 0 {
-		return all, nil
-	}
+	all := slices.Concat(w.gone[topic], slices.DeleteFunc(now, func(m traffic.Message) bool { return w.known[lifeOf(m)] }))
 	next := map[int]int64{} // by queue
 	for i := range all {
 		all[i].Offset = next[all[i].Queue]

@@ -25,7 +25,8 @@ type World struct {
 	Order, Payment *Side
 	Notices        *receiver.Receiver // that payment-service tells of parked messages
 
-	gone        map[string][]traffic.Message // by topic: what it held before it was lost or made anew
+	gone        map[string][]traffic.Message // by topic: what it held before it was lost, made anew or expired
+	known       map[life]bool                // the same
 	journalLost bool                         // the broker has lost what the auditor goes on from
 
 	admin  *rocketmq.Admin
@@ -47,7 +48,7 @@ func openWorld(ctx context.Context, bin string, log io.Writer) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Notices: notices, gone: map[string][]traffic.Message{}}
+	w := &World{Notices: notices, gone: map[string][]traffic.Message{}, known: map[life]bool{}}
 	sides := map[string]*Side{}
 	w.Stack, err = stack.Up(ctx, stack.Options{
 		On: stack.OnNative, Bin: bin, Log: log,

@@ -20,6 +20,9 @@ const (
 	namesrvGrace = 15 * time.Second
 )
 
+// CommitLogFile is how long one file of the broker's log is, in bytes: what expires is a whole one.
+const CommitLogFile = 64 << 20
+
 const clusterName = "settlement-cluster"
 
 // jvmFlags are what RocketMQ 5.4.0 needs on JDK 17 and what keeps it small.
@@ -84,7 +87,7 @@ func (r rocketmq) broker(classes, dir string) (program, error) {
 		"flushDiskType":         "SYNC_FLUSH",
 		// Under load the default of 200 ms refuses sends that a little later would have been stored.
 		"waitTimeMillsInSendQueue": "5000",
-		"mappedFileSizeCommitLog":  strconv.Itoa(64 << 20),
+		"mappedFileSizeCommitLog":  strconv.Itoa(CommitLogFile),
 		"metricsExporterType":      "PROM",
 		"metricsPromExporterHost":  "127.0.0.1",
 		"metricsPromExporterPort":  strconv.Itoa(r.MetricsPort),
