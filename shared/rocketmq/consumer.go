@@ -51,6 +51,7 @@ type Consumer struct {
 	handlers       context.Context // of every handler
 	cancelHandlers context.CancelFunc
 	timing         watchTiming
+	inflateMax     int // bytes
 
 	mu        sync.Mutex
 	starting  bool
@@ -85,7 +86,7 @@ func NewOrderlyConsumer(cfg ConsumerConfig, handle Handler) (*Consumer, error) {
 	handlers, cancel := context.WithCancel(context.Background())
 	return &Consumer{
 		cfg: cfg, handle: handle, admin: admin, logger: logger, handlers: handlers, cancelHandlers: cancel,
-		timing: defaultTiming, queues: map[queueKey]*queueProgress{}, losses: newLossWatch(), lost: map[queueKey]bool{},
+		timing: defaultTiming, inflateMax: inflateMax, queues: map[queueKey]*queueProgress{}, losses: newLossWatch(), lost: map[queueKey]bool{},
 		wake: make(chan struct{}, 1),
 	}, nil
 }

@@ -80,6 +80,7 @@ func (s *session) shutdown(ctx context.Context) error {
 		}()
 		done <- s.client.Shutdown()
 	}()
+	defer s.intake.shutdown()
 	select {
 	case err := <-done:
 		return err

@@ -21,6 +21,7 @@ const (
 type session struct {
 	consumer *Consumer
 	client   client.PushConsumer
+	intake   *intake
 
 	// Guarded by consumer.mu.
 	closing   bool   // no new handlers
@@ -33,9 +34,22 @@ type session struct {
 }
 
 func startSession(c *Consumer) (*session, error) {
-	s := &session{consumer: c}
+	s := &session{consumer: c, intake: newIntake(c.inflateMax, c.logger)}
+	if err := s.start(); err != nil {
+		s.intake.shutdown()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *session) start() error {
+	c := s.consumer
+	namesrvs, err := s.intake.namesrvs(c.admin.namesrvs)
+	if err != nil {
+		return err
+	}
 	inner, err := client.NewPushConsumer(
-		consumer.WithNameServer(clientNamesrv(c.admin.namesrvs)),
+		consumer.WithNameServer(clientNamesrv(namesrvs)),
 		consumer.WithGroupName(c.cfg.Group),
 		consumer.WithInstance(uniqueInstance(c.cfg.Instance)),
 		consumer.WithConsumerModel(consumer.Clustering),
@@ -53,21 +67,18 @@ func startSession(c *Consumer) (*session, error) {
 		consumer.WithStrategy(s.allocate),
 	)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.client = inner
 	if err := inner.Subscribe(c.cfg.Topic, consumer.MessageSelector{}, s.deliver); err != nil {
-		return nil, err
+		return err
 	}
 	c.mu.Lock()
 	for _, q := range c.queues {
 		q.begin() // what is known is of the session before, which has committed it
 	}
 	c.mu.Unlock()
-	if err := inner.Start(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return inner.Start()
 }
 
 // drain refuses new batches and waits until no handler is under way.
