@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"time"
 
+	"settlement/e2e/faults"
 	"settlement/e2e/stack"
+	"settlement/e2e/traffic"
 	"settlement/e2e/wait"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
@@ -30,23 +32,26 @@ func storeLost(ctx context.Context, p *Play) (int64, error) {
 	if printed, err := p.Payment.Service.Exec(ctx, "audit"); err != nil {
 		return 0, fmt.Errorf("audit before the fault: %w: %s", err, printed)
 	}
-
-	if err := broker.Kill(); err != nil {
-		return 0, err
-	}
-	lost, err := p.remember(allTopics...)
+	waiting, err := p.leaveWaiting(ctx)
 	if err != nil {
 		return 0, err
 	}
+
+	p.note(fmt.Sprintf("losing %d messages that nobody was given yet", waiting))
+	if err := broker.Kill(); err != nil {
+		return 0, err
+	}
+	if _, err := p.remember(allTopics...); err != nil {
+		return 0, err
+	}
 	p.journalLost = true
-	p.note(fmt.Sprintf("losing %d messages", lost))
 	if err := broker.LoseStore(); err != nil {
 		return 0, err
 	}
 	if err := errors.Join(broker.Start(ctx), p.CreateTopics(ctx)); err != nil {
 		return 0, err
 	}
-	return lost, p.flowsAgain(ctx)
+	return waiting, p.flowsAgain(ctx)
 }
 
 // topicMadeAnew leaves the journal alone.
@@ -54,26 +59,55 @@ func topicMadeAnew(ctx context.Context, p *Play) (int64, error) {
 	if err := p.accepts(ctx, 50); err != nil {
 		return 0, err
 	}
+	waiting, err := p.leaveWaiting(ctx)
+	if err != nil {
+		return 0, err
+	}
+
 	topics := []string{settlement.TopicSettlement, settlement.TopicOutcome}
 	for _, topic := range topics {
-		p.note("deleting topic " + topic)
+		p.note(fmt.Sprintf("deleting topic %s, of both %d messages were given to nobody yet", topic, waiting))
 		if err := p.DeleteTopic(ctx, topic); err != nil {
 			return 0, err
 		}
 	}
-	lost, err := p.remember(topics...)
-	if err != nil {
+	if _, err := p.remember(topics...); err != nil {
 		return 0, err
 	}
 	if err := p.CreateTopics(ctx); err != nil {
 		return 0, err
 	}
-	return lost, p.flowsAgain(ctx)
+	return waiting, p.flowsAgain(ctx)
+}
+
+// leaveWaiting keeps from both services what the broker gives them, until outcomes and instructions wait there, and returns
+// how many do. It goes on being kept from them until flowsAgain.
+func (p *Play) leaveWaiting(ctx context.Context) (waiting int64, err error) {
+	const each = 15
+	for _, l := range []line{outcomes, settlements} {
+		side := l.consumer(p)
+		side.MQ.Add(&faults.FrameRule{Codes: []int{faults.PullMessage}, Topic: l.topic, Do: faults.DropAnswer})
+		var lag int64
+		err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
+			count, err := traffic.Read(ctx, p.admin, l.topic, l.group)
+			if lag = count.Lag; err == nil && lag < each {
+				err = fmt.Errorf("%d messages of %s wait, want %d", lag, l.topic, each)
+			}
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		waiting += lag
+	}
+	return waiting, nil
 }
 
 // flowsAgain waits until new instructions and their outcomes were consumed, and the groups' offsets are within what the
 // broker has.
 func (p *Play) flowsAgain(ctx context.Context) error {
+	p.Order.MQ.Clear()
+	p.Payment.MQ.Clear()
 	if err := p.accepts(ctx, 50); err != nil {
 		return err
 	}
