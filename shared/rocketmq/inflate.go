@@ -14,6 +14,7 @@ import (
 // 5.4.0, MessageDecoder.java.
 const (
 	recordMagic    = 0xDAA320A7
+	recordMagicV2  = 0xDAA320AB // differs behind the body
 	recordMagicAt  = 4
 	recordFlagsAt  = 36
 	recordHostsAt  = 40
@@ -59,7 +60,10 @@ func cutBodies(records []byte, limit int) []byte {
 
 // recordSize is the length of the message that records begin with.
 func recordSize(records []byte) (int, bool) {
-	if len(records) < recordBodyAt || binary.BigEndian.Uint32(records[recordMagicAt:]) != recordMagic {
+	if len(records) < recordBodyAt {
+		return 0, false
+	}
+	if magic := binary.BigEndian.Uint32(records[recordMagicAt:]); magic != recordMagic && magic != recordMagicV2 {
 		return 0, false
 	}
 	size := int64(binary.BigEndian.Uint32(records))
