@@ -52,9 +52,7 @@ func (s *session) abandon(ctx context.Context, held map[queueKey]int64) error {
 	s.abandoned = true
 	clientID, ours := s.clientID, slices.Collect(maps.Keys(s.assigned))
 	c.mu.Unlock()
-	if library, ok := s.client.(interface{ Rebalance() }); ok {
-		library.Rebalance()
-	}
+	s.client.Rebalance()
 
 	err := errors.Join(s.shutdown(ctx), c.setOffsets(ctx, held, settleTime), s.commit(ctx))
 	if err == nil {

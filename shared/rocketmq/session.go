@@ -16,11 +16,17 @@ const (
 	prefetchMiB      = 64
 )
 
+// library is the library's consumer. Rebalance shares the queues out now; it is on the type behind its interface.
+type library interface {
+	client.PushConsumer
+	Rebalance()
+}
+
 // session is the life of one consumer of the library: a Consumer has one, and another when the watchdog
 // replaces it.
 type session struct {
 	consumer *Consumer
-	client   client.PushConsumer
+	client   library
 	intake   *intake
 
 	// Guarded by consumer.mu.
@@ -69,7 +75,10 @@ func (s *session) start() error {
 	if err != nil {
 		return err
 	}
-	s.client = inner
+	var ok bool
+	if s.client, ok = inner.(library); !ok {
+		return fmt.Errorf("%T cannot be made to share its queues out: this is another version of the RocketMQ client", inner)
+	}
 	if err := inner.Subscribe(c.cfg.Topic, consumer.MessageSelector{}, s.deliver); err != nil {
 		return err
 	}
