@@ -57,6 +57,21 @@ var brokerCases = []Case{
 		Title: "payment-service's group is forgotten by the broker; it starts as a new one with messages waiting.",
 		run:   groupStartedLate,
 	},
+	{
+		Name: "broker-store-lost", From: fromBroker, alone: true, strangers: true,
+		Title: "The broker is killed under load, and comes back without anything that it had stored.",
+		run:   storeLost,
+	},
+	{
+		Name: "topic-made-anew", From: fromBroker,
+		Title: "The topics of instructions and outcomes are deleted and created again under load.",
+		run:   topicMadeAnew,
+	},
+	{
+		Name: "retention-passed", From: fromBroker, alone: true, strangers: true,
+		Title: "payment-service is away until the broker has deleted instructions that wait for it.",
+		run:   retentionPassed,
+	},
 }
 
 // frozen pauses a server.

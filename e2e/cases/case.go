@@ -28,6 +28,10 @@ type Case struct {
 	// run lets the fault happen while customers buy, ends it, and returns how many times it happened. What it
 	// leaves dead, frozen or in the way is healed after it.
 	run func(ctx context.Context, p *Play) (fired int64, err error)
+	// alone has the case play in a stack that nobody plays in after it, because of what it leaves: never in a soak.
+	alone bool
+	// strangers buy, who have no account of points, so that topic points is silent.
+	strangers bool
 	// bin builds services of its own for the case; nil: the usual ones.
 	bin func(ctx context.Context, dir string) error
 }

@@ -90,11 +90,11 @@ func (p *Play) lookAtAll(ctx context.Context) ([]checker.Violation, error) {
 
 // lookAtTold compares the databases with what the topics hold and with what customers were told.
 func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
-	settlements, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicSettlement)
+	settlements, err := p.messages(ctx, settlement.TopicSettlement)
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicOutcome)
+	outcomes, err := p.messages(ctx, settlement.TopicOutcome)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 
 // lookAtJournal compares the journal with the books, and has the auditor do the same its own way.
 func (p *Play) lookAtJournal(ctx context.Context) ([]checker.Violation, error) {
-	records, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicJournal)
+	records, err := p.messages(ctx, settlement.TopicJournal)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,13 @@ func (p *Play) lookAtJournal(ctx context.Context) ([]checker.Violation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if printed, err := p.Payment.Service.Exec(ctx, "audit"); err != nil {
+	printed, err := p.Payment.Service.Exec(ctx, "audit")
+	switch {
+	case p.journalLost && err == nil:
+		violations = append(violations, checker.Violation{
+			Invariant: checker.All, What: "the auditor does not miss the journal that the broker has lost", Row: printed,
+		})
+	case !p.journalLost && err != nil:
 		violations = append(violations, checker.Violation{
 			Invariant: checker.All, What: "the auditor finds the journal or the books broken", Row: fmt.Sprintf("%v: %s", err, printed),
 		})
@@ -192,7 +198,7 @@ func (p *Play) counts(ctx context.Context) (c counts, err error) {
 		return c, err
 	}
 	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal} {
-		messages, err := traffic.Messages(ctx, p.NamesrvAddr, topic)
+		messages, err := p.messages(ctx, topic)
 		if err != nil {
 			return c, fmt.Errorf("count messages: %w", err)
 		}

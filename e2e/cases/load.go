@@ -79,7 +79,7 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 		return err
 	}
 	who := draw.IntN(len(p.wallets))
-	if choice == 9 {
+	if choice == 9 && p.points {
 		if err := api.Misconduct(ctx, key(), p.members[who]); err != nil {
 			return fmt.Errorf("report misconduct: %w", err)
 		}

@@ -37,6 +37,7 @@ type Play struct {
 	api     *client.Client
 	wallets []string // all but the last are rich
 	members []string // whose they are, by customer id
+	points  bool     // the customers have accounts of points
 
 	customers int           // who buy at the same time
 	pace      time.Duration // of each of them, on average
@@ -64,7 +65,7 @@ func newPlay(ctx context.Context, w *World, part string, seed uint64, note func(
 	p := &Play{
 		World: w, draw: stream(seed, part), note: note,
 		answers: &faults.Answers{Next: http.DefaultTransport}, history: checker.NewHistory(),
-		customers: 4, pace: 100 * time.Millisecond, most: 4000,
+		customers: 4, pace: 100 * time.Millisecond, most: 4000, points: true,
 	}
 	p.api = p.client(w.OrderURL)
 	const rich = 8
@@ -87,6 +88,14 @@ func newPlay(ctx context.Context, w *World, part string, seed uint64, note func(
 		}
 	}
 	return p, nil
+}
+
+// turnStrangers has customers buy who were never registered.
+func (p *Play) turnStrangers() {
+	p.points = false
+	for i := range p.members {
+		p.members[i] = key()
+	}
 }
 
 // client returns a client of an instance of order-service whose calls are recorded.

@@ -91,7 +91,7 @@ func (l *lane) play(ctx context.Context, c Case) (report.Row, error) {
 	}
 	row := l.world.play(ctx, c, l.options, note)
 	l.options.Progress.Ended(row)
-	if !row.OK() || c.bin != nil {
+	if !row.OK() || c.bin != nil || c.alone {
 		return row, l.close(ctx) // what is wrong in this world must not be blamed on the next case
 	}
 	return row, nil
@@ -126,6 +126,9 @@ func (w *World) play(ctx context.Context, c Case, o Options, note func(string)) 
 	if err != nil {
 		row.Failure = err.Error()
 		return row
+	}
+	if c.strangers {
+		p.turnStrangers()
 	}
 	before, err := p.counts(ctx)
 	if err != nil {

@@ -30,7 +30,7 @@ func soakPlan(seed uint64) func() disturbance {
 	draw := stream(seed, "soak")
 	var mix []Case
 	for _, c := range All() {
-		if c.bin == nil {
+		if c.bin == nil && !c.alone {
 			mix = append(mix, c)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"settlement/e2e/faults"
 	"settlement/e2e/receiver"
 	"settlement/e2e/stack"
+	"settlement/e2e/traffic"
 	"settlement/shared/rocketmq"
 )
 
@@ -23,6 +24,10 @@ type World struct {
 	*stack.Stack
 	Order, Payment *Side
 	Notices        *receiver.Receiver // that payment-service tells of parked messages
+
+	gone        map[string][]traffic.Message // by topic: what it held before it was lost, made anew or expired
+	known       map[life]bool                // the same
+	journalLost bool                         // the broker has lost what the auditor goes on from
 
 	admin  *rocketmq.Admin
 	check  *checker.Checker
@@ -43,7 +48,7 @@ func openWorld(ctx context.Context, bin string, log io.Writer) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Notices: notices}
+	w := &World{Notices: notices, gone: map[string][]traffic.Message{}, known: map[life]bool{}}
 	sides := map[string]*Side{}
 	w.Stack, err = stack.Up(ctx, stack.Options{
 		On: stack.OnNative, Bin: bin, Log: log,

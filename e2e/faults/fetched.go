@@ -12,11 +12,11 @@ type Fetched struct {
 	Again    int64 // of them, those that the group had been given before
 }
 
-// place is a message as a group sees it.
+// place is a message as a group sees it. A topic that was made anew has other messages at the same offsets.
 type place struct {
 	group, topic string
 	queue        int32
-	offset       int64
+	offset, born int64
 }
 
 type fetches struct {
@@ -32,9 +32,10 @@ func (f *fetches) count() map[string]Fetched {
 }
 
 // add counts the messages in the body of a pull answer: one after the other, each with its size (int32) first, the
-// queue (int32) at 12 and its offset there (int64) at 20. Source: RocketMQ 5.4.0, MessageDecoder.java.
+// queue (int32) at 12, its offset there (int64) at 20 and when it was born (int64) at 40. Source: RocketMQ 5.4.0,
+// MessageDecoder.java.
 func (f *fetches) add(q request, body []byte) {
-	const queueAt, offsetAt, least = 12, 20, 28
+	const queueAt, offsetAt, bornAt, least = 12, 20, 40, 48
 	if len(q.topics) == 0 || len(q.groups) == 0 {
 		return
 	}
@@ -54,6 +55,7 @@ func (f *fetches) add(q request, body []byte) {
 			group: q.groups[0], topic: q.topics[0],
 			queue:  int32(binary.BigEndian.Uint32(body[queueAt:])),  //nolint:gosec // as the broker wrote it
 			offset: int64(binary.BigEndian.Uint64(body[offsetAt:])), //nolint:gosec // as the broker wrote it
+			born:   int64(binary.BigEndian.Uint64(body[bornAt:])),   //nolint:gosec // as the broker wrote it
 		}
 		given.Messages++
 		if f.seen[at] {

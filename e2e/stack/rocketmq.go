@@ -19,6 +19,11 @@ const (
 	namesrvGrace = 15 * time.Second
 )
 
+// CommitLogFile is how long one file of the broker's log is, in bytes: what expires is a whole one.
+const CommitLogFile = 64 << 20
+
+const clusterName = "settlement-cluster"
+
 // jvmFlags are what RocketMQ 5.4.0 needs on JDK 17 and what keeps it small.
 var jvmFlags = []string{
 	"-Xms256m", "-Xmx512m",
@@ -60,7 +65,6 @@ func (r rocketmq) namesrv(classes, dir string) (program, error) {
 }
 
 func (r rocketmq) broker(classes, dir string) (program, error) {
-	store := filepath.Join(dir, "broker", "store")
 	flags := []string{
 		// A consumer that dies keeps its queues locked for this long, 60 s by default; clients renew every 20 s.
 		"-Drocketmq.broker.rebalance.lockMaxLiveTime=25000",
@@ -69,25 +73,30 @@ func (r rocketmq) broker(classes, dir string) (program, error) {
 	}
 	return java(classes, dir, "broker", []int{r.BrokerPort, r.BrokerPort - 2, r.MetricsPort}, "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
 		// The broker makes system topics of both names, which nobody else may create: neither is one of ours.
-		"brokerClusterName":     "settlement-cluster",
+		"brokerClusterName":     clusterName,
 		"brokerName":            "settlement-broker",
 		"brokerIP1":             "127.0.0.1",
 		"brokerIP2":             "127.0.0.1",
 		"bindAddress":           "127.0.0.1",
 		"listenPort":            strconv.Itoa(r.BrokerPort),
 		"namesrvAddr":           r.namesrvAddr(),
-		"storePathRootDir":      store,
-		"storePathCommitLog":    filepath.Join(store, "commitlog"),
+		"storePathRootDir":      brokerStore(dir),
+		"storePathCommitLog":    commitLog(dir),
 		"autoCreateTopicEnable": "false",
 		"flushDiskType":         "SYNC_FLUSH",
 		// Under load the default of 200 ms refuses sends that a little later would have been stored.
 		"waitTimeMillsInSendQueue": "5000",
-		"mappedFileSizeCommitLog":  strconv.Itoa(64 << 20),
+		"mappedFileSizeCommitLog":  strconv.Itoa(CommitLogFile),
 		"metricsExporterType":      "PROM",
 		"metricsPromExporterHost":  "127.0.0.1",
 		"metricsPromExporterPort":  strconv.Itoa(r.MetricsPort),
 	})
 }
+
+// brokerStore is where the broker of a run keeps what it has stored.
+func brokerStore(dir string) string { return filepath.Join(dir, "broker", "store") }
+
+func commitLog(dir string) string { return filepath.Join(brokerStore(dir), "commitlog") }
 
 // java writes the server's configuration and returns how it is started.
 func java(classes, dir, name string, ports []int, class string, flags []string, conf map[string]string) (program, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -46,6 +47,40 @@ func (s *Server) process() string {
 
 // Kill ends the server by SIGKILL and returns when it is gone. Its data stays.
 func (s *Server) Kill() error { return s.native.find(s.process()).stop(0) }
+
+// CommitLog is the directory in which the broker keeps all messages of all topics, one behind the other.
+func (s *Server) CommitLog() (string, error) {
+	if s.Name != Broker {
+		return "", fmt.Errorf("server %s keeps no messages", s.Name)
+	}
+	return commitLog(s.native.dir), nil
+}
+
+// LoseStore removes all that a dead broker has stored: messages, topics, groups and their offsets.
+func (s *Server) LoseStore() error {
+	if p := s.native.find(s.process()); s.Name != Broker || p.alive() {
+		return fmt.Errorf("lose the store of %s: it has to be a broker that does not run", s.Name)
+	}
+	return os.RemoveAll(brokerStore(s.native.dir))
+}
+
+// CreateTopics makes the topics of the contract that are not there.
+func (s *Stack) CreateTopics(ctx context.Context) error {
+	n, ok := s.backend.(*native)
+	if !ok {
+		return errors.New("create topics: only on a native stack")
+	}
+	return n.RocketMQ.createTopics(ctx)
+}
+
+// DeleteTopic removes a topic, with its messages and every group's offsets, as operators do it.
+func (s *Stack) DeleteTopic(ctx context.Context, topic string) error {
+	out, err := s.MQAdmin(ctx, "deleteTopic", "-c", clusterName, "-t", topic)
+	if err == nil && !strings.Contains(out, "success") {
+		err = fmt.Errorf("delete topic %s: %s", topic, out)
+	}
+	return err
+}
 
 // Start starts the server again at the same address and returns when it is ready.
 func (s *Server) Start(ctx context.Context) error {

@@ -20,6 +20,9 @@ const (
 	propertiesMaxBytes = math.MaxInt16
 	// batchFrameBytes is what the batch encoding adds to each message.
 	batchFrameBytes = 22
+	// propertyGroup is what RocketMQ itself, its consoles, its gRPC clients and the 5.x proxy call the sharding key. The
+	// library calls it SHARDING_KEY, so that they would see no group.
+	propertyGroup = "__SHARDINGKEY"
 	// Separators of the properties' encoding: inside a name or a value they would make properties of it.
 	propertySeparators = "\x01\x02"
 )
@@ -40,7 +43,7 @@ var reserved = func() map[string]bool {
 		primitive.PropertyCheckImmunityTimeInSeconds, primitive.PropertyShardingKey, primitive.PropertyTransactionID,
 		primitive.PropertyCorrelationID, primitive.PropertyMessageReplyToClient, primitive.PropertyMessageTTL,
 		primitive.PropertyReplyMessageArriveTime, primitive.PropertyMsgType, primitive.PropertyCluster,
-		"TIMER_DELAY_SEC", "TIMER_DELAY_MS", "INNER_BASE", "INNER_NUM", "INSTANCE_ID", "DUP_INFO", "LMQ_DISPATCH_QUEUE",
+		propertyGroup, "TIMER_DELAY_SEC", "TIMER_DELAY_MS", "INNER_BASE", "INNER_NUM", "INSTANCE_ID", "DUP_INFO", "LMQ_DISPATCH_QUEUE",
 	}
 	set := make(map[string]bool, len(names))
 	for _, name := range names {
@@ -93,6 +96,7 @@ func encodeMessage(m Message) (p *primitive.Message, size int, err error) {
 	p.WithKeys([]string{m.Key})
 	p.WithTag(m.Tag)
 	p.WithShardingKey(m.ShardingKey)
+	p.WithProperty(propertyGroup, m.ShardingKey)
 	properties := 0
 	for name, value := range p.GetProperties() {
 		if strings.ContainsAny(name, propertySeparators) || strings.ContainsAny(value, propertySeparators) {

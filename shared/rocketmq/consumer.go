@@ -38,7 +38,9 @@ type ConsumerConfig struct {
 
 // Consumer is an orderly push consumer of one topic. A group that never committed begins with the oldest
 // message. Queues are shared out among the group's consumers every 20 s or when one comes or goes; the first
-// message arrives about 3 s after Start. After a crash, what was acknowledged in the last 5 s (10 s
+// message arrives about 3 s after Start. Where the broker has less than the group has consumed, it begins again with
+// the oldest message (see loss.go); an operator's reset takes effect, whether it is stopped meanwhile or not (see
+// moved.go). After a crash, what was acknowledged in the last 5 s (10 s
 // just after Start) comes again, and the queues come back when the broker's lock has expired (60 s, or as its
 // lockMaxLiveTime says).
 type Consumer struct {
@@ -49,13 +51,18 @@ type Consumer struct {
 	handlers       context.Context // of every handler
 	cancelHandlers context.CancelFunc
 	timing         watchTiming
+	inflateMax     int // bytes
 
 	mu        sync.Mutex
 	starting  bool
 	session   *session // nil: not started, or a new one could not be started
 	queues    map[queueKey]*queueProgress
-	lastRoute []Queue // readable queues of the topic, as the name server gave them last
+	losses    *lossWatch
+	lost      map[queueKey]bool // queues that have to begin again
+	asking    int               // refused offsets that are being explained
+	lastRoute []Queue           // readable queues of the topic, as the name server gave them last
 	stalled   []int
+	wake      chan struct{} // makes the watchdog look now
 	stopWatch context.CancelFunc
 	watchDone chan struct{}
 	stopped   chan struct{} // non-nil: Stop was called; closed: it is done
@@ -79,7 +86,8 @@ func NewOrderlyConsumer(cfg ConsumerConfig, handle Handler) (*Consumer, error) {
 	handlers, cancel := context.WithCancel(context.Background())
 	return &Consumer{
 		cfg: cfg, handle: handle, admin: admin, logger: logger, handlers: handlers, cancelHandlers: cancel,
-		timing: defaultTiming, queues: map[queueKey]*queueProgress{},
+		timing: defaultTiming, inflateMax: inflateMax, queues: map[queueKey]*queueProgress{}, losses: newLossWatch(), lost: map[queueKey]bool{},
+		wake: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -96,12 +104,14 @@ func (c *Consumer) Start() error {
 
 	ctx, cancel := context.WithTimeout(c.handlers, startTimeout)
 	defer cancel()
+	c.listen(true)
 	err := c.openSession(ctx)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.starting = false
 	if err != nil {
+		c.listen(false)
 		return fmt.Errorf("start consumer %s of %s: %w", c.cfg.Group, c.cfg.Topic, err)
 	}
 	watch, stop := context.WithCancel(c.handlers)
@@ -145,6 +155,7 @@ func (c *Consumer) Stop(ctx context.Context) error {
 	if err := c.stopSession(ctx, s); err != nil {
 		c.stopErr = fmt.Errorf("stop consumer %s of %s: %w", c.cfg.Group, c.cfg.Topic, err)
 	}
+	c.listen(false)
 	c.cancelHandlers()
 	return errors.Join(c.stopErr, c.admin.Close())
 }
@@ -173,7 +184,10 @@ func (c *Consumer) openSession(ctx context.Context) error {
 	if err := c.admin.Ping(ctx, c.cfg.Topic); err != nil {
 		return err
 	}
-	if _, err := c.readable(ctx); err != nil {
+	if err := c.refuseOffsetsBeyondTheEnd(ctx); err != nil {
+		return err
+	}
+	if err := c.beginAgain(ctx); err != nil {
 		return err
 	}
 	s, err := startSession(c)

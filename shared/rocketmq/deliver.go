@@ -19,21 +19,6 @@ const (
 	noOffset     = -1
 )
 
-// queueKey names a queue of the consumer's topic.
-type queueKey struct {
-	broker string
-	queue  int
-}
-
-// queueProgress is what this process knows of a queue. Guarded by Consumer.mu; it outlives sessions.
-type queueProgress struct {
-	busy     bool      // a handler has it
-	acked    int64     // offset behind what handlers acknowledged in this session, or noOffset
-	failedAt int64     // offset of the first message of the batch that failed last
-	failures int       // times in a row that a batch beginning there failed
-	activeAt time.Time // when a handler last had it, or when its pause ends
-}
-
 // panicError is a panic in the handler.
 type panicError struct {
 	value any
@@ -108,11 +93,7 @@ func (s *session) begin(key queueKey) bool {
 	c := s.consumer
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := c.queues[key]
-	if q == nil {
-		q = &queueProgress{acked: noOffset}
-		c.queues[key] = q
-	}
+	q := c.progress(key)
 	moved := s.assigned != nil && !s.assigned[key]
 	if s.closing || c.stopped != nil || q.busy || moved {
 		return false
@@ -125,7 +106,7 @@ func (s *session) begin(key queueKey) bool {
 // end gives a queue back and returns its pause.
 func (s *session) end(key queueKey, batch []Delivery, err error) time.Duration {
 	c := s.consumer
-	first, last := batch[0].Offset, batch[len(batch)-1].Offset
+	first := batch[0].Offset
 	c.mu.Lock()
 	q := c.queues[key]
 	q.busy = false
@@ -135,7 +116,8 @@ func (s *session) end(key queueKey, batch []Delivery, err error) time.Duration {
 		s.idle = nil
 	}
 	if err == nil {
-		q.acked, q.failures, q.activeAt = last+1, 0, time.Now()
+		q.acknowledge(batch)
+		q.failures, q.activeAt = 0, time.Now()
 		c.mu.Unlock()
 		return 0
 	}

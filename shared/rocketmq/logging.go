@@ -48,6 +48,8 @@ var routine = map[string]bool{
 	"query topic route from server error":                  true,
 	"queryTopicRouteInfoFromServer return nil":             true,
 	"do balance in group failed, the topic does not exist": true,
+	// Consumer finds out why, and says so itself.
+	illegalOffset: true,
 	// A backlog.
 	"the cached message count exceeds the threshold, so do flow control": true,
 	"the cached message size exceeds the threshold, so do flow control":  true,
@@ -64,6 +66,9 @@ func (l clientLog) Level(string)                            {}
 func (l clientLog) OutputPath(string) error                 { return nil }
 
 func (l clientLog) Warning(msg string, fields map[string]any) {
+	if msg == illegalOffset {
+		pullRefused(fmt.Sprint(fields[rlog.LogKeyPullRequest]))
+	}
 	if routine[msg] {
 		l.log(slog.LevelDebug, msg, fields)
 		return

@@ -29,6 +29,7 @@ type Delivery struct {
 	ShardingKey string
 	Tag         string
 	Body        []byte
+	TooLarge    bool              // the body is compressed and inflates to more than 1 MiB: Body is only its beginning
 	Properties  map[string]string // the sender's own, without those that the broker and the library add
 	StoredAt    time.Time         // when the broker stored it
 }
@@ -43,6 +44,6 @@ func newDelivery(m *primitive.MessageExt, broker string, queue int) Delivery {
 	return Delivery{
 		Topic: m.Topic, Broker: broker, Queue: queue, Offset: m.QueueOffset, MessageID: m.MsgId,
 		Key: m.GetKeys(), ShardingKey: m.GetShardingKey(), Tag: m.GetTags(),
-		Body: m.Body, Properties: properties, StoredAt: time.UnixMilli(m.StoreTimestamp),
+		Body: m.Body, TooLarge: m.SysFlag&flagTooLarge != 0, Properties: properties, StoredAt: time.UnixMilli(m.StoreTimestamp),
 	}
 }

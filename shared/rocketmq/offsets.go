@@ -10,8 +10,10 @@ import (
 const (
 	requestCommittedOffset = 14
 	requestCommitOffset    = 15
+	requestOffsetByTime    = 29
 	requestMaxOffset       = 30
 	requestMinOffset       = 31
+	requestEarliestTime    = 32
 )
 
 // QueueLag is how far a group is behind on one queue.
@@ -56,23 +58,58 @@ func (a *Admin) Lag(ctx context.Context, topic, group string) ([]QueueLag, error
 	}
 	lags := make([]QueueLag, 0, len(route.Readable))
 	for _, q := range route.Readable {
-		lag := QueueLag{Broker: q.Broker, Queue: q.ID}
-		// Committed before Max: the other way round, what is consumed in between would hide a backlog.
-		if lag.Committed, err = a.CommittedOffset(ctx, q, group); err != nil {
+		lag, err := a.queueLag(ctx, q, group)
+		if err != nil {
 			return nil, err
 		}
-		if lag.Min, err = a.MinOffset(ctx, q); err != nil {
-			return nil, err
-		}
-		if lag.Max, err = a.MaxOffset(ctx, q); err != nil {
-			return nil, err
-		}
-		// Messages that expired unread cannot be read any more; a committed offset above Max is left over from
-		// a broker that lost its store.
-		lag.Lag = max(0, lag.Max-max(lag.Min, lag.Committed))
 		lags = append(lags, lag)
 	}
 	return lags, nil
+}
+
+func (a *Admin) queueLag(ctx context.Context, q Queue, group string) (lag QueueLag, err error) {
+	lag = QueueLag{Broker: q.Broker, Queue: q.ID}
+	// Committed before Max: the other way round, what is consumed in between would hide a backlog.
+	if lag.Committed, err = a.CommittedOffset(ctx, q, group); err != nil {
+		return lag, err
+	}
+	if lag.Min, err = a.MinOffset(ctx, q); err != nil {
+		return lag, err
+	}
+	if lag.Max, err = a.MaxOffset(ctx, q); err != nil {
+		return lag, err
+	}
+
+	// Messages that expired unread cannot be read any more; a committed offset above Max is left over from
+	// a broker that lost its store.
+	lag.Lag = max(0, lag.Max-max(lag.Min, lag.Committed))
+	return lag, nil
+}
+
+// earliestTime is when the oldest message of a queue that is still stored was stored, in ms; -1 when it holds none.
+func (a *Admin) earliestTime(ctx context.Context, q Queue) (int64, error) {
+	return a.number(ctx, requestEarliestTime, q, queueFields(q), "timestamp")
+}
+
+// firstStoredAt is the offset of the first message of a queue that was stored at a time, in ms, or later. When there is
+// none it is the queue's end.
+func (a *Admin) firstStoredAt(ctx context.Context, q Queue, ms int64) (int64, error) {
+	fields := queueFields(q)
+	fields["timestamp"] = strconv.FormatInt(ms, 10)
+	return a.number(ctx, requestOffsetByTime, q, fields, "offset")
+}
+
+// number asks a queue's broker for one number.
+func (a *Admin) number(ctx context.Context, request int, q Queue, fields map[string]string, name string) (int64, error) {
+	answer, err := a.remoting.ask(ctx, q.Addr, request, fields, nil)
+	if err != nil {
+		return 0, fmt.Errorf("%s of topic %q queue %d: broker %w", name, q.Topic, q.ID, err)
+	}
+	n, err := strconv.ParseInt(answer.ExtFields[name], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s of topic %q queue %d: broker %s: %w", name, q.Topic, q.ID, q.Addr, err)
+	}
+	return n, nil
 }
 
 // commitOffset sets the offset that group will read next, and knows that the broker has taken it.

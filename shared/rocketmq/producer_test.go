@@ -56,6 +56,41 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 	}
 }
 
+// The sharding key is stored under the library's name and under that of RocketMQ's other clients, in a batch of one and of
+// more; without one, neither is there.
+func TestTheShardingKeyHasBothNames(t *testing.T) {
+	t.Parallel()
+	topic, p := testTopic(t, 1), testProducer(t)
+	message := func(key string) Message { return Message{Topic: topic, Key: "k", ShardingKey: key, Body: []byte("b")} }
+	send(t, p, topic, 0, 1, []Message{message("order-1")})
+	send(t, p, topic, 0, 1, []Message{message("order-2"), message("order-3"), message("")})
+	awaitEnd(t, testAdmin(t), onlyQueue(t, testAdmin(t), topic), 4)
+
+	r, err := OpenQueueReader(t.Context(), QueueReaderConfig{Namesrv: testNamesrv(t), Group: testGroup(), Topic: topic, Logger: testLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	queue := &primitive.MessageQueue{Topic: topic, BrokerName: r.queue.Broker, QueueId: 0}
+	var keys []string
+	for offset := int64(0); offset < 4; {
+		result, err := r.client.PullFrom(t.Context(), queue, offset, readMax)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range result.GetMessageExts() {
+			keys = append(keys, m.GetProperty("SHARDING_KEY")+"="+m.GetProperty("__SHARDINGKEY"))
+			if d := newDelivery(m, 0); len(d.Properties) != 0 {
+				t.Errorf("properties of its own: %v, want none", d.Properties)
+			}
+		}
+		offset = result.NextBeginOffset
+	}
+	if want := "order-1=order-1 order-2=order-2 order-3=order-3 ="; strings.Join(keys, " ") != want {
+		t.Errorf("sharding keys %v, want %s", keys, want)
+	}
+}
+
 func TestSendBatchRefuses(t *testing.T) {
 	t.Parallel()
 	topic, p := testTopic(t, 4), testProducer(t)

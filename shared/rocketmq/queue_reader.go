@@ -31,6 +31,7 @@ type QueueReaderConfig struct {
 // of the messages, that is exactly once in effect. No group shares the queue out; any number of readers may read it.
 type QueueReader struct {
 	admin  *Admin
+	intake *intake
 	client client.PullConsumer
 	queue  Queue
 }
@@ -42,8 +43,9 @@ func OpenQueueReader(ctx context.Context, cfg QueueReaderConfig) (*QueueReader, 
 	if err != nil {
 		return nil, err
 	}
-	r := &QueueReader{admin: admin}
+	r := &QueueReader{admin: admin, intake: newIntake(inflateMax, loggerOrDefault(cfg.Logger))}
 	if err := r.open(ctx, cfg); err != nil {
+		r.intake.shutdown()
 		return nil, errors.Join(fmt.Errorf("reader of topic %s queue %d: %w", cfg.Topic, cfg.Queue, err), admin.Close())
 	}
 	return r, nil
@@ -64,8 +66,12 @@ func (r *QueueReader) open(ctx context.Context, cfg QueueReaderConfig) error {
 	}
 	r.queue = route.Readable[cfg.Queue]
 	adoptLog(loggerOrDefault(cfg.Logger))
+	namesrvs, err := r.intake.namesrvs(r.admin.namesrvs)
+	if err != nil {
+		return err
+	}
 	r.client, err = client.NewPullConsumer(
-		consumer.WithNameServer(clientNamesrv(r.admin.namesrvs)),
+		consumer.WithNameServer(clientNamesrv(namesrvs)),
 		consumer.WithGroupName(cfg.Group),
 		consumer.WithInstance(uniqueInstance("")),
 		consumer.WithConsumerModel(consumer.Clustering),
@@ -149,5 +155,6 @@ func (r *QueueReader) Close() error {
 	case <-time.After(finishTimeout):
 		err = fmt.Errorf("RocketMQ client's shutdown took more than %s", finishTimeout)
 	}
+	r.intake.shutdown()
 	return errors.Join(err, r.admin.Close())
 }

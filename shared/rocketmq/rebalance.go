@@ -2,6 +2,7 @@ package rocketmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -27,6 +28,10 @@ func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	s.clientID = clientID
+	if s.abandoned {
+		return nil
+	}
 	// A broker that has just restarted does not know us before our next heartbeat, at most 30 s away. The library
 	// would drop all queues until the rebalance after it. They stay ours, as far as the broker gives us the locks.
 	if !slices.Contains(clients, clientID) {
@@ -80,18 +85,24 @@ func (s *session) handOver(clientID string, lost []queueKey) {
 			break
 		}
 	}
-	offsets := map[queueKey]int64{}
+	offsets, set := map[queueKey]int64{}, map[queueKey]int64{}
 	c.mu.Lock()
 	// A queue that has come back meanwhile keeps its lock.
 	lost = slices.DeleteFunc(lost, func(key queueKey) bool { return s.assigned[key] })
 	for _, key := range lost {
-		if q := c.queues[key]; q != nil && q.acked != noOffset {
-			offsets[key] = q.acked
-			q.acked = noOffset // others go on from there
+		q := c.queues[key]
+		if q == nil || c.lost[key] {
+			continue // one that has to begin again is the watchdog's
 		}
+		if at := q.heldAt(); at != noOffset {
+			set[key] = at
+		} else if q.acked != noOffset {
+			offsets[key] = q.acked
+		}
+		q.begin() // others go on from there
 	}
 	c.mu.Unlock()
-	if err := c.commitOffsets(ctx, offsets); err != nil {
+	if err := errors.Join(c.commitOffsets(ctx, offsets), c.setOffsets(ctx, set, settleTime)); err != nil {
 		c.logger.Warn("queues went to other consumers without their last offsets", "error", err)
 	}
 	if err := c.unlockQueues(ctx, clientID, lost); err != nil {

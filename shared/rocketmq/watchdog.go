@@ -11,14 +11,19 @@ type watchTiming struct {
 	every        time.Duration // between two looks
 	stallAfter   time.Duration // without progress, before a queue counts as stalled
 	rebuildEvery time.Duration // at least between two new sessions
+	beginEvery   time.Duration // likewise, when queues have to begin again
 	drain        time.Duration // for the handlers under way before a new session
 }
 
 // A dead consumer's lock lives 60 s and a rebalance may take 20 s more, so that a queue can stand still for that
 // long with nothing wrong.
 var defaultTiming = watchTiming{
-	every: 5 * time.Second, stallAfter: 2 * time.Minute, rebuildEvery: 5 * time.Minute, drain: 30 * time.Second,
+	every: 5 * time.Second, stallAfter: 2 * time.Minute, rebuildEvery: 5 * time.Minute,
+	beginEvery: 30 * time.Second, drain: 30 * time.Second,
 }
+
+// lookTimeout bounds one look.
+const lookTimeout = 5 * time.Second
 
 // Stalled lists the queues of this consumer that stand still though they have messages, ascending, by number on
 // their broker: the group's committed offset has not moved for 2 minutes, while no handler of this process was
@@ -37,30 +42,37 @@ func (c *Consumer) watch(ctx context.Context, done chan<- struct{}) {
 	ticker := time.NewTicker(c.timing.every)
 	defer ticker.Stop()
 	progress := newStallWatch(c.timing.stallAfter)
-	var rebuilt time.Time
+	var rebuilt, begun time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-c.wake:
 		case <-ticker.C:
 		}
 		stalled := c.look(ctx, progress)
 		c.mu.Lock()
-		missing := c.session == nil
+		missing, lost := c.session == nil, len(c.lost) > 0
 		c.mu.Unlock()
-		if missing || len(stalled) > 0 && time.Since(rebuilt) >= c.timing.rebuildEvery {
+		switch {
+		case lost && !missing && time.Since(begun) >= c.timing.beginEvery:
+			begun = time.Now()
+			c.rebuild(ctx, "because the broker had lost messages")
+		case missing, len(stalled) > 0 && time.Since(rebuilt) >= c.timing.rebuildEvery:
 			rebuilt = time.Now()
-			c.rebuild(ctx)
-			progress = newStallWatch(c.timing.stallAfter)
+			c.rebuild(ctx, "because queues stood still")
+		default:
+			continue
 		}
+		progress = newStallWatch(c.timing.stallAfter)
 	}
 }
 
-// look asks the broker for the group's offsets and notes which queues are stalled.
+// look asks the broker for the group's offsets and notes which queues are stalled, and which were lost.
 func (c *Consumer) look(ctx context.Context, progress *stallWatch) []int {
-	ctx, cancel := context.WithTimeout(ctx, c.timing.every)
+	ctx, cancel := context.WithTimeout(ctx, max(c.timing.every, lookTimeout))
 	defer cancel()
-	lags, err := c.admin.Lag(ctx, c.cfg.Topic, c.cfg.Group)
+	lags, _, err := c.lookAtQueues(ctx)
 	var stalled []QueueLag
 	if err != nil {
 		// While the broker is away nothing can move, and that is not this consumer's fault.
@@ -87,9 +99,40 @@ func (c *Consumer) look(ctx context.Context, progress *stallWatch) []int {
 	return now
 }
 
+// lookAtQueues asks the brokers for what they have of each queue, and notes those of ours that were lost or set back.
+// doubtful: one may be lost, which later looks will show.
+func (c *Consumer) lookAtQueues(ctx context.Context) (lags []QueueLag, doubtful bool, err error) {
+	route, err := c.admin.Route(ctx, c.cfg.Topic)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, q := range route.Readable {
+		a := c.activity()(queueKey{q.Broker, q.ID})
+		look, err := c.lookAt(ctx, q, a)
+		if err != nil {
+			return nil, false, err
+		}
+		lags = append(lags, look.lag)
+
+		c.mu.Lock()
+		wrong := c.losses.observe(look, a.acked)
+		switch {
+		case wrong != "" && a.ours:
+			c.lose(look, a.acked, wrong)
+		case wrong != "":
+			c.losses.forget(look.key()) // whose it is, sees it too
+		case a.ours:
+			c.progress(look.key()).committed(time.Now(), look.lag.Committed)
+		}
+		doubtful = doubtful || c.losses.doubts(look.key())
+		c.mu.Unlock()
+	}
+	return lags, doubtful, nil
+}
+
 // rebuild replaces the session. When the new one cannot be started, the consumer has none and the next look
 // tries again.
-func (c *Consumer) rebuild(ctx context.Context) {
+func (c *Consumer) rebuild(ctx context.Context, why string) {
 	c.mu.Lock()
 	old := c.session
 	c.mu.Unlock()
@@ -98,13 +141,13 @@ func (c *Consumer) rebuild(ctx context.Context) {
 		defer cancel()
 		if err := old.drain(drain); err != nil {
 			old.resume()
-			c.logger.Error("cannot replace the stalled RocketMQ consumer now", "error", err)
+			c.logger.Error("cannot replace the RocketMQ consumer now, "+why, "error", err)
 			return
 		}
 		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()
 		if err := old.finish(finish); err != nil {
-			c.logger.Error("stalled RocketMQ consumer did not end cleanly", "error", err)
+			c.logger.Error("replaced RocketMQ consumer did not end cleanly", "error", err)
 		}
 		c.mu.Lock()
 		c.session = nil
@@ -116,15 +159,16 @@ func (c *Consumer) rebuild(ctx context.Context) {
 		c.logger.Error("new RocketMQ consumer did not start, trying again", "error", err)
 		return
 	}
-	c.logger.Warn("replaced the RocketMQ consumer, because queues stood still")
+	c.logger.Warn("replaced the RocketMQ consumer, " + why)
 }
 
 // queueActivity is what this process does with a queue.
 type queueActivity struct {
-	ours     bool // or not known to be another's
-	busy     bool
-	acked    int64
-	activeAt time.Time
+	ours        bool // or not known to be another's
+	busy        bool
+	acked       int64
+	storedUntil int64 // ms
+	activeAt    time.Time
 }
 
 func (c *Consumer) activity() func(queueKey) queueActivity {
@@ -132,7 +176,7 @@ func (c *Consumer) activity() func(queueKey) queueActivity {
 	defer c.mu.Unlock()
 	known := make(map[queueKey]queueActivity, len(c.queues))
 	for key, q := range c.queues {
-		known[key] = queueActivity{busy: q.busy, acked: q.acked, activeAt: q.activeAt}
+		known[key] = queueActivity{busy: q.busy, acked: q.acked, storedUntil: q.storedUntil, activeAt: q.activeAt}
 	}
 	var assigned map[queueKey]bool
 	if c.session != nil {

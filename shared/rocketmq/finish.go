@@ -1,0 +1,236 @@
+package rocketmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+const (
+	// settleTime is how long an offset has to stay where it was set: what a client has sent before it was closed may
+	// still come, over another connection.
+	settleTime = time.Second
+	settlePoll = 100 * time.Millisecond
+	askingPoll = 20 * time.Millisecond
+	// lastLookTimeout leaves time for the rest when a broker is silent.
+	lastLookTimeout = 2 * time.Second
+)
+
+// finish commits what was acknowledged and shuts the library's consumer down.
+func (s *session) finish(ctx context.Context) error {
+	c := s.consumer
+	c.lastLook(ctx)
+
+	// Before the shutdown, because that unlocks the queues first and sends the offsets after it: who takes a queue
+	// over in between would begin with the old offset.
+	before := s.commit(ctx)
+	held, err := c.held(ctx)
+	if err != nil {
+		return errors.Join(before, err, s.shutdown(ctx))
+	}
+	if len(held) > 0 {
+		return errors.Join(before, s.abandon(ctx, held))
+	}
+
+	if err := s.shutdown(ctx); err != nil {
+		return errors.Join(err, before)
+	}
+	// Once more: a pull request of the library carries an offset too, and one that was under way carries an old one.
+	return s.commit(ctx)
+}
+
+// abandon shuts the library's consumer down, without its having the last word about the offsets of the queues that are
+// held. Its shutdown would unlock them, and then write what it knows: who takes one over in between, or a little
+// later, would begin there. So it first has to let all queues go, which takes its offsets from it and leaves the
+// broker's locks; the offsets are set, and only then the locks given up.
+func (s *session) abandon(ctx context.Context, held map[queueKey]int64) error {
+	c := s.consumer
+	c.mu.Lock()
+	s.abandoned = true
+	clientID, ours := s.clientID, slices.Collect(maps.Keys(s.assigned))
+	c.mu.Unlock()
+	s.client.Rebalance()
+
+	err := errors.Join(s.shutdown(ctx), c.setOffsets(ctx, held, settleTime), s.commit(ctx))
+	if err == nil {
+		c.mu.Lock()
+		for key := range held {
+			delete(c.lost, key)
+			c.losses.forget(key)
+		}
+		c.mu.Unlock()
+	}
+	return errors.Join(err, c.unlockQueues(ctx, clientID, ours))
+}
+
+// shutdown ends the library's consumer.
+func (s *session) shutdown(ctx context.Context) error {
+	done := make(chan error, 1)
+	// In a goroutine because the library waits up to 15 s for each queue when the broker is away.
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- fmt.Errorf("panic in the RocketMQ client's shutdown: %v", r)
+			}
+		}()
+		done <- s.client.Shutdown()
+	}()
+	defer s.intake.shutdown()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("RocketMQ client's shutdown: %w", ctx.Err())
+	}
+}
+
+// lastLook finds out whether offsets may be committed: of queues that were lost or set back since the watchdog looked.
+func (c *Consumer) lastLook(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastLookTimeout)
+	defer cancel()
+	for {
+		c.mu.Lock()
+		asking := c.asking
+		c.mu.Unlock()
+		if asking == 0 || pause(ctx, askingPoll) != nil {
+			break
+		}
+	}
+	for range lossLooks {
+		_, doubtful, err := c.lookAtQueues(ctx)
+		if err != nil || !doubtful || pause(ctx, startPause) != nil {
+			return // what cannot be asked cannot be committed either
+		}
+	}
+}
+
+// held is where the group's offsets of queues have to be that the library must not commit: those that have to begin
+// again, and those that an operator has set.
+func (c *Consumer) held(ctx context.Context) (map[queueKey]int64, error) {
+	var lost []queueKey
+	held := map[queueKey]int64{}
+	c.mu.Lock()
+	for key := range c.lost {
+		lost = append(lost, key)
+	}
+	for key, q := range c.queues {
+		if at := q.heldAt(); at != noOffset && !c.lost[key] {
+			held[key] = at
+			c.logger.Warn("an operator has set the offset of this queue: leaving it there, what was acknowledged comes again",
+				"broker", key.broker, "queue", key.queue, "at", at, "acknowledged", q.acked)
+		}
+	}
+	c.mu.Unlock()
+	if len(lost) == 0 {
+		return held, nil
+	}
+
+	oldest, err := c.oldest(ctx, lost)
+	if err != nil {
+		return nil, fmt.Errorf("queues that have to begin again: %w", err)
+	}
+	maps.Copy(held, oldest)
+	return held, nil
+}
+
+// commit makes sure that the broker's offset of each queue is not behind what the handlers acknowledged. The
+// library sends offsets without waiting for an answer, and forgets those of all other queues when one queue is
+// taken away in a rebalance: an idle queue's offset would stay behind and its last messages come again.
+func (s *session) commit(ctx context.Context) error {
+	c := s.consumer
+	acked := map[queueKey]int64{}
+	c.mu.Lock()
+	for key, q := range c.queues {
+		if q.acked != noOffset && !c.lost[key] && q.heldAt() == noOffset {
+			acked[key] = q.acked
+		}
+	}
+	c.mu.Unlock()
+	return c.commitOffsets(ctx, acked)
+}
+
+// commitOffsets commits offsets to the broker, each only where that is forward, because another consumer may have gone
+// on, and where the queue reaches so far.
+func (c *Consumer) commitOffsets(ctx context.Context, offsets map[queueKey]int64) error {
+	return c.eachQueue(ctx, offsets, func(q Queue, offset int64) error {
+		committed, err := c.admin.CommittedOffset(ctx, q, c.cfg.Group)
+		if err != nil || committed >= offset {
+			return err
+		}
+		end, err := c.admin.MaxOffset(ctx, q)
+		if err == nil && end < offset {
+			err = fmt.Errorf("offset %d of topic %q queue %d is beyond its end %d", offset, q.Topic, q.ID, end)
+		}
+		if err != nil {
+			return err
+		}
+		return c.admin.commitOffset(ctx, q, c.cfg.Group, offset)
+	})
+}
+
+// setOffsets sets offsets, forward or back, and sees to it for a time that they stay.
+func (c *Consumer) setOffsets(ctx context.Context, offsets map[queueKey]int64, stay time.Duration) error {
+	until := time.Now().Add(stay)
+	for {
+		err := c.eachQueue(ctx, offsets, func(q Queue, offset int64) error {
+			committed, err := c.admin.CommittedOffset(ctx, q, c.cfg.Group)
+			if err != nil || committed == offset {
+				return err
+			}
+			until = time.Now().Add(stay)
+			return c.admin.commitOffset(ctx, q, c.cfg.Group, offset)
+		})
+		if err != nil || !time.Now().Before(until) {
+			return err
+		}
+		if err := pause(ctx, settlePoll); err != nil {
+			return fmt.Errorf("offsets that were set do not stay: %w", err)
+		}
+	}
+}
+
+// eachQueue does something with each of these queues and its offset.
+func (c *Consumer) eachQueue(ctx context.Context, offsets map[queueKey]int64, do func(Queue, int64) error) error {
+	if len(offsets) == 0 {
+		return nil
+	}
+	queues, err := c.readable(ctx)
+	if err != nil {
+		return fmt.Errorf("acknowledged messages will come again, offsets not committed: %w", err)
+	}
+	found := 0
+	for _, q := range queues {
+		offset, ok := offsets[queueKey{q.Broker, q.ID}]
+		if !ok {
+			continue
+		}
+		found++
+		if err := do(q, offset); err != nil {
+			return fmt.Errorf("acknowledged messages will come again: %w", err)
+		}
+	}
+	if found < len(offsets) {
+		return fmt.Errorf("acknowledged messages of %d queues will come again: their broker is down", len(offsets)-found)
+	}
+	return nil
+}
+
+// readable is the list of the topic's readable queues from the name server, or while none answers the last one
+// that was given: a stop in that time must not make repeats.
+func (c *Consumer) readable(ctx context.Context) ([]Queue, error) {
+	ctx, cancel := context.WithTimeout(ctx, routeTimeout)
+	defer cancel()
+	route, err := c.admin.Route(ctx, c.cfg.Topic)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.lastRoute = route.Readable
+	}
+	if len(c.lastRoute) == 0 {
+		return nil, err
+	}
+	return c.lastRoute, nil
+}

@@ -1,0 +1,133 @@
+package rocketmq
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// The library says only in its log that a broker has refused the offset that it asked for; it then drops what it
+// holds of the queue, waits 10 s and goes on where the broker has told it to. There are three reasons: the offset is
+// beyond the end (see loss.go), its message has expired unread, or an operator has set the group's offset back with
+// mqadmin, which a broker tells a running consumer in this way.
+//
+// An operator's reset is in danger until the queue has begun again: in those 10 s the library goes on writing its old
+// offset over it, and a stop would commit the old one for good. So what was set is read at once, kept until messages
+// come from there, and a stop in between leaves the group there. A process that is killed by SIGKILL in those 10 s
+// loses the reset: the old offset is what the broker has by then, and the operator has to set it again.
+
+const (
+	illegalOffset = "the pull request offset illegal"
+	// askTimeout bounds the questions about one refused offset.
+	askTimeout = 5 * time.Second
+)
+
+// pullRequestText is how the library prints a pull request.
+var pullRequestText = regexp.MustCompile(
+	`^\[ConsumerGroup: (.*), Topic: (.*), MessageQueue: brokerName=(.*), queueId=(\d+), nextOffset=(-?\d+)\]$`)
+
+// running are the consumers of this process: the library's log is the process's.
+var running struct {
+	mu        sync.Mutex
+	consumers map[*Consumer]bool
+}
+
+func (c *Consumer) listen(on bool) {
+	running.mu.Lock()
+	defer running.mu.Unlock()
+	if running.consumers == nil {
+		running.consumers = map[*Consumer]bool{}
+	}
+	if on {
+		running.consumers[c] = true
+	} else {
+		delete(running.consumers, c)
+	}
+}
+
+// pullRefused is told of every warning illegalOffset of the library, with the pull request.
+func pullRefused(request string) {
+	found := pullRequestText.FindStringSubmatch(request)
+	if found == nil {
+		return
+	}
+	queue, _ := strconv.Atoi(found[4])             // digits
+	asked, _ := strconv.ParseInt(found[5], 10, 64) // digits
+	key := queueKey{broker: found[3], queue: queue}
+	running.mu.Lock()
+	defer running.mu.Unlock()
+	for c := range running.consumers {
+		if c.cfg.Group == found[1] && c.cfg.Topic == found[2] {
+			c.offsetRefused(key, asked)
+		}
+	}
+}
+
+// offsetRefused finds out, without holding up the library, why a broker has refused an offset of a queue.
+func (c *Consumer) offsetRefused(key queueKey, asked int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ours := c.session != nil && (c.session.assigned == nil || c.session.assigned[key])
+	if !ours || c.session.abandoned {
+		return
+	}
+	c.asking++
+	go func() {
+		defer func() {
+			c.mu.Lock()
+			c.asking--
+			c.mu.Unlock()
+		}()
+		ctx, cancel := context.WithTimeout(c.handlers, askTimeout)
+		defer cancel()
+		if err := c.explainRefusal(ctx, key, asked); err != nil {
+			c.logger.Warn("the broker has refused this consumer's offset, and does not say why",
+				"broker", key.broker, "queue", key.queue, "offset", asked, "error", err)
+		}
+	}()
+}
+
+func (c *Consumer) explainRefusal(ctx context.Context, key queueKey, asked int64) error {
+	queues, err := c.readable(ctx)
+	if err != nil {
+		return err
+	}
+	for _, q := range queues {
+		if (queueKey{q.Broker, q.ID}) != key {
+			continue
+		}
+		lag, err := c.admin.queueLag(ctx, q, c.cfg.Group)
+		if err != nil {
+			return err
+		}
+
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		known := c.progress(key)
+		switch {
+		case asked > lag.Max:
+			look := queueLook{queue: q, lag: lag}
+			c.lose(look, known.acked, fmt.Sprintf("it ends at %d, and this consumer has read up to %d", lag.Max, asked))
+			select {
+			case c.wake <- struct{}{}:
+			default: // it is to look already
+			}
+		case asked < lag.Min:
+			c.logger.Error("messages of this queue have expired before they were consumed", "broker", key.broker,
+				"queue", key.queue, "from", asked, "to", lag.Min-1, "messages", lag.Min-asked)
+		default:
+			known.resetTo = max(lag.Committed, 0)
+			// The library may have written its own over it already; a look may have seen it before.
+			if lag.Committed == known.acked && known.setBack != noOffset {
+				known.resetTo = known.setBack
+			}
+			c.logger.Warn("an operator has set the offset of this queue: going on from there within 40 s",
+				"broker", key.broker, "queue", key.queue, "from", asked, "to", known.resetTo)
+		}
+		return nil
+	}
+	return fmt.Errorf("queue %d of broker %s is not in the topic's route", key.queue, key.broker)
+}

@@ -1,0 +1,81 @@
+package rocketmq
+
+import "time"
+
+// staleAfter is how long an offset that the library has sent, with a commit or with a pull, may be on its way.
+const staleAfter = 30 * time.Second
+
+// queueKey names a queue of the consumer's topic.
+type queueKey struct {
+	broker string
+	queue  int
+}
+
+// queueProgress is what this process knows of a queue. Guarded by Consumer.mu; it outlives sessions.
+type queueProgress struct {
+	busy     bool      // a handler has it
+	failedAt int64     // offset of the first message of the batch that failed last
+	failures int       // times in a row that a batch beginning there failed
+	activeAt time.Time // when a handler last had it, or when its pause ends
+
+	// Of this session.
+	acked       int64 // offset behind what handlers acknowledged, or noOffset
+	storedUntil int64 // ms: nothing acknowledged was stored later
+	resetTo     int64 // where an operator has set the offset, until messages come from there, or noOffset
+	setBack     int64 // the group's offset where it is behind what was committed long ago, or noOffset
+	floor       int64 // what was committed more than staleAfter ago, or noOffset
+	nextFloor   int64
+	nextFloorAt time.Time
+}
+
+// progress is what is known of a queue. The caller holds mu.
+func (c *Consumer) progress(key queueKey) *queueProgress {
+	q := c.queues[key]
+	if q == nil {
+		q = &queueProgress{}
+		q.begin()
+		c.queues[key] = q
+	}
+	return q
+}
+
+// begin forgets what belongs to a session, or to the time before another consumer had the queue.
+func (q *queueProgress) begin() {
+	q.acked, q.storedUntil, q.resetTo, q.setBack = noOffset, 0, noOffset, noOffset
+	q.floor, q.nextFloor, q.nextFloorAt = noOffset, noOffset, time.Time{}
+}
+
+// acknowledge notes that a handler is done with a batch.
+func (q *queueProgress) acknowledge(batch []Delivery) {
+	first := batch[0].Offset
+	if first < q.acked || first == q.resetTo {
+		// An operator's reset has taken effect.
+		q.resetTo, q.setBack = noOffset, noOffset
+		q.floor, q.nextFloor, q.nextFloorAt = noOffset, noOffset, time.Time{}
+	}
+	q.acked = batch[len(batch)-1].Offset + 1
+	for _, d := range batch {
+		q.storedUntil = max(q.storedUntil, d.StoredAt.UnixMilli())
+	}
+}
+
+// committed notes the group's offset at a time. It goes back a little by itself, by what the library has sent before;
+// behind what it was long ago it was set by somebody.
+func (q *queueProgress) committed(now time.Time, offset int64) {
+	if q.setBack = noOffset; offset < q.floor {
+		q.setBack = max(offset, 0)
+		return
+	}
+	if now.Sub(q.nextFloorAt) >= staleAfter {
+		q.floor, q.nextFloorAt = q.nextFloor, now
+	}
+	q.nextFloor = max(q.nextFloor, offset)
+}
+
+// heldAt is where an operator has set the group's offset and no message has come from yet, or noOffset.
+func (q *queueProgress) heldAt() int64 {
+	if q.resetTo != noOffset {
+		return q.resetTo
+	}
+	return q.setBack
+}
