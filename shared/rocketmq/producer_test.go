@@ -80,7 +80,7 @@ func TestTheShardingKeyHasBothNames(t *testing.T) {
 		}
 		for _, m := range result.GetMessageExts() {
 			keys = append(keys, m.GetProperty("SHARDING_KEY")+"="+m.GetProperty("__SHARDINGKEY"))
-			if d := newDelivery(m, 0); len(d.Properties) != 0 {
+			if d := newDelivery(m, "b", 0); len(d.Properties) != 0 {
 				t.Errorf("properties of its own: %v, want none", d.Properties)
 			}
 		}

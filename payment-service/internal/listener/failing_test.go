@@ -148,7 +148,7 @@ func TestASystemicFaultParksNothing(t *testing.T) {
 			d.handle(about(t, uuid.NewString(), 1, 98)) // declined: writes no entries
 		}
 		d.wantCount("parked_messages", 0)
-		d.wantCount("delivery_attempts WHERE attempts > 6", 0)
+		d.wantCount("delivery_attempts", 20) // of the batch before: this is not counted
 		d.sql("RENAME TABLE entries_away TO entries")
 		d.handle(paying)
 		d.wantCount("payment_numbers WHERE outcome = 'paid'", 1)
