@@ -37,7 +37,8 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer pool.Close()
-	registry.MustRegister(outbox.Collector{Pool: pool})
+	topics := outbox.Topics{settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues}
+	registry.MustRegister(outbox.Collector{Pool: pool, Topics: topics})
 	if err := migrate(ctx, pool, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
@@ -56,11 +57,9 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{
-		settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues,
-	}, log)
+	relay := outbox.NewRelay(pool, producer.SendBatch, topics, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	orders := store.New(pool, relay.Wake, time.Now)
+	orders := store.New(pool, topics, relay.Wake, time.Now)
 
 	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Topic: settlement.TopicOutcome, BatchMax: cfg.ConsumeBatchMax, Logger: log,

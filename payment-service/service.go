@@ -42,7 +42,8 @@ func run(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 		return err
 	}
 	defer pool.Close()
-	registry.MustRegister(outbox.Collector{Pool: pool})
+	topics := topicsOf(cfg)
+	registry.MustRegister(outbox.Collector{Pool: pool, Topics: topics})
 	if err := migrate(ctx, pool, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
@@ -61,13 +62,11 @@ func run(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pool, producer.SendBatch, map[string]int{
-		settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues,
-	}, log)
+	relay := outbox.NewRelay(pool, producer.SendBatch, topics, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	writer := journal.NewWriter(pool, relay.Wake, time.Now, log)
+	writer := journal.NewWriter(pool, topics, relay.Wake, time.Now, log)
 	defer lifecycle.Background(ctx, writer.Run)()
-	books := store.New(pool, func() { relay.Wake(); writer.Wake() }, time.Now)
+	books := store.New(pool, topics, func() { relay.Wake(); writer.Wake() }, time.Now)
 	registry.MustRegister(notify.Collector{Pool: pool}, journal.Collector{Pool: pool})
 	teller := notify.NewTeller(pool, log, cfg.notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
@@ -102,6 +101,11 @@ func run(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 			"points_consumer": counting.started,
 		},
 	}), log)
+}
+
+// topicsOf is what payment-service sends to.
+func topicsOf(cfg settings) outbox.Topics {
+	return outbox.Topics{settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues}
 }
 
 // consumption is a consumer that is started as soon as the broker lets it.
@@ -152,7 +156,7 @@ func openDesk(cfg settings) (operator.Desk, error) {
 	if err != nil {
 		return operator.Desk{}, err
 	}
-	books := store.New(pool, func() {}, time.Now) // the relay of a service that runs finds the outcomes
+	books := store.New(pool, topicsOf(cfg), func() {}, time.Now) // the relay of a service that runs finds the outcomes
 	lot := parking.NewLot(pool, books.Operator(), notify.NewTeller(pool, quiet), time.Now)
 	return operator.Desk{Lot: lot, Close: pool.Close}, nil
 }
@@ -170,6 +174,6 @@ func openAuditor(ctx context.Context, cfg settings) (a *audit.Auditor, closeAll 
 		pool.Close()
 		return nil, nil, err
 	}
-	auditor := audit.New(audit.NewTape(pool, time.Now), store.New(pool, func() {}, time.Now), reader)
+	auditor := audit.New(audit.NewTape(pool, time.Now), store.New(pool, nil, func() {}, time.Now), reader) // it only reads
 	return auditor, func() error { defer pool.Close(); return reader.Close() }, nil
 }

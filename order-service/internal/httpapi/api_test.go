@@ -44,7 +44,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orders := store.New(pool, func() {}, time.Now)
+	orders := store.New(pool, testdb.Topics, func() {}, time.Now)
 	handler := httpapi.New(orders, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),

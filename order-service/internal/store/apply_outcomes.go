@@ -55,7 +55,7 @@ func (s *Store) ApplyOutcomes(ctx context.Context, batch []settlement.Outcome) (
 				paying = append(paying, o.CustomerID)
 			}
 		}
-		rewarded, err = rewardPaid(tx, s.now(), paying)
+		rewarded, err = s.rewardPaid(tx, s.now(), paying)
 		return err
 	})
 	if err != nil {

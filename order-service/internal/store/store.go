@@ -6,18 +6,20 @@ import (
 	"time"
 
 	"settlement/shared/dbtx"
+	"settlement/shared/outbox"
 )
 
 // Store is the orders database. It is safe for concurrent use.
 type Store struct {
-	pool *dbtx.Pool
-	wake func()
-	now  func() time.Time
+	pool   *dbtx.Pool
+	topics outbox.Topics
+	wake   func()
+	now    func() time.Time
 }
 
-// New makes a store. wake is called after every commit that added to the outbox.
-func New(pool *dbtx.Pool, wake func(), now func() time.Time) *Store {
+// New makes a store. topics is the relay's; wake is called after every commit that added to the outbox.
+func New(pool *dbtx.Pool, topics outbox.Topics, wake func(), now func() time.Time) *Store {
 	// Microseconds are what DATETIME(6) keeps: the answer to a POST and a later GET agree.
 	micros := func() time.Time { return now().UTC().Truncate(time.Microsecond) }
-	return &Store{pool: pool, wake: wake, now: micros}
+	return &Store{pool: pool, topics: topics, wake: wake, now: micros}
 }

@@ -33,7 +33,7 @@ type desk struct {
 func openDesk(t *testing.T, pool *dbtx.Pool) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: pool}
-	d.store = store.New(pool, func() { d.wakes.Add(1) }, time.Now)
+	d.store = store.New(pool, testdb.Topics, func() { d.wakes.Add(1) }, time.Now)
 	return d
 }
 
@@ -174,7 +174,7 @@ func TestEachOutcomeIsAppliedOnce(t *testing.T) {
 func TestTwoProcessesApplyTheSameOutcomes(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
-		other := store.New(db.Open(t), func() {}, time.Now)
+		other := store.New(db.Open(t), testdb.Topics, func() {}, time.Now)
 		var batch []settlement.Outcome
 		for range 16 {
 			batch = append(batch, outcome(d.settle(d.order().ID), settlement.Paid))

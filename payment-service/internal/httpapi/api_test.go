@@ -57,7 +57,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = admin.Close() })
-	books := store.New(pool, func() {}, time.Now)
+	books := store.New(pool, testdb.Topics, func() {}, time.Now)
 	lot := parking.NewLot(pool, books.Operator(), notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
 	reader := backlog.NewReader(admin, backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment})
 	handler := httpapi.New(books, lot, reader, web.Config{

@@ -36,7 +36,7 @@ func openDesk(t *testing.T, lot, books *dbtx.Pool) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: lot, registry: prometheus.NewRegistry()}
 	quiet := slog.New(slog.DiscardHandler)
-	d.listener = listener.New(store.New(books, func() {}, time.Now), parking.NewLot(lot, parking.Books{}, notify.NewTeller(lot, quiet, notify.Log{Logger: quiet}), time.Now),
+	d.listener = listener.New(store.New(books, testdb.Topics, func() {}, time.Now), parking.NewLot(lot, parking.Books{}, notify.NewTeller(lot, quiet, notify.Log{Logger: quiet}), time.Now),
 		listener.NewMetrics(d.registry), quiet)
 	return d
 }

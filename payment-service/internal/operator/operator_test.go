@@ -33,7 +33,7 @@ type terminal struct {
 
 func open(t *testing.T, pool *dbtx.Pool) terminal {
 	t.Helper()
-	books := store.New(pool, func() {}, time.Now)
+	books := store.New(pool, testdb.Topics, func() {}, time.Now)
 	return terminal{t: t, pool: pool, lot: parking.NewLot(pool, books.Operator(), notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"settlement/e2e/stack/testdb"
 	"settlement/e2e/wait"
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
@@ -28,7 +29,7 @@ type books struct {
 
 func openBooks(t *testing.T, pool *dbtx.Pool) *books {
 	t.Helper()
-	return &books{t: t, pool: pool, store: store.New(pool, func() {}, time.Now)}
+	return &books{t: t, pool: pool, store: store.New(pool, testdb.Topics, func() {}, time.Now)}
 }
 
 func cny(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }

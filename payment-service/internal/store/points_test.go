@@ -91,7 +91,7 @@ func TestPointsFromRivalConsumers(t *testing.T) {
 		var working sync.WaitGroup
 		for i := range rivals {
 			draw := rand.New(rand.NewPCG(7, uint64(i)))
-			mine, own := slices.Clone(all), store.New(db.Open(t), func() {}, time.Now)
+			mine, own := slices.Clone(all), store.New(db.Open(t), testdb.Topics, func() {}, time.Now)
 			draw.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
 			working.Go(func() {
 				for batch := range slices.Chunk(mine, 1+draw.IntN(9)) {

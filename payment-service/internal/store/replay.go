@@ -18,7 +18,7 @@ func (s *Store) Operator() parking.Books {
 
 // replay settles one parked instruction. One that is ahead of its order waits from then on.
 func (s *Store) replay(tx dbtx.Tx, in settlement.Instruction, d rocketmq.Delivery) (parking.State, string, error) {
-	b := newBatchState(s.now())
+	b := s.newBatchState()
 	b.replayed = in.PaymentNo
 	if err := b.findKnown(tx, []string{in.PaymentNo}); err != nil {
 		return "", "", err
@@ -46,7 +46,7 @@ func notReplayable(format string, args ...any) error {
 
 // giveUp records a parked instruction as failed, in its place of the order, and lets its successors go on.
 func (s *Store) giveUp(tx dbtx.Tx, in settlement.Instruction, d rocketmq.Delivery) error {
-	b := newBatchState(s.now())
+	b := s.newBatchState()
 	if err := b.findKnown(tx, []string{in.PaymentNo}); err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func TestRivalsOnNewOrders(t *testing.T) {
 				mine := slices.Clone(messages)
 				draw.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
 				size := 1 + draw.IntN(4)
-				s := store.New(db.Open(t), func() {}, time.Now)
+				s := store.New(db.Open(t), testdb.Topics, func() {}, time.Now)
 				rivals.Go(func() {
 					for batch := range slices.Chunk(mine, size) {
 						if err := untilSettled(t.Context(), s, batch); err != nil {

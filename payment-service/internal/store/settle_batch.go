@@ -34,7 +34,7 @@ type Summary struct {
 func (s *Store) SettleBatch(ctx context.Context, batch []Received) (Summary, error) {
 	var summary Summary
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
-		summary, err = settleIn(tx, batch, newBatchState(s.now()))
+		summary, err = settleIn(tx, batch, s.newBatchState())
 		return err
 	})
 	if err != nil {

@@ -89,7 +89,7 @@ func TestTwoWritersWithTheSameBatchAtTheSameTime(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
 		wallet := b.wallet(cny(100_000))
-		other := store.New(db.Open(t), func() {}, time.Now)
+		other := store.New(db.Open(t), testdb.Topics, func() {}, time.Now)
 		for round := range 20 {
 			var batch []store.Received
 			for i := range 16 {
@@ -230,7 +230,7 @@ func TestALostCommitAnswerIsFoundByTheRepeat(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
-		s := store.New(pool, func() {}, time.Now)
+		s := store.New(pool, testdb.Topics, func() {}, time.Now)
 		batch := []store.Received{received(settlement.Settle, newID(), 1, wallet, cny(30), 0)}
 		lost := &faults.SQLRule{At: faults.AfterCommit, Limit: 1, Do: faults.Cut}
 		proxy.Add(lost)

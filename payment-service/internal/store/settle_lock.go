@@ -11,6 +11,7 @@ import (
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
+	"settlement/shared/outbox"
 	"settlement/shared/settlement"
 )
 
@@ -23,6 +24,7 @@ type place struct {
 // batchState is a batch on its way through one run of the transaction.
 type batchState struct {
 	now        time.Time
+	topics     outbox.Topics
 	known      map[string]bool // payment numbers that were decided, before or in this batch
 	parked     map[string]bool // payment numbers that an operator has to decide on
 	replayed   string          // the one that an operator has decided to settle, if that is what this is
@@ -42,10 +44,11 @@ type decided struct {
 	traceparent string
 }
 
-func newBatchState(now time.Time) *batchState {
+func (s *Store) newBatchState() *batchState {
 	return &batchState{
-		now:   now,
-		known: map[string]bool{}, parked: map[string]bool{},
+		now:    s.now(),
+		topics: s.topics,
+		known:  map[string]bool{}, parked: map[string]bool{},
 		ledger: payment.Ledger{
 			LastSeq: map[string]int64{}, Balance: map[string]money.Money{}, Standing: map[string]payment.Movement{},
 		},

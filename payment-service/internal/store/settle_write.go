@@ -125,7 +125,7 @@ func (b *batchState) writeOutbox(tx dbtx.Tx) error {
 			Traceparent: d.traceparent, Body: body,
 		})
 	}
-	return outbox.Add(tx, b.now, messages...)
+	return outbox.Add(tx, b.topics, b.now, messages...)
 }
 
 // writeJournal notes the decisions for the journal, in their order.
