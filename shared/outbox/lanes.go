@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"settlement/shared/dbtx"
@@ -20,8 +21,10 @@ type lane struct {
 	queues int
 	busy   bool // a round is under way
 	paused pausing
-	floor  floor
 }
+
+// free reports whether a round may begin.
+func (l *lane) free() bool { return !l.busy && l.paused.over() }
 
 // pausing is what is left alone for a while after a failure.
 type pausing struct {
@@ -38,44 +41,57 @@ func (p *pausing) over() bool { return !time.Now().Before(p.retryAt) }
 
 // round is one go of a lane: what it may send, and what came of it.
 type round struct {
-	lane  *lane
-	began time.Time
-	term  int // of the lease
-	// last is the newest row that was there when the round began. Beyond it a later page could have a row whose
-	// predecessor was not committed yet when an earlier page passed its place, and would overtake it.
-	last  uint64
-	floor floor // the lane's, and then the one to go on with
-	err   error
+	lane *lane
+	term int // of the lease
+	// ids are the rows that were there when the round began, or nil: those up to last. It is bounded by what was there:
+	// beyond it a later page could have a row whose predecessor was not committed yet when an earlier page was read, and
+	// would overtake it.
+	ids  []uint64
+	last uint64
+	err  error
 }
 
-// run sends what is there, from the oldest row on, page by page. It stops at the first batch that is not confirmed:
+// run sends what a round has, from the oldest row on, page by page. It stops at the first batch that is not confirmed:
 // the rows behind it must not overtake it. When stop is done it stops with the page under way.
 func (r *Relay) run(ctx, stop context.Context, g *round) {
-	if g.floor.due(r.settles) {
-		if g.err = r.raise(ctx, g); g.err != nil {
-			return
+	if g.ids != nil {
+		for ids := range slices.Chunk(g.ids, pageRows) {
+			if r.sendNext(ctx, g, "id IN ?", ids); g.err != nil || stop.Err() != nil {
+				return
+			}
 		}
+		return
 	}
-	for after := g.floor.id; after < g.last; {
-		page, err := r.page(ctx, g, after)
-		if err != nil {
-			g.err = err
-			return
-		}
-		confirmed, err := r.sendPage(ctx, g, page)
-		g.err = errors.Join(err, r.delete(ctx, g, confirmed))
-		if g.err != nil || len(page) < pageRows || stop.Err() != nil {
-			return
-		}
-		after = page[len(page)-1].ID
+	// id + 0 keeps the server from reading a range of ids, at whose end it would read on, over the deleted rows of
+	// the next lanes that an old snapshot keeps. The pages behind the first are a range: from 0 they would begin with
+	// what was just deleted.
+	page := r.sendNext(ctx, g, "id + 0 <= ?", g.last)
+	for g.err == nil && len(page) == pageRows && stop.Err() == nil {
+		page = r.sendNext(ctx, g, "id > ? AND id <= ?", page[len(page)-1].ID, g.last)
 	}
 }
 
-func (r *Relay) page(ctx context.Context, g *round, after uint64) (page []row, err error) {
+// sendNext sends and deletes a page: the oldest rows of those that are meant.
+func (r *Relay) sendNext(ctx context.Context, g *round, meant string, args ...any) []row {
+	page, err := r.page(ctx, g, meant, args)
+	if err != nil {
+		g.err = err
+		return nil
+	}
+	confirmed, err := r.sendPage(ctx, g, page)
+	g.err = errors.Join(err, r.delete(ctx, confirmed))
+	return page
+}
+
+func (r *Relay) page(ctx context.Context, g *round, meant string, args []any) (page []row, err error) {
 	defer r.useDatabase()()
-	from := inLane(g.lane.topic, g.lane.queues, g.lane.queue)
-	err = r.pool.Read(ctx).Raw("SELECT id, topic, sharding_key, message_key, tag, traceparent, body"+
-		lanesIndex+from.where+" AND id > ? AND id <= ? ORDER BY id LIMIT ?", append(from.args, after, g.last, pageRows)...).Scan(&page).Error
+	from := " FROM outbox FORCE INDEX (PRIMARY) WHERE "
+	if g.ids == nil {
+		lane := inLane(g.lane.topic, g.lane.queues, g.lane.queue)
+		from, args = lanesIndex+lane.where+" AND ", append(lane.args, args...)
+	}
+	err = r.pool.Read(ctx).Raw("SELECT id, topic, sharding_key, message_key, tag, traceparent, body"+from+meant+" ORDER BY id LIMIT ?",
+		append(args, pageRows)...).Scan(&page).Error
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
@@ -108,14 +124,13 @@ func (r *Relay) sendPage(ctx context.Context, g *round, page []row) (confirmed [
 }
 
 // delete removes exactly the rows that the broker confirmed.
-func (r *Relay) delete(ctx context.Context, g *round, ids []uint64) error {
+func (r *Relay) delete(ctx context.Context, ids []uint64) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	defer r.useDatabase()()
 	err := r.pool.Run(ctx, func(tx dbtx.Tx) error { return dbtx.DeleteByID(tx, "outbox", ids) })
 	if err != nil {
-		g.floor = floor{} // rows that look deleted until the server has rolled back are there again then
 		return fmt.Errorf("%d sent rows of the outbox will be sent again: %w", len(ids), err)
 	}
 	return nil

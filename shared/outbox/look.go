@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// lookRows is how many rows are looked at one by one. When more are there, each lane is asked for its own.
+const lookRows = 1024
+
 // lanesIndex is how rows are found: by topic, the queue count that they were placed by, queue, and id. Statements
 // name it: an optimizer that counts few rows, or old ones, would read the whole table.
 const lanesIndex = " FROM outbox FORCE INDEX (outbox_lanes) WHERE "
@@ -39,56 +42,90 @@ func (t Topics) others() (gaps []rows) {
 
 // seen is what one look at the outbox found.
 type seen struct {
-	newest  map[*lane]uint64 // the newest row of each lane that has any, of those asked for
+	lanes   map[*lane]*round // what each lane that has rows may send, to begin with
 	strays  map[*topic]bool  // topics with rows that have to be placed
 	unknown string           // a topic that this relay does not know and that has rows, or ""
+	newest  uint64           // the largest id seen
 }
 
-// look finds, in one statement of small reads of the index, which of lanes and topics have rows.
+// head is a row without what it carries.
+type head struct {
+	ID      uint64
+	Topic   string
+	Queues  int
+	QueueID int
+}
+
+// look finds which lanes and topics have rows.
 //
-// The strays come last. A row that is older than the newest of its lane and still to be placed was committed before
-// that one was added, so it is seen here, and placed before that lane is sent up to what was seen.
-func (r *Relay) look(ctx context.Context, lanes []*lane, topics []*topic) (seen, error) {
+// A row that is to be placed and is older than another row of its key that is seen here was committed before that one
+// was added. So it is seen here too, and placed before that one is sent.
+func (r *Relay) look(ctx context.Context) (*seen, error) {
+	var heads []head
+	err := r.pool.Read(ctx).Raw("SELECT id, topic, queues, queue_id FROM outbox FORCE INDEX (PRIMARY) WHERE id > ? ORDER BY id LIMIT ?",
+		r.floor.id, lookRows).Scan(&heads).Error
+	if err != nil {
+		return nil, fmt.Errorf("look at the outbox: %w", err)
+	}
+	if len(heads) == lookRows {
+		if heads, err = r.lookByLane(ctx); err != nil {
+			return nil, err
+		}
+		return r.sort(heads, false), nil
+	}
+	return r.sort(heads, true), nil
+}
+
+// sort gives the rows to their lanes. They are all that may be sent, or the newest that may of each lane.
+func (r *Relay) sort(heads []head, all bool) *seen {
+	s := &seen{lanes: map[*lane]*round{}, strays: map[*topic]bool{}}
+	for _, h := range heads {
+		s.newest = max(s.newest, h.ID)
+		t, known := r.known[h.Topic]
+		switch {
+		case !known:
+			s.unknown = h.Topic
+			continue
+		case h.Queues != t.queues:
+			s.strays[t] = true
+			continue
+		}
+		l := t.lanes[h.QueueID]
+		if s.lanes[l] == nil {
+			s.lanes[l] = &round{lane: l}
+		}
+		s.lanes[l].last = h.ID
+		if all {
+			s.lanes[l].ids = append(s.lanes[l].ids, h.ID)
+		}
+	}
+	return s
+}
+
+// lookByLane asks, in one statement, each free lane for its newest row, and then for any row of another topic and any
+// that has to be placed.
+func (r *Relay) lookByLane(ctx context.Context) (heads []head, err error) {
 	var parts []string
 	var args []any
-	ask := func(what string, n int, from rows, order string, more ...any) {
-		parts = append(parts, fmt.Sprintf("(SELECT '%s' AS what, %d AS n, id, topic%s%s%s LIMIT 1)", what, n, lanesIndex, from.where, order))
-		args = append(append(args, from.args...), more...)
+	ask := func(from rows, order string) {
+		parts = append(parts, "(SELECT id, topic, queues, queue_id"+lanesIndex+from.where+order+" LIMIT 1)")
+		args = append(args, from.args...)
 	}
-	for i, l := range lanes {
-		ask("lane", i, inLane(l.topic, l.queues, l.queue), " AND id > ? ORDER BY id DESC", l.floor.id)
-	}
-	if r.unknown.over() {
-		for _, gap := range r.topics.others() {
-			ask("unknown", 0, gap, "")
+	for _, t := range r.known {
+		for _, l := range t.lanes {
+			if l.free() {
+				ask(inLane(t.name, t.queues, l.queue), " ORDER BY id DESC")
+			}
 		}
 	}
-	for i, t := range topics {
-		ask("stray", i, strays(t.name, t.queues), "")
+	for _, gap := range r.topics.others() {
+		ask(gap, "")
 	}
-	if len(parts) == 0 {
-		return seen{}, nil
+	for _, t := range r.known {
+		ask(strays(t.name, t.queues), "")
 	}
-
-	var found []struct {
-		What  string
-		N     int
-		ID    uint64
-		Topic string
+	if err := r.pool.Read(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&heads).Error; err != nil {
+		return nil, fmt.Errorf("look at the outbox by lane: %w", err)
 	}
-	if err := r.pool.Read(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&found).Error; err != nil {
-		return seen{}, fmt.Errorf("look at the outbox: %w", err)
-	}
-	s := seen{newest: map[*lane]uint64{}, strays: map[*topic]bool{}}
-	for _, row := range found {
-		switch row.What {
-		case "lane":
-			s.newest[lanes[row.N]] = row.ID
-		case "stray":
-			s.strays[topics[row.N]] = true
-		default:
-			s.unknown = row.Topic
-		}
-	}
-	return s, nil
+	return heads, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"settlement/shared/dbtx"
 )
@@ -14,20 +13,15 @@ const placeRows = 512
 
 // topic is where a relay sends to.
 type topic struct {
-	name     string
-	queues   int
-	lanes    []*lane
-	paused   pausing   // after its rows could not be placed
-	placedAt time.Time // floors from before do not hold
+	name   string
+	queues int
+	lanes  []*lane
+	paused pausing // after its rows could not be placed
 }
 
 // place moves the rows of a topic that have no queue yet, or one of another queue count, to their lanes, where they
 // keep their order by id. Instances of an older release, and such with another configuration, go on adding them.
 func (r *Relay) place(ctx context.Context, t *topic, term int) error {
-	defer func() { t.placedAt = time.Now() }()
-	for _, l := range t.lanes {
-		l.floor = floor{}
-	}
 	for {
 		if !r.lease.coversSend(term) {
 			return errLeaseShort

@@ -48,10 +48,10 @@ type Relay struct {
 	known       map[string]*topic
 	poll        time.Duration
 	settles     time.Duration
+	below       time.Duration
+	floor       floor
 	unknown     pausing // after rows of an unknown topic were reported
 	lease       *lease
-	termAt      time.Time // when the lease's term began
-	term        int
 	ended       chan *round // has room for a round of every lane
 	underWay    int
 	connections chan struct{} // one token for each that the lanes use
@@ -68,6 +68,7 @@ func NewRelay(pool *dbtx.Pool, send Send, topics Topics, log *slog.Logger) *Rela
 		known:       map[string]*topic{},
 		poll:        pollInterval,
 		settles:     insertSettles,
+		below:       belowEvery,
 		lease:       &lease{pool: pool, holder: uuid.NewString()},
 		connections: make(chan struct{}, connectionsMax),
 		bell:        wake.NewBell(),
@@ -127,68 +128,52 @@ func (r *Relay) turn(ctx, stop context.Context) error {
 	if err != nil || !held {
 		return err
 	}
-	if term != r.term {
-		r.newTerm(term)
+	if err := r.raiseFloor(ctx); err != nil {
+		return err
 	}
-
-	lanes, topics := r.open()
-	seen, err := r.look(ctx, lanes, topics)
+	seen, err := r.look(ctx)
 	if err != nil {
 		return err
 	}
-	if seen.unknown != "" {
+
+	r.floor.newest = max(r.floor.newest, seen.newest)
+	if seen.unknown != "" && r.unknown.over() {
 		r.unknown.failed()
 		r.log.Error("outbox relay: there are rows of a topic that this relay does not know, they are not sent",
 			"topic", seen.unknown, "known", slices.Sorted(maps.Keys(r.known)))
 	}
 	for t := range seen.strays {
-		if err := r.place(ctx, t, term); err != nil {
-			t.paused.failed()
-			r.log.Error("outbox relay: rows cannot be placed, their topic waits", "topic", t.name, "error", err, "pause", t.paused.pause.String())
-			continue
-		}
-		t.paused = pausing{}
-		r.bell.Ring() // a lane that had no other rows was not seen
+		r.placeStrays(ctx, t, term)
 	}
-	for _, l := range lanes {
-		newest := seen.newest[l]
-		l.floor.newest = max(l.floor.newest, newest)
-		if r.known[l.topic].paused.over() && (newest > 0 || l.floor.due(r.settles)) {
-			r.begin(ctx, stop, l, newest)
+	for l, g := range seen.lanes {
+		t := r.known[l.topic]
+		if l.free() && t.paused.over() {
+			g.term = term
+			if seen.strays[t] {
+				g.ids = nil // those that were placed now come between
+			}
+			r.begin(ctx, stop, g)
 		}
 	}
 	return nil
 }
 
-// newTerm forgets the floors: another relay may have placed rows meanwhile.
-func (r *Relay) newTerm(term int) {
-	r.term, r.termAt = term, time.Now()
-	for _, t := range r.known {
-		for _, l := range t.lanes {
-			l.floor = floor{}
-		}
+// placeStrays lets a topic wait whose rows cannot be placed.
+func (r *Relay) placeStrays(ctx context.Context, t *topic, term int) {
+	if !t.paused.over() {
+		return
 	}
+	if err := r.place(ctx, t, term); err != nil {
+		t.paused.failed()
+		r.log.Error("outbox relay: rows cannot be placed, their topic waits", "topic", t.name, "error", err, "pause", t.paused.pause.String())
+		return
+	}
+	t.paused = pausing{}
+	r.bell.Ring() // they are sent by the next turn, which is due at once
 }
 
-// open lists what may be looked for now.
-func (r *Relay) open() (lanes []*lane, topics []*topic) {
-	for _, t := range r.known {
-		if !t.paused.over() {
-			continue
-		}
-		topics = append(topics, t)
-		for _, l := range t.lanes {
-			if !l.busy && l.paused.over() {
-				lanes = append(lanes, l)
-			}
-		}
-	}
-	return lanes, topics
-}
-
-func (r *Relay) begin(ctx, stop context.Context, l *lane, last uint64) {
-	g := &round{lane: l, began: time.Now(), term: r.term, last: last, floor: l.floor}
-	l.busy = true
+func (r *Relay) begin(ctx, stop context.Context, g *round) {
+	g.lane.busy = true
 	r.underWay++
 	go func() {
 		r.run(ctx, stop, g)
@@ -219,9 +204,6 @@ func (r *Relay) note(g *round) {
 	l := g.lane
 	l.busy = false
 	r.underWay--
-	if g.began.After(r.termAt) && g.began.After(r.known[l.topic].placedAt) {
-		l.floor = g.floor
-	}
 	if g.err == nil {
 		l.paused = pausing{}
 		return
