@@ -139,7 +139,7 @@ func TestRowsOfAnUnknownTopicAreToldOf(t *testing.T) {
 			err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
 				all := make([]outbox.Message, rows)
 				for i := range all {
-					all[i] = outbox.Message{Topic: "gone", ShardingKey: "k", Key: "m"}
+					all[i] = outbox.Message{Topic: "gone", ShardingKey: "k", Key: "m", Body: []byte("body")}
 				}
 				return outbox.Add(tx, outbox.Topics{"gone": 1}, time.Now().UTC(), all...)
 			})
