@@ -71,8 +71,8 @@ func stepper(t *testing.T, pool *dbtx.Pool, send outbox.Send) (r *outbox.Relay, 
 	}
 }
 
-// median is how long do takes.
-func median(t *testing.T, do func(context.Context) error) time.Duration {
+// fastest is how long do takes on a machine that has nothing else to do.
+func fastest(t *testing.T, do func(context.Context) error) time.Duration {
 	t.Helper()
 	took := make([]time.Duration, 21)
 	for i := range took {
@@ -82,8 +82,7 @@ func median(t *testing.T, do func(context.Context) error) time.Duration {
 		}
 		took[i] = time.Since(began)
 	}
-	slices.Sort(took)
-	return took[len(took)/2]
+	return slices.Min(took)
 }
 
 // Behind an old snapshot the server keeps all deleted rows; looking for new ones must not walk over them.
@@ -95,7 +94,7 @@ func TestAnOldSnapshotDoesNotSlowTheRelay(t *testing.T) {
 			sent.Add(int64(len(m)))
 			return nil
 		})
-		clean := median(t, r.Look)
+		clean := fastest(t, r.Look)
 		snapshot(t, db.Open(t))
 		bulk(t, db.Pool, "k", dead/2)
 		bulk(t, db.Pool, elsewhere("k"), dead/2)
@@ -104,15 +103,15 @@ func TestAnOldSnapshotDoesNotSlowTheRelay(t *testing.T) {
 		}
 		step()
 		step()
-		behind := median(t, r.Look)
+		behind := fastest(t, r.Look)
 		fresh, _ := stepper(t, db.Open(t), nil)
-		walking := median(t, fresh.Look)
+		walking := fastest(t, fresh.Look)
 		t.Logf("one look at an empty outbox: %s, behind %d deleted rows %s, by a relay that begins at 0 %s", clean, dead, behind, walking)
-		if behind > 5*clean { // about 100 times as long is what to walk over them takes
-			t.Errorf("a look behind %d deleted rows takes %s, without them %s", dead, behind, clean)
+		if behind > clean+(walking-clean)/10 {
+			t.Errorf("a look behind %d deleted rows takes %s, without them %s, and to walk over them %s", dead, behind, clean, walking)
 		}
-		if walking < 2*behind {
-			t.Errorf("a relay that begins at 0 takes %s and not far more than %s: the snapshot keeps no rows", walking, behind)
+		if walking < 10*clean {
+			t.Errorf("a relay that begins at 0 takes %s and one without deleted rows %s: the snapshot keeps none", walking, clean)
 		}
 	})
 }
