@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,7 +36,6 @@ func addTo(t *testing.T, pool *dbtx.Pool, topic string, keys ...string) {
 func TestATopicThatHangsHoldsUpNoOther(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp, hangs := newTape(), make(chan struct{})
-		t.Cleanup(func() { close(hangs) })
 		addTo(t, db.Pool, "bad", numbers(0, 50)...)
 		r := outbox.NewRelay(db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
 			if topic == "bad" {
@@ -47,7 +47,11 @@ func TestATopicThatHangsHoldsUpNoOther(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); r.Run(ctx) }()
-		t.Cleanup(func() { cancel(); <-done })
+		t.Cleanup(func() {
+			cancel()
+			close(hangs)
+			<-done
+		})
 
 		for _, key := range numbers(0, 30) {
 			addTo(t, db.Pool, "good", key)
@@ -65,21 +69,24 @@ func TestATopicThatHangsHoldsUpNoOther(t *testing.T) {
 // The relay ends in time although a send hangs until its context does, and leaves the lease to the next.
 func TestTheRelayEndsInTime(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
-		tp := newTape()
+		tp, under := newTape(), make(chan struct{})
 		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
 		r := outbox.NewRelay(db.Pool, func(sending context.Context, topic string, queue, count int, m []rocketmq.Message) error {
-			if ctx.Err() != nil {
-				<-sending.Done()
-				return sending.Err()
+			if m[0].Key != "hangs" {
+				close(under)
+				<-ctx.Done()
+				return tp.send(sending, topic, queue, count, m)
 			}
-			return tp.send(sending, topic, queue, count, m)
+			<-sending.Done()
+			return sending.Err()
 		}, topics, slog.New(slog.DiscardHandler))
 		done := make(chan struct{})
 		go func() { defer close(done); r.Run(ctx) }()
-		add(t, db.Pool, "k", "sent")
-		wait.Until(t, limit, emptied(db.Pool))
+		add(t, db.Pool, "k", "under way")
+		<-under
+		add(t, db.Pool, "k", "hangs")
 		cancel()
-		add(t, db.Pool, "k", "m")
 		began := time.Now()
 		<-done
 		if took := time.Since(began); took > 9*time.Second {
@@ -91,6 +98,9 @@ func TestTheRelayEndsInTime(t *testing.T) {
 		}
 		if err := emptied(db.Pool)(); err != nil {
 			t.Errorf("the next relay did not have the lease at once: %v", err)
+		}
+		if got := tp.of("k"); !slices.Equal(got, []string{"under way", "hangs"}) {
+			t.Errorf("sent %v", got)
 		}
 	})
 }
