@@ -39,7 +39,8 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer pools.Close()
-	registry.MustRegister(outbox.Collector{Pool: pools[dbtx.Probes]})
+	topics := topicsOf(cfg)
+	registry.MustRegister(outbox.Collector{Pool: pools[dbtx.Probes], Topics: topics})
 	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Order, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
@@ -58,16 +59,14 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pools[dbtx.Relay], producer.SendBatch, map[string]int{
-		settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues,
-	}, log)
+	relay := outbox.NewRelay(pools[dbtx.Relay], producer.SendBatch, topics, log)
 	defer lifecycle.Background(ctx, relay.Run)()
 	registry.MustRegister(notify.Collector{Pool: pools[dbtx.Probes]}, parking.Collector{Pool: pools[dbtx.Probes]})
 	teller := notify.NewTeller(pools[dbtx.Background], log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
-	asked, _ := openOrders(pools[dbtx.Requests], teller, relay.Wake)
-	answered, lot := openOrders(pools[dbtx.Consumers], teller, relay.Wake)
-	behind, waitingLot := openOrders(pools[dbtx.Background], teller, relay.Wake)
+	asked, _ := openOrders(topics, pools[dbtx.Requests], teller, relay.Wake)
+	answered, lot := openOrders(topics, pools[dbtx.Consumers], teller, relay.Wake)
+	behind, waitingLot := openOrders(topics, pools[dbtx.Background], teller, relay.Wake)
 	policy := intake.NewPolicy(settlement.TopicOutcome, lot, registry, log)
 	defer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, policy).Run)()
 	defer lifecycle.Background(ctx, resend.New(behind, registry, log).Run)()
@@ -102,10 +101,15 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}), log)
 }
 
+// topicsOf is what order-service sends to.
+func topicsOf(cfg config.Config) outbox.Topics {
+	return outbox.Topics{settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues}
+}
+
 // openOrders makes the orders, and the lot of the outcomes that they cannot take now.
-func openOrders(pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
+func openOrders(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
 	keeper := parking.NewKeeper(teller, time.Now)
-	orders := store.New(pool, keeper, wake, time.Now)
+	orders := store.New(pool, keeper, topics, wake, time.Now)
 	return orders, parking.NewLot(pool, keeper, map[string]parking.Resolver{settlement.TopicOutcome: orders.Outcomes()})
 }
 
@@ -115,6 +119,6 @@ func openDesk(cfg config.Config) (operator.Desk, error) {
 	if err != nil {
 		return operator.Desk{}, err
 	}
-	_, lot := openOrders(pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {}) // the relay of a service that runs finds the points
+	_, lot := openOrders(topicsOf(cfg), pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {}) // the relay of a service that runs finds the points
 	return operator.Desk{Lot: lot, Close: pool.Close}, nil
 }

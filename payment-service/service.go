@@ -41,7 +41,8 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer pools.Close()
-	registry.MustRegister(outbox.Collector{Pool: pools[dbtx.Probes]})
+	topics := topicsOf(cfg)
+	registry.MustRegister(outbox.Collector{Pool: pools[dbtx.Probes], Topics: topics})
 	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Payment, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
@@ -60,20 +61,18 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pools[dbtx.Relay], producer.SendBatch, map[string]int{
-		settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues,
-	}, log)
+	relay := outbox.NewRelay(pools[dbtx.Relay], producer.SendBatch, topics, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	writer := journal.NewWriter(pools[dbtx.Background], relay.Wake, time.Now, log)
+	writer := journal.NewWriter(pools[dbtx.Background], topics, relay.Wake, time.Now, log)
 	defer lifecycle.Background(ctx, writer.Run)()
 	wake := func() { relay.Wake(); writer.Wake() }
 	registry.MustRegister(notify.Collector{Pool: pools[dbtx.Probes]}, journal.Collector{Pool: pools[dbtx.Probes]},
 		parking.Collector{Pool: pools[dbtx.Probes]})
 	teller := notify.NewTeller(pools[dbtx.Background], log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
-	asked, askedLot := openBooks(pools[dbtx.Requests], teller, wake)
-	books, lot := openBooks(pools[dbtx.Consumers], teller, wake)
-	_, waitingLot := openBooks(pools[dbtx.Background], teller, wake)
+	asked, askedLot := openBooks(topics, pools[dbtx.Requests], teller, wake)
+	books, lot := openBooks(topics, pools[dbtx.Consumers], teller, wake)
+	_, waitingLot := openBooks(topics, pools[dbtx.Background], teller, wake)
 	instructions := intake.NewPolicy(settlement.TopicSettlement, lot, registry, log)
 	changes := intake.NewPolicy(settlement.TopicPoints, lot, registry, log)
 	defer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, instructions, changes).Run)()
@@ -110,6 +109,11 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}), log)
 }
 
+// topicsOf is what payment-service sends to.
+func topicsOf(cfg config.Config) outbox.Topics {
+	return outbox.Topics{settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues}
+}
+
 // consumption is a consumer that is started as soon as the broker lets it.
 type consumption struct {
 	started web.Check
@@ -139,14 +143,14 @@ func openDesk(cfg config.Config) (operator.Desk, error) {
 	if err != nil {
 		return operator.Desk{}, err
 	}
-	_, lot := openBooks(pool, notify.NewTeller(pool, quiet), func() {}) // the relay of a service that runs finds the outcomes
+	_, lot := openBooks(topicsOf(cfg), pool, notify.NewTeller(pool, quiet), func() {}) // the relay of a service that runs finds the outcomes
 	return operator.Desk{Lot: lot, Close: pool.Close}, nil
 }
 
 // openBooks makes the books, and the lot of the messages that they cannot take now.
-func openBooks(pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
+func openBooks(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
 	keeper := parking.NewKeeper(teller, time.Now)
-	books := store.New(pool, keeper, wake, time.Now)
+	books := store.New(pool, keeper, topics, wake, time.Now)
 	return books, parking.NewLot(pool, keeper, map[string]parking.Resolver{
 		settlement.TopicSettlement: books.Instructions(), settlement.TopicPoints: books.PointsChanges(),
 	})
@@ -165,7 +169,7 @@ func openAuditor(ctx context.Context, cfg config.Config) (a *audit.Auditor, clos
 		pool.Close()
 		return nil, nil, err
 	}
-	books, _ := openBooks(pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {})
+	books, _ := openBooks(topicsOf(cfg), pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {})
 	auditor := audit.New(audit.NewTape(pool, time.Now), books, reader)
 	return auditor, func() error { defer pool.Close(); return reader.Close() }, nil
 }

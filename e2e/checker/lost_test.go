@@ -2,13 +2,17 @@ package checker_test
 
 import "settlement/e2e/checker"
 
+// leaveInOutbox adds a message of an order and a payment number.
+const leaveInOutbox = "INSERT INTO outbox (topic, sharding_key, message_key, tag, traceparent, body, created_at)" +
+	" VALUES ('t', ?, ?, '', '', '', NOW())"
+
 // lostFaults are accepted instructions that have not ended.
 var lostFaults = []fault{
 	{"a message is left in the payments outbox", want{checker.Lost, "a message waits in the outbox", paidOrder, first}, func(b *books) {
-		b.exec(b.payments, "INSERT INTO outbox VALUES (1, 't', ?, ?, '', '', '', NOW())", paidOrder, first)
+		b.exec(b.payments, leaveInOutbox, paidOrder, first)
 	}},
 	{"a message is left in the orders outbox", want{checker.Lost, "a message waits in the outbox", paidOrder, first}, func(b *books) {
-		b.exec(b.orders, "INSERT INTO outbox VALUES (1, 't', ?, ?, '', '', '', NOW())", paidOrder, first)
+		b.exec(b.orders, leaveInOutbox, paidOrder, first)
 	}},
 	{"an accepted instruction came to nothing", want{checker.Lost, "accepted, never decided", newOrder, second}, func(b *books) { b.asked() }},
 	{"an order hangs in settling", want{checker.Lost, "an order's instruction has not ended", newOrder, second}, func(b *books) { b.asked() }},

@@ -53,8 +53,8 @@ var dedupVersions = []version{
 		Edits: []overlay.Edit{
 			{File: batch, Find: "\tvar summary Summary\n", Replace: "\tvar summary Summary\n\tvar second *batchState\n"},
 			{
-				File: batch, Find: "\t\tsummary, err = settleIn(tx, batch, newBatchState(s.now()))\n",
-				Replace: "\t\tsecond = newBatchState(s.now())\n\t\tsummary, err = settleIn(tx, batch, second)\n",
+				File: batch, Find: "\t\tsummary, err = settleIn(tx, batch, s.newBatchState())\n",
+				Replace: "\t\tsecond = s.newBatchState()\n\t\tsummary, err = settleIn(tx, batch, second)\n",
 			},
 			{
 				File: batch, Find: "\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",

@@ -6,12 +6,10 @@ import (
 )
 
 const (
-	sendThenDelete = "\t\tconfirmed := r.sendLanes(ctx, r.openLanes(rows, passed), passed)\n" +
-		"\t\tif err := r.delete(ctx, confirmed); err != nil {\n\t\t\treturn sent, err\n\t\t}\n"
-	deleteThenSend = "\t\tlanes := r.openLanes(rows, passed)\n\t\tvar confirmed []uint64\n" +
-		"\t\tfor _, l := range lanes {\n\t\t\tfor _, row := range l.rows {\n\t\t\t\tconfirmed = append(confirmed, row.ID)\n\t\t\t}\n\t\t}\n" +
-		"\t\tif err := r.delete(ctx, confirmed); err != nil {\n\t\t\treturn sent, err\n\t\t}\n" +
-		"\t\t_ = r.sendLanes(ctx, lanes, passed)\n"
+	sendThenDelete = "\t\tconfirmed, err := r.sendPage(ctx, g, page)\n\t\tg.err = errors.Join(err, r.delete(ctx, g, confirmed))\n"
+	deleteThenSend = "\t\tvar ids []uint64\n\t\tfor _, row := range page {\n\t\t\tids = append(ids, row.ID)\n\t\t}\n" +
+		"\t\tif g.err = r.delete(ctx, g, ids); g.err != nil {\n\t\t\treturn\n\t\t}\n" +
+		"\t\t_, err = r.sendPage(ctx, g, page)\n\t\tg.err = errors.Join(err)\n"
 )
 
 var relayVersions = []version{
@@ -22,10 +20,10 @@ var relayVersions = []version{
 		By:    []checker.Invariant{checker.Lost},
 		Edits: []overlay.Edit{
 			{
-				File: relay, Find: "return dbtx.DeleteByID(tx, \"outbox\", ids) })",
+				File: lane, Find: "return dbtx.DeleteByID(tx, \"outbox\", ids) })",
 				Replace: "return tx.DB().Exec(\"DELETE FROM outbox WHERE id <= ?\", slices.Max(ids)).Error })",
 			},
-			{File: relay, Find: "\t\"log/slog\"\n", Replace: "\t\"log/slog\"\n\t\"slices\"\n"},
+			{File: lane, Find: "\t\"fmt\"\n", Replace: "\t\"fmt\"\n\t\"slices\"\n"},
 		},
 	},
 	{
@@ -33,7 +31,7 @@ var relayVersions = []version{
 		Why:   "The relay deletes its rows, then sends them.",
 		Cases: []string{"broker-killed"},
 		By:    []checker.Invariant{checker.Lost},
-		Edits: []overlay.Edit{{File: relay, Find: sendThenDelete, Replace: deleteThenSend}},
+		Edits: []overlay.Edit{{File: lane, Find: sendThenDelete, Replace: deleteThenSend}},
 	},
 	{
 		Name:  "send-status-ignored",
@@ -53,12 +51,12 @@ var relayVersions = []version{
 		Edits: []overlay.Edit{
 			{File: instruct, Find: "\tnow := s.now()\n\taccepted, err :=", Replace: "\tnow := s.now()\n\tvar later *settlement.Instruction\n\taccepted, err :="},
 			{
-				File: instruct, Find: "\t\tif err := addInstruction(tx, now, message, traceparent); err != nil {\n\t\t\treturn order.Accepted{}, err\n\t\t}\n",
+				File: instruct, Find: "\t\tif err := s.addInstruction(tx, now, message, traceparent); err != nil {\n\t\t\treturn order.Accepted{}, err\n\t\t}\n",
 				Replace: "\t\tlater = &message\n",
 			},
 			{
 				File: instruct, Find: "\tif err == nil {\n\t\ts.wake()\n",
-				Replace: "\tif err == nil && later != nil {\n\t\terr = s.pool.Run(ctx, func(tx dbtx.Tx) error { return addInstruction(tx, now, *later, traceparent) })\n\t}\n" +
+				Replace: "\tif err == nil && later != nil {\n\t\terr = s.pool.Run(ctx, func(tx dbtx.Tx) error { return s.addInstruction(tx, now, *later, traceparent) })\n\t}\n" +
 					"\tif err == nil {\n\t\ts.wake()\n",
 			},
 		},
@@ -85,7 +83,7 @@ var relayVersions = []version{
 		Cases: []string{"sends-doubled"},
 		By:    []checker.Invariant{checker.Order},
 		Edits: []overlay.Edit{
-			{File: "shared/outbox/lanes.go", Find: "at.queue = QueueOf(row.ShardingKey, queues)", Replace: "at.queue = QueueOf(row.MessageKey, queues)"},
+			{File: "shared/outbox/outbox.go", Find: "topics.queueOf(m.Topic, m.ShardingKey)", Replace: "topics.queueOf(m.Topic, m.Key)"},
 		},
 	},
 }

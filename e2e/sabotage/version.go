@@ -38,7 +38,7 @@ const (
 	listener = "payment-service/internal/listener/listener.go"
 	instruct = "order-service/internal/store/instruct.go"
 	apply    = "order-service/internal/store/apply_outcomes.go"
-	relay    = "shared/outbox/relay.go"
+	lane     = "shared/outbox/lanes.go"
 	lease    = "shared/outbox/lease.go"
 	producer = "shared/rocketmq/producer.go"
 	deliver  = "shared/rocketmq/deliver.go"

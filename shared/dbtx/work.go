@@ -15,15 +15,15 @@ type Work struct {
 // The kinds of work of a service, with their shares of its connections.
 var (
 	// Requests is what clients ask over HTTP. A lock wait is answered at once: who asks decides whether to wait longer.
-	Requests = Work{name: "requests", connsMax: 12}
+	Requests = Work{name: "requests", connsMax: 10}
 	// Consumers is what comes from the broker: one connection for each queue of both topics that payment-service reads.
 	Consumers = Work{name: "consumers", connsMax: 12, lockWaits: true}
-	// Relay is the outbox and its lease.
-	Relay = Work{name: "relay", connsMax: 2, lockWaits: true}
-	// Background is the journal and the notices.
-	Background = Work{name: "background", connsMax: 3, lockWaits: true}
+	// Relay is the outbox, whose lanes share four, and its lease.
+	Relay = Work{name: "relay", connsMax: 5, lockWaits: true}
+	// Background is the journal, the notices, what waits and what is asked for again.
+	Background = Work{name: "background", connsMax: 4, lockWaits: true}
 	// Probes is readiness and what the metrics read.
-	Probes = Work{name: "probes", connsMax: 3}
+	Probes = Work{name: "probes", connsMax: 2}
 
 	everything = Work{name: "everything", connsMax: 16, lockWaits: true}
 )

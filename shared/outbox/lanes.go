@@ -4,105 +4,109 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
+	"settlement/shared/dbtx"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
 var errLeaseShort = errors.New("the outbox lease ends too soon to send")
 
-// place is a queue of a topic. A topic that this relay does not know has the queue -1.
-type place struct {
-	topic string
-	queue int
+// lane is the rows of one queue, in order. Its rounds run beside those of the others, one at a time.
+type lane struct {
+	topic  string
+	queue  int
+	queues int
+	busy   bool // a round is under way
+	paused pausing
 }
 
-// failure is a queue that is left alone for a while.
-type failure struct {
+// free reports whether a round may begin.
+func (l *lane) free() bool { return !l.busy && l.paused.over() }
+
+// pausing is what is left alone for a while after a failure.
+type pausing struct {
 	pause   time.Duration
 	retryAt time.Time
 }
 
-// lane is the rows of one queue, in order.
-type lane struct {
-	place
-	queues int
-	rows   []row
+func (p *pausing) failed() {
+	p.pause = min(max(pauseMin, 2*p.pause), pauseMax)
+	p.retryAt = time.Now().Add(p.pause)
 }
 
-// openLanes sorts rows by queue and leaves out, for the rest of the round, the queues
-// that pause after a failure.
-func (r *Relay) openLanes(rows []row, passed map[place]bool) []*lane {
-	lanes := map[place]*lane{}
-	for _, row := range rows {
-		at, queues := place{row.Topic, -1}, r.queues[row.Topic]
-		if queues > 0 {
-			at.queue = QueueOf(row.ShardingKey, queues)
-		}
-		if f, failed := r.failed[at]; failed && time.Now().Before(f.retryAt) {
-			passed[at] = true
-		}
-		if passed[at] {
-			continue
-		}
-		if lanes[at] == nil {
-			lanes[at] = &lane{place: at, queues: queues}
-		}
-		lanes[at].rows = append(lanes[at].rows, row)
-	}
-	open := make([]*lane, 0, len(lanes))
-	for _, l := range lanes {
-		open = append(open, l)
-	}
-	return open
+func (p *pausing) over() bool { return !time.Now().Before(p.retryAt) }
+
+// round is one go of a lane: what it may send, and what came of it.
+type round struct {
+	lane *lane
+	term int // of the lease
+	// ids are the rows that were there when the round began, or nil: those up to last. It is bounded by what was there:
+	// beyond it a later page could have a row whose predecessor was not committed yet when an earlier page was read, and
+	// would overtake it.
+	ids  []uint64
+	last uint64
+	err  error
 }
 
-// sendLanes sends the lanes side by side and returns the ids that the broker confirmed.
-// A lane that fails pauses, longer each time, and is passed over for the rest of the round.
-func (r *Relay) sendLanes(ctx context.Context, lanes []*lane, passed map[place]bool) (confirmed []uint64) {
-	var mu sync.Mutex
-	var sending sync.WaitGroup
-	for _, l := range lanes {
-		sending.Go(func() {
-			ids, err := r.sendLane(ctx, l)
-			mu.Lock()
-			defer mu.Unlock()
-			confirmed = append(confirmed, ids...)
-			r.note(l.place, err)
-			if err != nil {
-				passed[l.place] = true
+// run sends what a round has, from the oldest row on, page by page. It stops at the first batch that is not confirmed:
+// the rows behind it must not overtake it. When stop is done it stops with the page under way.
+func (r *Relay) run(ctx, stop context.Context, g *round) {
+	if g.ids != nil {
+		for ids := range slices.Chunk(g.ids, pageRows) {
+			if r.sendNext(ctx, g, "id IN ?", ids); g.err != nil || stop.Err() != nil {
+				return
 			}
-		})
-	}
-	sending.Wait()
-	return confirmed
-}
-
-// note remembers how a queue's sends went.
-func (r *Relay) note(at place, err error) {
-	if err == nil {
-		delete(r.failed, at)
+		}
 		return
 	}
-	pause := min(max(pauseMin, 2*r.failed[at].pause), pauseMax)
-	r.failed[at] = failure{pause: pause, retryAt: time.Now().Add(pause)}
-	r.log.Error("outbox relay: queue failed, trying again", "topic", at.topic, "queue", at.queue, "error", err, "pause", pause.String())
+	// id + 0 keeps the server from reading a range of ids, at whose end it would read on, over the deleted rows of
+	// the next lanes that an old snapshot keeps. The pages behind the first are a range: from 0 they would begin with
+	// what was just deleted.
+	page := r.sendNext(ctx, g, "id + 0 <= ?", g.last)
+	for g.err == nil && len(page) == pageRows && stop.Err() == nil {
+		page = r.sendNext(ctx, g, "id > ? AND id <= ?", page[len(page)-1].ID, g.last)
+	}
 }
 
-// sendLane sends one queue's rows batch by batch and stops at the first batch that is
-// not confirmed: the rows behind it must not overtake it.
-func (r *Relay) sendLane(ctx context.Context, l *lane) ([]uint64, error) {
-	if l.queue < 0 {
-		return nil, fmt.Errorf("outbox row %d is for topic %q, which this relay does not know", l.rows[0].ID, l.topic)
+// sendNext sends and deletes a page: the oldest rows of those that are meant.
+func (r *Relay) sendNext(ctx context.Context, g *round, meant string, args ...any) []row {
+	page, err := r.page(ctx, g, meant, args)
+	if err != nil {
+		g.err = err
+		return nil
 	}
-	var confirmed []uint64
-	for rest := l.rows; len(rest) > 0; {
+	confirmed, err := r.sendPage(ctx, g, page)
+	g.err = errors.Join(err, r.delete(ctx, confirmed))
+	return page
+}
+
+func (r *Relay) page(ctx context.Context, g *round, meant string, args []any) (page []row, err error) {
+	defer r.useDatabase()()
+	from := " FROM outbox FORCE INDEX (PRIMARY) WHERE "
+	if g.ids == nil {
+		lane := inLane(g.lane.topic, g.lane.queues, g.lane.queue)
+		from, args = lanesIndex+lane.where+" AND ", append(lane.args, args...)
+	}
+	err = r.pool.Read(ctx).Raw("SELECT id, topic, sharding_key, message_key, tag, traceparent, body"+from+meant+" ORDER BY id LIMIT ?",
+		append(args, pageRows)...).Scan(&page).Error
+	if err != nil {
+		return nil, fmt.Errorf("read outbox: %w", err)
+	}
+	return page, nil
+}
+
+// sendPage sends a page batch by batch and returns the ids that the broker confirmed.
+func (r *Relay) sendPage(ctx context.Context, g *round, page []row) (confirmed []uint64, err error) {
+	l := g.lane
+	for rest := page; len(rest) > 0; {
 		n := batchLength(rest)
-		if !r.lease.coversSend() {
+		if !r.lease.coversSend(g.term) {
 			return confirmed, errLeaseShort
 		}
+
 		messages := make([]rocketmq.Message, 0, n)
 		for _, row := range rest[:n] {
 			messages = append(messages, l.message(row))
@@ -110,12 +114,26 @@ func (r *Relay) sendLane(ctx context.Context, l *lane) ([]uint64, error) {
 		if err := r.send(ctx, l.topic, l.queue, l.queues, messages); err != nil {
 			return confirmed, fmt.Errorf("send %d messages, first outbox id %d: %w", n, rest[0].ID, err)
 		}
+
 		for _, row := range rest[:n] {
 			confirmed = append(confirmed, row.ID)
 		}
 		rest = rest[n:]
 	}
 	return confirmed, nil
+}
+
+// delete removes exactly the rows that the broker confirmed.
+func (r *Relay) delete(ctx context.Context, ids []uint64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	defer r.useDatabase()()
+	err := r.pool.Run(ctx, func(tx dbtx.Tx) error { return dbtx.DeleteByID(tx, "outbox", ids) })
+	if err != nil {
+		return fmt.Errorf("%d sent rows of the outbox will be sent again: %w", len(ids), err)
+	}
+	return nil
 }
 
 func (l *lane) message(row row) rocketmq.Message {
@@ -128,14 +146,14 @@ func (l *lane) message(row row) rocketmq.Message {
 // propertiesMaxBytes is more than one message's keys, tag and properties take.
 const propertiesMaxBytes = 512
 
-// batchLength is how many of rows fit one batch, at least one.
-func batchLength(rows []row) int {
+// batchLength is how many rows of a page fit one batch, at least one.
+func batchLength(page []row) int {
 	size := 0
-	for i, row := range rows {
+	for i, row := range page {
 		size += len(row.Body) + propertiesMaxBytes
 		if i > 0 && (i == rocketmq.BatchMax || size > rocketmq.BatchMaxBytes) {
 			return i
 		}
 	}
-	return len(rows)
+	return len(page)
 }

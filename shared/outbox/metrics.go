@@ -2,6 +2,10 @@ package outbox
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,16 +13,26 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// scrapeTimeout bounds the query behind a scrape.
-const scrapeTimeout = 2 * time.Second
+const (
+	// scrapeTimeout bounds the query behind a scrape.
+	scrapeTimeout = 2 * time.Second
+	// depthMax is how many rows of one queue are counted: to count all of a backlog takes longer than a scrape may.
+	depthMax = 10_000
+	// otherTopics is the label of rows of topics that the service does not send to.
+	otherTopics = "other"
+)
 
 var (
-	depthDesc = prometheus.NewDesc("outbox_depth", "Rows that wait to be sent.", nil, nil)
-	ageDesc   = prometheus.NewDesc("outbox_age_seconds", "Age of the oldest row that waits to be sent.", nil, nil)
+	depthDesc = prometheus.NewDesc("outbox_depth",
+		fmt.Sprintf("Rows that wait to be sent, of each queue of the topic at most %d.", depthMax), []string{"topic"}, nil)
+	ageDesc = prometheus.NewDesc("outbox_age_seconds", "Age of the oldest row that waits to be sent.", []string{"topic"}, nil)
 )
 
 // Collector reports outbox depth and age as they are at the scrape, from any instance.
-type Collector struct{ Pool *dbtx.Pool }
+type Collector struct {
+	Pool   *dbtx.Pool
+	Topics Topics
+}
 
 // Describe implements prometheus.Collector.
 func (c Collector) Describe(ch chan<- *prometheus.Desc) {
@@ -30,16 +44,53 @@ func (c Collector) Describe(ch chan<- *prometheus.Desc) {
 func (c Collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	var now struct {
-		Depth float64
-		Age   float64
-	}
-	err := c.Pool.Read(ctx).Raw("SELECT COUNT(*) AS depth," +
-		" COALESCE(TIMESTAMPDIFF(MICROSECOND, MIN(created_at), NOW(6)) / 1000000, 0) AS age FROM outbox").Scan(&now).Error
+	waiting, err := c.waiting(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(depthDesc, err)
 		return
 	}
-	ch <- prometheus.MustNewConstMetric(depthDesc, prometheus.GaugeValue, now.Depth)
-	ch <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, now.Age)
+	for topic, w := range waiting {
+		ch <- prometheus.MustNewConstMetric(depthDesc, prometheus.GaugeValue, w.depth, topic)
+		ch <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, w.age, topic)
+	}
+}
+
+type waiting struct{ depth, age float64 }
+
+// waiting asks each queue by itself: how many rows, and how old is the first.
+func (c Collector) waiting(ctx context.Context) (map[string]waiting, error) {
+	var parts []string
+	var args []any
+	ask := func(topic string, from rows, order string) {
+		parts = append(parts, "(SELECT ? AS topic,"+
+			" (SELECT COUNT(*) FROM (SELECT 1"+lanesIndex+from.where+" LIMIT ?) AS counted) AS depth,"+
+			" COALESCE((SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) / 1000000"+lanesIndex+from.where+order+" LIMIT 1), 0) AS age)")
+		args = append(append(append(append(args, topic), from.args...), depthMax), from.args...)
+	}
+	all := map[string]waiting{otherTopics: {}}
+	for _, topic := range slices.Sorted(maps.Keys(c.Topics)) {
+		queues := c.Topics[topic]
+		all[topic] = waiting{}
+		ask(topic, strays(topic, queues), "")
+		for queue := range queues {
+			ask(topic, inLane(topic, queues, queue), " ORDER BY id")
+		}
+	}
+	for _, gap := range c.Topics.others() {
+		ask(otherTopics, gap, "")
+	}
+
+	var found []struct {
+		Topic string
+		Depth float64
+		Age   float64
+	}
+	if err := c.Pool.Read(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&found).Error; err != nil {
+		return nil, fmt.Errorf("read how much waits in the outbox: %w", err)
+	}
+	for _, f := range found {
+		w := all[f.Topic]
+		all[f.Topic] = waiting{depth: w.depth + f.Depth, age: max(w.age, f.Age)}
+	}
+	return all, nil
 }

@@ -1,5 +1,5 @@
 // Package outbox carries messages from a transaction to the broker: Add writes them in
-// the caller's transaction, the Relay sends them afterwards.
+// the caller's transaction, the Relay sends them afterwards, each queue by itself.
 //
 // It gives: at least once; per sharding key in the order of the transactions; a row
 // stays until the broker confirmed exactly that row. It does not give: exactly once
@@ -25,10 +25,12 @@ type Message struct {
 	Body        []byte
 }
 
-// row is outbox.
+// row is outbox. QueueID was computed for a topic of Queues queues; a row of 0 queues was not placed yet.
 type row struct {
 	ID          uint64 `gorm:"primaryKey"`
 	Topic       string
+	Queues      int
+	QueueID     int
 	ShardingKey string
 	MessageKey  string
 	Tag         string
@@ -42,15 +44,19 @@ const Table = "outbox"
 
 func (row) TableName() string { return Table }
 
-// Add writes messages into tx. Wake the relay once tx is committed, not before.
-func Add(tx dbtx.Tx, now time.Time, messages ...Message) error {
+// Add writes messages into tx, each to its queue. Wake the relay once tx is committed, not before.
+func Add(tx dbtx.Tx, topics Topics, now time.Time, messages ...Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
 	rows := make([]row, 0, len(messages))
 	for _, m := range messages {
+		queue, queues, err := topics.queueOf(m.Topic, m.ShardingKey)
+		if err != nil {
+			return fmt.Errorf("add message %s to the outbox: %w", m.Key, err)
+		}
 		rows = append(rows, row{
-			Topic: m.Topic, ShardingKey: m.ShardingKey, MessageKey: m.Key, Tag: m.Tag,
+			Topic: m.Topic, Queues: queues, QueueID: queue, ShardingKey: m.ShardingKey, MessageKey: m.Key, Tag: m.Tag,
 			Traceparent: m.Traceparent, Body: m.Body, CreatedAt: now,
 		})
 	}

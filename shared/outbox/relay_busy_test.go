@@ -1,11 +1,13 @@
 package outbox_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,19 +30,27 @@ func elsewhere(key string) string {
 	}
 }
 
-// A queue that fails holds up nobody else, even when its rows fill a whole page.
+// sibling is another key of key's queue.
+func sibling(key string) string {
+	for i := 0; ; i++ {
+		if other := fmt.Sprint("sibling-", i); outbox.QueueOf(other, queues) == outbox.QueueOf(key, queues) {
+			return other
+		}
+	}
+}
+
+// A queue that fails holds up nobody else, however many rows wait for it, and they are sent in order in the end.
 func TestAFailingQueueDoesNotStarveTheOthers(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		const waiting = 20_000
 		tp := newTape()
-		rows := make([]string, outbox.PageRows)
-		for i := range rows {
-			rows[i] = fmt.Sprint(i)
-		}
 		good := elsewhere("bad")
-		add(t, db.Pool, "bad", rows...)
+		bulk(t, db.Pool, "bad", waiting)
 		add(t, db.Pool, good, "m")
+		var away atomic.Bool
+		away.Store(true)
 		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
-			if queue == outbox.QueueOf("bad", queues) {
+			if away.Load() && queue == outbox.QueueOf("bad", queues) {
 				return errAway
 			}
 			return tp.send(ctx, topic, queue, count, m)
@@ -51,8 +61,17 @@ func TestAFailingQueueDoesNotStarveTheOthers(t *testing.T) {
 			}
 			return nil
 		})
+		away.Store(false)
+		wait.Until(t, limit, emptied(db.Pool))
+		sent := tp.of("bad")
+		if len(sent) != waiting || !slices.IsSortedFunc(sent, compareNumbers) {
+			t.Errorf("%d messages were sent for %d rows, or out of order", len(sent), waiting)
+		}
 	})
 }
+
+// compareNumbers compares message keys that are numbers.
+func compareNumbers(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
 
 // A round that is slow on another queue outlasts the pause of the one that failed: the
 // rows on its later pages must still not overtake.
@@ -140,11 +159,11 @@ func TestALaterPageDoesNotOvertakeAnEarlierOne(t *testing.T) {
 			})
 		}()
 		<-inserted
-		rows := make([]string, outbox.PageRows)
+		rows := make([]string, outbox.LookRows+1) // of which not every one is looked at by itself
 		for i := range rows {
 			rows[i] = fmt.Sprint(i)
 		}
-		add(t, db.Pool, elsewhere("k"), rows...)
+		add(t, db.Pool, sibling("k"), rows...)
 		var once sync.Once
 		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
 			once.Do(func() { //nolint:contextcheck // add takes the test's context

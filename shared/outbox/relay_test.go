@@ -26,6 +26,8 @@ const (
 	limit = 30 * time.Second
 )
 
+var topics = outbox.Topics{topic: queues}
+
 // tape records what was sent, by sharding key, in the order of confirmation.
 type tape struct {
 	mu   sync.Mutex
@@ -62,7 +64,7 @@ func add(t *testing.T, pool *dbtx.Pool, key string, messages ...string) {
 
 func addTx(tx dbtx.Tx, key string, messages ...string) error {
 	for _, m := range messages {
-		err := outbox.Add(tx, time.Now().UTC(), outbox.Message{Topic: topic, ShardingKey: key, Key: m, Tag: "x", Body: []byte(m)})
+		err := outbox.Add(tx, topics, time.Now().UTC(), outbox.Message{Topic: topic, ShardingKey: key, Key: m, Tag: "x", Body: []byte(m)})
 		if err != nil {
 			return err
 		}
@@ -73,7 +75,7 @@ func addTx(tx dbtx.Tx, key string, messages ...string) error {
 // start runs a relay until the test ends or stop is called.
 func start(t *testing.T, pool *dbtx.Pool, send outbox.Send) (r *outbox.Relay, stop func()) {
 	t.Helper()
-	r = outbox.NewRelay(pool, send, map[string]int{topic: queues}, slog.New(slog.DiscardHandler))
+	r = outbox.NewRelay(pool, send, topics, slog.New(slog.DiscardHandler))
 	return r, run(t, r)
 }
 
@@ -268,7 +270,7 @@ func TestTwoRelaysSendOneAtATime(t *testing.T) {
 func TestACommitWakesTheRelay(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp := newTape()
-		r := outbox.NewRelay(db.Pool, tp.send, map[string]int{topic: queues}, slog.New(slog.DiscardHandler))
+		r := outbox.NewRelay(db.Pool, tp.send, topics, slog.New(slog.DiscardHandler))
 		r.SetPoll(time.Hour) // what is sent now was not found by polling
 		run(t, r)
 		for i := range 20 {

@@ -47,7 +47,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orders := store.New(pool, parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now), func() {}, time.Now)
+	orders := store.New(pool, parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now), testdb.Topics, func() {}, time.Now)
 	handler := httpapi.New(orders, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),

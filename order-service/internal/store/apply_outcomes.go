@@ -38,7 +38,7 @@ type Conflict struct {
 func (s *Store) ApplyOutcomes(ctx context.Context, batch []Received) (Applied, error) {
 	var b *outcomeBatch
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
-		b = &outcomeBatch{now: s.now(), keeper: s.keeper}
+		b = &outcomeBatch{now: s.now(), store: s}
 		if err := b.lock(tx, batch); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (s *Store) ApplyOutcomes(ctx context.Context, batch []Received) (Applied, e
 // outcomeBatch is a batch on its way through one run of the transaction.
 type outcomeBatch struct {
 	now       time.Time
-	keeper    *parking.Keeper
+	store     *Store
 	resolving string // id of the kept message that this is about; it is in its own way otherwise
 
 	orders   map[string]order.Order        // locked, as they are after what was taken
@@ -119,7 +119,7 @@ func (b *outcomeBatch) repeated(tx dbtx.Tx, r Received, recorded settlement.Outc
 
 func (b *outcomeBatch) wait(tx dbtx.Tx, r Received, reason string) error {
 	if b.resolving == "" {
-		if _, err := b.keeper.Wait(tx, r.Delivery, subjectOf(r.Message), reason); err != nil {
+		if _, err := b.store.keeper.Wait(tx, r.Delivery, subjectOf(r.Message), reason); err != nil {
 			return fmt.Errorf("keep outcome of payment %s waiting: %w", r.Message.PaymentNo, err)
 		}
 		b.kept[r.Message.PaymentNo] = r.Message
@@ -130,7 +130,7 @@ func (b *outcomeBatch) wait(tx dbtx.Tx, r Received, reason string) error {
 
 func (b *outcomeBatch) conflict(tx dbtx.Tx, r Received, reason string) error {
 	if b.resolving == "" {
-		if _, err := b.keeper.Park(tx, r.Delivery, subjectOf(r.Message), parking.CauseConflict, reason); err != nil {
+		if _, err := b.store.keeper.Park(tx, r.Delivery, subjectOf(r.Message), parking.CauseConflict, reason); err != nil {
 			return fmt.Errorf("park outcome of payment %s, which is in conflict: %w", r.Message.PaymentNo, err)
 		}
 		b.kept[r.Message.PaymentNo] = r.Message
@@ -144,7 +144,7 @@ func (b *outcomeBatch) finish(tx dbtx.Tx) (err error) {
 	if err := answered(tx, b.applied.Changed); err != nil {
 		return err
 	}
-	b.rewarded, err = rewardPaid(tx, b.now, b.paying)
+	b.rewarded, err = b.store.rewardPaid(tx, b.now, b.paying)
 	return err
 }
 

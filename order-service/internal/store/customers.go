@@ -47,7 +47,7 @@ func (s *Store) Register(ctx context.Context, req idempotency.Request, name, tra
 		if err := tx.DB().Create(&row).Error; err != nil {
 			return customer.Customer{}, fmt.Errorf("insert customer: %w", err)
 		}
-		return c, addPoints(tx, now, change, traceparent)
+		return c, s.addPoints(tx, now, change, traceparent)
 	})
 	if err == nil {
 		s.wake()
@@ -78,7 +78,7 @@ func (s *Store) Misconduct(ctx context.Context, req idempotency.Request, id, tra
 			return customer.Accepted{}, err
 		}
 		accepted := customer.Accepted{CustomerID: id, PointsNo: change.PointsNo, Seq: change.Seq}
-		return accepted, addPoints(tx, now, change, traceparent)
+		return accepted, s.addPoints(tx, now, change, traceparent)
 	})
 	if err == nil {
 		s.wake()
@@ -104,7 +104,7 @@ func (s *Store) Customer(ctx context.Context, id string) (customer.Customer, err
 
 // rewardPaid adds points for paid orders, in tx, to those of their customers who are registered; customerIDs has one
 // for each order, in the order in which they were paid. It locks customers, which come after orders in every writer.
-func rewardPaid(tx dbtx.Tx, now time.Time, customerIDs []string) (rewarded int, err error) {
+func (s *Store) rewardPaid(tx dbtx.Tx, now time.Time, customerIDs []string) (rewarded int, err error) {
 	if len(customerIDs) == 0 {
 		return 0, nil
 	}
@@ -125,7 +125,7 @@ func rewardPaid(tx dbtx.Tx, now time.Time, customerIDs []string) (rewarded int, 
 		if err != nil {
 			return 0, err
 		}
-		if err := addPoints(tx, now, change, ""); err != nil {
+		if err := s.addPoints(tx, now, change, ""); err != nil {
 			return 0, err
 		}
 		after[id] = c
@@ -170,12 +170,12 @@ func updateCustomer(tx dbtx.Tx, before, after customer.Customer) error {
 	return nil
 }
 
-func addPoints(tx dbtx.Tx, now time.Time, c settlement.PointsChange, traceparent string) error {
+func (s *Store) addPoints(tx dbtx.Tx, now time.Time, c settlement.PointsChange, traceparent string) error {
 	body, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("encode change of points %s: %w", c.PointsNo, err)
 	}
-	return outbox.Add(tx, now, outbox.Message{
+	return outbox.Add(tx, s.topics, now, outbox.Message{
 		Topic: settlement.TopicPoints, ShardingKey: c.CustomerID, Key: c.PointsNo, Tag: string(c.Type), Traceparent: traceparent, Body: body,
 	})
 }

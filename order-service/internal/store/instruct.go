@@ -56,7 +56,7 @@ func (s *Store) instruct(
 		if err := updateOrder(tx, o, after); err != nil {
 			return order.Accepted{}, err
 		}
-		if err := addInstruction(tx, now, message, traceparent); err != nil {
+		if err := s.addInstruction(tx, now, message, traceparent); err != nil {
 			return order.Accepted{}, err
 		}
 		if err := expectAnswer(tx, message, traceparent); err != nil {
@@ -99,12 +99,12 @@ func updateOrder(tx dbtx.Tx, before, after order.Order) error {
 	return nil
 }
 
-func addInstruction(tx dbtx.Tx, now time.Time, in settlement.Instruction, traceparent string) error {
+func (s *Store) addInstruction(tx dbtx.Tx, now time.Time, in settlement.Instruction, traceparent string) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("encode instruction %s: %w", in.PaymentNo, err)
 	}
-	return outbox.Add(tx, now, outbox.Message{
+	return outbox.Add(tx, s.topics, now, outbox.Message{
 		Topic: settlement.TopicSettlement, ShardingKey: in.OrderID, Key: in.PaymentNo, Tag: string(in.Type),
 		Traceparent: traceparent, Body: body,
 	})

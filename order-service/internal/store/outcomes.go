@@ -28,7 +28,7 @@ func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, _ bool) (parking.State, s
 		return "", "", parking.NotReplayable("%s", err)
 	}
 	r := Received{Message: out, Delivery: m.Delivery()}
-	b := &outcomeBatch{now: o.now(), keeper: o.keeper, resolving: m.ID}
+	b := &outcomeBatch{now: o.now(), store: o.Store, resolving: m.ID}
 	if err := b.lock(tx, []Received{r}); err != nil {
 		return "", "", err
 	}

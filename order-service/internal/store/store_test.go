@@ -62,7 +62,7 @@ type desk struct {
 func openDesk(t *testing.T, pool *dbtx.Pool) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: pool}
-	d.store = store.New(pool, keeper(pool), func() { d.wakes.Add(1) }, time.Now)
+	d.store = store.New(pool, keeper(pool), testdb.Topics, func() { d.wakes.Add(1) }, time.Now)
 	return d
 }
 
@@ -229,7 +229,7 @@ func TestTwoProcessesApplyTheSameOutcomes(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
 		second := db.Open(t)
-		other := store.New(second, keeper(second), func() {}, time.Now)
+		other := store.New(second, keeper(second), testdb.Topics, func() {}, time.Now)
 		var batch []settlement.Outcome
 		for range 16 {
 			batch = append(batch, outcome(d.settle(d.order().ID), settlement.Paid))
@@ -357,7 +357,7 @@ func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 		exec("DELETE FROM outbox")
 		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
 		pool := db.Open(t)
-		other := store.New(pool, keeper(pool), func() {}, time.Now)
+		other := store.New(pool, keeper(pool), testdb.Topics, func() {}, time.Now)
 		sent := make(chan int, 2)
 		for _, s := range []*store.Store{d.store, other} {
 			go func() {

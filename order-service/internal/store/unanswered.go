@@ -103,7 +103,7 @@ func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 			if !mine {
 				continue // answered meanwhile, or sent again by another instance
 			}
-			if err := addInstruction(tx, s.now(), r.instruction(), r.Traceparent); err != nil {
+			if err := s.addInstruction(tx, s.now(), r.instruction(), r.Traceparent); err != nil {
 				return err
 			}
 			resent++

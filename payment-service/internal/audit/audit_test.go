@@ -37,7 +37,7 @@ type bench struct {
 func open(t *testing.T, pool *dbtx.Pool) *bench {
 	t.Helper()
 	keeper := parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
-	b := &bench{t: t, pool: pool, books: store.New(pool, keeper, func() {}, time.Now), tape: NewTape(pool, time.Now), numbers: []string{""}}
+	b := &bench{t: t, pool: pool, books: store.New(pool, keeper, testdb.Topics, func() {}, time.Now), tape: NewTape(pool, time.Now), numbers: []string{""}}
 	a, err := b.books.CreateAccount(t.Context(), b.request(), "somebody", money.CNY)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func (b *bench) live() {
 	if _, err := b.books.SettleBatch(b.t.Context(), batch); err != nil {
 		b.t.Fatal(err)
 	}
-	if n, err := journal.NewWriter(b.pool, func() {}, time.Now, slog.New(slog.DiscardHandler)).Write(b.t.Context()); n != 4 || err != nil {
+	if n, err := journal.NewWriter(b.pool, testdb.Topics, func() {}, time.Now, slog.New(slog.DiscardHandler)).Write(b.t.Context()); n != 4 || err != nil {
 		b.t.Fatalf("%d records were written, error %v", n, err)
 	}
 	var bodies [][]byte

@@ -59,7 +59,7 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 	}
 	t.Cleanup(func() { _ = admin.Close() })
 	keeper := parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
-	books := store.New(pool, keeper, func() {}, time.Now)
+	books := store.New(pool, keeper, testdb.Topics, func() {}, time.Now)
 	lot := parking.NewLot(pool, keeper, map[string]parking.Resolver{settlement.TopicSettlement: books.Instructions()})
 	reader := backlog.NewReader(admin, backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment})
 	handler := httpapi.New(books, lot, reader, web.Config{

@@ -17,7 +17,7 @@ const (
 	// batchRows is how many records one transaction places at most.
 	batchRows = 500
 	// unsentMax is how many records may wait in the outbox. When the topic cannot be sent to, the others wait in
-	// journal_pending: in the outbox they would be in the way of the outcomes.
+	// journal_pending: whoever audits reads all that are in the outbox.
 	unsentMax = 2000
 	// pollInterval finds the decisions of other instances and of the command line, whose commits do not wake this writer.
 	pollInterval = 500 * time.Millisecond
@@ -32,15 +32,16 @@ const (
 // head lets one of them write at a time.
 type Writer struct {
 	pool    *dbtx.Pool
+	topics  outbox.Topics
 	written func() // called after every commit
 	now     func() time.Time
 	bell    wake.Bell
 	log     *slog.Logger
 }
 
-// NewWriter makes a writer. written is called after each commit that added to the outbox.
-func NewWriter(pool *dbtx.Pool, written func(), now func() time.Time, log *slog.Logger) *Writer {
-	return &Writer{pool: pool, written: written, now: now, bell: wake.NewBell(), log: log}
+// NewWriter makes a writer. topics is the relay's; written is called after each commit that added to the outbox.
+func NewWriter(pool *dbtx.Pool, topics outbox.Topics, written func(), now func() time.Time, log *slog.Logger) *Writer {
+	return &Writer{pool: pool, topics: topics, written: written, now: now, bell: wake.NewBell(), log: log}
 }
 
 // Wake makes the writer look at once. Call it after a commit that added decisions; it never blocks.
@@ -130,7 +131,7 @@ func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 		})
 	}
 	// The locked head makes the outbox's ids ascend with the positions, and the relay sends one key by id.
-	if err := outbox.Add(tx, w.now().UTC(), messages...); err != nil {
+	if err := outbox.Add(tx, w.topics, w.now().UTC(), messages...); err != nil {
 		return 0, err
 	}
 	if err := moveHead(tx, before, head); err != nil {

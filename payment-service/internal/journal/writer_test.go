@@ -39,7 +39,7 @@ func add(t *testing.T, pool *dbtx.Pool, notes ...journal.Note) {
 }
 
 func newWriter(pool *dbtx.Pool) *journal.Writer {
-	return journal.NewWriter(pool, func() {}, time.Now, slog.New(slog.DiscardHandler))
+	return journal.NewWriter(pool, testdb.Topics, func() {}, time.Now, slog.New(slog.DiscardHandler))
 }
 
 // sent are the records in the outbox, in the order in which the relay sends them.

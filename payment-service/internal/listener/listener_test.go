@@ -42,7 +42,7 @@ func openDesk(t *testing.T, lot, books *dbtx.Pool) *desk {
 	d := &desk{t: t, pool: lot, registry: prometheus.NewRegistry()}
 	quiet := slog.New(slog.DiscardHandler)
 	keeper := parking.NewKeeper(notify.NewTeller(lot, quiet, notify.Log{Logger: quiet}), time.Now)
-	d.store = store.New(books, keeper, func() {}, time.Now)
+	d.store = store.New(books, keeper, testdb.Topics, func() {}, time.Now)
 	d.lot = parking.NewLot(lot, keeper, map[string]parking.Resolver{
 		settlement.TopicSettlement: d.store.Instructions(), settlement.TopicPoints: d.store.PointsChanges(),
 	})

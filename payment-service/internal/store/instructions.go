@@ -28,7 +28,7 @@ func (i instructions) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parki
 		return "", "", parking.NotReplayable("%s", err)
 	}
 	r := Received{Message: in, Delivery: m.Delivery()}
-	b := newBatchState(i.now(), i.keeper)
+	b := i.newBatchState()
 	b.resolving = m.ID
 
 	known, err := b.lockOne(tx, r)
@@ -82,7 +82,7 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 		return nil //nolint:nilerr // that is what poison is
 	}
 	r := Received{Message: in, Delivery: m.Delivery()}
-	b := newBatchState(i.now(), i.keeper)
+	b := i.newBatchState()
 	b.resolving = m.ID
 
 	known, err := b.lockOne(tx, r)

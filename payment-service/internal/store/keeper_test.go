@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"settlement/e2e/stack/testdb"
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
 	"settlement/shared/notify"
@@ -20,7 +21,7 @@ func keeper(pool *dbtx.Pool) *parking.Keeper {
 
 // newStore is the store of another process.
 func newStore(pool *dbtx.Pool) *store.Store {
-	return store.New(pool, keeper(pool), func() {}, time.Now)
+	return store.New(pool, keeper(pool), testdb.Topics, func() {}, time.Now)
 }
 
 // newLot is the lot of what a store keeps.

@@ -36,7 +36,7 @@ type Conflict struct {
 func (s *Store) SettleBatch(ctx context.Context, batch []Received) (Summary, error) {
 	var b *batchState
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
-		b = newBatchState(s.now(), s.keeper)
+		b = s.newBatchState()
 		return b.settle(tx, batch)
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
+	"settlement/shared/outbox"
 	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
@@ -24,6 +25,7 @@ type place struct {
 type batchState struct {
 	now    time.Time
 	keeper *parking.Keeper
+	topics outbox.Topics
 
 	known      map[string]payment.Movement // by payment number, what was decided, before or in this batch
 	decidedNow map[string]bool             // of them, those of this batch
@@ -66,9 +68,9 @@ type keptInstruction struct {
 	cause parking.Cause
 }
 
-func newBatchState(now time.Time, keeper *parking.Keeper) *batchState {
+func (s *Store) newBatchState() *batchState {
 	return &batchState{
-		now: now, keeper: keeper,
+		now: s.now(), keeper: s.keeper, topics: s.topics,
 		known: map[string]payment.Movement{}, decidedNow: map[string]bool{}, parked: map[string]keptInstruction{},
 		ledger: payment.Ledger{
 			LastSeq: map[string]int64{}, Balance: map[string]money.Money{}, Standing: map[string]payment.Movement{},

@@ -152,10 +152,10 @@ func (b *batchState) writeBalances(tx dbtx.Tx) error {
 // writeOutbox adds the outcomes in the order of decision, which is the order of each order's sequence. Those that
 // are reported again come first: they were decided before.
 func (b *batchState) writeOutbox(tx dbtx.Tx) error {
-	return addOutcomes(tx, b.now, slices.Concat(b.answers, b.outcomes))
+	return addOutcomes(tx, b.topics, b.now, slices.Concat(b.answers, b.outcomes))
 }
 
-func addOutcomes(tx dbtx.Tx, now time.Time, outcomes []decided) error {
+func addOutcomes(tx dbtx.Tx, topics outbox.Topics, now time.Time, outcomes []decided) error {
 	messages := make([]outbox.Message, 0, len(outcomes))
 	for _, d := range outcomes {
 		event := d.movement.Event()
@@ -168,7 +168,7 @@ func addOutcomes(tx dbtx.Tx, now time.Time, outcomes []decided) error {
 			Traceparent: d.traceparent, Body: body,
 		})
 	}
-	return outbox.Add(tx, now, messages...)
+	return outbox.Add(tx, topics, now, messages...)
 }
 
 // writeJournal notes the decisions for the journal, in their order.
