@@ -8,3 +8,6 @@ func Numbers() []uint16 {
 	}
 	return numbers
 }
+
+// Conns is how many connections the work has.
+func (w Work) Conns() int { return w.connsMax }

@@ -154,6 +154,14 @@ func looksPinned(t *testing.T, pool *dbtx.Pool) {
 	if err != nil || now.Zone != "+00:00" || now.Engine != "InnoDB" || now.Off != 0 {
 		t.Errorf("%+v, error %v; want UTC and InnoDB", now, err)
 	}
+	var off []struct {
+		Name string `gorm:"column:Variable_name"`
+	}
+	err = pool.Read(t.Context()).Raw("SHOW VARIABLES WHERE Variable_name IN" +
+		" ('unique_checks', 'foreign_key_checks', 'check_constraint_checks') AND Value <> 'ON'").Scan(&off).Error
+	if err != nil || len(off) > 0 {
+		t.Errorf("not checked: %v, error %v", off, err)
+	}
 	// A question that takes longer than a server's own limit for one.
 	var slept int
 	if err := pool.Read(t.Context()).Raw("SELECT SLEEP(0.3)").Scan(&slept).Error; err != nil || slept != 0 {

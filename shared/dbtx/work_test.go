@@ -9,11 +9,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"settlement/e2e/stack/testdb"
+	"settlement/e2e/wait"
 	"settlement/shared/dbtx"
 )
 
-// Clients that all want one row take up the connections for requests, and nobody else's.
-func TestRequestsThatWaitForALockDoNotHoldUpTheOthers(t *testing.T) {
+// Clients that all wait for something take up the connections for requests, and nobody else's.
+func TestRequestsThatWaitDoNotHoldUpTheOthers(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)
 		pools, err := dbtx.OpenPools(db.Config, prometheus.NewRegistry(), dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Background, dbtx.Probes)
@@ -21,42 +22,36 @@ func TestRequestsThatWaitForALockDoNotHoldUpTheOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pools.Close()
-		holder, err := db.Admin.BeginTx(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = holder.Rollback() }()
-		if _, err := holder.ExecContext(t.Context(), fmt.Sprintf("UPDATE %s.fight SET n = 7 WHERE id = 1", db.Config.Name)); err != nil {
-			t.Fatal(err)
-		}
 
 		const clients = 48
-		asked := make(chan error, clients)
+		waiting, release, answered := make(chan struct{}, clients), make(chan struct{}), make(chan error, clients)
 		for range clients {
 			go func() {
-				_, runs, err := raise(t.Context(), pools[dbtx.Requests], 1)
-				if !dbtx.IsLockWait(err) || !dbtx.IsTransient(err) || runs != 1 {
-					asked <- fmt.Errorf("%d runs, error %w; want the first lock wait to be the answer", runs, err)
-					return
-				}
-				asked <- nil
+				answered <- pools[dbtx.Requests].Run(t.Context(), func(dbtx.Tx) error {
+					waiting <- struct{}{}
+					<-release
+					return nil
+				})
 			}()
 		}
-		// The row stays locked until all of this is done: had it to wait for the requests, it would wait for ever.
+		wait.Until(t, 10*time.Second, func() error {
+			if n := len(waiting); n < dbtx.Requests.Conns() {
+				return fmt.Errorf("%d requests have a connection", n)
+			}
+			return nil
+		})
+
 		for _, work := range []dbtx.Work{dbtx.Consumers, dbtx.Relay, dbtx.Background} {
 			if _, _, err := raise(t.Context(), pools[work], 2); err != nil {
-				t.Error(err)
+				t.Errorf("%+v while requests wait: %v", work, err)
 			}
 		}
 		if err := pools[dbtx.Probes].Writable(t.Context(), "fight"); err != nil {
 			t.Error(err)
 		}
-		answered := len(asked)
-		if answered == clients {
-			t.Error("all requests were answered before: nobody waited beside the others")
-		}
+		close(release)
 		for range clients {
-			if err := <-asked; err != nil {
+			if err := <-answered; err != nil {
 				t.Error(err)
 			}
 		}
