@@ -18,7 +18,7 @@ var clientCases = []Case{
 	{
 		Name: "settle-response-lost", From: fromClient,
 		Title: "Every second answer to a settle is lost on its way back, and the client asks again with its key.",
-		run: showing(15, "instructions accepted that the client had to ask for again", askedAgain, func(ctx context.Context, p *Play) (int64, error) {
+		run: showing(15, "instructions answered that the client had to ask for again", askedAgain, func(ctx context.Context, p *Play) (int64, error) {
 			before := p.answers.Fired()
 			p.answers.Lose("/settle", 2)
 			defer p.answers.Lose("", 0)
@@ -50,7 +50,7 @@ var clientCases = []Case{
 
 // killedAccepting kills order-service at a moment of the transaction that accepts an instruction.
 func killedAccepting(at faults.SQLMoment) run {
-	return showing(1, "instructions accepted that the client had to ask for again", askedAgain, killedAt(orderSide, func(p *Play, then func()) {
+	return showing(1, "instructions answered that the client had to ask for again", askedAgain, killedAt(orderSide, func(p *Play, then func()) {
 		p.Order.DB.Add(&faults.SQLRule{
 			Touching: acceptTx, Also: acceptKey, At: at, Skip: p.draw.IntN(10), Limit: 1, Do: faults.Cut, Then: then,
 		})

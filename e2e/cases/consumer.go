@@ -98,6 +98,11 @@ var consumerCases = []Case{
 		Title: "What order-service tells the broker it has done is lost, and it dies.",
 		run:   offsetCommitsLost(outcomes),
 	},
+	{
+		Name: "killed-while-suspended", From: fromConsumer,
+		Title: "payment-service cannot reach its database for 12 s, and dies with the batches that it has suspended.",
+		run:   killedWhileSuspended,
+	},
 }
 
 func offsetCommitsLost(l line) run {

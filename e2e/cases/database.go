@@ -75,6 +75,16 @@ var databaseCases = []Case{
 		Title: "order-service's answer to the COMMIT of outcomes is lost.",
 		run:   commitAnswerLost(outcomes),
 	},
+	{
+		Name: "customer-row-held", From: fromDatabase,
+		Title: "Another session holds a customer's row for longer than the lock wait (1205), while that customer's orders are paid.",
+		run:   customerRowHeld,
+	},
+	{
+		Name: "outcomes-refused", From: fromDatabase,
+		Title: "order-service's database refuses every outcome for 65 s, for a reason nobody foresaw.",
+		run:   outcomesRefused,
+	},
 }
 
 // commitAnswerLost loses enough answers that payments are among what they were for, and not refunds and declines only.

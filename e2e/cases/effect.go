@@ -154,13 +154,13 @@ func undone(p *Play) measure {
 	}
 }
 
-// askedAgain counts instructions that were accepted although the client had no answer before. It has to ask again with
-// its key for that.
+// askedAgain counts instructions that were answered although the client had no answer before. It has to ask again with its
+// key for that.
 func askedAgain(p *Play) measure {
 	return func(context.Context) (n int64, _ error) {
 		for _, c := range p.history.Calls() {
 			lost := slices.IndexFunc(c.Attempts, func(a checker.Attempt) bool { return a.Status == 0 && !a.Ended.IsZero() })
-			answered := slices.ContainsFunc(c.Attempts, func(a checker.Attempt) bool { return a.Outcome == checker.OK })
+			answered := slices.ContainsFunc(c.Attempts, func(a checker.Attempt) bool { return a.Outcome != checker.Unknown })
 			if instructs(c) && lost >= 0 && answered {
 				n++
 			}

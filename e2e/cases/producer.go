@@ -88,6 +88,11 @@ var producerCases = []Case{
 		Title: "The same for the journal, which is in global order.",
 		run:   sendAnswerLost(journal),
 	},
+	{
+		Name: "backlog-longer-than-a-batch", From: fromProducer,
+		Title: "Sends of points fail while more changes of one customer come than one batch holds: they go out in several.",
+		run:   backlog,
+	},
 }
 
 func sendAnswerLost(l line) run {

@@ -260,9 +260,13 @@ func (p *Play) operate(ctx context.Context, parked []client.Parked) error {
 			}
 			return err
 		})
-		if err != nil {
-			return err
+		if err != nil && ctx.Err() == nil {
+			p.violated(checker.Violation{
+				Invariant: checker.Lost, What: "an operator's decision did not reach its order", OrderID: m.OrderID,
+				Row: fmt.Sprintf("parked_messages.id=%s: %v", m.ID, err),
+			})
+			return nil
 		}
 	}
-	return nil
+	return ctx.Err()
 }
