@@ -51,8 +51,7 @@ func killedWhileParking(touching string, triesMax int) run {
 		parked, err := p.parkSome(ctx, 1)
 		if err != nil {
 			giveUp()
-			<-restarted
-			return 0, err
+			return 0, errors.Join(err, <-restarted)
 		}
 		if err := <-restarted; err != nil {
 			return 0, err

@@ -39,18 +39,36 @@ var badPointsTopics = []struct {
 	messages []traffic.Message
 }{
 	{"a change is missing", want{checker.Lost, "a change of points is not on the topic", "", ""}, messages(goodFirst, unreadable)},
-	{"a change was sent without its sharding key", want{checker.Order, "a change of points was sent without its key", "", ""},
-		messages(goodFirst, under(secondChange, secondChange, goodSecond))},
-	{"a change was sent under another key", want{checker.Order, "a change of points was sent without its key", "", ""},
-		messages(goodFirst, under(collector, collector, goodSecond))},
-	{"a change of another size", want{checker.All, "a change of points on the topic is not the one recorded", "", ""},
-		messages(goodFirst, goodSecond, change(2, secondChange, 2, "add", 3, "order_paid"))},
-	{"a change that was made twice", want{checker.All, "a change of points on the topic is not the one recorded", "", ""},
-		messages(goodFirst, goodSecond, change(2, third, 2, "add", 2, "order_paid"))},
-	{"a customer in two queues", want{checker.Order, "topic points: an order's messages are in two queues", "", ""},
-		messages(goodFirst, inQueue(2, goodSecond))},
-	{"a change before its predecessor", want{checker.Order, "topic points: a message is behind its successor", "", ""},
-		messages(goodSecond, change(2, firstChange, 1, "set", 10, "registered"))},
+	{
+		"a change was sent without its sharding key",
+		want{checker.Order, "a change of points was sent without its key", "", ""},
+		messages(goodFirst, under(secondChange, secondChange, goodSecond)),
+	},
+	{
+		"a change was sent under another key",
+		want{checker.Order, "a change of points was sent without its key", "", ""},
+		messages(goodFirst, under(collector, collector, goodSecond)),
+	},
+	{
+		"a change of another size",
+		want{checker.All, "a change of points on the topic is not the one recorded", "", ""},
+		messages(goodFirst, goodSecond, change(2, secondChange, 2, "add", 3, "order_paid")),
+	},
+	{
+		"a change that was made twice",
+		want{checker.All, "a change of points on the topic is not the one recorded", "", ""},
+		messages(goodFirst, goodSecond, change(2, third, 2, "add", 2, "order_paid")),
+	},
+	{
+		"a customer in two queues",
+		want{checker.Order, "topic points: an order's messages are in two queues", "", ""},
+		messages(goodFirst, inQueue(2, goodSecond)),
+	},
+	{
+		"a change before its predecessor",
+		want{checker.Order, "topic points: a message is behind its successor", "", ""},
+		messages(goodSecond, change(2, firstChange, 1, "set", 10, "registered")),
+	},
 }
 
 func TestEachContradictionOfTopicPointsIsSeen(t *testing.T) {

@@ -278,9 +278,9 @@ func TestARuleForFullAnswersLetsEmptyOnesPass(t *testing.T) {
 		body string
 		want int64
 	}{{nothingFound, "", 0}, {0, "messages", 1}, {nothingFound, "why", 1}} {
-		client.send(header{Code: faults.PullMessage, Opaque: int32(i)}, "") //nolint:gosec // one of three
+		client.send(header{Code: faults.PullMessage, Opaque: int32(i)}, "")
 		server.next()
-		server.send(header{Code: answer.code, Opaque: int32(i), Flag: flagAnswer}, answer.body) //nolint:gosec // one of three
+		server.send(header{Code: answer.code, Opaque: int32(i), Flag: flagAnswer}, answer.body)
 		client.next()
 		if rule.Fired() != answer.want {
 			t.Errorf("after answer %+v: fired %d times, want %d", answer, rule.Fired(), answer.want)

@@ -22,9 +22,13 @@ func TestWithoutItsFaultACaseHasToMissTheEffect(t *testing.T) {
 		row  Row
 		want string // empty: as it has to be
 	}{
-		{unbroken, ""}, {seeing, ""},
-		{broken, "nothing was broken, and it does not hold"}, {blind, "holds without its fault"}, {other, "could not be played"},
-		{more, "finds more than that its fault is missing"}, {never, "finds more than that its fault is missing"},
+		{unbroken, ""},
+		{seeing, ""},
+		{broken, "nothing was broken, and it does not hold"},
+		{blind, "holds without its fault"},
+		{other, "could not be played"},
+		{more, "finds more than that its fault is missing"},
+		{never, "finds more than that its fault is missing"},
 	} {
 		var out strings.Builder
 		ok := Disarmed(&out, []Row{unbroken, tc.row})
