@@ -45,14 +45,14 @@ SEED     ?= 1
 LANES    ?= 3
 DURATION ?= 10m
 
-faults: ## break everything once, CASE=name for one; the report goes to .run/faults.html
-	go run ./e2e/cases/cmd -seed $(SEED) -lanes $(LANES) $(if $(CASE),-case $(CASE))
+faults: ## break everything once, CASE=name for one; LIST=1 lists them, DISARMED=1 plays them and breaks nothing
+	go run ./e2e/cases/cmd -seed $(SEED) -lanes $(LANES) $(if $(CASE),-case $(CASE)) $(if $(DISARMED),-disarmed) $(if $(LIST),-list)
 
 soak: ## random faults at random moments under the highest load, DURATION=10m SEED=1
 	go run ./e2e/cases/cmd -soak $(DURATION) -seed $(SEED) -html .run/soak.html
 
-sabotage: ## prove that the fault cases see: build wrong versions of the services, each must be caught
-	go run ./e2e/sabotage -seed $(SEED) -lanes $(LANES)
+sabotage: ## prove that the fault cases see: build wrong versions of the services, each must be caught; ONLY=name for one
+	go run ./e2e/sabotage -seed $(SEED) -lanes $(LANES) $(if $(ONLY),-only $(ONLY))
 
 # The e2e tests start stacks of their own, one package after the other.
 .PHONY: test-on-servers

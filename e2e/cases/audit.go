@@ -21,26 +21,34 @@ const auditTx = "INSERT INTO `audit_records`"
 // a number of times. The judge's own audit goes on from there.
 func auditorKilled(ctx context.Context, p *Play) (int64, error) {
 	const times = 6
+	killed := int64(0)
 	for n := range times {
 		at := faults.AtStatement
 		if n%2 == 1 {
 			at = faults.AfterCommit
 		}
-		if err := p.followUntilKilled(ctx, at); err != nil && ctx.Err() == nil {
+		if err := p.followUntilKilled(ctx, at, &killed); err != nil && ctx.Err() == nil {
 			p.violated(checker.Violation{Invariant: checker.All, What: "the auditor does not go on where it was killed", Row: err.Error()})
 			return int64(n), nil
 		}
 	}
-	return times, nil
+	return times, p.had(killed, times, "auditors killed in a transaction that they had begun")
 }
 
-// followUntilKilled runs an auditor and kills it at a moment of one of its transactions.
-func (p *Play) followUntilKilled(ctx context.Context, at faults.SQLMoment) error {
+// followUntilKilled runs an auditor and kills it at a moment of one of its transactions, while that is held.
+func (p *Play) followUntilKilled(ctx context.Context, at faults.SQLMoment, killed *int64) error {
 	auditing, kill := context.WithTimeout(ctx, momentLimit)
 	defer kill()
 	ended := make(chan error, 1)
-	killed := newMoment(func() error { kill(); return <-ended })
-	p.Payment.DB.Add(&faults.SQLRule{Touching: auditTx, At: at, Skip: p.draw.IntN(3), Limit: 1, Do: faults.Cut, Then: killed.then})
+	die := newMoment(func() error {
+		return p.power.Do(func() error {
+			kill()
+			err := <-ended
+			*killed++
+			return err
+		})
+	})
+	p.Payment.DB.Add(&faults.SQLRule{Touching: auditTx, At: at, Skip: p.draw.IntN(3), Limit: 1, Do: faults.Cut, Then: die.then})
 	go func() {
 		printed, err := p.Payment.Service.Exec(auditing, "audit", "--follow")
 		if strings.Contains(printed, "BREAK") {
@@ -52,5 +60,5 @@ func (p *Play) followUntilKilled(ctx context.Context, at faults.SQLMoment) error
 		}
 		ended <- err
 	}()
-	return killed.wait(ctx)
+	return die.wait(ctx)
 }

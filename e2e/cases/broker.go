@@ -15,12 +15,12 @@ var brokerCases = []Case{
 	{
 		Name: "broker-killed", From: fromBroker,
 		Title: "The broker is killed under load and starts again: sends without an answer go out again, batches come again.",
-		run:   serverKilled(stack.Broker),
+		run:   serverKilled(stack.Broker, func(p *Play) int64 { return p.Order.MQ.MissedBroker() + p.Payment.MQ.MissedBroker() }),
 	},
 	{
 		Name: "broker-frozen", From: fromBroker,
 		Title: "The broker is frozen for 40 s: longer than any client waits and than its locks live.",
-		run:   frozen(stack.Broker, 40*time.Second),
+		run:   brokerFrozen,
 	},
 	{
 		Name: "namesrv-away", From: fromBroker,
@@ -34,13 +34,8 @@ var brokerCases = []Case{
 	},
 	{
 		Name: "lock-answers-lost", From: fromBroker,
-		Title: "The broker locks queues for payment-service, and the answers are lost for 25 s.",
-		run: func(ctx context.Context, p *Play) (int64, error) {
-			lost := &faults.FrameRule{Codes: []int{faults.LockQueues}, Group: settlement.GroupPayment, Do: faults.DropAnswer}
-			p.Payment.MQ.Add(lost)
-			err := p.lasts(ctx, 25*time.Second)
-			return lost.Fired(), err
-		},
+		Title: "The broker locks queues for payment-service, and the answers are lost for 45 s.",
+		run:   lockAnswersLost,
 	},
 	{
 		Name: "offsets-reset", From: fromBroker,
@@ -74,19 +69,47 @@ var brokerCases = []Case{
 	},
 }
 
-// frozen pauses a server.
-func frozen(name string, d time.Duration) run {
-	return func(ctx context.Context, p *Play) (int64, error) {
-		server, err := p.Server(name)
-		if err != nil {
-			return 0, err
-		}
-		if err := server.Pause(); err != nil {
-			return 0, err
-		}
-		err = p.lasts(ctx, d)
-		return 1, errors.Join(err, server.Resume())
+// frozen pauses a server, and returns from when to when it stood still.
+func (p *Play) frozen(ctx context.Context, name string, d time.Duration) (began, ended time.Time, err error) {
+	server, err := p.Server(name)
+	if err != nil {
+		return began, ended, err
 	}
+	p.broken.Add(1)
+	if err := p.power.Do(server.Pause); err != nil {
+		return began, ended, err
+	}
+	began = time.Now()
+	err = p.lasts(ctx, d)
+	return began, time.Now(), errors.Join(err, server.Resume())
+}
+
+func brokerFrozen(ctx context.Context, p *Play) (int64, error) {
+	const d = 40 * time.Second // longer than any client waits and than the broker's locks live
+	began, ended, err := p.frozen(ctx, stack.Broker, d)
+	if err != nil {
+		return 0, err
+	}
+	now := func(ctx context.Context) (int64, error) { return p.storedLate(ctx, began, ended) }
+	_, err = p.came(ctx, &effect{what: "instructions accepted meanwhile and stored afterwards", least: 10, now: now})
+	return 1, err
+}
+
+// lockAnswersLost lasts longer than a client takes a lock for good (30 s) and the time to its next renewal (20 s) would
+// be together if it had just renewed it: all queues stand still in the end.
+func lockAnswersLost(ctx context.Context, p *Play) (int64, error) {
+	const lasts, stands = 45 * time.Second, 10 * time.Second
+	lost := &faults.FrameRule{Codes: []int{faults.LockQueues}, Group: settlement.GroupPayment, Do: faults.DropAnswer}
+	p.Payment.MQ.Add(lost)
+	err := p.lasts(ctx, lasts)
+	ended := time.Now()
+	if err != nil {
+		return lost.Fired(), err
+	}
+	p.Payment.MQ.Clear()
+	now := func(ctx context.Context) (int64, error) { return p.heldBack(ctx, ended.Add(-stands), ended) }
+	_, err = p.came(ctx, &effect{what: "instructions that came while no queue was locked and were decided afterwards", least: 5, now: now})
+	return lost.Fired(), err
 }
 
 func namesrvAway(ctx context.Context, p *Play) (int64, error) {
@@ -94,13 +117,18 @@ func namesrvAway(ctx context.Context, p *Play) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := server.Kill(); err != nil {
-		return 0, err
+	missed := func(context.Context) (int64, error) {
+		return p.Order.MQ.MissedNamesrv() + p.Payment.MQ.MissedNamesrv(), nil
 	}
-	if err := p.lasts(ctx, 30*time.Second); err != nil {
-		return 1, err
-	}
-	return 1, server.Start(ctx)
+	return p.with(ctx, 1, "connections that found no name server", missed, func() (int64, error) {
+		if err := p.power.Do(server.Kill); err != nil {
+			return 0, err
+		}
+		if err := p.lasts(ctx, 30*time.Second); err != nil {
+			return 1, err
+		}
+		return 1, server.Start(ctx)
+	})
 }
 
 func namesrvAwayAtStart(ctx context.Context, p *Play) (int64, error) {
@@ -108,10 +136,15 @@ func namesrvAwayAtStart(ctx context.Context, p *Play) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := p.Payment.Service.Stop(ctx); err != nil {
+	if err := p.stop(ctx, p.Payment); err != nil {
 		return 0, err
 	}
-	if err := server.Kill(); err != nil {
+	missed := func(context.Context) (int64, error) { return p.Payment.MQ.MissedNamesrv(), nil }
+	alone, err := p.expects(ctx, 1, "connections that found no name server", missed)
+	if err != nil {
+		return 0, err
+	}
+	if err := p.power.Do(server.Kill); err != nil {
 		return 0, err
 	}
 	if err := p.Payment.Service.Start(ctx); err != nil {
@@ -126,6 +159,9 @@ func namesrvAwayAtStart(ctx context.Context, p *Play) (int64, error) {
 	if err := server.Start(ctx); err != nil {
 		return 1, err
 	}
+	if _, err := p.came(ctx, alone); err != nil {
+		return 1, err
+	}
 	return 1, p.Payment.Service.WaitReady(ctx)
 }
 
@@ -133,51 +169,53 @@ func namesrvAwayAtStart(ctx context.Context, p *Play) (int64, error) {
 // do it. It counts what came again.
 func offsetsReset(l line) run {
 	return func(ctx context.Context, p *Play) (int64, error) {
-		side := l.consumer(p)
-		if err := p.accepts(ctx, 50); err != nil {
-			return 0, err
-		}
-		if err := side.Service.Stop(ctx); err != nil {
-			return 0, err
-		}
-		before := side.MQ.Fetched()[l.group].Again
-		p.note("resetting offsets")
-		if out, err := p.MQAdmin(ctx, "resetOffsetByTime", "-g", l.group, "-t", l.topic, "-s", "0"); err != nil {
-			return 0, fmt.Errorf("%w: %s", err, out)
-		}
-		if err := p.restart(ctx, side); err != nil {
-			return 0, err
-		}
-		return p.fires(ctx, again{l.group, side, before}, 50)
+		return p.comesAgain(ctx, l, "resetting offsets", 0, func() error {
+			out, err := p.MQAdmin(ctx, "resetOffsetByTime", "-g", l.group, "-t", l.topic, "-s", "0")
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return nil
+		})
 	}
 }
-
-// again counts the messages that a group of a side was given again since a moment.
-type again struct {
-	group  string
-	side   *Side
-	before int64
-}
-
-func (a again) Fired() int64 { return a.side.MQ.Fetched()[a.group].Again - a.before }
 
 func groupStartedLate(ctx context.Context, p *Play) (int64, error) {
-	if err := p.accepts(ctx, 50); err != nil {
+	const waiting = 50
+	return p.comesAgain(ctx, settlements, "deleting the group", waiting, func() error {
+		out, err := p.MQAdmin(ctx, "deleteSubGroup", "-g", settlement.GroupPayment, "-b", p.BrokerAddr, "-r", "true")
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
+}
+
+// comesAgain has a group lose what it had told the broker while its service is stopped, and counts what comes again.
+// waiting instructions are accepted meanwhile.
+func (p *Play) comesAgain(ctx context.Context, l line, doing string, waiting int64, forget func() error) (int64, error) {
+	const least = 50
+	side := l.consumer(p)
+	if err := p.accepts(ctx, least); err != nil {
 		return 0, err
 	}
-	if err := p.Payment.Service.Stop(ctx); err != nil {
+	if err := p.stop(ctx, side); err != nil {
 		return 0, err
 	}
-	if err := p.accepts(ctx, 50); err != nil { // these wait for it
+	if waiting > 0 {
+		if err := p.accepts(ctx, waiting); err != nil {
+			return 0, err
+		}
+	}
+	again, err := p.expects(ctx, least, againTo(l.group), fetchedAgain(l.group)(p))
+	if err != nil {
 		return 0, err
 	}
-	before := p.Payment.MQ.Fetched()[settlement.GroupPayment].Again
-	p.note("deleting the group")
-	if out, err := p.MQAdmin(ctx, "deleteSubGroup", "-g", settlement.GroupPayment, "-b", p.BrokerAddr, "-r", "true"); err != nil {
-		return 0, fmt.Errorf("%w: %s", err, out)
-	}
-	if err := p.restart(ctx, p.Payment); err != nil {
+	p.note(doing)
+	if err := p.power.Do(forget); err != nil {
 		return 0, err
 	}
-	return p.fires(ctx, again{settlement.GroupPayment, p.Payment, before}, 50)
+	if err := p.restart(ctx, side); err != nil {
+		return 0, err
+	}
+	return p.came(ctx, again)
 }

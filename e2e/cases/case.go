@@ -26,8 +26,9 @@ type Case struct {
 	Title string // what goes wrong, in one sentence
 
 	// run lets the fault happen while customers buy, ends it, and returns how many times it happened. What it
-	// leaves dead, frozen or in the way is healed after it.
-	run func(ctx context.Context, p *Play) (fired int64, err error)
+	// leaves dead, frozen or in the way is healed after it. What the fault brings about has to be seen from outside, or it is
+	// an error: see came, had and showing. Whatever breaks something obeys World's switch.
+	run func(ctx context.Context, p *Play) (fired int64, err error) // nil: nothing is to be broken
 	// alone has the case play in a stack that nobody plays in after it, because of what it leaves: never in a soak.
 	alone bool
 	// strangers buy, who have no account of points, so that topic points is silent.
@@ -39,6 +40,11 @@ type Case struct {
 // All returns every case, in the order in which a report lists them.
 func All() []Case {
 	return slices.Concat(clientCases, producerCases, brokerCases, consumerCases, databaseCases)
+}
+
+// Unbroken is the case without a fault: customers buy, and nothing may be found.
+func Unbroken() Case {
+	return Case{Name: "nothing-broken", From: "nobody", Title: "Nothing is broken."}
 }
 
 // Named returns the cases with these names, in the order of All.

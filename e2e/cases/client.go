@@ -3,6 +3,9 @@ package cases
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,11 +18,13 @@ var clientCases = []Case{
 	{
 		Name: "settle-response-lost", From: fromClient,
 		Title: "Every second answer to a settle is lost on its way back, and the client asks again with its key.",
-		run: func(ctx context.Context, p *Play) (int64, error) {
+		run: showing(15, "instructions answered that the client had to ask for again", askedAgain, func(ctx context.Context, p *Play) (int64, error) {
+			before := p.answers.Fired()
 			p.answers.Lose("/settle", 2)
 			defer p.answers.Lose("", 0)
-			return p.fires(ctx, p.answers, 20)
-		},
+			fired, err := p.fires(ctx, p.answers, before+20)
+			return fired - before, err
+		}),
 	},
 	{
 		Name: "one-key-fifty-posts", From: fromClient,
@@ -34,17 +39,27 @@ var clientCases = []Case{
 	{
 		Name: "order-service-killed-before-commit", From: fromClient,
 		Title: "order-service dies before it commits an instruction; the client never gets an answer and asks again.",
-		run:   killedAtSQL(orderSide, acceptTx, faults.BeforeCommit),
+		run:   killedAccepting(faults.BeforeCommit),
 	},
 	{
 		Name: "order-service-killed-after-commit", From: fromClient,
 		Title: "order-service dies after it committed an instruction and before it answered; the client asks again.",
-		run:   killedAtSQL(orderSide, acceptTx, faults.AfterCommit),
+		run:   killedAccepting(faults.AfterCommit),
 	},
+}
+
+// killedAccepting kills order-service at a moment of the transaction that accepts an instruction.
+func killedAccepting(at faults.SQLMoment) run {
+	return showing(1, "instructions answered that the client had to ask for again", askedAgain, killedAt(orderSide, func(p *Play, then func()) {
+		p.Order.DB.Add(&faults.SQLRule{
+			Touching: acceptTx, Also: acceptKey, At: at, Skip: p.draw.IntN(10), Limit: 1, Do: faults.Cut, Then: then,
+		})
+	}))
 }
 
 func fiftyPosts(ctx context.Context, p *Play) (int64, error) {
 	const orders, posts = 5, 50
+	together := int64(0)
 	for range orders {
 		order, err := p.api.CreateOrder(ctx, key(), "customer", p.wallets[0], cny(100))
 		if err != nil {
@@ -53,6 +68,9 @@ func fiftyPosts(ctx context.Context, p *Play) (int64, error) {
 		click := key()
 		answers := make([]client.Accepted, posts)
 		group, inner := errgroup.WithContext(ctx)
+		if !p.power.On() {
+			group.SetLimit(1) // one after the other
+		}
 		for i := range answers {
 			group.Go(func() (err error) {
 				answers[i], err = p.api.Settle(inner, click, order.ID)
@@ -70,33 +88,86 @@ func fiftyPosts(ctx context.Context, p *Play) (int64, error) {
 				p.violated(checker.Violation{Invariant: checker.Key, What: "one key was given two answers", OrderID: order.ID, Row: fmt.Sprintf("%+v and %+v", answers[0], a)})
 			}
 		}
+		together += p.beforeTheAnswer(click)
 	}
-	return orders * (posts - 1), nil
+	const least = orders * (posts - 1) / 2
+	return orders * (posts - 1), p.had(together, least, "requests that came before the first with their key was answered")
 }
 
+// beforeTheAnswer counts the requests with a key that began before anybody had the answer.
+func (p *Play) beforeTheAnswer(key string) (n int64) {
+	var attempts []checker.Attempt
+	for _, c := range p.history.Calls() {
+		if c.Key == key {
+			attempts = append(attempts, c.Attempts...)
+		}
+	}
+	var answered time.Time
+	for _, a := range attempts {
+		if a.Outcome == checker.OK && (answered.IsZero() || a.Ended.Before(answered)) {
+			answered = a.Ended
+		}
+	}
+	for _, a := range attempts[min(1, len(attempts)):] { // the first begins before itself is answered
+		if a.Began.Before(answered) {
+			n++
+		}
+	}
+	return n
+}
+
+// otherBody has keys come again: the key of an order with another amount, and with the settle of that order; the key of a
+// settle with the settle of another order, whose body is the same.
 func otherBody(ctx context.Context, p *Play) (int64, error) {
-	const pairs = 10
-	for range pairs {
-		click := key()
+	const rounds, each = 10, 3
+	before := p.refusedKeys()
+	for range rounds {
+		click, settling := key(), key()
 		first, err := p.api.CreateOrder(ctx, click, "customer", p.wallets[0], cny(100))
 		if err != nil {
 			return 0, err
 		}
-		_, err = p.api.CreateOrder(ctx, click, "customer", p.wallets[0], cny(200))
-		if !client.IsProblem(err, "idempotency_key_reused") {
-			p.reused(first.ID, "another amount", err)
+		second, err := p.api.CreateOrder(ctx, key(), "customer", p.wallets[0], cny(100))
+		if err != nil {
+			return 0, err
 		}
-		if _, err = p.api.Settle(ctx, click, first.ID); !client.IsProblem(err, "idempotency_key_reused") {
-			p.reused(first.ID, "a settle", err)
+		if _, err := p.api.Settle(ctx, settling, first.ID); err != nil {
+			return 0, err
+		}
+		again := func() error {
+			_, err := p.api.CreateOrder(ctx, click, "customer", p.wallets[0], cny(200))
+			p.wantReused(first.ID, "another amount under the key of its order", err)
+			_, err = p.api.Settle(ctx, click, first.ID)
+			p.wantReused(first.ID, "a settle under the key of its order", err)
+			_, err = p.api.Settle(ctx, settling, second.ID)
+			p.wantReused(second.ID, "a settle under the key of another order's settle", err)
+			return nil
+		}
+		if err := p.power.Do(again); err != nil {
+			return 0, err
 		}
 	}
-	return 2 * pairs, nil
+	return each * rounds, p.had(p.refusedKeys()-before, each*rounds, "requests refused because of their key")
 }
 
-// reused notes that a key was taken for another request than its first one.
-func (p *Play) reused(order, request string, err error) {
-	p.violated(checker.Violation{
-		Invariant: checker.Key, What: "a key was answered that came with another request", OrderID: order,
-		Row: fmt.Sprintf("%s under the key of its order: want idempotency_key_reused, got: %v", request, err),
-	})
+// refusedKeys counts answers that say that a key belongs to another request.
+func (p *Play) refusedKeys() (n int64) {
+	for _, c := range p.history.Calls() {
+		for _, a := range c.Attempts {
+			if a.Status == http.StatusUnprocessableEntity && strings.Contains(string(a.Answer), "idempotency_key_reused") {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// wantReused notes a violation when a key was taken for another request than its first one.
+func (p *Play) wantReused(order, request string, err error) {
+	if !client.IsProblem(err, "idempotency_key_reused") {
+		p.violated(checker.Violation{
+			Invariant: checker.Key, What: "a key was answered that came with another request", OrderID: order,
+			Row: fmt.Sprintf("%s: want idempotency_key_reused, got: %v", request, err),
+		})
+	}
 }

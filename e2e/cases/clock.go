@@ -29,5 +29,9 @@ func clockOff(ctx context.Context, p *Play) (int64, error) {
 	if err := p.accepts(ctx, 100); err != nil {
 		return 0, err
 	}
-	return count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers WHERE created_at > UTC_TIMESTAMP() + INTERVAL 9 MINUTE")
+	ahead, err := count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers WHERE created_at > UTC_TIMESTAMP() + INTERVAL 9 MINUTE")
+	if err != nil {
+		return 0, err
+	}
+	return ahead, p.had(ahead, 1, "payment numbers of a time that has not come")
 }

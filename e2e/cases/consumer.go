@@ -8,27 +8,29 @@ import (
 
 	"settlement/e2e/faults"
 	"settlement/e2e/stack"
+	"settlement/shared/settlement"
 )
 
 var consumerCases = []Case{
 	{
 		Name: "payment-service-killed-in-transaction", From: fromConsumer,
 		Title: "payment-service dies inside the settle transaction.",
-		run:   killedAtSQL(paymentSide, settleTx, faults.AtStatement),
+		run:   killedAtSQL(settlements, faults.AtStatement),
 	},
 	{
 		Name: "payment-service-killed-after-commit", From: fromConsumer,
 		Title: "payment-service dies after the settle transaction is committed and before it tells the broker.",
-		run:   killedAtSQL(paymentSide, settleTx, faults.AfterCommit),
+		run:   killedAtSQL(settlements, faults.AfterCommit),
 	},
 	{
 		Name: "payment-service-killed-in-flight", From: fromConsumer,
 		Title: "payment-service dies while batches are on their way to it.",
-		run: killedAt(paymentSide, func(p *Play, then func()) {
+		run: showing(1, againTo(settlements.group), fetchedAgain(settlements.group), killedAt(paymentSide, func(p *Play, then func()) {
 			p.Payment.MQ.Add(&faults.FrameRule{
-				Codes: []int{faults.PullMessage}, Topic: settlements.topic, Skip: p.draw.IntN(20), Limit: 1, Do: faults.PassAnswer, Then: then,
+				Codes: []int{faults.PullMessage}, Topic: settlements.topic, Full: true, Skip: p.draw.IntN(20), Limit: 1,
+				Do: faults.PassAnswer, Then: then,
 			})
-		}),
+		})),
 	},
 	{
 		Name: "offset-commits-lost", From: fromConsumer,
@@ -84,17 +86,22 @@ var consumerCases = []Case{
 	{
 		Name: "order-service-killed-in-transaction", From: fromConsumer,
 		Title: "order-service dies while it applies outcomes.",
-		run:   killedAtSQL(orderSide, applyTx, faults.AtStatement),
+		run:   killedAtSQL(outcomes, faults.AtStatement),
 	},
 	{
 		Name: "order-service-killed-after-apply", From: fromConsumer,
 		Title: "order-service dies after it committed outcomes and before it tells the broker.",
-		run:   killedAtSQL(orderSide, applyTx, faults.AfterCommit),
+		run:   killedAtSQL(outcomes, faults.AfterCommit),
 	},
 	{
 		Name: "outcome-offset-commits-lost", From: fromConsumer,
 		Title: "What order-service tells the broker it has done is lost, and it dies.",
 		run:   offsetCommitsLost(outcomes),
+	},
+	{
+		Name: "killed-while-suspended", From: fromConsumer,
+		Title: "payment-service cannot reach its database for 12 s, and dies with the batches that it has suspended.",
+		run:   killedWhileSuspended,
 	},
 }
 
@@ -113,16 +120,19 @@ func offsetCommitsLost(l line) run {
 			return 0, err
 		}
 		given = side.MQ.Fetched()[l.group].Messages - given
-		if err := side.Service.Kill(); err != nil {
+		if err := p.kill(side); err != nil {
 			return 0, err
 		}
 		fired := lost.Fired()
 		side.MQ.Clear()
-		before := side.MQ.Fetched()[l.group].Again
+		again, err := p.expects(ctx, given, againTo(l.group), fetchedAgain(l.group)(p))
+		if err != nil {
+			return fired, err
+		}
 		if err := p.restart(ctx, side); err != nil {
 			return fired, err
 		}
-		_, err := p.fires(ctx, again{l.group, side, before}, given)
+		_, err = p.came(ctx, again)
 		return fired, err
 	}
 }
@@ -130,12 +140,25 @@ func offsetCommitsLost(l line) run {
 func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 	const times, stays = 2, 15 * time.Second
 	for range times {
-		further, err := p.another(ctx, stack.PaymentService, nil)
-		if err != nil {
+		var further *Side
+		join := func() (err error) {
+			further, err = p.another(ctx, stack.PaymentService, nil)
+			return err
+		}
+		if err := p.power.Do(join); err != nil {
 			return 0, err
 		}
-		err = p.lasts(ctx, stays)
-		if err = errors.Join(err, further.leave(ctx)); err != nil {
+		if err := p.lasts(ctx, stays); err != nil {
+			return 0, err
+		}
+		given := int64(0)
+		if further != nil {
+			given = further.MQ.Fetched()[settlement.GroupPayment].Messages
+			if err := p.leave(ctx, further); err != nil {
+				return 0, err
+			}
+		}
+		if err := p.had(given, 1, "messages given to the added instance"); err != nil {
 			return 0, err
 		}
 		if err := p.lasts(ctx, stays); err != nil {
@@ -146,17 +169,25 @@ func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 }
 
 // lateWriter freezes payment-service where it has read that its batch is new, and has not written yet: its first INSERT
-// is held until it is awake again. By then the other instance has settled the batch.
+// is held until it is awake again. By then the other instance has settled the batch, and the server has ended the first
+// one's transaction: the INSERT is refused.
 func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	second, err := p.another(ctx, stack.PaymentService, nil)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, second.leave(ctx)) }()
-	asleep := newMoment(p.Payment.Service.Pause)
-	p.Payment.DB.Add(&faults.SQLRule{
-		Touching: settleTx, At: faults.AtStatement, Skip: p.draw.IntN(5), Limit: 1, Do: faults.Hold, For: sleeps, Then: asleep.then,
+	defer func() { err = errors.Join(err, p.leave(ctx, second)) }()
+	again, err := p.expects(ctx, 1, "messages of the first instance given to the second", func(context.Context) (int64, error) {
+		return second.MQ.Fetched()[settlement.GroupPayment].Again, nil
 	})
+	if err != nil {
+		return 0, err
+	}
+	asleep := newMoment(func() error { return p.pause(p.Payment) })
+	late := &faults.SQLRule{
+		Touching: settleTx, At: faults.AtStatement, Skip: p.draw.IntN(5), Limit: 1, Do: faults.Hold, For: sleeps, Then: asleep.then,
+	}
+	p.Payment.DB.Add(late)
 	if err := asleep.wait(ctx); err != nil {
 		return 0, fmt.Errorf("freeze payment-service: %w", err)
 	}
@@ -173,12 +204,15 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	if n, err := count(ctx, p.orders, waiting); err != nil || n > 0 {
 		return 0, errors.Join(err, fmt.Errorf("the other instance has not taken over: %d instructions wait for more than 15 s", n))
 	}
-	late := &faults.SQLRule{Touching: "`payment_numbers`", At: faults.AtStatement}
-	p.Payment.DB.Add(late)
+	if _, err := p.came(ctx, again); err != nil {
+		return 0, err
+	}
 	if err := p.Payment.Service.Resume(); err != nil {
 		return 0, err
 	}
-	return p.fires(ctx, late, 1)
+	refused := func(context.Context) (int64, error) { return late.Refused(), nil }
+	_, err = p.came(ctx, &effect{what: "late INSERTs refused", least: 1, now: refused})
+	return late.Fired(), err
 }
 
 // sleeps is how long a frozen service is away: longer than the broker's lock on its queues and the next rebalance.

@@ -23,15 +23,15 @@ var databaseCases = []Case{
 	{
 		Name: "commit-lost", From: fromDatabase,
 		Title: "COMMIT of the settle transaction never reaches the database, and the connection is reset.",
-		run: statementsBroken(paymentSide, 5, func(*Play) *faults.SQLRule {
-			return &faults.SQLRule{Touching: settleTx, At: faults.BeforeCommit, Every: 3, Limit: 5, Do: faults.Cut}
+		run: undoing(func() *faults.SQLRule {
+			return &faults.SQLRule{Touching: settleTx, At: faults.BeforeCommit, Every: 3, Limit: undoneTimes, Do: faults.Cut}
 		}),
 	},
 	{
 		Name: "connection-reset", From: fromDatabase,
 		Title: "The connection is reset in the middle of the settle transaction.",
-		run: statementsBroken(paymentSide, 5, func(*Play) *faults.SQLRule {
-			return &faults.SQLRule{Touching: entriesTx, At: faults.AtStatement, Every: 3, Limit: 5, Do: faults.Cut}
+		run: undoing(func() *faults.SQLRule {
+			return &faults.SQLRule{Touching: entriesTx, At: faults.AtStatement, Every: 3, Limit: undoneTimes, Do: faults.Cut}
 		}),
 	},
 	{
@@ -47,12 +47,12 @@ var databaseCases = []Case{
 	{
 		Name: "database-killed", From: fromDatabase,
 		Title: "The database server is killed under load and starts again.",
-		run:   serverKilled(stack.Database),
+		run:   serverKilled(stack.Database, func(p *Play) int64 { return p.Order.DB.Missed() + p.Payment.DB.Missed() }),
 	},
 	{
 		Name: "database-frozen", From: fromDatabase,
 		Title: "The database server is frozen for 30 s.",
-		run:   frozen(stack.Database, 30*time.Second),
+		run:   databaseFrozen,
 	},
 	{
 		Name: "slow-network", From: fromDatabase,
@@ -63,7 +63,12 @@ var databaseCases = []Case{
 			p.Order.DB.Slow(delay, jitter)
 			p.Payment.MQ.Slow(delay, jitter)
 			p.Payment.DB.Slow(delay, jitter)
-			return 1, p.lasts(ctx, 40*time.Second)
+			began := time.Now()
+			if err := p.lasts(ctx, 40*time.Second); err != nil {
+				return 1, err
+			}
+			// A transaction takes half a dozen round trips at least.
+			return 1, p.had(p.slowCalls(began, time.Now(), 3*time.Second), 5, "requests that took longer than 3 s, or were not answered")
 		},
 	},
 	{
@@ -71,40 +76,75 @@ var databaseCases = []Case{
 		Title: "order-service's answer to the COMMIT of outcomes is lost.",
 		run:   commitAnswerLost(outcomes),
 	},
+	{
+		Name: "customer-row-held", From: fromDatabase,
+		Title: "Another session holds a customer's row for longer than the lock wait (1205), while that customer's orders are paid.",
+		run:   customerRowHeld,
+	},
+	{
+		Name: "outcomes-refused", From: fromDatabase,
+		Title: "order-service's database refuses every outcome for 65 s, for a reason nobody foresaw.",
+		run:   outcomesRefused,
+	},
 }
 
 // commitAnswerLost loses enough answers that payments are among what they were for, and not refunds and declines only.
 func commitAnswerLost(l line) run {
 	const answers = 15
-	return statementsBroken(l.consumer, answers, func(*Play) *faults.SQLRule {
+	return showing(answers, "repeats found by their payment number", l.repeats, statementsBroken(l.consumer, answers, func(*Play) *faults.SQLRule {
 		return &faults.SQLRule{Touching: l.consumeTx, At: faults.AfterCommit, Every: 2, Limit: answers, Do: faults.Cut}
-	})
+	}))
+}
+
+// undoneTimes is how many settle transactions are cut off.
+const undoneTimes = 5
+
+// undoing cuts settle transactions off after they have written payment numbers.
+func undoing(rule func() *faults.SQLRule) run {
+	return showing(undoneTimes, "payment numbers written and rolled back", undone,
+		statementsBroken(paymentSide, undoneTimes, func(*Play) *faults.SQLRule { return rule() }))
+}
+
+func databaseFrozen(ctx context.Context, p *Play) (int64, error) {
+	began, ended, err := p.frozen(ctx, stack.Database, 30*time.Second)
+	if err != nil {
+		return 0, err
+	}
+	return 1, p.had(p.slowCalls(began, ended, 5*time.Second), 1, "requests that took longer than 5 s, or were not answered")
 }
 
 // The numbers of MySQL's errors.
 const (
-	lockWait   = 1205 // MariaDB's answer to NOWAIT too
-	deadlocked = 1213
-	lockNowait = 3572 // MySQL's
+	duplicateKey = 1062
+	lockWait     = 1205 // MariaDB's answer to NOWAIT too
+	deadlocked   = 1213
+	signalled    = 1644 // by a trigger
+	lockNowait   = 3572 // MySQL's
 )
 
 // rowHeld keeps a wallet locked for 4 s at a time; payment-service waits 1 s for a lock.
 func rowHeld(ctx context.Context, p *Play) (int64, error) {
-	before := p.Payment.DB.Errors(lockWait)
-	for range 3 {
+	waits, err := p.expects(ctx, 3, "lock waits (1205) met by payment-service", refusedWith(paymentSide, lockWait)(p))
+	if err != nil {
+		return 0, err
+	}
+	held := func() error {
 		tx, err := p.hold(ctx, p.wallets[0])
 		if err != nil {
-			return 0, err
+			return err
 		}
 		err = p.lasts(ctx, 4*time.Second)
-		if err = errors.Join(err, tx.Rollback()); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	for range 3 {
+		if err := p.power.Do(held); err != nil {
 			return 0, err
 		}
 		if err := p.accepts(ctx, 10); err != nil {
 			return 0, err
 		}
 	}
-	return p.Payment.DB.Errors(lockWait) - before, nil
+	return p.came(ctx, waits)
 }
 
 // hold locks a wallet in a transaction of its own.
@@ -123,26 +163,33 @@ func (p *Play) hold(ctx context.Context, wallet string) (*sql.Tx, error) {
 // refunded and waits for the wallet, which is held here; then the progress is asked for here. InnoDB ends the
 // transaction that has changed fewer rows: this one has changed more.
 func deadlock(ctx context.Context, p *Play) (int64, error) {
-	before := p.Payment.DB.Errors(deadlocked)
+	const times = 3
+	ended, err := p.expects(ctx, times, "deadlocks (1213) that payment-service was the victim of", refusedWith(paymentSide, deadlocked)(p))
+	if err != nil {
+		return 0, err
+	}
 	wallet, ballast, err := p.deadlockWallets(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for range 3 {
+	for range times {
 		order, err := p.paid(ctx, wallet)
 		if err != nil {
 			return 0, err
 		}
-		tx, err := p.hold(ctx, wallet)
-		if err != nil {
-			return 0, err
+		fight := func() error {
+			tx, err := p.hold(ctx, wallet)
+			if err != nil {
+				return err
+			}
+			err = p.collide(ctx, tx, order, ballast)
+			return errors.Join(err, tx.Rollback())
 		}
-		err = p.collide(ctx, tx, order, ballast)
-		if err = errors.Join(err, tx.Rollback()); err != nil {
+		if err := p.power.Do(fight); err != nil {
 			return 0, err
 		}
 	}
-	return p.Payment.DB.Errors(deadlocked) - before, nil
+	return p.came(ctx, ended)
 }
 
 // deadlockWallets opens a wallet to fight over and many whose rows weigh.

@@ -18,8 +18,10 @@ import (
 
 // foreignMessages publishes what is no instruction of ours; each must be parked, and nothing else.
 func foreignMessages(ctx context.Context, p *Play) (int64, error) {
-	const parked = "SELECT COUNT(*) FROM parked_messages WHERE state = 'parked'"
-	before, err := count(ctx, p.books, parked)
+	parked := func(ctx context.Context) (int64, error) {
+		return count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE state = 'parked'")
+	}
+	all, err := p.expects(ctx, foreignEach*settlement.DefaultQueues, "messages parked", parked)
 	if err != nil {
 		return 0, err
 	}
@@ -31,13 +33,19 @@ func foreignMessages(ctx context.Context, p *Play) (int64, error) {
 			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":-1,"account_id":%q,"amount":{"currency":"CNY","minor":1}}`, key(), key(), p.wallets[0]),
 			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":1,"account_id":%q,"amount":{"currency":"CNY","minor":-5}}`, key(), key(), p.wallets[0]),
 		}
-		if err := p.publish(ctx, queue, bodies...); err != nil {
+		keys, err := p.publish(ctx, queue, bodies...)
+		if err != nil {
 			return 0, err
 		}
+		p.mayPark(keys...)
 		sent += int64(len(bodies))
 	}
-	return sent, p.reaches(ctx, parked, before+sent)
+	_, err = p.came(ctx, all)
+	return sent, err
 }
+
+// foreignEach is how many foreign messages each queue gets.
+const foreignEach = 8
 
 // oversized is JSON that is larger than any instruction.
 func oversized(draw *rand.Rand) string {
@@ -61,13 +69,13 @@ func threeSteps(order, wallet string) []settlement.Instruction {
 	return three
 }
 
-// instruct publishes instructions of one order, one after the other, in the queue of the order.
-func (p *Play) instruct(ctx context.Context, order string, instructions []settlement.Instruction) error {
+// instruct publishes instructions of one order, one after the other, in the queue of the order, and returns their keys.
+func (p *Play) instruct(ctx context.Context, order string, instructions []settlement.Instruction) (keys []string, err error) {
 	bodies := make([]string, 0, len(instructions))
 	for _, in := range instructions {
 		body, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		bodies = append(bodies, string(body))
 	}
@@ -77,11 +85,18 @@ func (p *Play) instruct(ctx context.Context, order string, instructions []settle
 // outOfOrder has each of its orders settled, refunded and settled again, by messages that come in any order. Each
 // place is claimed by a stranger once it is taken.
 func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
-	const orders = 30
+	const orders, least = 30, 15
+	released := func(ctx context.Context) (int64, error) {
+		return count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE state = 'released'")
+	}
+	waited, err := p.expects(ctx, least, "instructions that waited for their predecessor and were released", released)
+	if err != nil {
+		return 0, err
+	}
 	var last []string
 	for range orders {
 		order := key()
-		three := threeSteps(order, p.wallets[p.draw.IntN(len(p.wallets)-1)])
+		three := threeSteps(order, p.wallets[p.draw.IntN(rich)])
 		last = append(last, three[2].PaymentNo)
 		p.draw.Shuffle(len(three), func(i, j int) { three[i], three[j] = three[j], three[i] })
 		stranger := three[0]
@@ -89,10 +104,16 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 			stranger.PaymentNo, stranger.Type, stranger.Seq = key(), settlement.Settle, seq+1
 			three = append(three, stranger)
 		}
-		if err := p.instruct(ctx, order, three); err != nil {
+		keys, err := p.instruct(ctx, order, three)
+		if err != nil {
 			return 0, err
 		}
+		p.mayPark(keys[min(3, len(keys)):]...) // a stranger's claim is for an operator, if it is kept at all
 		sent += int64(len(three))
+	}
+	if !p.power.On() { // nothing was published
+		_, err := p.came(ctx, waited)
+		return sent, err
 	}
 	for _, no := range last {
 		err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
@@ -107,7 +128,8 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 			break
 		}
 	}
-	return sent, nil
+	_, err = p.came(ctx, waited)
+	return sent, err
 }
 
 // settleHeld is how long each settle transaction is held between its look for repeats and its writing.
@@ -121,6 +143,10 @@ func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) 
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
+	met, err := p.expects(ctx, 1, "duplicate keys (1062) met by payment-service", refusedWith(paymentSide, duplicateKey)(p))
+	if err != nil {
+		return 0, err
+	}
 	p.Payment.DB.Add(&faults.SQLRule{Touching: settleTx, At: faults.AtStatement, Do: faults.Hold, For: settleHeld})
 	const copies = 60
 	began, looked, done := time.Now(), 0, 0
@@ -132,7 +158,7 @@ func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) 
 			}
 			done++
 			d.Queue = (d.Queue + 1) % settlement.DefaultQueues
-			if err := repeater.Publish(ctx, d, 1); err != nil {
+			if err := p.power.Do(func() error { return repeater.Publish(ctx, d, 1) }); err != nil {
 				return err
 			}
 		}
@@ -141,5 +167,9 @@ func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) 
 		}
 		return nil
 	})
+	if err != nil {
+		return repeater.Published(), err
+	}
+	_, err = p.came(ctx, met)
 	return repeater.Published(), err
 }

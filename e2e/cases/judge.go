@@ -110,18 +110,16 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 	if err != nil {
 		return nil, err
 	}
-	// No case but one has an instruction fail for a reason of its own, and that one sees to what it parked.
-	parked, err := count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE state = 'parked' AND order_id IS NOT NULL")
-	if parked > 0 {
-		calls = append(calls, checker.Violation{
-			Invariant: checker.Lost, What: "instructions were parked that nothing was wrong with", Row: fmt.Sprintf("%d rows in parked_messages", parked),
-		})
+	points, err := p.lookAtPoints(ctx)
+	if err != nil {
+		return nil, err
 	}
+	parked, err := p.lookAtParked(ctx, settlements, outcomes)
 	if err != nil {
 		return nil, err
 	}
 	notices, err := p.lookAtNotices(ctx)
-	return slices.Concat(violations, journal, calls, notices), err
+	return slices.Concat(violations, journal, points, calls, parked, notices), err
 }
 
 // lookAtJournal compares the journal with the books, and has the auditor do the same its own way.
@@ -148,46 +146,6 @@ func (p *Play) lookAtJournal(ctx context.Context) ([]checker.Violation, error) {
 	return violations, ctx.Err()
 }
 
-// lookAtNotices compares what is parked with what the receiver was told.
-func (p *Play) lookAtNotices(ctx context.Context) (violations []checker.Violation, err error) {
-	told := map[string]bool{}
-	for _, n := range p.Notices.Taken() {
-		told[n.Data.ID] = true
-		for _, id := range n.Data.IDs {
-			told[id] = true
-		}
-	}
-	parked, err := p.parkedEver(ctx)
-	for _, id := range parked {
-		if !told[id] {
-			violations = append(violations, checker.Violation{
-				Invariant: checker.Lost, What: "a message was parked, and the receiver was not told", Row: "parked_messages.id=" + id,
-			})
-		}
-	}
-	for _, err := range p.Notices.Forged() {
-		violations = append(violations, checker.Violation{Invariant: checker.Lost, What: "the receiver was told something that was not signed", Row: err.Error()})
-	}
-	return violations, err
-}
-
-// parkedEver are the ids of the messages that an operator has, or had.
-func (p *Play) parkedEver(ctx context.Context) (ids []string, err error) {
-	rows, err := p.books.QueryContext(ctx, "SELECT id FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
-}
-
 // counts are what a case is measured by, before and after.
 type counts struct {
 	decided, stored, distinct, fetchedAgain int64
@@ -209,7 +167,7 @@ func (p *Play) counts(ctx context.Context) (c counts, err error) {
 		c.stored += int64(len(messages))
 		c.distinct += int64(len(keys))
 	}
-	for _, side := range []*Side{p.Order, p.Payment} {
+	for _, side := range p.sides {
 		for _, fetched := range side.MQ.Fetched() {
 			c.fetchedAgain += fetched.Again
 		}

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"settlement/e2e/faults"
@@ -10,7 +11,11 @@ import (
 
 // What the transactions of the two services can be told by.
 const (
-	acceptTx  = "INSERT INTO `outbox`"          // in order-service: an instruction is accepted
+	// In order-service an instruction is accepted: an order is changed under an Idempotency-Key. What applies outcomes has no
+	// key, a new order or customer is inserted, and misconduct changes no order.
+	acceptTx  = "UPDATE `orders`"
+	acceptKey = "INSERT INTO `idempotency_keys`"
+
 	settleTx  = "INSERT INTO `payment_numbers`" // in payment-service: a batch of instructions is decided
 	entriesTx = "INSERT INTO `entries`"         // in payment-service: money is moved
 	triesTx   = "INSERT INTO delivery_attempts" // in payment-service: a failed try is counted
@@ -27,14 +32,21 @@ type line struct {
 	topic, group       string
 	producer, consumer func(*Play) *Side
 	consumeTx          string
+	repeats            func(p *Play) measure // that the consumer has found by their payment number
 }
 
 func orderSide(p *Play) *Side   { return p.Order }
 func paymentSide(p *Play) *Side { return p.Payment }
 
 var (
-	settlements = line{settlement.TopicSettlement, settlement.GroupPayment, orderSide, paymentSide, settleTx}
-	outcomes    = line{settlement.TopicOutcome, settlement.GroupOrder, paymentSide, orderSide, applyTx}
+	settlements = line{
+		settlement.TopicSettlement, settlement.GroupPayment, orderSide, paymentSide, settleTx,
+		metric(paymentSide, "settlement_instructions_total", `result="repeated"`),
+	}
+	outcomes = line{
+		settlement.TopicOutcome, settlement.GroupOrder, paymentSide, orderSide, applyTx,
+		metric(orderSide, "order_outcomes_total", `result="repeated"`),
+	}
 )
 
 // run is what a case does.
@@ -44,7 +56,7 @@ type run = func(ctx context.Context, p *Play) (int64, error)
 func killedAt(side func(*Play) *Side, arm func(p *Play, then func())) run {
 	return func(ctx context.Context, p *Play) (int64, error) {
 		s := side(p)
-		m := newMoment(s.Service.Kill)
+		m := newMoment(func() error { return p.kill(s) })
 		arm(p, m.then)
 		p.note("waiting for the moment to kill " + s.Service.Name)
 		if err := m.wait(ctx); err != nil {
@@ -55,12 +67,16 @@ func killedAt(side func(*Play) *Side, arm func(p *Play, then func())) run {
 	}
 }
 
-// killedAtSQL kills a service at a moment of one of its transactions.
-func killedAtSQL(side func(*Play) *Side, touching string, at faults.SQLMoment) run {
-	return killedAt(side, func(p *Play, then func()) {
-		side(p).DB.Add(&faults.SQLRule{Touching: touching, At: at, Skip: p.draw.IntN(10), Limit: 1, Do: faults.Cut, Then: then})
-	})
+// killedAtSQL kills a service at a moment of one of its transactions. What it had in its hands comes again.
+func killedAtSQL(l line, at faults.SQLMoment) run {
+	return showing(1, againTo(l.group), fetchedAgain(l.group), killedAt(l.consumer, func(p *Play, then func()) {
+		l.consumer(p).DB.Add(&faults.SQLRule{Touching: l.consumeTx, At: at, Skip: p.draw.IntN(10), Limit: 1, Do: faults.Cut, Then: then})
+	}))
 }
+
+// againTo and againOn name what fetchedAgain and storedAgain count.
+func againTo(group string) string { return "messages given again to " + group }
+func againOn(topic string) string { return "messages stored again on " + topic }
 
 // framesBroken has a rule act on frames between a service and the broker until it has fired n times.
 func framesBroken(side func(*Play) *Side, n int64, rule func(p *Play) *faults.FrameRule) run {
@@ -80,16 +96,17 @@ func statementsBroken(side func(*Play) *Side, n int64, rule func(p *Play) *fault
 	}
 }
 
-// serverKilled kills a server under load and starts it again.
-func serverKilled(name string) run {
+// serverKilled kills a server under load and starts it again. Clients come while it is away, and find nobody.
+func serverKilled(name string, missed func(p *Play) int64) run {
 	return func(ctx context.Context, p *Play) (int64, error) {
 		server, err := p.Server(name)
 		if err != nil {
 			return 0, err
 		}
-		if err := server.Kill(); err != nil {
-			return 0, err
-		}
-		return 1, server.Start(ctx)
+		p.broken.Add(1)
+		now := func(context.Context) (int64, error) { return missed(p), nil }
+		return p.with(ctx, 1, "connections that found no "+name, now, func() (int64, error) {
+			return 1, errors.Join(p.power.Do(server.Kill), server.Start(ctx))
+		})
 	}
 }

@@ -35,7 +35,7 @@ type Play struct {
 	answers *faults.Answers
 	history *checker.History
 	api     *client.Client
-	wallets []string // all but the last are rich
+	wallets []string // the first are rich, the next nearly empty, the last is empty
 	members []string // whose they are, by customer id
 	points  bool     // the customers have accounts of points
 
@@ -43,12 +43,17 @@ type Play struct {
 	pace      time.Duration // of each of them, on average
 	most      int64         // orders that are placed at most
 
-	accepted atomic.Int64 // instructions
-	refunds  atomic.Int64 // of them, refunds
-	placed   atomic.Int64 // orders
-	mu       sync.Mutex
-	settled  []string // orders that were accepted for settling
-	found    []checker.Violation
+	accepted   atomic.Int64 // instructions
+	refunds    atomic.Int64 // of them, refunds
+	placed     atomic.Int64 // orders
+	mu         sync.Mutex
+	settled    []string // orders that were accepted for settling
+	found      []checker.Violation
+	effects    []string        // what its fault has brought about
+	parks      map[string]bool // keys of messages that are to be parked
+	before     []string        // ids of what was parked before
+	toldBefore map[string]bool // ids of notices that were told before
+	broken     atomic.Int64    // how often somebody who tells notices may not know that he has told one
 }
 
 // violated notes what the case itself has seen and the checker cannot.
@@ -61,15 +66,27 @@ func stream(seed uint64, part string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-func newPlay(ctx context.Context, w *World, part string, seed uint64, note func(string)) (*Play, error) {
-	p := &Play{
-		World: w, draw: stream(seed, part), note: note,
-		answers: &faults.Answers{Next: http.DefaultTransport}, history: checker.NewHistory(),
+// Whose wallets there are. What a poor one holds is enough for a few orders: whether it is paid or declined, and what a
+// refund makes possible again, is decided under concurrency all the time.
+const (
+	rich = 8
+	poor = 3
+)
+
+func newPlay(ctx context.Context, w *World, part string, seed uint64, note func(string)) (p *Play, err error) {
+	p = &Play{
+		World: w, draw: stream(seed, part), note: note, parks: map[string]bool{}, toldBefore: map[string]bool{},
+		answers: &faults.Answers{Next: http.DefaultTransport, Power: w.power}, history: checker.NewHistory(),
 		customers: 4, pace: 100 * time.Millisecond, most: 4000, points: true,
 	}
 	p.api = p.client(w.OrderURL)
-	const rich = 8
-	for i := range rich + 1 {
+	if p.before, err = p.parkedEver(ctx); err != nil {
+		return nil, err
+	}
+	for _, n := range p.Notices.Taken() {
+		p.toldBefore[n.ID] = true
+	}
+	for i := range rich + poor + 1 {
 		a, err := p.api.CreateAccount(ctx, key(), fmt.Sprint("customer ", i), money.CNY)
 		if err != nil {
 			return nil, fmt.Errorf("open a wallet: %w", err)
@@ -80,10 +97,14 @@ func newPlay(ctx context.Context, w *World, part string, seed uint64, note func(
 			return nil, fmt.Errorf("register a customer: %w", err)
 		}
 		p.members = append(p.members, who.ID)
-		if i == rich { // whose orders are declined
+		fund := cny(1_000_000_000)
+		if i >= rich {
+			fund = cny(8_000)
+		}
+		if i == rich+poor { // whose orders are declined
 			break
 		}
-		if err := p.api.Deposit(ctx, key(), a.ID, cny(1_000_000_000)); err != nil {
+		if err := p.api.Deposit(ctx, key(), a.ID, fund); err != nil {
 			return nil, fmt.Errorf("fill a wallet: %w", err)
 		}
 	}
@@ -157,11 +178,36 @@ func (p *Play) warm(ctx context.Context) error {
 
 // restart starts a dead service and waits until it is ready.
 func (p *Play) restart(ctx context.Context, s *Side) error {
-	p.note(s.Service.Name + " starts again")
-	if err := s.Service.Start(ctx); err != nil {
-		return err
+	if !s.Service.Running() { // else nobody has killed it
+		p.note(s.Service.Name + " starts again")
+		if err := s.Service.Start(ctx); err != nil {
+			return err
+		}
 	}
 	return s.Service.WaitReady(ctx)
+}
+
+// kill ends a service by SIGKILL.
+func (p *Play) kill(s *Side) error {
+	p.broken.Add(1)
+	return p.power.Do(s.Service.Kill)
+}
+
+// pause freezes a service.
+func (p *Play) pause(s *Side) error {
+	p.broken.Add(1)
+	return p.power.Do(s.Service.Pause)
+}
+
+// leave ends a further instance in peace.
+func (p *Play) leave(ctx context.Context, s *Side) error {
+	return errors.Join(p.stop(ctx, s), s.close())
+}
+
+// stop ends a service in peace.
+func (p *Play) stop(ctx context.Context, s *Side) error {
+	p.broken.Add(1) // a notice that is being told is cut off
+	return s.Service.Stop(ctx)
 }
 
 // moment does something once, at the moment when a rule's Then is called, while the packet is held.
@@ -186,20 +232,31 @@ func (m *moment) wait(ctx context.Context) error {
 	}
 }
 
-// publish sends a message as a foreign program would.
-func (p *Play) publish(ctx context.Context, queue int, bodies ...string) (err error) {
+// publish sends messages as a foreign program would, and returns their keys.
+func (p *Play) publish(ctx context.Context, queue int, bodies ...string) (keys []string, err error) {
 	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: p.NamesrvAddr, Group: "foreign", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, mq.Close()) }()
 	for _, body := range bodies {
 		m := rocketmq.Message{Topic: settlement.TopicSettlement, Queue: queue, Key: key(), Body: []byte(body)}
-		if err := mq.SendBatch(ctx, m.Topic, queue, settlement.DefaultQueues, []rocketmq.Message{m}); err != nil {
-			return fmt.Errorf("publish %.40q: %w", body, err)
+		send := func() error {
+			return mq.SendBatch(ctx, m.Topic, queue, settlement.DefaultQueues, []rocketmq.Message{m})
 		}
+		if err := p.power.Do(send); err != nil {
+			return nil, fmt.Errorf("publish %.40q: %w", body, err)
+		}
+		keys = append(keys, m.Key)
 	}
-	return nil
+	return keys, nil
+}
+
+// mayPark says that an operator may get messages with these keys; any other that is parked is one nobody asked for.
+func (p *Play) mayPark(keys ...string) {
+	for _, key := range keys {
+		p.parks[key] = true
+	}
 }
 
 // reaches waits until payment-service's database counts n.

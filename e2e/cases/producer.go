@@ -49,9 +49,9 @@ var producerCases = []Case{
 	{
 		Name: "instruction-committed-late", From: fromProducer,
 		Title: "Every third instruction is committed half a second late: the relay has sent rows with larger ids by then.",
-		run: statementsBroken(orderSide, 20, func(*Play) *faults.SQLRule {
-			return &faults.SQLRule{Touching: acceptTx, At: faults.BeforeCommit, Every: 3, Do: faults.Hold, For: 500 * time.Millisecond}
-		}),
+		run: showing(5, "instructions stored behind one that was asked for later", overtaken, statementsBroken(orderSide, 20, func(*Play) *faults.SQLRule {
+			return &faults.SQLRule{Touching: acceptTx, Also: acceptKey, At: faults.BeforeCommit, Every: 3, Do: faults.Hold, For: committedLate}
+		})),
 	},
 	{
 		Name: "out-of-order", From: fromProducer,
@@ -88,26 +88,33 @@ var producerCases = []Case{
 		Title: "The same for the journal, which is in global order.",
 		run:   sendAnswerLost(journal),
 	},
+	{
+		Name: "backlog-longer-than-a-batch", From: fromProducer,
+		Title: "Sends of points fail while more changes of one customer come than one batch holds: they go out in several.",
+		run:   backlog,
+	},
 }
 
 func sendAnswerLost(l line) run {
-	return framesBroken(l.producer, 4, func(*Play) *faults.FrameRule {
-		return &faults.FrameRule{Codes: sends, Topic: l.topic, Every: 3, Limit: 4, Do: faults.DropAnswer}
-	})
+	const answers = 4
+	return showing(answers, againOn(l.topic), storedAgain(l.topic), framesBroken(l.producer, answers, func(*Play) *faults.FrameRule {
+		return &faults.FrameRule{Codes: sends, Topic: l.topic, Every: 3, Limit: answers, Do: faults.DropAnswer}
+	}))
 }
 
 func sendsDoubled(l line) run {
-	return framesBroken(l.producer, 20, func(*Play) *faults.FrameRule {
+	const times = 20
+	return showing(times, againOn(l.topic), storedAgain(l.topic), framesBroken(l.producer, times, func(*Play) *faults.FrameRule {
 		return &faults.FrameRule{Codes: sends, Topic: l.topic, Every: 2, Do: faults.Twice}
-	})
+	}))
 }
 
 func relayKilled(l line) run {
-	return killedAt(l.producer, func(p *Play, then func()) {
+	return showing(1, againOn(l.topic), storedAgain(l.topic), killedAt(l.producer, func(p *Play, then func()) {
 		l.producer(p).MQ.Add(&faults.FrameRule{
 			Codes: sends, Topic: l.topic, Skip: p.draw.IntN(10), Limit: 1, Do: faults.CutAnswer, Then: then,
 		})
-	})
+	}))
 }
 
 // leaseFrozen is longer than the relay's lease.
@@ -118,10 +125,19 @@ func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, second.leave(ctx)) }()
+	defer func() { err = errors.Join(err, p.leave(ctx, second)) }()
 	sent := &faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Do: faults.Pass}
 	second.MQ.Add(sent)
-	asleep := newMoment(p.Order.Service.Pause)
+	takeover := func(context.Context) (int64, error) { return sent.Fired(), nil }
+	tookOver, err := p.expects(ctx, 1, "batches sent by the second relay", takeover)
+	if err != nil {
+		return 0, err
+	}
+	repeated, err := p.expects(ctx, 1, againOn(settlement.TopicSettlement), storedAgain(settlement.TopicSettlement)(p))
+	if err != nil {
+		return 0, err
+	}
+	asleep := newMoment(func() error { return p.pause(p.Order) })
 	p.Order.MQ.Add(&faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Skip: p.draw.IntN(5), Limit: 1, Then: asleep.then})
 	if err := asleep.wait(ctx); err != nil {
 		return 0, fmt.Errorf("freeze the first relay: %w", err)
@@ -135,10 +151,13 @@ func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
 			return 0, err
 		}
 	}
-	if _, err := p.fires(ctx, sent, 1); err != nil {
-		return 0, fmt.Errorf("the second relay did not take over: %w", err)
+	if _, err := p.came(ctx, tookOver); err != nil {
+		return 0, err
 	}
 	if err := p.Order.Service.Resume(); err != nil {
+		return 0, err
+	}
+	if _, err := p.came(ctx, repeated); err != nil {
 		return 0, err
 	}
 	return sent.Fired(), p.accepts(ctx, 10)
@@ -146,20 +165,30 @@ func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
 
 func shuffledRepeats(l line) run {
 	return func(ctx context.Context, p *Play) (int64, error) {
-		repeater, err := traffic.NewRepeater(p.NamesrvAddr, l.topic, 4, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
+		timesMax := 4
+		if !p.power.On() {
+			timesMax = 0
+		}
+		repeater, err := traffic.NewRepeater(p.NamesrvAddr, l.topic, timesMax, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
 		if err != nil {
 			return 0, err
 		}
+		const rounds, each = 3, 40
+		found, err := p.expects(ctx, rounds*each, "repeats found by their payment number", l.repeats(p))
+		if err != nil {
+			return 0, errors.Join(err, repeater.Stop(ctx))
+		}
 		began := time.Now()
-		for round := range 3 {
-			if err := p.shuffle(ctx, repeater, began, 40*(round+1)); err != nil {
+		for round := range rounds {
+			if err := p.shuffle(ctx, repeater, began, each*(round+1)); err != nil {
 				return 0, errors.Join(err, repeater.Stop(ctx))
 			}
 		}
 		if err := repeater.Stop(ctx); err != nil {
 			return 0, err
 		}
-		return repeater.Published(), nil
+		_, err = p.came(ctx, found)
+		return repeater.Published(), err
 	}
 }
 
@@ -184,9 +213,42 @@ func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater, began ti
 	p.draw.Shuffle(len(seen), func(i, j int) { seen[i], seen[j] = seen[j], seen[i] })
 	p.note(fmt.Sprintf("publishing %d messages in shuffled order", len(seen)))
 	for _, d := range seen {
-		if err := repeater.Publish(ctx, d, 1); err != nil {
+		if err := p.power.Do(func() error { return repeater.Publish(ctx, d, 1) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// committedLate is how long an instruction's COMMIT is held.
+const committedLate = 500 * time.Millisecond
+
+// overtaken counts instructions that came to the broker about as late as their COMMIT was held, and behind one that a
+// customer asked for later: its row had the larger id, and was sent before.
+func overtaken(p *Play) measure {
+	return func(ctx context.Context) (n int64, err error) {
+		messages, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicSettlement)
+		if err != nil {
+			return 0, err
+		}
+		asked := map[string]time.Time{}
+		var first []traffic.Message
+		for _, m := range messages {
+			in, err := settlement.ParseInstruction(m.Body)
+			if _, again := asked[m.Key]; err == nil && !m.Repeat && !again {
+				asked[m.Key] = in.RequestedAt
+				first = append(first, m)
+			}
+		}
+		slices.SortFunc(first, func(a, b traffic.Message) int { return a.StoredAt.Compare(b.StoredAt) })
+		var newest time.Time // that was asked for, of those stored so far
+		for _, m := range first {
+			if at := asked[m.Key]; at.After(newest) {
+				newest = at
+			} else if m.StoredAt.Sub(at) > committedLate*4/5 {
+				n++
+			}
+		}
+		return n, nil
+	}
 }

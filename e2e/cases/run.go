@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"settlement/e2e/faults"
 	"settlement/e2e/report"
 )
 
@@ -27,6 +28,16 @@ type Options struct {
 	Recovery time.Duration    // within which all must be right after the fault's end
 	Progress *report.Progress // told of every case
 	Log      io.Writer        // gets what the stacks say
+	Disarmed bool             // cases are played and nothing is broken: each has to miss the effect of its fault
+}
+
+// power is the switch of a stack's faults.
+func (o Options) power() *faults.Switch {
+	power := &faults.Switch{}
+	if o.Disarmed {
+		power.Off()
+	}
+	return power
 }
 
 // Run plays each case and returns a row for each, in their order. A stack is kept from case to case until one
@@ -91,6 +102,9 @@ func (l *lane) play(ctx context.Context, c Case) (report.Row, error) {
 	}
 	row := l.world.play(ctx, c, l.options, note)
 	l.options.Progress.Ended(row)
+	if l.options.Disarmed && row.Harmless() {
+		return row, nil
+	}
 	if !row.OK() || c.bin != nil || c.alone {
 		return row, l.close(ctx) // what is wrong in this world must not be blamed on the next case
 	}
@@ -100,7 +114,7 @@ func (l *lane) play(ctx context.Context, c Case) (report.Row, error) {
 // open makes the lane's world, unless it is there.
 func (l *lane) open(ctx context.Context, c Case) (err error) {
 	bin := l.options.Bin
-	if c.bin != nil {
+	if c.bin != nil && !l.options.Disarmed {
 		if err := l.close(ctx); err != nil {
 			return err
 		}
@@ -113,7 +127,7 @@ func (l *lane) open(ctx context.Context, c Case) (err error) {
 		bin = l.scratch
 	}
 	if l.world == nil {
-		l.world, err = openWorld(ctx, bin, l.options.Log)
+		l.world, err = openWorld(ctx, bin, l.options.power(), l.options.Log)
 	}
 	return err
 }
@@ -138,14 +152,16 @@ func (w *World) play(ctx context.Context, c Case, o Options, note func(string)) 
 	customers := p.buying(ctx, p.draw.Uint64())
 	fail := func(err error) {
 		if err != nil && row.Failure == "" { // the first says most
-			row.Failure = err.Error()
+			row.Failure, row.NoEffect = err.Error(), errors.Is(err, errNoEffect)
 		}
 	}
 	fail(p.warm(ctx))
 	if row.Failure == "" {
-		note("breaking")
-		row.Fired, err = c.run(ctx, p)
-		fail(err)
+		if row.Unbroken = c.run == nil; !row.Unbroken {
+			note("breaking")
+			row.Fired, err = c.run(ctx, p)
+			fail(err)
+		}
 	}
 	note("healing")
 	healed := time.Now()
@@ -162,6 +178,7 @@ func (w *World) play(ctx context.Context, c Case, o Options, note func(string)) 
 	fail(err)
 	row.Settlements, row.Repeats = after.since(before)
 	row.Repeats.Calls = p.repeatedCalls()
+	row.Effects = p.effects
 	if len(row.Violations) > 0 {
 		row.Timelines = p.timelines(ctx, row.Violations)
 	}

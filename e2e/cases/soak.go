@@ -46,7 +46,7 @@ func Soak(ctx context.Context, duration time.Duration, o Options) (report.Row, e
 		Case: "soak", From: "mixed", Seed: o.Seed, Began: time.Now(), Recovered: -1,
 		Again: fmt.Sprintf("make soak DURATION=%s SEED=%d", duration, o.Seed),
 	}
-	w, err := openWorld(ctx, o.Bin, o.Log)
+	w, err := openWorld(ctx, o.Bin, o.power(), o.Log)
 	if err != nil {
 		return row, err
 	}
@@ -85,6 +85,7 @@ func (w *World) soak(ctx context.Context, row report.Row, duration time.Duration
 	after, err := p.counts(ctx)
 	row.Settlements, row.Repeats = after.since(before)
 	row.Repeats.Calls = p.repeatedCalls()
+	row.Effects = p.effects
 	if len(row.Violations) > 0 {
 		row.Timelines = p.timelines(ctx, row.Violations)
 	}

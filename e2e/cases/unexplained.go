@@ -30,20 +30,33 @@ func failsEveryTime(ctx context.Context, p *Play) (fired int64, err error) {
 // an instruction, and payment-service does not know: what comes next goes on from there.
 func killedWhileParking(touching string, triesMax int) run {
 	return func(ctx context.Context, p *Play) (fired int64, err error) {
-		killed := newMoment(p.Payment.Service.Kill)
+		again, err := p.expects(ctx, 1, againTo(settlements.group), fetchedAgain(settlements.group)(p))
+		if err != nil {
+			return 0, err
+		}
+		killed := newMoment(func() error { return p.kill(p.Payment) })
 		p.Payment.DB.Add(&faults.SQLRule{
 			Touching: touching, At: faults.AfterCommit, Skip: p.draw.IntN(triesMax), Limit: 1, Do: faults.Cut, Then: killed.then,
 		})
 		restarted := make(chan error, 1)
+		waiting, giveUp := context.WithCancel(ctx)
+		defer giveUp()
 		go func() {
-			err := killed.wait(ctx)
+			err := killed.wait(waiting)
 			if err == nil {
 				err = p.restart(ctx, p.Payment)
 			}
 			restarted <- err
 		}()
 		parked, err := p.parkSome(ctx, 1)
-		if err = errors.Join(err, <-restarted); err != nil {
+		if err != nil {
+			giveUp()
+			return 0, errors.Join(err, <-restarted)
+		}
+		if err := <-restarted; err != nil {
+			return 0, err
+		}
+		if _, err := p.came(ctx, again); err != nil {
 			return 0, err
 		}
 		return 1, p.operate(ctx, parked)
@@ -52,17 +65,24 @@ func killedWhileParking(touching string, triesMax int) run {
 
 // noticesRefused has the receiver of notices down while messages are parked, and payment-service die meanwhile.
 func noticesRefused(ctx context.Context, p *Play) (fired int64, err error) {
-	p.Notices.Down(true)
-	before := int64(p.Notices.Refused())
 	const unlucky = 3
+	refusals := func(context.Context) (int64, error) { return int64(p.Notices.Refused()), nil }
+	refusal, err := p.expects(ctx, unlucky, "notices refused", refusals)
+	if err != nil {
+		return 0, err
+	}
+	down := func() error { p.Notices.Down(true); return nil }
+	if err := p.power.Do(down); err != nil {
+		return 0, err
+	}
 	parked, err := p.parkSome(ctx, unlucky)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := p.fires(ctx, refused{p.Notices}, before+unlucky); err != nil {
+	if _, err := p.came(ctx, refusal); err != nil {
 		return 0, err
 	}
-	if err := p.Payment.Service.Kill(); err != nil {
+	if err := p.kill(p.Payment); err != nil {
 		return 0, err
 	}
 	if err := p.restart(ctx, p.Payment); err != nil {
@@ -73,7 +93,7 @@ func noticesRefused(ctx context.Context, p *Play) (fired int64, err error) {
 		p.violated(checker.Violation{Invariant: checker.Lost, What: "notices that nobody took are not told again", Row: err.Error()})
 	}
 	p.Notices.Down(false)
-	return int64(p.Notices.Refused()) - before, p.operate(ctx, parked)
+	return int64(p.Notices.Refused()) - refusal.began, p.operate(ctx, parked)
 }
 
 // refused counts notices that the receiver did not take.
@@ -83,17 +103,22 @@ func (r refused) Fired() int64 { return int64(r.Refused()) }
 
 // parkSome has n instructions about one wallet fail until they are parked.
 func (p *Play) parkSome(ctx context.Context, n int) (parked []client.Parked, err error) {
-	err = p.refusing(ctx, func(wallet string) (err error) {
+	err = p.refusing(ctx, int64(n), func(wallet string, failures *effect) (err error) {
 		var orders []string
 		for range n {
 			order, err := p.api.CreateOrder(ctx, key(), "customer", wallet, cny(100))
 			if err != nil {
 				return err
 			}
-			if _, err := p.api.Settle(ctx, key(), order.ID); err != nil {
+			accepted, err := p.api.Settle(ctx, key(), order.ID)
+			if err != nil {
 				return err
 			}
+			p.mayPark(accepted.PaymentNo)
 			orders = append(orders, order.ID)
+		}
+		if _, err := p.came(ctx, failures); err != nil {
+			return err
 		}
 		parked, err = p.parkedOf(ctx, orders)
 		return err
@@ -102,8 +127,8 @@ func (p *Play) parkSome(ctx context.Context, n int) (parked []client.Parked, err
 }
 
 // refusing has a trigger in the database refuse the first instruction of each order that is about one wallet, as a bug
-// would, for as long as do takes.
-func (p *Play) refusing(ctx context.Context, do func(wallet string) error) (err error) {
+// would, for as long as do takes. Each of n instructions fails at least once.
+func (p *Play) refusing(ctx context.Context, n int64, do func(wallet string, failures *effect) error) (err error) {
 	a, err := p.api.CreateAccount(ctx, key(), "unlucky", money.CNY)
 	if err != nil {
 		return err
@@ -115,12 +140,19 @@ func (p *Play) refusing(ctx context.Context, do func(wallet string) error) (err 
 		_, dropped := p.books.ExecContext(context.WithoutCancel(ctx), "DROP TRIGGER IF EXISTS refuse")
 		err = errors.Join(err, dropped)
 	}()
-	_, err = p.books.ExecContext(ctx, "CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW"+
-		" BEGIN IF NEW.account_id = '"+a.ID+"' AND NEW.seq = 1 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
+	failures, err := p.expects(ctx, n, "errors of a trigger (1644) met by payment-service", refusedWith(paymentSide, signalled)(p))
 	if err != nil {
 		return err
 	}
-	return do(a.ID)
+	refuse := func() error {
+		_, err := p.books.ExecContext(ctx, "CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW"+
+			" BEGIN IF NEW.account_id = '"+a.ID+"' AND NEW.seq = 1 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
+		return err
+	}
+	if err := p.power.Do(refuse); err != nil {
+		return err
+	}
+	return do(a.ID, failures)
 }
 
 // parkedWithSuccessors has the first of three instructions of some orders fail every time. The other two wait behind it,
@@ -128,14 +160,19 @@ func (p *Play) refusing(ctx context.Context, do func(wallet string) error) (err 
 func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error) {
 	const unlucky = 6
 	var parked []client.Parked
-	err = p.refusing(ctx, func(wallet string) (err error) {
+	err = p.refusing(ctx, unlucky, func(wallet string, failures *effect) (err error) {
 		var orders []string
 		for range unlucky {
 			order := key()
 			orders = append(orders, order)
-			if err := p.instruct(ctx, order, threeSteps(order, wallet)); err != nil {
+			keys, err := p.instruct(ctx, order, threeSteps(order, wallet))
+			if err != nil {
 				return err
 			}
+			p.mayPark(keys[:1]...)
+		}
+		if _, err := p.came(ctx, failures); err != nil {
+			return err
 		}
 		if parked, err = p.parkedOf(ctx, orders); err != nil && ctx.Err() == nil {
 			p.violated(checker.Violation{Invariant: checker.Lost, What: "instructions that fail every time are not parked", Row: err.Error()})
@@ -222,9 +259,13 @@ func (p *Play) operate(ctx context.Context, parked []client.Parked) error {
 			}
 			return err
 		})
-		if err != nil {
-			return err
+		if err != nil && ctx.Err() == nil {
+			p.violated(checker.Violation{
+				Invariant: checker.Lost, What: "an operator's decision did not reach its order", OrderID: m.OrderID,
+				Row: fmt.Sprintf("parked_messages.id=%s: %v", m.ID, err),
+			})
+			return nil
 		}
 	}
-	return nil
+	return ctx.Err()
 }

@@ -30,6 +30,8 @@ type World struct {
 	journalLost bool                         // the broker has lost what the auditor goes on from
 
 	admin  *rocketmq.Admin
+	power  *faults.Switch // of every fault
+	sides  []*Side        // of all instances that were ever started
 	check  *checker.Checker
 	orders *sql.DB
 	books  *sql.DB
@@ -42,20 +44,21 @@ type Side struct {
 	DB      *faults.MySQL
 }
 
-// openWorld starts a stack of its own. bin is a directory with the services' binaries; empty: they are built.
-func openWorld(ctx context.Context, bin string, log io.Writer) (*World, error) {
+// openWorld starts a stack of its own, whose faults obey power. bin is a directory with the services' binaries; empty: they
+// are built.
+func openWorld(ctx context.Context, bin string, power *faults.Switch, log io.Writer) (*World, error) {
 	notices, err := receiver.New()
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Notices: notices, gone: map[string][]traffic.Message{}, known: map[life]bool{}}
+	w := &World{Notices: notices, power: power, gone: map[string][]traffic.Message{}, known: map[life]bool{}}
 	sides := map[string]*Side{}
 	w.Stack, err = stack.Up(ctx, stack.Options{
 		On: stack.OnNative, Bin: bin, Log: log,
 		Env: func(a stack.Addresses) (map[string]map[string]string, error) { //nolint:contextcheck // a proxy lives until it is closed
 			env := map[string]map[string]string{}
 			for _, name := range []string{stack.OrderService, stack.PaymentService} {
-				side, err := newSide(a)
+				side, err := w.newSide(a)
 				if err != nil {
 					return nil, err
 				}
@@ -95,7 +98,7 @@ func (w *World) close(ctx context.Context) error {
 	)
 }
 
-func newSide(a stack.Addresses) (*Side, error) {
+func (w *World) newSide(a stack.Addresses) (*Side, error) {
 	c, err := mysql.ParseDSN(a.OrderDSN) // both databases are on one server
 	if err != nil {
 		return nil, err
@@ -107,6 +110,12 @@ func newSide(a stack.Addresses) (*Side, error) {
 	if s.DB, err = faults.NewMySQL(c.Addr); err != nil {
 		return nil, errors.Join(err, s.MQ.Close())
 	}
+	s.MQ.Obey(w.power)
+	s.DB.Obey(w.power)
+	if len(w.sides) > 0 {
+		s.MQ.CountWith(w.sides[0].MQ)
+	}
+	w.sides = append(w.sides, s)
 	return s, nil
 }
 
@@ -126,7 +135,7 @@ func (s *Side) close() error { return errors.Join(s.MQ.Close(), s.DB.Close()) }
 
 // another starts a further instance of a service behind proxies of its own, and returns when it is ready.
 func (w *World) another(ctx context.Context, name string, env map[string]string) (*Side, error) {
-	s, err := newSide(w.Addresses) //nolint:contextcheck // a proxy lives until it is closed
+	s, err := w.newSide(w.Addresses) //nolint:contextcheck // a proxy lives until it is closed
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +145,6 @@ func (w *World) another(ctx context.Context, name string, env map[string]string)
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
-}
-
-// leave stops a further instance in peace.
-func (s *Side) leave(ctx context.Context) error {
-	return errors.Join(s.Service.Stop(ctx), s.close())
 }
 
 // heal ends every fault: rules and weather go, what is frozen or dead runs again.

@@ -22,6 +22,7 @@ func (c *Checker) CheckCalls(ctx context.Context, h *History) ([]Violation, erro
 		for _, of := range byKey(calls) {
 			s.checkKey(&f, of)
 			for _, call := range of {
+				checkFailed(&f, call)
 				s.checkTold(&f, stuck, call)
 			}
 		}
@@ -152,6 +153,17 @@ func (s *state) checkKey(f *findings, calls []Call) {
 		}
 	case isKept && !open:
 		report("refused, and an answer is remembered under its key", calls[0])
+	}
+}
+
+// checkFailed looks for answers that blame the service itself. Whatever is away or under way has an answer of its own: 503,
+// or 409 with the code of a key in flight. Clients ask again after a 500 too, so nobody would hear of it.
+func checkFailed(f *findings, c Call) {
+	for _, a := range c.Attempts {
+		if a.Status >= http.StatusInternalServerError && a.Status != http.StatusServiceUnavailable {
+			f.add(Key, "a request was answered as a fault of the service's own", c.orderID(), "", append(c.rows(), "status", a.Status)...)
+			return
+		}
 	}
 }
 

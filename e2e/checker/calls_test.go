@@ -148,6 +148,9 @@ var badCalls = []struct {
 		func(b *books) { b.exec(b.payments, "DELETE FROM accounts WHERE id = ?", bystander) },
 		[]told{{"k-bystander", "/v1/accounts", "{}", 201, walletAnswer(bystander)}},
 	},
+	{"answered 500, then done", want{checker.Key, "a request was answered as a fault of the service's own", paidOrder, ""}, nil, []told{
+		{settleKey, settlePath, "{}", 500, problemAnswer(500, "internal")}, accepted202,
+	}},
 	{
 		"a deposit is not there",
 		want{checker.Lost, "a client was told of a deposit", "", deposit},

@@ -79,6 +79,7 @@ func (c *Checker) Check(ctx context.Context) ([]Violation, error) {
 		s.checkEntries(&f)
 		s.checkWallets(&f)
 		s.checkSequences(&f)
+		s.checkDeclines(&f)
 		s.checkApplied(&f)
 		s.checkAcross(&f)
 		s.checkEnded(&f)

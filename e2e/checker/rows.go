@@ -56,6 +56,7 @@ type entryRow struct {
 	PaymentNo, AccountID string
 	Minor                int64
 	Currency, Kind       string
+	At                   string // created_at
 }
 
 // outboxRow is a message that was not sent.

@@ -63,6 +63,9 @@ func checkSteps(f *findings, orderID string, steps []*movement) {
 				f.add(Double, "an order is refunded while it is not paid once", orderID, m.PaymentNo, "seq", m.Seq, "standing_payments", standing)
 			}
 		}
+		if m.Outcome == "declined" && m.Reason == alreadyPaid && standing == 0 {
+			f.add(All, "declined as paid already, and it was not", orderID, m.PaymentNo, "seq", m.Seq)
+		}
 		if m.Seq != int64(i+1) {
 			f.add(Order, "an order's sequence has a gap or a repeat", orderID, m.PaymentNo, "seq", m.Seq, "expected", i+1)
 		}

@@ -134,8 +134,10 @@ func (s *state) readMoney(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	err = read(ctx, tx, "SELECT payment_no, account_id, amount_minor, currency, kind FROM entries",
-		func(e *entryRow) []any { return []any{&e.PaymentNo, &e.AccountID, &e.Minor, &e.Currency, &e.Kind} },
+	err = read(ctx, tx, "SELECT payment_no, account_id, amount_minor, currency, kind, CAST(created_at AS CHAR) FROM entries",
+		func(e *entryRow) []any {
+			return []any{&e.PaymentNo, &e.AccountID, &e.Minor, &e.Currency, &e.Kind, &e.At}
+		},
 		func(e *entryRow) {
 			s.entries = append(s.entries, e)
 			if e.Kind == kindDeposit && e.AccountID != outside {

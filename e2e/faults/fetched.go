@@ -6,6 +6,9 @@ import (
 	"sync"
 )
 
+// pullFound is the code of a pull's answer that brings messages.
+const pullFound = 0
+
 // Fetched counts the messages that pull answers gave to the clients of one group.
 type Fetched struct {
 	Messages int64
@@ -19,10 +22,30 @@ type place struct {
 	offset, born int64
 }
 
+// places are messages that were given to somebody. Safe for concurrent use.
+type places struct {
+	mu    sync.Mutex
+	given map[place]bool
+}
+
+// give notes that a message is given, and returns whether it was before.
+func (p *places) give(at place) (again bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	again = p.given[at]
+	p.given[at] = true
+	return again
+}
+
 type fetches struct {
+	seen *places // by the clients of other proxies too, see CountWith
+
 	mu      sync.Mutex
 	byGroup map[string]Fetched
-	seen    map[place]bool
+}
+
+func newFetches() *fetches {
+	return &fetches{seen: &places{given: map[place]bool{}}, byGroup: map[string]Fetched{}}
 }
 
 func (f *fetches) count() map[string]Fetched {
@@ -41,9 +64,6 @@ func (f *fetches) add(q request, body []byte) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.seen == nil {
-		f.seen, f.byGroup = map[place]bool{}, map[string]Fetched{}
-	}
 	given := f.byGroup[q.groups[0]]
 	defer func() { f.byGroup[q.groups[0]] = given }()
 	for len(body) >= least {
@@ -58,10 +78,9 @@ func (f *fetches) add(q request, body []byte) {
 			born:   int64(binary.BigEndian.Uint64(body[bornAt:])),   //nolint:gosec // as the broker wrote it
 		}
 		given.Messages++
-		if f.seen[at] {
+		if f.seen.give(at) {
 			given.Again++
 		}
-		f.seen[at] = true
 		body = body[size:]
 	}
 }

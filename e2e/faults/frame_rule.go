@@ -44,6 +44,8 @@ func (e FrameEffect) atAnswer() bool { return e == PassAnswer || e == DropAnswer
 type FrameRule struct {
 	Codes        []int
 	Topic, Group string // empty: any
+	// Full is for pulls and effects on answers: only answers that bring messages.
+	Full bool
 	// The first Skip matches pass, then every Every-th (0 and 1: each) fires, at most Limit times (0: no limit).
 	Skip, Every, Limit int
 	Do                 FrameEffect
@@ -57,7 +59,7 @@ type FrameRule struct {
 
 func (r *FrameRule) matches(q request) bool {
 	return slices.Contains(r.Codes, q.code) && (r.Topic == "" || slices.Contains(q.topics, r.Topic)) &&
-		(r.Group == "" || slices.Contains(q.groups, r.Group))
+		(r.Group == "" || slices.Contains(q.groups, r.Group)) && (!r.Full || q.full)
 }
 
 // act calls Then and returns what is to be done; r is nil where no rule fires.
@@ -76,6 +78,7 @@ type request struct {
 	code   int
 	topics []string
 	groups []string
+	full   bool // its answer has come and brings messages
 }
 
 // about reads the topics and groups of a request, which each code has somewhere else.

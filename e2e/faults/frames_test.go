@@ -247,3 +247,43 @@ func TestFetchedCountsWhatClientsWereGiven(t *testing.T) {
 		}
 	}
 }
+
+// The instances of a group have a pair of proxies each, and what one was given comes again at the other.
+func TestFetchedKnowsWhatAnotherInstanceWasGiven(t *testing.T) {
+	message := make([]byte, 100)
+	binary.BigEndian.PutUint32(message, 100)
+	var pairs []*faults.RocketMQ
+	for i := range 2 {
+		p, client, server := conversation(t)
+		if pairs = append(pairs, p); i > 0 {
+			p.CountWith(pairs[0])
+		}
+		client.send(header{faults.PullMessage, 1, 0, map[string]string{"consumerGroup": "g", "topic": "t"}}, "")
+		server.next()
+		server.send(header{Opaque: 1, Flag: flagAnswer}, string(message))
+		client.next()
+		if got, want := p.Fetched()["g"], (faults.Fetched{Messages: 1, Again: int64(i)}); got != want {
+			t.Errorf("instance %d was given %+v, want %+v", i, got, want)
+		}
+	}
+}
+
+func TestARuleForFullAnswersLetsEmptyOnesPass(t *testing.T) {
+	p, client, server := conversation(t)
+	rule := &faults.FrameRule{Codes: []int{faults.PullMessage}, Full: true, Do: faults.PassAnswer}
+	p.Add(rule)
+	const nothingFound = 19
+	for i, answer := range []struct {
+		code int
+		body string
+		want int64
+	}{{nothingFound, "", 0}, {0, "messages", 1}, {nothingFound, "why", 1}} {
+		client.send(header{Code: faults.PullMessage, Opaque: int32(i)}, "")
+		server.next()
+		server.send(header{Code: answer.code, Opaque: int32(i), Flag: flagAnswer}, answer.body)
+		client.next()
+		if rule.Fired() != answer.want {
+			t.Errorf("after answer %+v: fired %d times, want %d", answer, rule.Fired(), answer.want)
+		}
+	}
+}

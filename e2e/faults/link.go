@@ -30,13 +30,16 @@ func newLink(ctx context.Context, cut context.CancelFunc, p *proxy, client, serv
 
 // run passes packets in both directions until both have ended.
 func (l *link) run() {
-	fromClient, fromServer := l.proxy.dialect.talk(l)
+	fromClient, fromServer, ended := l.proxy.dialect.talk(l)
 	var all sync.WaitGroup
 	all.Go(func() { l.toServer.collect(fromClient) })
 	all.Go(func() { l.toClient.collect(fromServer) })
 	all.Go(l.toServer.deliver)
 	all.Go(l.toClient.deliver)
 	all.Wait()
+	if ended != nil {
+		ended()
+	}
 }
 
 // lane is one direction of a link. What is collected waits in a queue until it may be delivered, so that a slow

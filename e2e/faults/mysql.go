@@ -53,12 +53,15 @@ func (p *MySQL) Errors(number uint16) int64 {
 	return p.errors[number]
 }
 
-// fires returns the rule that fires at a moment, nil if none does. text is in lower case.
-func (p *MySQL) fires(at SQLMoment, text string) *SQLRule {
+// Missed is how many connections have found no server.
+func (p *MySQL) Missed() int64 { return p.proxy.missed.Load() }
+
+// fires returns the rule that fires at a moment, nil if none does. Texts are in lower case.
+func (p *MySQL) fires(at SQLMoment, text, transaction string) *SQLRule {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range p.rules {
-		if r.matches(at, text) && r.fire(r.Skip, r.Every, r.Limit) {
+		if r.matches(at, text, transaction) && r.fire(r.Skip, r.Every, r.Limit) {
 			return r
 		}
 	}
@@ -74,12 +77,13 @@ type session struct {
 	open      bool            // in a transaction
 	text      strings.Builder // its statements, in lower case
 	committed string          // text of the transaction whose COMMIT is under way; empty: none is
+	held      *SQLRule        // of the statement that was held and has not been answered; nil: none
 	big       bool            // the server's packet before was as long as one can be: this one goes on with it
 }
 
-func (p *MySQL) talk(l *link) (fromClient, fromServer func([]byte)) {
+func (p *MySQL) talk(l *link) (fromClient, fromServer func([]byte), ended func()) {
 	s := &session{proxy: p, link: l}
-	return s.request, s.answer
+	return s.request, s.answer, func() { s.answered(true) }
 }
 
 func (s *session) request(packet []byte) {
@@ -105,8 +109,18 @@ func (s *session) request(packet []byte) {
 		s.text.WriteString(text)
 		s.text.WriteByte('\n')
 	}
+	transaction := about
+	if at == AtStatement && s.open {
+		transaction = s.text.String()
+	}
 	s.mu.Unlock()
-	s.act(s.proxy.fires(at, about), func() { s.link.toServer.pass(packet) })
+	rule := s.proxy.fires(at, about, transaction)
+	if rule != nil && rule.Do == Hold && at == AtStatement {
+		s.mu.Lock()
+		s.held = rule
+		s.mu.Unlock()
+	}
+	s.act(rule, func() { s.link.toServer.pass(packet) })
 }
 
 func (s *session) answer(packet []byte) {
@@ -115,6 +129,7 @@ func (s *session) answer(packet []byte) {
 		number = errorNumber(packet)
 	}
 	s.big = len(packet) == packetHeader+packetMost
+	s.answered(number != 0)
 	if number != 0 {
 		s.proxy.mu.Lock()
 		s.proxy.errors[number]++
@@ -126,9 +141,19 @@ func (s *session) answer(packet []byte) {
 	s.mu.Unlock()
 	var rule *SQLRule
 	if committed != "" && number == 0 {
-		rule = s.proxy.fires(AfterCommit, committed)
+		rule = s.proxy.fires(AfterCommit, committed, committed)
 	}
 	s.act(rule, func() { s.link.toClient.pass(packet) })
+}
+
+// answered takes note of how the statement that was held ended.
+func (s *session) answered(refused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held != nil && refused {
+		s.held.refused.Add(1)
+	}
+	s.held = nil
 }
 
 // act does what a rule says with a packet that pass would pass on.
@@ -140,7 +165,11 @@ func (s *session) act(rule *SQLRule, pass func()) {
 	if rule.Then != nil {
 		rule.Then()
 	}
-	switch rule.Do {
+	do := rule.Do
+	if !s.proxy.on() {
+		do = Let
+	}
+	switch do {
 	case Cut:
 		s.link.cut()
 	case Hold:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type proxy struct {
 	server   string // host:port
 	weather  *Weather
 	dialect  dialect
+	missed   atomic.Int64 // connections that found no server
 }
 
 // dialect is what a proxy knows about the protocol that it passes on.
@@ -24,8 +26,9 @@ type dialect struct {
 	// read reads one packet and returns its bytes as they came.
 	read func(r io.Reader) ([]byte, error)
 	// talk returns what is done with each packet of a new link: it is passed on with link.toServer and
-	// link.toClient, or not. Each of the two functions is called from one goroutine only.
-	talk func(l *link) (fromClient, fromServer func(packet []byte))
+	// link.toClient, or not. Each of the two functions is called from one goroutine only. ended is called when no packet
+	// comes any more in either direction; nil: nothing is to be done then.
+	talk func(l *link) (fromClient, fromServer func(packet []byte), ended func())
 }
 
 // newProxy listens on a free port of loopback. The server need not be there yet.
@@ -44,7 +47,7 @@ func newProxy(server string, weather *Weather, d dialect) (*proxy, error) {
 
 // close ends listening and cuts every link.
 func (p *proxy) close() error {
-	p.weather.Refuse()
+	p.weather.refuseAll()
 	return p.listener.Close()
 }
 
@@ -77,6 +80,7 @@ func (p *proxy) serve(client *net.TCPConn) {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", p.server)
 	if err != nil {
+		p.missed.Add(1)
 		return // the server is down: so is the client's connection
 	}
 	server := conn.(*net.TCPConn)

@@ -16,12 +16,12 @@ type RocketMQ struct {
 
 	mu      sync.Mutex
 	rules   []*FrameRule
-	fetched fetches
+	fetched *fetches
 }
 
 // NewRocketMQ starts proxies before a name server and its broker (host:port each), which need not be there yet.
 func NewRocketMQ(namesrv, broker string) (*RocketMQ, error) {
-	p := &RocketMQ{brokerAddr: broker}
+	p := &RocketMQ{brokerAddr: broker, fetched: newFetches()}
 	d := dialect{read: readFrame, talk: p.talk}
 	var err error
 	if p.broker, err = newProxy(broker, &p.Weather, d); err != nil {
@@ -55,6 +55,25 @@ func (p *RocketMQ) Clear() {
 	p.clear()
 }
 
+// CountWith has this pair take for a repeat what clients of another pair were given before, and the other way around: a
+// group's instances have a pair each. Call it before the first client comes.
+func (p *RocketMQ) CountWith(other *RocketMQ) { p.fetched.seen = other.fetched.seen }
+
+// MissedNamesrv is how many connections have found no name server.
+func (p *RocketMQ) MissedNamesrv() int64 { return p.namesrv.missed.Load() }
+
+// MissedBroker is how many connections have found no broker.
+func (p *RocketMQ) MissedBroker() int64 { return p.broker.missed.Load() }
+
+// act does what a rule says, if it says anything; r is nil where no rule fires.
+func (p *RocketMQ) act(r *FrameRule) FrameEffect {
+	do := r.act()
+	if !p.on() {
+		return Pass
+	}
+	return do
+}
+
 // Fetched says what the clients of each group were given since the start.
 func (p *RocketMQ) Fetched() map[string]Fetched { return p.fetched.count() }
 
@@ -85,9 +104,9 @@ type expectation struct {
 	copies int // further answers that are swallowed; -1: this one
 }
 
-func (p *RocketMQ) talk(l *link) (fromClient, fromServer func([]byte)) {
+func (p *RocketMQ) talk(l *link) (fromClient, fromServer func([]byte), ended func()) {
 	c := &conversation{proxy: p, link: l, expected: map[int32]expectation{}}
-	return c.request, c.answer
+	return c.request, c.answer, nil
 }
 
 func (c *conversation) request(raw []byte) {
@@ -98,7 +117,7 @@ func (c *conversation) request(raw []byte) {
 	}
 	e := expectation{request: about(f)}
 	rule := c.proxy.fires(e.request, false)
-	do := rule.act()
+	do := c.proxy.act(rule)
 	switch do {
 	case DropRequest:
 		return // nobody answers it
@@ -136,7 +155,8 @@ func (c *conversation) answer(raw []byte) {
 		return
 	}
 	// Only now: a rule that is removed while the server has the request, as a pull for many seconds, must not act.
-	switch c.proxy.fires(e.request, true).act() {
+	e.full = f.Code == pullFound && len(f.body) > 0
+	switch c.proxy.act(c.proxy.fires(e.request, true)) {
 	case DropAnswer:
 		return
 	case CutAnswer:

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,7 +38,10 @@ type SQLAnswer struct {
 type SQLRule struct {
 	// Touching is a text that a statement contains, whatever its case; empty: any.
 	Touching string
-	At       SQLMoment
+	// Also is a text that the same or an earlier statement of its transaction contains: several transactions touch a
+	// table, each beside others. Empty: any.
+	Also string
+	At   SQLMoment
 	// The first Skip matches pass, then every Every-th (0 and 1: each) fires, at most Limit times (0: no limit).
 	Skip, Every, Limit int
 	Do                 SQLEffect
@@ -47,8 +51,15 @@ type SQLRule struct {
 	Then func()
 
 	firing
+	refused atomic.Int64
 }
 
-func (r *SQLRule) matches(at SQLMoment, text string) bool {
-	return r.At == at && strings.Contains(text, strings.ToLower(r.Touching))
+// Refused is how many of the statements that were held the server has not carried out: it answered with an error, or had
+// left before they came.
+func (r *SQLRule) Refused() int64 { return r.refused.Load() }
+
+// matches takes the statement, or at the other moments all of the transaction, and what the transaction has said so far.
+func (r *SQLRule) matches(at SQLMoment, text, transaction string) bool {
+	return r.At == at && strings.Contains(text, strings.ToLower(r.Touching)) &&
+		(r.Also == "" || strings.Contains(transaction, strings.ToLower(r.Also)))
 }

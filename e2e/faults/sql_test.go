@@ -14,6 +14,7 @@ import (
 
 	"settlement/e2e/faults"
 	"settlement/e2e/stack/testdb"
+	"settlement/e2e/wait"
 )
 
 // table is a table of numbers, seen through a proxy and past it.
@@ -256,4 +257,101 @@ func TestALoginIsNoStatement(t *testing.T) {
 	if err := readBack(conn, sent); err != nil || rule.Fired() != 0 {
 		t.Errorf("error %v, the rule fired %d times; want the packet to pass", err, rule.Fired())
 	}
+}
+
+// Two kinds of transactions touch one table; a rule is for the one that touches another one beside it.
+func TestARuleKnowsATransactionByTwoTables(t *testing.T) {
+	eachTable(t, func(t *testing.T, n table) {
+		if _, err := n.direct.ExecContext(t.Context(), "CREATE TABLE marks (n INT PRIMARY KEY)"); err != nil {
+			t.Fatal(err)
+		}
+		insert := func(tables ...string) {
+			tx, err := n.through.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range tables {
+				if _, err := tx.ExecContext(t.Context(), "INSERT INTO "+name+" SELECT COALESCE(MAX(n), 0) + 1 FROM "+name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rules := map[faults.SQLMoment]*faults.SQLRule{}
+		for _, at := range []faults.SQLMoment{faults.AtStatement, faults.BeforeCommit, faults.AfterCommit} {
+			rules[at] = &faults.SQLRule{Touching: "INSERT INTO numbers", Also: "INSERT INTO marks", At: at}
+		}
+		for _, step := range []struct {
+			tables []string
+			at     int64 // firings so far at the statement
+			commit int64 // and at either side of the commit
+		}{
+			{[]string{"numbers"}, 0, 0},
+			{[]string{"marks"}, 0, 0},
+			{[]string{"numbers", "marks"}, 0, 1}, // nobody knows yet, at the statement
+			{[]string{"marks", "numbers"}, 1, 2},
+			{[]string{"numbers"}, 1, 2}, // what the one before has said is forgotten
+		} {
+			// The first rule that fires decides, so each is asked alone.
+			for at, rule := range rules {
+				n.proxy.Clear()
+				n.proxy.Add(rule)
+				insert(step.tables...)
+				want := step.commit
+				if at == faults.AtStatement {
+					want = step.at
+				}
+				if rule.Fired() != want {
+					t.Errorf("after %v, moment %d: fired %d times, want %d", step.tables, at, rule.Fired(), want)
+				}
+			}
+		}
+	})
+}
+
+// A statement that was held until its session was gone is refused; one that the server still takes is not.
+func TestRefusedCountsWhatCameTooLate(t *testing.T) {
+	eachTable(t, func(t *testing.T, n table) {
+		for i, refuse := range []func(id int64){
+			func(int64) {},
+			func(id int64) {
+				if _, err := n.direct.ExecContext(t.Context(), fmt.Sprint("KILL ", id)); err != nil {
+					t.Error(err)
+				}
+			},
+			func(int64) {
+				if _, err := n.direct.ExecContext(t.Context(), "INSERT INTO numbers VALUES (1)"); err != nil {
+					t.Error(err)
+				}
+			},
+		} {
+			conn, err := n.through.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var id int64
+			if err := conn.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id); err != nil {
+				t.Fatal(err)
+			}
+			rule := &faults.SQLRule{
+				Touching: "INSERT INTO numbers", Do: faults.Hold, For: 100 * time.Millisecond, Then: func() { refuse(id) },
+			}
+			n.proxy.Add(rule)
+			_, err = conn.ExecContext(t.Context(), fmt.Sprintf("INSERT INTO numbers VALUES (%d)", max(0, i-1)))
+			_ = conn.Close()
+			n.proxy.Clear()
+			want := int64(min(i, 1))
+			wait.Until(t, patience, func() error {
+				if rule.Refused() != want || rule.Fired() != 1 {
+					return fmt.Errorf("statement %d: error %w, fired %d times, refused %d; want 1, %d", i, err, rule.Fired(), rule.Refused(), want)
+				}
+				return nil
+			})
+			if (err != nil) != (want == 1) {
+				t.Errorf("statement %d: error %v, refused %d times", i, err, want)
+			}
+		}
+	})
 }

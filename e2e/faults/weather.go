@@ -18,6 +18,21 @@ type Weather struct {
 	refusing bool
 	delay    time.Duration
 	jitter   time.Duration
+	power    *Switch // nil: on
+}
+
+// Obey has the switch decide whether anything that is broken here is broken indeed. Call it before the first fault.
+func (w *Weather) Obey(s *Switch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.power = s
+}
+
+// on tells whether faults act.
+func (w *Weather) on() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.power.On()
 }
 
 // Freeze lets no byte pass in either direction until Thaw. Connections stay open, as with a peer that is frozen
@@ -25,7 +40,7 @@ type Weather struct {
 func (w *Weather) Freeze() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.thaw == nil {
+	if w.thaw == nil && w.power.On() {
 		w.thaw = make(chan struct{})
 	}
 }
@@ -50,6 +65,12 @@ func (w *Weather) Frozen() int64 {
 
 // Cut resets all connections that are there. New ones are accepted.
 func (w *Weather) Cut() {
+	if w.on() {
+		w.cutAll()
+	}
+}
+
+func (w *Weather) cutAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, cut := range w.links {
@@ -59,10 +80,16 @@ func (w *Weather) Cut() {
 
 // Refuse resets all connections, and new ones as soon as they are made, until Allow.
 func (w *Weather) Refuse() {
+	if w.on() {
+		w.refuseAll()
+	}
+}
+
+func (w *Weather) refuseAll() {
 	w.mu.Lock()
 	w.refusing = true
 	w.mu.Unlock()
-	w.Cut()
+	w.cutAll()
 }
 
 // Allow ends Refuse.
@@ -76,7 +103,9 @@ func (w *Weather) Allow() {
 func (w *Weather) Slow(delay, jitter time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.delay, w.jitter = delay, jitter
+	if w.power.On() {
+		w.delay, w.jitter = delay, jitter
+	}
 }
 
 func (w *Weather) clear() {

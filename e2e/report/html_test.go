@@ -32,8 +32,10 @@ func written(t *testing.T, rows ...Row) string {
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
 func TestHTMLShowsTheTable(t *testing.T) {
-	text := written(t, doubled(), good("deadlock", "database", Repeats{Fetched: 6}))
-	contains(t, text, "✗2", "✗1", "VERDICT: FAIL, 1 of 2 cases: sends-doubled",
+	held := good("deadlock", "database", Repeats{Fetched: 6})
+	held.Effects = []string{"3 deadlocks met"}
+	text := written(t, doubled(), held)
+	contains(t, text, "Seen: 3 deadlocks met", "✗2", "✗1", "VERDICT: FAIL, 1 of 2 cases: sends-doubled",
 		"make faults CASE=sends-doubled SEED=18446744073709551615", "payment_no=p-2 debits=2",
 		"producer: repeats caused 40 (calls 0, stored 40, fetched 0), absorbed 0, not proven 40; failed: sends-doubled",
 		"database: repeats caused 6 (calls 0, stored 0, fetched 6), each absorbed", "0/40/0")

@@ -24,6 +24,9 @@ type Row struct {
 	Recovered  time.Duration // from the fault's end until everything was right; negative: never
 	Violations []checker.Violation
 	Failure    string     // why the case itself failed, so that its invariants prove nothing; empty otherwise
+	NoEffect   bool       // Failure is that the fault has brought nothing about
+	Unbroken   bool       // nothing was to be broken: there is no fault that could have fired
+	Effects    []string   // what the fault has brought about, seen from outside
 	Timelines  []Timeline // one per order that went wrong
 
 	Again string // the command that runs the same plan again; empty: make faults with the case's name
@@ -57,12 +60,15 @@ func (r Row) OK() bool {
 	return r.why() == "" && len(r.Violations) == 0
 }
 
+// Harmless says that the only thing wrong is that the fault had no effect: nothing was broken, and nothing is.
+func (r Row) Harmless() bool { return r.NoEffect && r.Recovered >= 0 && len(r.Violations) == 0 }
+
 // why is the reason, other than a violation, for which the row is not OK; empty when there is none.
 func (r Row) why() string {
 	switch {
 	case r.Failure != "":
 		return r.Failure
-	case r.Fired <= 0:
+	case r.Fired <= 0 && !r.Unbroken:
 		return "the fault never fired, so nothing was tested"
 	case r.Recovered < 0:
 		return "never recovered from the fault"

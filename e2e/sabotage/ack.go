@@ -1,16 +1,13 @@
 package main
 
-import (
-	"settlement/e2e/checker"
-	"settlement/e2e/overlay"
-)
+import "settlement/e2e/overlay"
 
 var ackVersions = []version{
 	{
 		Name:  "acknowledged-before-commit",
 		Why:   "The batch is acknowledged while it is still being settled.",
 		Cases: []string{"connection-reset"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"accepted, never decided"},
 		Edits: []overlay.Edit{{
 			File: listener, Find: "\terr = l.settle(ctx, instructions)\n",
 			Replace: "\tgo func() { _ = l.settle(context.WithoutCancel(ctx), instructions) }()\n\terr = nil\n",
@@ -20,7 +17,7 @@ var ackVersions = []version{
 		Name:  "consume-retry-later",
 		Why:   "On an error the handler returns ConsumeRetryLater: the client library goes on behind the batch.",
 		Cases: []string{"connection-reset"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"accepted, never decided"},
 		Edits: []overlay.Edit{{
 			File: deliver, Find: "int(pause.Milliseconds())\n\treturn consumer.SuspendCurrentQueueAMoment, nil",
 			Replace: "int(pause.Milliseconds())\n\treturn consumer.ConsumeRetryLater, nil",
@@ -30,7 +27,7 @@ var ackVersions = []version{
 		Name:  "batch-error-acknowledged",
 		Why:   "A batch that failed is logged and acknowledged.",
 		Cases: []string{"connection-reset"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"accepted, never decided"},
 		Edits: []overlay.Edit{{
 			File: listener, Find: "\tif err == nil || dbtx.IsTransient(err) {\n\t\treturn err\n",
 			Replace: "\tif err == nil || dbtx.IsTransient(err) {\n\t\treturn nil\n",
@@ -40,7 +37,7 @@ var ackVersions = []version{
 		Name:  "unknown-commit-taken-for-done",
 		Why:   "When the answer to COMMIT does not come, the transaction is taken for committed.",
 		Cases: []string{"commit-lost"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"accepted, never decided"},
 		Edits: []overlay.Edit{{
 			File: begin, Find: "\treturn fmt.Errorf(\"%w: %w\", ErrCommitUnknown, err)\n", Replace: "\treturn nil\n",
 		}},
@@ -49,7 +46,7 @@ var ackVersions = []version{
 		Name:  "lock-wait-passed-over",
 		Why:   "After a lock wait (1205) the transaction goes on without the rows that it did not get.",
 		Cases: []string{"row-held"},
-		By:    []checker.Invariant{checker.All, checker.Money},
+		Sees:  []string{"declined for want of a wallet that was there"},
 		Edits: []overlay.Edit{{
 			File: lock, Find: "\tif err != nil {\n\t\treturn fmt.Errorf(\"lock accounts",
 			Replace: "\tif dbtx.IsLockWait(err) {\n\t\terr = nil\n\t}\n\tif err != nil {\n\t\treturn fmt.Errorf(\"lock accounts",
@@ -60,7 +57,7 @@ var ackVersions = []version{
 		Why: "After a lock wait (1205) the settle transaction begins again without a rollback and takes its own rows for a repeat. " +
 			"Wallets are not locked before the first row is written, or there would be none.",
 		Cases: []string{"row-held"},
-		By:    []checker.Invariant{checker.All, checker.Money},
+		Sees:  []string{"a payment number has not the entries that its outcome asks for", "a wallet is not its deposits - debits + refunds"},
 		Edits: []overlay.Edit{
 			{
 				File: begin, Find: "\tif err := do(Tx{db: tx}); err != nil {\n",

@@ -1,16 +1,13 @@
 package main
 
-import (
-	"settlement/e2e/checker"
-	"settlement/e2e/overlay"
-)
+import "settlement/e2e/overlay"
 
 var auditVersions = []version{
 	{
 		Name:  "offset-stored-outside-the-transaction",
 		Why:   "The auditor stores its offset in one transaction, and what it has read in a second one.",
 		Cases: []string{"auditor-killed"},
-		By:    []checker.Invariant{checker.All},
+		Sees:  []string{"the auditor does not go on where it was killed", "the auditor finds the journal or the books broken"},
 		Edits: []overlay.Edit{
 			{
 				File: tape, Find: "\tvar taken Taken\n\terr := t.pool.Run(",
@@ -27,7 +24,7 @@ var auditVersions = []version{
 		Name:  "journal-passes-over-a-decline",
 		Why:   "Declines are not noted for the journal.",
 		Cases: []string{"sends-doubled"},
-		By:    []checker.Invariant{checker.All, checker.Order},
+		Sees:  []string{"decided, and not in the journal"},
 		Edits: []overlay.Edit{{
 			File: write, Find: "\tfor _, d := range b.outcomes {\n\t\tnotes = append(",
 			Replace: "\tfor _, d := range b.outcomes {\n\t\tif d.movement.Reason != \"\" {\n\t\t\tcontinue\n\t\t}\n\t\tnotes = append(",

@@ -3,7 +3,6 @@ package main
 import (
 	"slices"
 
-	"settlement/e2e/checker"
 	"settlement/e2e/overlay"
 )
 
@@ -12,7 +11,7 @@ var dedupVersions = []version{
 		Name:  "no-unique-index",
 		Why:   "Nothing recognises a payment number that was decided: no unique index, no look-up, no fence.",
 		Cases: []string{"sends-doubled"},
-		By:    []checker.Invariant{checker.Double},
+		Sees:  []string{"a payment number is there more than once", "a payment number moved an account more than once"},
 		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
 			{File: batch, Find: "\t\tb.known[no] = true\n", Replace: "\t\t_ = no\n"},
 		}),
@@ -21,7 +20,7 @@ var dedupVersions = []version{
 		Name:  "check-then-insert",
 		Why:   "The payment number is looked up before it is inserted, and no unique index and no fence stop who looked at the same time.",
 		Cases: []string{"copies-on-other-queues"},
-		By:    []checker.Invariant{checker.Double},
+		Sees:  []string{"a payment number is there more than once", "a payment number moved an account more than once"},
 		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
 			// A slow moment, so that on a busy machine too the copy comes before the first one is written.
 			{File: batch, Find: "\tfresh := b.leaveOut(batch)\n", Replace: "\tfresh := b.leaveOut(batch)\n\ttime.Sleep(2 * time.Second)\n"},
@@ -32,7 +31,7 @@ var dedupVersions = []version{
 		Name:  "unknown-commit-done-anew",
 		Why:   "When the answer to COMMIT does not come, the batch is settled once more under new payment numbers. No fence, and an order that is paid is paid again.",
 		Cases: []string{"commit-answer-lost"},
-		By:    []checker.Invariant{checker.Double},
+		Sees:  []string{"an order is paid while it is paid"},
 		Edits: slices.Concat(noIndexes, noFence, []overlay.Edit{
 			{File: ledger, Find: "\tcase paid:\n", Replace: "\tcase paid && false:\n"},
 			{
@@ -49,7 +48,7 @@ var dedupVersions = []version{
 		Name:  "dedup-row-in-its-own-transaction",
 		Why:   "The payment number is committed first, and the money is moved in a second transaction.",
 		Cases: []string{"payment-service-killed-after-commit"},
-		By:    []checker.Invariant{checker.All},
+		Sees:  []string{"a payment number has not the entries that its outcome asks for"},
 		Edits: []overlay.Edit{
 			{File: batch, Find: "\tvar summary Summary\n", Replace: "\tvar summary Summary\n\tvar second *batchState\n"},
 			{
@@ -73,7 +72,7 @@ var dedupVersions = []version{
 		Name:  "message-id-as-the-key",
 		Why:   "A repeat is recognised by RocketMQ's message id; a message that is sent again has another one. No unique index, no fence.",
 		Cases: []string{"send-answer-lost", "relay-killed-after-send"},
-		By:    []checker.Invariant{checker.Double},
+		Sees:  []string{"a payment number is there more than once", "a payment number moved an account more than once"},
 		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
 			{File: batch, Find: "\t\tb.known[no] = true\n", Replace: "\t\t_ = no\n"},
 			{
@@ -88,7 +87,7 @@ var dedupVersions = []version{
 		Name:  "outcome-taken-for-another",
 		Why:   "order-service applies any outcome of an order, without asking for its payment number or what the order waits for: an old one comes again and undoes a new one.",
 		Cases: []string{"outcome-shuffled-repeats"},
-		By:    []checker.Invariant{checker.All, checker.Order},
+		Sees:  []string{"an order's status is not its last outcome", "outcomes were not applied one for each sequence", "applied otherwise than decided"},
 		Edits: []overlay.Edit{
 			{
 				File: "order-service/internal/order/instruct.go",

@@ -15,7 +15,7 @@ import (
 
 const (
 	// runLimit bounds a run of all versions.
-	runLimit = 60 * time.Minute
+	runLimit = 2 * time.Hour
 	lanesMax = 8
 )
 

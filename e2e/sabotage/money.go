@@ -1,16 +1,13 @@
 package main
 
-import (
-	"settlement/e2e/checker"
-	"settlement/e2e/overlay"
-)
+import "settlement/e2e/overlay"
 
 var moneyVersions = []version{
 	{
 		Name:  "debit-without-condition",
 		Why:   "A wallet is debited whatever it holds.",
 		Cases: []string{"sends-doubled"},
-		By:    []checker.Invariant{checker.Money},
+		Sees:  []string{"a wallet is below zero"},
 		Edits: []overlay.Edit{
 			{File: ledger, Find: "case balance.Minor < in.Amount.Minor:", Replace: "case balance.Minor < in.Amount.Minor && false:"},
 			{File: balances, Find: "\" WHERE id IN ? AND \" + after + \" >= 0\"", Replace: "\" WHERE id IN ?\""},
@@ -22,7 +19,7 @@ var moneyVersions = []version{
 		Name:  "decline-not-recorded",
 		Why:   "A decline is reported and not recorded: a repeat is decided anew.",
 		Cases: []string{"sends-doubled"},
-		By:    []checker.Invariant{checker.All},
+		Sees:  []string{"an outcome was sent of a payment number that is not recorded", "applied in orders, never decided"},
 		Edits: []overlay.Edit{{
 			File: write, Find: "\tfor _, d := range b.outcomes {\n\t\trows = append(",
 			Replace: "\tfor _, d := range b.outcomes {\n\t\tif d.movement.Outcome == settlement.Declined && len(b.outcomes) > 0 {\n\t\t\tcontinue\n\t\t}\n\t\trows = append(",
@@ -35,7 +32,7 @@ var moneyVersions = []version{
 		Name:  "refund-applied-twice",
 		Why:   "A refund gives the wallet its money back twice.",
 		Cases: []string{"sends-doubled"},
-		By:    []checker.Invariant{checker.Money},
+		Sees:  []string{"a wallet is not the sum of its entries"},
 		Edits: []overlay.Edit{{
 			File: decide, Find: "\t\t\tb.deltas[e.AccountID] += e.Amount.Minor\n",
 			Replace: "\t\t\tb.deltas[e.AccountID] += e.Amount.Minor\n\t\t\tif m.Outcome == settlement.Refunded {\n\t\t\t\tb.deltas[e.AccountID] += e.Amount.Minor\n\t\t\t}\n",

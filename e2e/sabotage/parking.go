@@ -1,30 +1,27 @@
 package main
 
-import (
-	"settlement/e2e/checker"
-	"settlement/e2e/overlay"
-)
+import "settlement/e2e/overlay"
 
 var parkingVersions = []version{
 	{
 		Name:  "parked-at-the-first-failure",
 		Why:   "An instruction is parked when it fails for the first time.",
 		Cases: []string{"fails-every-time"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"an instruction was parked before it was tried three times", "an instruction was not parked after three tries"},
 		Edits: []overlay.Edit{{File: attempt, Find: "const TriesMax = 3", Replace: "const TriesMax = 1"}},
 	},
 	{
 		Name:  "successor-overtakes-the-parked",
 		Why:   "An instruction does not wait for its predecessor, which is parked.",
 		Cases: []string{"parked-with-successors"},
-		By:    []checker.Invariant{checker.Order},
+		Sees:  []string{"what waited for a parked instruction did not follow it in sequence", "an order's sequence has a gap or a repeat"},
 		Edits: []overlay.Edit{{File: ledger, Find: "case in.Seq > last+1:", Replace: "case in.Seq > last+1 && false:"}},
 	},
 	{
 		Name:  "released-before-the-replayed",
 		Why:   "When a parked instruction is replayed, what waited for it takes effect before it.",
 		Cases: []string{"parked-with-successors"},
-		By:    []checker.Invariant{checker.Order},
+		Sees:  []string{"what waited for a parked instruction did not follow it in sequence", "an instruction took effect before its predecessor"},
 		Edits: []overlay.Edit{{
 			File: decide, Find: "\tif err := b.apply(in, r.Delivery); err != nil {\n\t\treturn err\n\t}\n\treturn b.releaseSuccessors(in.OrderID)\n",
 			Replace: "\tb.ledger.LastSeq[in.OrderID] = in.Seq\n\tif err := b.releaseSuccessors(in.OrderID); err != nil {\n\t\treturn err\n\t}\n" +
@@ -35,7 +32,7 @@ var parkingVersions = []version{
 		Name:  "notice-after-the-commit",
 		Why:   "The notice is not written in the transaction that parks, but after it.",
 		Cases: []string{"killed-after-parking"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"a message is parked, and nobody is to be told"},
 		Edits: []overlay.Edit{
 			{
 				File: park, Find: "\treturn l.teller.Write(tx, r.CreatedAt, notify.Parked{",
@@ -51,7 +48,7 @@ var parkingVersions = []version{
 		Name:  "notice-told-once",
 		Why:   "A notice counts as told when it was sent, whether anybody took it or not.",
 		Cases: []string{"notices-refused"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"notices that nobody took are not told again"},
 		Edits: []overlay.Edit{{File: teller, Find: "\tif failure != nil {\n", Replace: "\tif failure != nil && ctx.Err() != nil {\n"}},
 	},
 }

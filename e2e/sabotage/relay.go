@@ -1,9 +1,6 @@
 package main
 
-import (
-	"settlement/e2e/checker"
-	"settlement/e2e/overlay"
-)
+import "settlement/e2e/overlay"
 
 const (
 	sendThenDelete = "\t\tconfirmed, err := r.sendPage(ctx, g, page)\n\t\tg.err = errors.Join(err, r.delete(ctx, g, confirmed))\n"
@@ -17,7 +14,7 @@ var relayVersions = []version{
 		Name:  "relay-deletes-to-the-last-id",
 		Why:   "The relay deletes all rows up to the last one that it sent; one with a smaller id is committed meanwhile.",
 		Cases: []string{"instruction-committed-late"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"accepted, never decided", "accepted, and its instruction is not on the topic"},
 		Edits: []overlay.Edit{
 			{
 				File: lane, Find: "return dbtx.DeleteByID(tx, \"outbox\", ids) })",
@@ -30,14 +27,14 @@ var relayVersions = []version{
 		Name:  "relay-deletes-before-it-sends",
 		Why:   "The relay deletes its rows, then sends them.",
 		Cases: []string{"broker-killed"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"accepted, never decided", "decided, never applied to its order"},
 		Edits: []overlay.Edit{{File: lane, Find: sendThenDelete, Replace: deleteThenSend}},
 	},
 	{
 		Name:  "send-status-ignored",
 		Why:   "Whatever the broker answers to a send, or does not, the messages count as sent.",
 		Cases: []string{"broker-killed"},
-		By:    []checker.Invariant{checker.Lost},
+		Sees:  []string{"accepted, never decided", "decided, never applied to its order"},
 		Edits: []overlay.Edit{
 			{File: producer, Find: "\treturn outcome(p.client.SendSync(ctx, batch...))\n", Replace: "\t_ = outcome(p.client.SendSync(ctx, batch...))\n\treturn nil\n"},
 			{File: producer, Find: "\t\terr = fmt.Errorf(\"%w: %w\", ErrOutcomeUnknown, ctx.Err())\n", Replace: ""},
@@ -46,8 +43,8 @@ var relayVersions = []version{
 	{
 		Name:  "outbox-in-its-own-transaction",
 		Why:   "The order is changed in one transaction and its message added to the outbox in a second one.",
-		Cases: []string{"order-service-killed-before-commit"},
-		By:    []checker.Invariant{checker.Lost},
+		Cases: []string{"order-service-killed-after-commit"},
+		Sees:  []string{"accepted, never decided"},
 		Edits: []overlay.Edit{
 			{File: instruct, Find: "\tnow := s.now()\n\taccepted, err :=", Replace: "\tnow := s.now()\n\tvar later *settlement.Instruction\n\taccepted, err :="},
 			{
@@ -66,7 +63,7 @@ var relayVersions = []version{
 		Why: "Two relays send at the same time, each row twice. What absorbs that is gone too: order-service adds whatever " +
 			"outcome comes to its payments, which have no unique index.",
 		Cases: []string{"consumers-come-and-go"},
-		By:    []checker.Invariant{checker.Order, checker.All},
+		Sees:  []string{"outcomes were not applied one for each sequence"},
 		Edits: []overlay.Edit{
 			{File: lease, Find: "\t\tgot = res.RowsAffected == 1\n", Replace: "\t\tgot = true\n"},
 			{File: apply, Find: "\t\t\tcase seen[out.PaymentNo]:\n", Replace: "\t\t\tcase false:\n"},
@@ -81,7 +78,7 @@ var relayVersions = []version{
 		Name:  "queue-not-fixed",
 		Why:   "The queue of a message is not chosen by its order: an order's instructions take different ways.",
 		Cases: []string{"sends-doubled"},
-		By:    []checker.Invariant{checker.Order},
+		Sees:  []string{"an order's messages are in two queues"},
 		Edits: []overlay.Edit{
 			{File: "shared/outbox/outbox.go", Find: "topics.queueOf(m.Topic, m.ShardingKey)", Replace: "topics.queueOf(m.Topic, m.Key)"},
 		},

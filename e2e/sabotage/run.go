@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -14,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"settlement/e2e/cases"
-	"settlement/e2e/checker"
 	"settlement/e2e/overlay"
 	"settlement/e2e/report"
 )
@@ -26,10 +26,10 @@ const recovery = 90 * time.Second
 // result is what became of a version.
 type result struct {
 	version
-	CaughtIn string              // the case; empty: it survived
-	CaughtBy []checker.Invariant // what was violated there
-	Example  string              // the first violation
-	Note     string              // of cases that did not catch it
+	CaughtIn string // the case; empty: it survived
+	CaughtBy string // what the case says that the version was built to violate
+	Example  string // the violation
+	Note     string // of cases that did not catch it
 	Took     time.Duration
 }
 
@@ -72,35 +72,40 @@ func try(ctx context.Context, v version, seed uint64, say func(format string, ar
 		if err != nil {
 			return r, fmt.Errorf("version %s: %w", v.Name, err)
 		}
-		if rows[0].Failure == "" { // else the case could not be played, and proves nothing
+		// Else the case could not be played, and proves nothing. A wrong version may take a fault's effect away too.
+		if rows[0].Failure == "" || rows[0].NoEffect {
 			r.caught(rows[0])
 		}
 		if r.CaughtIn != "" {
-			say("CAUGHT   %s in %s: %v", v.Name, name, r.CaughtBy)
+			say("CAUGHT   %s in %s: %s", v.Name, name, r.CaughtBy)
 			return r, nil
 		}
-		if rows[0].Failure != "" {
-			r.Note = fmt.Sprintf("%s: %s", name, rows[0].Failure)
-		}
+		r.Note = missed(rows[0])
 	}
 	say("SURVIVED %s %s", v.Name, r.Note)
 	return r, nil
 }
 
-// caught notes what a case has seen, if it is what the version was built to violate.
+// caught notes what a case has seen, if it is what the version was built to violate. Any other violation, such as one of
+// what is only late, is no catch.
 func (r *result) caught(row report.Row) {
-	var by []checker.Invariant
 	for _, violation := range row.Violations {
-		if !slices.Contains(by, violation.Invariant) {
-			by = append(by, violation.Invariant)
-		}
-		if r.Example == "" && slices.Contains(r.By, violation.Invariant) {
-			r.Example = violation.String()
+		for _, text := range r.Sees {
+			if strings.HasPrefix(violation.What, text) {
+				r.CaughtIn, r.CaughtBy, r.Example = row.Case, string(violation.Invariant)+": "+text, violation.String()
+				return
+			}
 		}
 	}
-	if r.Example != "" {
-		r.CaughtIn, r.CaughtBy = row.Case, by
+}
+
+// missed says what a case has seen of a version that it did not catch.
+func missed(row report.Row) string {
+	seen := map[string]bool{}
+	for _, v := range row.Violations {
+		seen[v.What] = true
 	}
+	return strings.TrimSpace(fmt.Sprintf("%s: %s %q", row.Case, row.Failure, slices.Sorted(maps.Keys(seen))))
 }
 
 // printer prints a line at a time, with the time since it was made.
@@ -120,7 +125,7 @@ func table(out io.Writer, results []result) {
 	for _, r := range results {
 		verdict := "SURVIVED " + r.Note
 		if r.CaughtIn != "" {
-			verdict = fmt.Sprintf("caught in %s by %v", r.CaughtIn, r.CaughtBy)
+			verdict = fmt.Sprintf("caught in %s: %s", r.CaughtIn, r.CaughtBy)
 		}
 		fmt.Fprintf(out, "%-33s %4.0fs  %s\n    %s\n", r.Name, r.Took.Seconds(), verdict, r.Why)
 		if r.Example != "" {

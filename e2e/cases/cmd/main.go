@@ -32,6 +32,7 @@ type options struct {
 	soak     time.Duration
 	html     string
 	list     bool
+	disarmed bool
 }
 
 func main() {
@@ -41,7 +42,8 @@ func main() {
 	flag.IntVar(&o.lanes, "lanes", 3, "stacks side by side, each with its own servers")
 	flag.DurationVar(&o.recovery, "recovery", 90*time.Second, "how long after a fault's end everything may take to be right")
 	flag.DurationVar(&o.soak, "soak", 0, "instead of case by case: a random mix for this long, under the highest load")
-	flag.StringVar(&o.html, "html", filepath.Join(".run", "faults.html"), "where the report goes")
+	flag.StringVar(&o.html, "html", filepath.Join(".run", "faults.html"), "where the report goes; one for a CI, in the form of JUnit's, goes beside it")
+	flag.BoolVar(&o.disarmed, "disarmed", false, "play the cases and break nothing: each has to say that its fault had no effect")
 	flag.BoolVar(&o.list, "list", false, "list the cases and do nothing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -72,12 +74,16 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 	}
+	if o.disarmed {
+		return disarmed(ctx, append([]cases.Case{cases.Unbroken()}, all...), o)
+	}
 	rows, err := play(ctx, all, o)
 	report.Table(os.Stdout, rows)
-	if err := errors.Join(err, report.WriteHTML(o.html, fmt.Sprintf("Fault cases, seed %d", o.seed), rows)); err != nil {
+	title, junit := fmt.Sprintf("Fault cases, seed %d", o.seed), strings.TrimSuffix(o.html, filepath.Ext(o.html))+".xml"
+	if err := errors.Join(err, report.WriteHTML(o.html, title, rows), report.WriteJUnit(junit, title, rows)); err != nil {
 		return err
 	}
-	fmt.Printf("report: %s\n", o.html)
+	fmt.Printf("report: %s, for a CI: %s\n", o.html, junit)
 	for _, r := range rows {
 		if !r.OK() {
 			return errors.New("not every case holds")
@@ -86,8 +92,17 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
+// disarmed plays the cases without their faults. One that holds then would hold whatever the services do.
+func disarmed(ctx context.Context, all []cases.Case, o options) error {
+	rows, err := play(ctx, all, o)
+	if seeing := report.Disarmed(os.Stdout, rows); err == nil && !seeing {
+		err = errors.New("not every case sees that its fault is missing")
+	}
+	return err
+}
+
 func play(ctx context.Context, all []cases.Case, o options) ([]report.Row, error) {
-	settings := cases.Options{Seed: o.seed, Lanes: o.lanes, Recovery: o.recovery, Log: os.Stderr}
+	settings := cases.Options{Seed: o.seed, Lanes: o.lanes, Recovery: o.recovery, Log: os.Stderr, Disarmed: o.disarmed}
 	if o.soak > 0 {
 		settings.Progress = report.NewProgress(os.Stdout, 1)
 		defer settings.Progress.Close()

@@ -1,0 +1,94 @@
+package checker
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+// depositDoubt is how much later than its time a deposit may have been committed. A decline that came within it may or may
+// not have seen the money.
+const depositDoubt = 5 * time.Second
+
+// The reasons of a decline that can be justified by what a wallet was, beside already_paid, which is the order's.
+const (
+	insufficientFunds = "insufficient_funds"
+	unknownAccount    = "unknown_account"
+	currencyMismatch  = "currency_mismatch"
+	alreadyPaid       = "already_paid"
+)
+
+// checkDeclines looks for declines that were not due. A wallet's row is locked while it is decided on, so that the numbers
+// of one wallet have ids in the order of the transactions that decided them; those of one transaction are in no order and
+// have one time.
+func (s *state) checkDeclines(f *findings) {
+	byWallet := map[string][]*movement{}
+	for _, m := range s.decided {
+		byWallet[m.Terms.AccountID] = append(byWallet[m.Terms.AccountID], m)
+	}
+	deposits := map[string][]entryRow{}
+	for _, d := range s.deposits {
+		deposits[d.AccountID] = append(deposits[d.AccountID], d)
+	}
+	for _, id := range slices.Sorted(maps.Keys(byWallet)) {
+		of := byWallet[id]
+		slices.SortFunc(of, func(a, b *movement) int { return cmp.Compare(a.ID, b.ID) })
+		for i, m := range of {
+			if m.Outcome == "declined" {
+				s.checkDecline(f, m, of[:i], of[i+1:], deposits[id])
+			}
+		}
+	}
+}
+
+// checkDecline takes a decline with the numbers of its wallet before and behind it.
+func (s *state) checkDecline(f *findings, m *movement, before, behind []*movement, deposits []entryRow) {
+	wallet, there := s.accounts[m.Terms.AccountID]
+	switch m.Reason {
+	case insufficientFunds:
+		if held := heldAtLeast(m, before, behind, deposits); held >= m.Terms.Minor {
+			f.add(All, "declined for want of money that was there", m.OrderID, m.PaymentNo, "seq", m.Seq,
+				"account_id", m.Terms.AccountID, "amount_minor", m.Terms.Minor, "held_at_least", held, "id", m.ID, "decided_at", m.At)
+		}
+	case currencyMismatch:
+		if there && wallet.Currency == m.Terms.Currency {
+			f.add(All, "declined for a currency that is the wallet's", m.OrderID, m.PaymentNo, "seq", m.Seq, "payment_numbers", m.Terms)
+		}
+	case unknownAccount, alreadyPaid: // checkOutcome's and checkSteps's
+	default:
+		f.add(All, "declined for a reason that nobody can check", m.OrderID, m.PaymentNo, "seq", m.Seq, "reason", m.Reason)
+	}
+}
+
+// heldAtLeast is what m's wallet held for certain when m was decided: of its own transaction, each debit counts as before
+// m and no refund does.
+func heldAtLeast(m *movement, before, behind []*movement, deposits []entryRow) (held int64) {
+	for _, d := range deposits {
+		if surelyBefore(d.At, m.At) {
+			held += d.Minor
+		}
+	}
+	for _, other := range before {
+		if moved := other.moves(m.Terms.AccountID); other.At != m.At || moved < 0 {
+			held += moved
+		}
+	}
+	for _, other := range behind {
+		if moved := other.moves(m.Terms.AccountID); other.At == m.At && moved < 0 {
+			held += moved
+		}
+	}
+	return held
+}
+
+// surelyBefore compares two times as the database shows them.
+func surelyBefore(a, b string) bool {
+	const layout = "2006-01-02 15:04:05.999999"
+	at, err := time.Parse(layout, a)
+	if err != nil {
+		return false
+	}
+	bt, err := time.Parse(layout, b)
+	return err == nil && at.Add(depositDoubt).Before(bt)
+}

@@ -1,0 +1,54 @@
+package checker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// PayloadHash is what a parked message is known by: a broker that was set up anew counts its offsets from 0 again.
+func PayloadHash(body []byte) string {
+	hash := sha256.Sum256(body)
+	return hex.EncodeToString(hash[:])
+}
+
+// CheckAsked returns the messages, of any topic, that an operator has or had and that nobody has asked to be parked: nothing
+// was wrong with them. before are the ids of those that were there already, asked the hashes of the payloads that are meant
+// to be parked.
+func (c *Checker) CheckAsked(ctx context.Context, before []string, asked map[string]bool) ([]Violation, error) {
+	rows, err := c.payments.QueryContext(ctx, "SELECT id, topic, COALESCE(order_id, ''), COALESCE(payment_no, ''), state, reason, payload_sha256"+
+		" FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
+	if err != nil {
+		return nil, fmt.Errorf("check parked messages: %w", err)
+	}
+	defer rows.Close()
+	var f findings
+	for rows.Next() {
+		var id, topic, order, no, state, reason, hash string
+		if err := rows.Scan(&id, &topic, &order, &no, &state, &reason, &hash); err != nil {
+			return nil, fmt.Errorf("check parked messages: %w", err)
+		}
+		if !asked[hash] && !slices.Contains(before, id) {
+			f.add(Lost, "a message was parked that nothing was wrong with", order, no,
+				"parked_messages.id", id, "topic", topic, "state", state, "reason", reason)
+		}
+	}
+	return f.sorted(), rows.Err()
+}
+
+// ToldAgain returns the notices that a receiver has taken more often than once and once more for each time that whoever
+// tells them may not have learnt that one was taken: the process ended, or the database was away. taken is how often, by
+// webhook-id.
+func ToldAgain(taken map[string]int64, interrupted int64) []Violation {
+	var f findings
+	for _, id := range slices.Sorted(maps.Keys(taken)) {
+		if taken[id] > 1+interrupted {
+			f.add(Double, "a notice was told again, and its receiver had taken it", "", "",
+				"webhook-id", id, "taken", taken[id], "interrupted", interrupted)
+		}
+	}
+	return f
+}

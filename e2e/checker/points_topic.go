@@ -1,0 +1,70 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+
+	"settlement/e2e/traffic"
+	contract "settlement/shared/settlement"
+)
+
+// CheckPointsTopic compares all that topic points holds with both databases: each change that order-service gave a place
+// has to be there (L), with its own number as key, each copy as payment-service has recorded it (A); those of one customer
+// in one queue, their first copies in its sequence (O). What cannot be read is left aside, and so are customers that
+// order-service does not have.
+func (c *Checker) CheckPointsTopic(ctx context.Context, messages []traffic.Message) ([]Violation, error) {
+	var f findings
+	err := c.look(ctx, func(s *state) { s.checkPointsTopic(&f, inOrder(messages)) })
+	if err != nil {
+		return nil, fmt.Errorf("check topic points: %w", err)
+	}
+	return f.sorted(), nil
+}
+
+func (s *state) checkPointsTopic(f *findings, messages []traffic.Message) {
+	t := newTrail()
+	sent := map[string]map[int64]bool{} // sequences, by customer
+	for _, m := range messages {
+		change, err := contract.ParsePointsChange(m.Body)
+		if _, ours := s.customers[change.CustomerID]; err != nil || !ours {
+			continue
+		}
+		if m.Key != change.PointsNo || m.ShardingKey != change.CustomerID || m.Tag != string(change.Type) {
+			f.add(Order, "a change of points was sent without its key", "", "", append(place(m), "customer_id", change.CustomerID,
+				"points_no", change.PointsNo, "key", m.Key, "sharding_key", m.ShardingKey, "tag", m.Tag)...)
+		}
+		if p := s.recorded(change); p != nil && (p.PointsNo != change.PointsNo || p.Type != string(change.Type) ||
+			p.Change != change.Points || p.Reason != change.Reason) {
+			f.add(All, "a change of points on the topic is not the one recorded", "", "",
+				append(place(m), "body", string(m.Body), "points_history", *p)...)
+		}
+		if sent[change.CustomerID] == nil {
+			sent[change.CustomerID] = map[int64]bool{}
+		}
+		sent[change.CustomerID][change.Seq] = true
+		// The trail is by order there and by customer here.
+		var of findings
+		t.pass(&of, m, change.CustomerID, change.PointsNo, change.Seq)
+		for _, v := range of {
+			f.add(v.Invariant, "topic points: "+v.What, "", "", "customer_id", v.OrderID, "points_no", v.PaymentNo, "rows", v.Row)
+		}
+	}
+	for id, c := range s.customers {
+		for seq := int64(1); seq <= c.Seq; seq++ {
+			if !sent[id][seq] {
+				f.add(Lost, "a change of points is not on the topic", "", "", "customer_id", id, "seq", seq, "customers.points_seq", c.Seq)
+				break // one shows it
+			}
+		}
+	}
+}
+
+// recorded is the row of payment-service that has the place of a change; nil: none has.
+func (s *state) recorded(change contract.PointsChange) *pointsRow {
+	for _, p := range s.history[change.CustomerID] {
+		if p.Seq == change.Seq {
+			return p
+		}
+	}
+	return nil
+}

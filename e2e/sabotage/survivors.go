@@ -1,0 +1,180 @@
+package main
+
+import "settlement/e2e/overlay"
+
+// Files that one version each changes.
+const (
+	hashing    = "shared/idempotency/request.go"
+	lanes      = "shared/outbox/lanes.go"
+	session    = "shared/rocketmq/session.go"
+	problems   = "shared/web/problem.go"
+	customers  = "order-service/internal/store/customers.go"
+	outcomesIn = "order-service/internal/listener/listener.go"
+	head       = "payment-service/internal/journal/head.go"
+	movements  = "payment-service/internal/payment/payment.go"
+	replay     = "payment-service/internal/store/replay.go"
+)
+
+// survivorVersions were wrong in a way that no case saw, until there was a case or a check for each kind.
+var survivorVersions = []version{
+	{
+		Name:  "points-sent-without-their-key",
+		Why:   "Changes of points take the queue of their own number, not of their customer.",
+		Cases: []string{"sends-doubled"},
+		Sees:  []string{"a change of points was sent without its key", "topic points: an order's messages are in two queues"},
+		Edits: []overlay.Edit{{File: customers, Find: "ShardingKey: c.CustomerID", Replace: "ShardingKey: c.PointsNo"}},
+	},
+	{
+		Name:  "rewards-added-by-each-retry",
+		Why:   "A transaction that runs again adds to the rewards of the run before.",
+		Cases: []string{"customer-row-held"},
+		Sees:  []string{"rewarded otherwise than paid"},
+		Edits: []overlay.Edit{
+			{File: apply, Find: "\t\tvar paying []string\n", Replace: ""},
+			{File: apply, Find: "\trewarded := 0\n", Replace: "\trewarded := 0\n\tvar paying []string\n"},
+		},
+	},
+	{
+		Name:  "key-hash-without-the-path",
+		Why:   "An Idempotency-Key is compared by the body alone: the same body at another order is taken for a repeat.",
+		Cases: []string{"same-key-other-body"},
+		Sees:  []string{"a key was answered that came with another request"},
+		Edits: []overlay.Edit{{File: hashing, Find: "[]byte(operation+\"\\n\")", Replace: "[]byte(\"\\n\")"}},
+	},
+	{
+		Name:  "given-up-after-sixteen-tries",
+		Why:   "The client library's limit of tries is 16, and not endless: what fails once more is passed over.",
+		Cases: []string{"outcomes-refused"},
+		Sees:  []string{"decided, never applied to its order"},
+		Edits: []overlay.Edit{{File: session, Find: "WithMaxReconsumeTimes(-1)", Replace: "WithMaxReconsumeTimes(16)"}},
+	},
+	{
+		Name:  "outcome-error-acknowledged",
+		Why:   "order-service logs what it could not apply, and acknowledges it.",
+		Cases: []string{"outcomes-refused"},
+		Sees:  []string{"decided, never applied to its order"},
+		Edits: []overlay.Edit{{
+			File: outcomesIn, Find: "\tapplied, err := l.store.ApplyOutcomes(ctx, outcomes)\n",
+			Replace: "\tapplied, err := l.store.ApplyOutcomes(ctx, outcomes)\n\tif err != nil && !dbtx.IsTransient(err) {\n" +
+				"\t\tl.log.Error(\"outcomes not applied\", \"error\", err)\n\t\treturn nil\n\t}\n",
+		}, {
+			File: outcomesIn, Find: "\t\"settlement/shared/rocketmq\"\n", Replace: "\t\"settlement/shared/dbtx\"\n\t\"settlement/shared/rocketmq\"\n",
+		}},
+	},
+	{
+		Name:  "offset-acknowledged-on-suspend",
+		Why:   "A batch that failed counts as acknowledged while its queue pauses: whoever comes after a crash begins behind it.",
+		Cases: []string{"killed-while-suspended"},
+		Sees:  []string{"accepted, never decided"},
+		Edits: []overlay.Edit{{File: deliver, Find: "\tif q.failedAt != first {\n", Replace: "\tq.acked = last + 1\n\tif q.failedAt != first {\n"}},
+	},
+	{
+		Name:  "batch-split-loses-its-tail",
+		Why:   "Of rows that do not fit into one batch, the relay sends the first batch and deletes all.",
+		Cases: []string{"backlog-longer-than-a-batch"},
+		Sees:  []string{"changes of points have not taken effect", "a change of points is not on the topic"},
+		Edits: []overlay.Edit{
+			{File: lanes, Find: "\t\tfor _, row := range rest[:n] {\n\t\t\tconfirmed =", Replace: "\t\tfor _, row := range rest {\n\t\t\tconfirmed ="},
+			{File: lanes, Find: "\t\trest = rest[n:]\n", Replace: "\t\trest = nil\n"},
+		},
+	},
+}
+
+// furtherVersions are of the same kinds: what is wrong shows in no number that has to add up.
+var furtherVersions = []version{
+	{
+		Name:  "rewarded-whatever-came-of-it",
+		Why:   "A customer is rewarded for each outcome of an order, a decline and a refund included.",
+		Cases: []string{"sends-doubled"},
+		Sees:  []string{"rewarded otherwise than paid"},
+		Edits: []overlay.Edit{{File: apply, Find: "if out.Type == settlement.Paid {", Replace: "if out.Type != \"\" {"}},
+	},
+	{
+		Name:  "declined-for-money-that-was-there",
+		Why:   "A settle is declined unless the wallet holds twice its amount.",
+		Cases: []string{"sends-doubled"},
+		Sees:  []string{"declined for want of money that was there"},
+		Edits: []overlay.Edit{{File: ledger, Find: "balance.Minor < in.Amount.Minor", Replace: "balance.Minor < 2*in.Amount.Minor"}},
+	},
+	{
+		Name:  "decline-leaves-its-place",
+		Why:   "A decline does not move its order's sequence on.",
+		Cases: []string{"sends-doubled"},
+		Sees:  []string{"an order's progress is not its last sequence"},
+		Edits: []overlay.Edit{{
+			File: ledger, Find: "\tl.LastSeq[in.OrderID] = in.Seq\n\treturn m, nil\n",
+			Replace: "\tif m.Outcome != settlement.Declined {\n\t\tl.LastSeq[in.OrderID] = in.Seq\n\t}\n\treturn m, nil\n",
+		}},
+	},
+	{
+		Name:  "unavailable-answered-as-500",
+		Why:   "That the database is away is answered as a fault of the service's own.",
+		Cases: []string{"database-killed"},
+		Sees:  []string{"a request was answered as a fault of the service's own"},
+		Edits: []overlay.Edit{{File: problems, Find: "\tcase dbtx.IsTransient(err):\n", Replace: "\tcase dbtx.IsTransient(err) && false:\n"}},
+	},
+	{
+		Name:  "notice-told-twice",
+		Why:   "A notice that was taken is told once more.",
+		Cases: []string{"fails-every-time"},
+		Sees:  []string{"a notice was told again, and its receiver had taken it"},
+		Edits: []overlay.Edit{{
+			File: teller, Find: "\tfailure := n.Tell(telling, d.ID, []byte(d.Body))\n",
+			Replace: "\tfailure := n.Tell(telling, d.ID, []byte(d.Body))\n\t_ = n.Tell(telling, d.ID, []byte(d.Body))\n",
+		}},
+	},
+	{
+		Name:  "relay-sends-the-newest-first",
+		Why:   "The relay reads its rows from the newest on.",
+		Cases: []string{"backlog-longer-than-a-batch"},
+		Sees:  []string{"topic points: a message is behind its successor"},
+		Edits: []overlay.Edit{{File: lane, Find: ".Order(\"id\")", Replace: ".Order(\"id DESC\")"}},
+	},
+	{
+		Name:  "journal-without-its-chain",
+		Why:   "A record of the journal does not carry the hash of the one before.",
+		Cases: []string{"sends-doubled"},
+		Sees:  []string{"a record of the journal does not follow the one before"},
+		Edits: []overlay.Edit{{File: head, Find: "r.Position, r.Previous = h.Position+1, h.Hash", Replace: "r.Position, r.Previous = h.Position+1, settlement.JournalOrigin"}},
+	},
+	{
+		Name:  "released-stays-waiting",
+		Why:   "What was released behind its predecessor goes on waiting in the database.",
+		Cases: []string{"out-of-order"},
+		Sees:  []string{"an instruction waits, and its predecessor is done"},
+		Edits: []overlay.Edit{{File: decide, Find: "\t\t\tb.released = append(b.released, next.ID)\n", Replace: ""}},
+	},
+	{
+		Name:  "waiting-not-kept",
+		Why:   "An instruction ahead of its predecessor waits in memory only.",
+		Cases: []string{"out-of-order"},
+		Sees:  []string{"an instruction that came out of order was not carried out"},
+		Edits: []overlay.Edit{{File: write, Find: "b.writeOutbox, b.writeWaiting", Replace: "b.writeOutbox"}},
+	},
+	{
+		Name:  "discard-tells-nobody",
+		Why:   "A discarded instruction ends, and its order does not hear of it.",
+		Cases: []string{"fails-every-time"},
+		Sees:  []string{"an operator's decision did not reach its order"},
+		Edits: []overlay.Edit{{
+			File: replay, Find: "\tb.record(b.ledger.GiveUp(in, b.now), d)\n",
+			Replace: "\tb.ledger.GiveUp(in, b.now)\n\tb.touched[in.OrderID] = struct{}{}\n\t_ = d\n",
+		}},
+	},
+	{
+		Name:  "refusal-not-kept",
+		Why:   "What was refused by the state it met leaves its key without an answer.",
+		Cases: []string{"sends-doubled"},
+		Sees:  []string{"a key is taken and has no answer"},
+		Edits: []overlay.Edit{{
+			File: keys, Find: "\t\tupdate.RefusalCode, update.RefusalDetail = refusal.Code, refusal.Detail\n", Replace: "\t\t_ = refusal.Code\n",
+		}},
+	},
+	{
+		Name:  "outcome-without-its-reason",
+		Why:   "An outcome does not say why it is a decline.",
+		Cases: []string{"sends-doubled"},
+		Sees:  []string{"an outcome on the topic is not the one recorded"},
+		Edits: []overlay.Edit{{File: movements, Find: "Reason: m.Reason, OccurredAt: m.CreatedAt", Replace: "OccurredAt: m.CreatedAt"}},
+	},
+}
