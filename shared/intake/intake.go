@@ -81,7 +81,7 @@ func (i *Intake[M]) Handle(ctx context.Context, batch []rocketmq.Delivery) error
 func (i *Intake[M]) read(ctx context.Context, batch []rocketmq.Delivery) ([]Received[M], error) {
 	messages := make([]Received[M], 0, len(batch))
 	for _, d := range batch {
-		m, err := i.topic.Parse(d.Body)
+		m, err := i.parse(d)
 		if err == nil {
 			messages = append(messages, Received[M]{Message: m, Delivery: d})
 			continue
@@ -98,6 +98,13 @@ func (i *Intake[M]) read(ctx context.Context, batch []rocketmq.Delivery) ([]Rece
 			"message_id", d.MessageID, "key", d.Key)
 	}
 	return messages, nil
+}
+
+func (i *Intake[M]) parse(d rocketmq.Delivery) (m M, err error) {
+	if d.TooLarge {
+		return m, fmt.Errorf("the compressed body inflates to more than is taken; %d bytes of it are kept", len(d.Body))
+	}
+	return i.topic.Parse(d.Body)
 }
 
 // doEach keeps one bad message from stopping the others. Later ones of the same ordering key wait behind the fence.
