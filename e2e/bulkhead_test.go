@@ -86,7 +86,7 @@ func wantBusy(t *testing.T, url string) error {
 		return err
 	}
 	_ = res.Body.Close()
-	const soon = 15 * time.Second // 48 clients wait in no order for 12 connections, a second or two each; none longer than a transaction, 10 s
+	const soon = 6 * time.Second // at most 2 s for a turn among the transactions, and the lock wait of a second
 	if took := time.Since(began); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || took > soon {
 		return fmt.Errorf("a deposit into a locked wallet: %s after %s, Retry-After %q; want 503 with one", res.Status, took, res.Header.Get("Retry-After"))
 	}

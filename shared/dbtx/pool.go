@@ -15,6 +15,7 @@ import (
 type Pool struct {
 	db      *gorm.DB
 	work    Work
+	turns   chan struct{} // one for each transaction under way; nil: no limit but the connections
 	seconds *prometheus.HistogramVec
 	retries *prometheus.CounterVec
 }
@@ -43,6 +44,9 @@ func newPool(sqlDB *sql.DB, work Work, metrics prometheus.Registerer) (*Pool, er
 			Name: "db_transaction_retries_total",
 			Help: "Transactions rolled back and run again, by cause.",
 		}, []string{"cause"}),
+	}
+	if work.turnsMax > 0 {
+		p.turns = make(chan struct{}, work.turnsMax)
 	}
 	metrics.MustRegister(p.seconds, p.retries)
 	return p, nil

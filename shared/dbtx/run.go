@@ -30,7 +30,36 @@ func (tx Tx) DB() *gorm.DB { return tx.db }
 // returns an error or panics. After a conflict, as a deadlock (1213) or, unless the work is Requests, a lock wait (1205), and
 // after an error marked with Again it runs do from the start, up to retryMax times; do must therefore
 // set what it hands out and not add to it. An answer to COMMIT that is lost, or proves nothing, is ErrCommitUnknown.
+//
+// Where the work has a limit on how long a transaction waits for its turn, an error that IsTransient says that it had none.
 func (p *Pool) Run(ctx context.Context, do func(tx Tx) error) error {
+	done, err := p.takeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return p.run(ctx, do)
+}
+
+// takeTurn waits for one of the transactions that may be under way at a time.
+func (p *Pool) takeTurn(ctx context.Context) (done func(), err error) {
+	if p.turns == nil {
+		return func() {}, nil
+	}
+	timer := time.NewTimer(p.work.turnWait)
+	defer timer.Stop()
+	select {
+	case p.turns <- struct{}{}:
+		return func() { <-p.turns }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no turn among %d transactions of %s: %w", p.work.turnsMax, p.work.name, ctx.Err())
+	case <-timer.C:
+		return nil, fmt.Errorf("no turn among %d transactions of %s within %s: %w",
+			p.work.turnsMax, p.work.name, p.work.turnWait, context.DeadlineExceeded)
+	}
+}
+
+func (p *Pool) run(ctx context.Context, do func(tx Tx) error) error {
 	var duplicate string // what the last duplicate key was
 	for retry := 0; ; retry++ {
 		start := time.Now()

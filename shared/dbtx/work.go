@@ -1,6 +1,8 @@
 package dbtx
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -9,13 +11,16 @@ import (
 type Work struct {
 	name      string
 	connsMax  int
-	lockWaits bool // a lock wait is run again; else it is the answer
+	lockWaits bool          // a lock wait is run again; else it is the answer
+	turnsMax  int           // transactions at a time, the rest of the connections is for reads; 0: as many as connections
+	turnWait  time.Duration // that a transaction waits for its turn at most; 0: as long as its context
 }
 
 // The kinds of work of a service, with their shares of its connections.
 var (
 	// Requests is what clients ask over HTTP. A lock wait is answered at once: who asks decides whether to wait longer.
-	Requests = Work{name: "requests", connsMax: 10}
+	// Nor does it wait long behind others who wait for a lock.
+	Requests = Work{name: "requests", connsMax: 10, turnsMax: 8, turnWait: 2 * time.Second}
 	// Consumers is what comes from the broker: one connection for each queue of both topics that payment-service reads.
 	Consumers = Work{name: "consumers", connsMax: 12, lockWaits: true}
 	// Relay is the outbox, whose lanes share four, and its lease.
