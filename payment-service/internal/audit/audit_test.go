@@ -235,3 +235,33 @@ func TestAReportPrintsWhereItBreaks(t *testing.T) {
 		t.Errorf("printed\n%s", s)
 	}
 }
+
+// A wallet can have more entries than one question may be about.
+func TestAWalletOfManyEntriesIsAudited(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := open(t, db.Pool)
+		const entries = 2*walletEntries + 7
+		exec := func(statement string, args ...any) {
+			t.Helper()
+			if err := db.Pool.Read(t.Context()).Exec(statement, args...).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		exec("CREATE TABLE digits (d INT PRIMARY KEY)")
+		exec("INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)")
+		wallet := uuid.Must(uuid.NewV7()).String()
+		exec("INSERT INTO accounts (id, owner, currency, balance_minor, created_at) VALUES (?, 'x', 'CNY', ?, NOW(6))", wallet, entries)
+		exec("INSERT INTO entries (payment_no, account_id, amount_minor, currency, kind, created_at)"+
+			" SELECT CONCAT('019a0000-0000-8000-8000-', LPAD(n.i, 12, '0')), ?, 1, 'CNY', 'deposit', NOW(6)"+
+			" FROM (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS i FROM digits a, digits b, digits c, digits e, digits f) n"+
+			" WHERE n.i < ?", wallet, entries)
+		auditor := New(b.tape, b.books, nil)
+		if breaks, err := auditor.wallets(t.Context()); err != nil || len(breaks) != 0 {
+			t.Errorf("breaks %v, %v; want none", breaks, err)
+		}
+		exec("UPDATE entries SET amount_minor = 2 WHERE account_id = ? ORDER BY id DESC LIMIT 1", wallet) // in the last page
+		if breaks, err := auditor.wallets(t.Context()); err != nil || len(breaks) != 1 {
+			t.Errorf("breaks %v, %v; want the wallet", breaks, err)
+		}
+	})
+}

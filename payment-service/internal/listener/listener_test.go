@@ -152,3 +152,23 @@ func TestAPoisonMessageThatComesAgainIsParkedAndCountedOnce(t *testing.T) {
 		}
 	})
 }
+
+// A server can take less than a broker does. What is too large for it is parked cut, or it would stop its queue for ever.
+func TestWhatTheServerDoesNotTakeWholeIsParkedCut(t *testing.T) {
+	testdb.EachOwn(t, []string{"--max-allowed-packet=1M"}, func(t *testing.T, db testdb.Database) {
+		pool, err := db.Pool.SQL()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := migrations.Up(t.Context(), pool, migrations.Payment, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		d := openDesk(t, db.Pool, db.Pool)
+		quotes := rocketmq.Delivery{Topic: settlement.TopicSettlement, MessageID: "m", Body: bytes.Repeat([]byte{'\''}, 3<<20)} // each is written as two bytes
+		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{quotes}); err != nil {
+			t.Fatalf("%.300v", err)
+		}
+		d.wantCount("parked_messages WHERE cause = 'poison' AND LENGTH(payload) BETWEEN 100000 AND 600000 AND reason LIKE 'payload cut from 3145728 bytes%'", 1)
+		d.wantCount("notifications", 1)
+	})
+}
