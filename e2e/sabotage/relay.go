@@ -3,10 +3,10 @@ package main
 import "settlement/e2e/overlay"
 
 const (
-	sendThenDelete = "\t\tconfirmed, err := r.sendPage(ctx, g, page)\n\t\tg.err = errors.Join(err, r.delete(ctx, g, confirmed))\n"
-	deleteThenSend = "\t\tvar ids []uint64\n\t\tfor _, row := range page {\n\t\t\tids = append(ids, row.ID)\n\t\t}\n" +
-		"\t\tif g.err = r.delete(ctx, g, ids); g.err != nil {\n\t\t\treturn\n\t\t}\n" +
-		"\t\t_, err = r.sendPage(ctx, g, page)\n\t\tg.err = errors.Join(err)\n"
+	sendThenDelete = "\tconfirmed, err := r.sendPage(ctx, g, page)\n\tg.err = errors.Join(err, r.delete(ctx, confirmed))\n"
+	deleteThenSend = "\tvar ids []uint64\n\tfor _, row := range page {\n\t\tids = append(ids, row.ID)\n\t}\n" +
+		"\tif g.err = r.delete(ctx, ids); g.err != nil {\n\t\treturn nil\n\t}\n" +
+		"\t_, err = r.sendPage(ctx, g, page)\n\tg.err = errors.Join(err)\n"
 )
 
 var relayVersions = []version{
@@ -20,7 +20,6 @@ var relayVersions = []version{
 				File: lane, Find: "return dbtx.DeleteByID(tx, \"outbox\", ids) })",
 				Replace: "return tx.DB().Exec(\"DELETE FROM outbox WHERE id <= ?\", slices.Max(ids)).Error })",
 			},
-			{File: lane, Find: "\t\"fmt\"\n", Replace: "\t\"fmt\"\n\t\"slices\"\n"},
 		},
 	},
 	{

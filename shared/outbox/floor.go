@@ -62,7 +62,8 @@ func (r *Relay) lookBelow(ctx context.Context) {
 	id, err := r.oldestWritten(ctx, 0, r.floor.id)
 	switch {
 	case err != nil:
-		r.log.Warn("outbox relay: cannot look for rows with small ids, trying again", "below", r.floor.id, "error", err, "pause", belowEvery.String())
+		r.log.Warn("outbox relay: cannot look for rows with small ids, trying again",
+			"below", r.floor.id, "error", err, "pause", belowEvery.String())
 	case id > 0:
 		r.log.Warn("outbox relay: a row has a smaller id than any could have, as after a restore: beginning with the first again",
 			"id", id, "below", r.floor.id)
@@ -78,7 +79,8 @@ func (r *Relay) oldestWritten(ctx context.Context, after, upTo uint64) (id uint6
 	}
 	defer tx.Rollback() // nothing was written
 
-	err = tx.Raw("SELECT id FROM outbox FORCE INDEX (PRIMARY) WHERE id > ? AND id <= ? ORDER BY id LIMIT 1", after, upTo).Scan(&id).Error
+	err = tx.Raw("SELECT id FROM outbox FORCE INDEX (PRIMARY) WHERE id > ? AND id <= ? ORDER BY id LIMIT 1",
+		after, upTo).Scan(&id).Error
 	if err != nil {
 		return 0, fmt.Errorf("read the outbox's oldest row: %w", err)
 	}

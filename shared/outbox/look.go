@@ -62,8 +62,8 @@ type head struct {
 // was added. So it is seen here too, and placed before that one is sent.
 func (r *Relay) look(ctx context.Context) (*seen, error) {
 	var heads []head
-	err := r.pool.Read(ctx).Raw("SELECT id, topic, queues, queue_id FROM outbox FORCE INDEX (PRIMARY) WHERE id > ? ORDER BY id LIMIT ?",
-		r.floor.id, lookRows).Scan(&heads).Error
+	err := r.pool.Read(ctx).Raw("SELECT id, topic, queues, queue_id FROM outbox FORCE INDEX (PRIMARY)"+
+		" WHERE id > ? ORDER BY id LIMIT ?", r.floor.id, lookRows).Scan(&heads).Error
 	if err != nil {
 		return nil, fmt.Errorf("look at the outbox: %w", err)
 	}

@@ -28,7 +28,8 @@ func (r *Relay) place(ctx context.Context, t *topic, term int) error {
 		}
 		var found []row
 		from := strays(t.name, t.queues)
-		err := r.pool.Read(ctx).Raw("SELECT id, sharding_key"+lanesIndex+from.where+" LIMIT ?", append(from.args, placeRows)...).Scan(&found).Error
+		err := r.pool.Read(ctx).Raw("SELECT id, sharding_key"+lanesIndex+from.where+" LIMIT ?",
+			append(from.args, placeRows)...).Scan(&found).Error
 		if err != nil {
 			return fmt.Errorf("read rows of %s without a queue: %w", t.name, err)
 		}

@@ -165,7 +165,8 @@ func (r *Relay) placeStrays(ctx context.Context, t *topic, term int) {
 	}
 	if err := r.place(ctx, t, term); err != nil {
 		t.paused.failed()
-		r.log.Error("outbox relay: rows cannot be placed, their topic waits", "topic", t.name, "error", err, "pause", t.paused.pause.String())
+		r.log.Error("outbox relay: rows cannot be placed, their topic waits",
+			"topic", t.name, "error", err, "pause", t.paused.pause.String())
 		return
 	}
 	t.paused = pausing{}
@@ -209,7 +210,8 @@ func (r *Relay) note(g *round) {
 		return
 	}
 	l.paused.failed()
-	r.log.Error("outbox relay: queue failed, trying again", "topic", l.topic, "queue", l.queue, "error", g.err, "pause", l.paused.pause.String())
+	r.log.Error("outbox relay: queue failed, trying again",
+		"topic", l.topic, "queue", l.queue, "error", g.err, "pause", l.paused.pause.String())
 }
 
 // useDatabase waits for one of the connections that the lanes share, and returns what gives it back.
