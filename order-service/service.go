@@ -40,7 +40,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer pools.Close()
 	topics := topicsOf(cfg)
-	registry.MustRegister(outbox.Collector{Pool: pools[dbtx.Probes], Topics: topics})
+	registry.MustRegister(outbox.Collector{Pool: pools.For(dbtx.Probes), Topics: topics})
 	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Order, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
@@ -59,14 +59,14 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pools[dbtx.Relay], producer.SendBatch, topics, log)
+	relay := outbox.NewRelay(pools.For(dbtx.Relay), producer.SendBatch, topics, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	registry.MustRegister(notify.Collector{Pool: pools[dbtx.Probes]}, parking.Collector{Pool: pools[dbtx.Probes]})
-	teller := notify.NewTeller(pools[dbtx.Background], log, cfg.Notifiers(log)...)
+	registry.MustRegister(notify.Collector{Pool: pools.For(dbtx.Probes)}, parking.Collector{Pool: pools.For(dbtx.Probes)})
+	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
-	asked, _ := openOrders(topics, pools[dbtx.Requests], teller, relay.Wake)
-	answered, lot := openOrders(topics, pools[dbtx.Consumers], teller, relay.Wake)
-	behind, waitingLot := openOrders(topics, pools[dbtx.Background], teller, relay.Wake)
+	asked, _ := openOrders(topics, pools.For(dbtx.Requests), teller, relay.Wake)
+	answered, lot := openOrders(topics, pools.For(dbtx.Consumers), teller, relay.Wake)
+	behind, waitingLot := openOrders(topics, pools.For(dbtx.Background), teller, relay.Wake)
 	policy := intake.NewPolicy(settlement.TopicOutcome, lot, registry, log)
 	defer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, policy).Run)()
 	defer lifecycle.Background(ctx, resend.New(behind, registry, log).Run)()
@@ -89,7 +89,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	return web.Serve(ctx, listening, httpapi.New(asked, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
-			"database": func(ctx context.Context) error { return pools[dbtx.Probes].Writable(ctx, outbox.Table) },
+			"database": func(ctx context.Context) error { return pools.For(dbtx.Probes).Writable(ctx, outbox.Table) },
 		},
 		// Accepting without the broker is what the outbox is for.
 		Beside: map[string]web.Check{

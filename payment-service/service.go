@@ -42,7 +42,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer pools.Close()
 	topics := topicsOf(cfg)
-	registry.MustRegister(outbox.Collector{Pool: pools[dbtx.Probes], Topics: topics})
+	registry.MustRegister(outbox.Collector{Pool: pools.For(dbtx.Probes), Topics: topics})
 	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Payment, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
@@ -61,18 +61,18 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, producer.Close()) }()
 
-	relay := outbox.NewRelay(pools[dbtx.Relay], producer.SendBatch, topics, log)
+	relay := outbox.NewRelay(pools.For(dbtx.Relay), producer.SendBatch, topics, log)
 	defer lifecycle.Background(ctx, relay.Run)()
-	writer := journal.NewWriter(pools[dbtx.Background], topics, relay.Wake, time.Now, log)
+	writer := journal.NewWriter(pools.For(dbtx.Background), topics, relay.Wake, time.Now, log)
 	defer lifecycle.Background(ctx, writer.Run)()
 	wake := func() { relay.Wake(); writer.Wake() }
-	registry.MustRegister(notify.Collector{Pool: pools[dbtx.Probes]}, journal.Collector{Pool: pools[dbtx.Probes]},
-		parking.Collector{Pool: pools[dbtx.Probes]})
-	teller := notify.NewTeller(pools[dbtx.Background], log, cfg.Notifiers(log)...)
+	registry.MustRegister(notify.Collector{Pool: pools.For(dbtx.Probes)}, journal.Collector{Pool: pools.For(dbtx.Probes)},
+		parking.Collector{Pool: pools.For(dbtx.Probes)})
+	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
-	asked, askedLot := openBooks(topics, pools[dbtx.Requests], teller, wake)
-	books, lot := openBooks(topics, pools[dbtx.Consumers], teller, wake)
-	_, waitingLot := openBooks(topics, pools[dbtx.Background], teller, wake)
+	asked, askedLot := openBooks(topics, pools.For(dbtx.Requests), teller, wake)
+	books, lot := openBooks(topics, pools.For(dbtx.Consumers), teller, wake)
+	_, waitingLot := openBooks(topics, pools.For(dbtx.Background), teller, wake)
 	instructions := intake.NewPolicy(settlement.TopicSettlement, lot, registry, log)
 	changes := intake.NewPolicy(settlement.TopicPoints, lot, registry, log)
 	defer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, instructions, changes).Run)()
@@ -99,7 +99,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	return web.Serve(ctx, listening, httpapi.New(asked, askedLot, reader, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
-			"database": func(ctx context.Context) error { return pools[dbtx.Probes].Writable(ctx, outbox.Table) },
+			"database": func(ctx context.Context) error { return pools.For(dbtx.Probes).Writable(ctx, outbox.Table) },
 			"broker": func(ctx context.Context) error {
 				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal)
 			},

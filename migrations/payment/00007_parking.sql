@@ -51,16 +51,23 @@ PREPARE change_table FROM @change;
 EXECUTE change_table;
 DEALLOCATE PREPARE change_table;
 
--- Changes of points wait where all messages do.
-SET @change = (SELECT IF(COUNT(*) = 1, "INSERT INTO parked_messages (id, state, cause, topic, broker, queue_id, queue_offset, message_id,
-        payment_no, order_id, seq, payload, payload_sha256, properties, reason, attempts, resolution, created_at, updated_at)
-    SELECT UUID(), 'waiting', 'ahead', 'points', 'points_waiting', 0, seq, '', JSON_UNQUOTE(JSON_EXTRACT(CONVERT(body USING utf8mb4), '$.points_no')),
-        customer_id, seq, body, SHA2(body, 256), '{}', 'its predecessor is not there yet', 1, '', created_at, created_at
-    FROM points_waiting
-    ON DUPLICATE KEY UPDATE parked_messages.id = parked_messages.id", 'DO 0')
+-- Changes of points wait where all messages do. The table is renamed first: that waits for every transaction that has
+-- written to it, so none is left out of the copy. An older instance then pauses its queues of points until it is stopped.
+SET @change = (SELECT IF(COUNT(*) = 1, 'RENAME TABLE points_waiting TO points_waiting_moved', 'DO 0')
     FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'points_waiting');
 PREPARE change_table FROM @change;
 EXECUTE change_table;
 DEALLOCATE PREPARE change_table;
 
-DROP TABLE IF EXISTS points_waiting;
+SET @change = (SELECT IF(COUNT(*) = 1, "INSERT INTO parked_messages (id, state, cause, topic, broker, queue_id, queue_offset, message_id,
+        payment_no, order_id, seq, payload, payload_sha256, properties, reason, attempts, resolution, created_at, updated_at)
+    SELECT UUID(), 'waiting', 'ahead', 'points', 'points_waiting', 0, seq, '', JSON_UNQUOTE(JSON_EXTRACT(CONVERT(body USING utf8mb4), '$.points_no')),
+        customer_id, seq, body, SHA2(body, 256), '{}', 'its predecessor is not there yet', 1, '', created_at, created_at
+    FROM points_waiting_moved
+    ON DUPLICATE KEY UPDATE parked_messages.id = parked_messages.id", 'DO 0')
+    FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'points_waiting_moved');
+PREPARE change_table FROM @change;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
+
+DROP TABLE IF EXISTS points_waiting_moved;

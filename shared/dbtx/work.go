@@ -50,6 +50,15 @@ func OpenPools(cfg Config, metrics prometheus.Registerer, works ...Work) (Pools,
 	return pools, nil
 }
 
+// For is the pool of a kind of work. It panics when OpenPools was not told of it: nil would fail at the first query.
+func (p Pools) For(work Work) *Pool {
+	pool := p[work]
+	if pool == nil {
+		panic("no pool was opened for " + work.name)
+	}
+	return pool
+}
+
 // Close closes them all.
 func (p Pools) Close() {
 	for _, pool := range p {

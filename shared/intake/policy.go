@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +24,8 @@ const (
 	// suspectsMax bounds what is remembered of messages that failed. Beyond it, all of them are tried as if for
 	// the first time; what counts is in the database.
 	suspectsMax = 10_000
+	// tellAgainAfter is how long people are not told again that the system fails.
+	tellAgainAfter = 1 * time.Minute
 )
 
 // Policy decides whether a message fails by itself, or with everybody else. The evidence is what this process has
@@ -32,11 +36,13 @@ type Policy struct {
 	stopped prometheus.Gauge
 	log     *slog.Logger
 
-	mu       sync.Mutex
-	took     int64               // messages that took effect
-	suspects map[string]*suspect // by number
-	inARow   map[string]bool     // numbers that failed alone since one took effect
-	told     string              // key of the notice that it is the system; empty while it is not
+	mu        sync.Mutex
+	took      int64               // messages that took effect
+	suspects  map[string]*suspect // by number
+	inARow    map[string]bool     // numbers that failed alone since one took effect
+	isStopped bool                // the system fails: no message has taken effect since
+	told      string              // key of the last notice of that
+	toldAt    time.Time
 }
 
 // suspect is a message that failed.
@@ -106,14 +112,15 @@ func (p *Policy) did(numbers []string, effects int) {
 	defer p.mu.Unlock()
 	for _, no := range numbers {
 		delete(p.suspects, no)
+		delete(p.inARow, no)
 	}
 	if effects == 0 {
 		return
 	}
 	p.took += int64(effects)
 	clear(p.inARow)
-	if p.told != "" {
-		p.told = ""
+	if p.isStopped {
+		p.isStopped = false
 		p.stopped.Set(0)
 		p.log.Info("messages take effect again")
 	}
@@ -123,7 +130,8 @@ func (p *Policy) did(numbers []string, effects int) {
 func (p *Policy) failedTogether(numbers []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, no := range numbers {
+	slices.Sort(numbers)
+	for _, no := range slices.Compact(numbers) { // a copy in the same batch is the same execution
 		p.suspect(no).executions++
 	}
 }
@@ -193,22 +201,27 @@ func (p *Policy) failedAll(ctx context.Context, before int64, cause error) {
 	}
 }
 
-// tellStopped has people told, once until messages take effect again.
+// tellStopped has people told that the system fails: once until messages take effect again, and not more often than
+// every tellAgainAfter while some do and some do not.
 func (p *Policy) tellStopped(ctx context.Context, cause error) {
 	p.mu.Lock()
-	first := p.told == ""
-	if first {
-		p.told = uuid.NewString()
+	known := p.isStopped || time.Since(p.toldAt) < tellAgainAfter
+	p.isStopped = true
+	if !known {
+		p.told, p.toldAt = uuid.NewString(), time.Now()
 	}
 	key := p.told
 	p.mu.Unlock()
-	if !first {
+	p.stopped.Set(1)
+	if known {
 		return
 	}
 
-	p.stopped.Set(1)
 	p.log.Error("messages fail and none takes effect: taken for the system's fault, nothing is parked", "error", cause)
 	if err := p.lot.TellStopped(ctx, key, p.topic, cause); err != nil {
 		p.log.Error("nobody is told that messages fail, because that cannot be written down either", "error", err)
+		p.mu.Lock()
+		p.isStopped, p.toldAt = false, time.Time{} // the next failure tries to tell again
+		p.mu.Unlock()
 	}
 }

@@ -76,13 +76,15 @@ func (w *Waiting) one(ctx context.Context, m parking.Record) error {
 	case err == nil:
 		return nil
 	case policy.suspends(ctx, err):
-		return err
+		w.log.Warn("waiting message cannot be done now, it is tried again", "error", err)
+		return w.lot.Postpone(ctx, m) // what is in its way need not be in that of the next
 	}
 	parked, err := policy.failed(ctx, m.Subject, m.Delivery(), before, err)
 	if parked {
 		return nil
 	}
 	w.log.Warn("waiting message failed, it is tried again", "error", err)
+	policy.failedAll(ctx, before, err)
 	return w.lot.Postpone(ctx, m)
 }
 

@@ -11,8 +11,8 @@ import (
 const (
 	// groupMax is how many notices are told as one at most.
 	groupMax = 64
-	// sameCausePause is how long notices of a cause are gathered after one of it was told: a fault that parks
-	// hundreds of messages must not ring hundreds of telephones.
+	// sameCausePauseSeconds is how long notices of a cause are gathered after one of it was told, and while one is not
+	// taken: a fault that parks hundreds of messages must not ring hundreds of telephones.
 	sameCausePauseSeconds = 5
 )
 
@@ -35,7 +35,8 @@ func (t *Teller) gather(ctx context.Context, n Notifier) error {
 
 func gatherCause(tx dbtx.Tx, channel, cause string) error {
 	var recent int64
-	err := tx.DB().Raw("SELECT COUNT(*) FROM notifications WHERE channel = ? AND cause_key = ? AND told_at > NOW(6) - INTERVAL ? SECOND",
+	err := tx.DB().Raw("SELECT COUNT(*) FROM notifications WHERE channel = ? AND cause_key = ?"+
+		" AND (told_at > NOW(6) - INTERVAL ? SECOND OR (told_at IS NULL AND group_id IS NOT NULL))",
 		channel, cause, sameCausePauseSeconds).Scan(&recent).Error
 	if err != nil || recent > 0 {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -69,8 +70,8 @@ func (k *Keeper) parkFailed(tx dbtx.Tx, f Failure, tries int) error {
 	r.Attempts = tries
 
 	var kept []row
-	err = tx.DB().Select("id", "state").Where("order_id = ? AND state IN ? AND payment_no = ? AND topic = ?",
-		f.Subject.OrderingKey, []State{Parked, Waiting}, f.Subject.Number, f.Delivery.Topic).Order("id").Find(&kept).Error
+	err = tx.DB().Select("id", "state").Where("order_id = ? AND state IN ? AND payment_no = ? AND topic = ? AND cause <> ?",
+		f.Subject.OrderingKey, []State{Parked, Waiting}, f.Subject.Number, f.Delivery.Topic, CauseConflict).Order("id").Find(&kept).Error
 	if err != nil {
 		return fmt.Errorf("look for a parked message: %w", err)
 	}
@@ -127,6 +128,17 @@ func failedReason(err error) string {
 		return cause
 	}
 	return cause + reasonSeparator + whole
+}
+
+// kindOf is what messages that failed for one cause have in common: the first line of it, and of a database's answer
+// the number, without the values of one row.
+func kindOf(reason string) string {
+	cause, _, _ := strings.Cut(reason, reasonSeparator)
+	cause, _, _ = strings.Cut(cause, "\n")
+	if strings.HasPrefix(cause, "Error ") {
+		cause, _, _ = strings.Cut(cause, ":")
+	}
+	return cause
 }
 
 // root is the innermost error's text.

@@ -2,7 +2,6 @@ package parking
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"settlement/shared/dbtx"
@@ -57,12 +56,12 @@ func (k *Keeper) Wait(tx dbtx.Tx, d rocketmq.Delivery, s Subject, reason string)
 	return r.ID, insert(tx, r, d.Body)
 }
 
-// isKept says whether this very delivery is there. The hash belongs to the key: a broker set up anew counts its
+// isKept says whether this very delivery is there; what older releases kept has no broker. The hash belongs to the key: a broker set up anew counts its
 // offsets from 0 again.
 func isKept(tx dbtx.Tx, r row) (bool, error) {
 	var n int64
 	err := tx.DB().Model(&row{}).
-		Where("topic = ? AND broker = ? AND queue_id = ? AND queue_offset = ? AND payload_sha256 = ?",
+		Where("topic = ? AND broker IN (?, '') AND queue_id = ? AND queue_offset = ? AND payload_sha256 = ?",
 			r.Topic, r.Broker, r.QueueID, r.QueueOffset, r.PayloadSHA256).Count(&n).Error
 	if err != nil {
 		return false, fmt.Errorf("look for a parked message: %w", err)
@@ -169,7 +168,7 @@ func (k *Keeper) Release(tx dbtx.Tx, ids []string) error {
 func (k *Keeper) tell(tx dbtx.Tx, r row, event, reason string) error {
 	detail := ""
 	if r.Cause == CauseFailed {
-		detail, _, _ = strings.Cut(r.Reason, reasonSeparator)
+		detail = kindOf(r.Reason)
 	}
 	s := r.subject()
 	return k.teller.Write(tx, k.now(), notify.Notice{

@@ -161,6 +161,7 @@ func (l *Lot) end(tx dbtx.Tx, id string, by Decision, do carryOut) (row, error) 
 		}
 		changes["payment_no"], changes["order_id"], changes["seq"] = s.Number, s.OrderingKey, s.Seq
 		changes["cause"], changes["next_try_at"], changes["waits_since"] = CauseAhead, gorm.Expr("NOW(6)"), gorm.Expr("NOW(6)")
+		changes["told_at"] = nil
 	}
 	if err := tx.DB().Model(&row{}).Where("id = ?", id).Updates(changes).Error; err != nil {
 		return row{}, fmt.Errorf("resolve parked message %s: %w", id, err)

@@ -66,6 +66,10 @@ func (l *Lot) TryWaiting(ctx context.Context, m Record) (State, error) {
 }
 
 func (l *Lot) tryWaiting(tx dbtx.Tx, m Record, does Resolver) (State, error) {
+	now, err := read(tx.DB().Select("id", "state"), m.ID)
+	if err != nil || now.State != Waiting { // done since it was listed
+		return now.State, err
+	}
 	to, resolution, err := does.Replay(tx, m, false)
 	var refusal *idempotency.Refusal
 	switch {

@@ -53,6 +53,13 @@ func (d decoder) value(v reflect.Value, path string) error {
 		}
 		v.SetString(s)
 		return nil
+	case reflect.Bool:
+		is, ok := token.(bool)
+		if !ok {
+			return wrongType(path, token, "true or false")
+		}
+		v.SetBool(is)
+		return nil
 	case reflect.Int64:
 		number, ok := token.(json.Number)
 		if !ok {

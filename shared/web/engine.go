@@ -61,7 +61,7 @@ func NewEngine(cfg Config) *gin.Engine {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body in many clients
-	engine.Use(e.observe, e.catchPanic, e.limitRequests, limitBody, limitTime, e.checkQuery, requireKey)
+	engine.Use(e.observe, e.catchPanic, limitBody, e.limitRequests, limitTime, e.checkQuery, requireKey)
 	engine.NoRoute(func(c *gin.Context) {
 		Fail(c, NewProblem(http.StatusNotFound, CodeNotFound, "there is nothing at "+quote(c.Request.URL.Path)))
 	})

@@ -14,6 +14,10 @@ import (
 // readyTimeout bounds all checks of one /readyz together.
 const readyTimeout = 3 * time.Second
 
+// besideGrace is how long /readyz waits for a check that the service can do without, once the others have answered: a
+// prober with a limit of a second must not take the service out because of it.
+const besideGrace = 300 * time.Millisecond
+
 // Check asks one thing that the service depends on; nil means that it answers. It must end
 // when ctx does.
 type Check func(ctx context.Context) error
@@ -69,15 +73,25 @@ func (h Health) GetReadyz(c *gin.Context) {
 	for name := range h.checks {
 		answer[name] = "failed" // until it says otherwise
 	}
+	needed := len(h.checks) - len(h.beside)
+	var grace <-chan time.Time // of the checks beside, once the others have answered
 	for waiting := len(h.checks); waiting > 0; {
+		if needed == 0 && grace == nil {
+			grace = time.After(besideGrace)
+		}
 		select {
 		case r := <-results:
 			waiting--
+			if !h.beside[r.name] {
+				needed--
+			}
 			if r.err == nil {
 				answer[r.name] = "ok"
 				continue
 			}
 			h.log.WarnContext(ctx, "a check failed", "check", r.name, "needed", !h.beside[r.name], "error", r.err)
+		case <-grace:
+			waiting = 0
 		case <-ctx.Done():
 			h.log.WarnContext(ctx, "a check did not answer", "checks", answer, "timeout", readyTimeout)
 			waiting = 0

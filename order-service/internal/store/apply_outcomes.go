@@ -71,6 +71,7 @@ type outcomeBatch struct {
 	orders   map[string]order.Order        // locked, as they are after what was taken
 	recorded map[string]settlement.Outcome // by payment number, what was applied, before or in this batch
 	kept     map[string]settlement.Outcome // by payment number, what waits or is parked
+	answered []string                      // payment numbers that have their outcome, now or before
 	paying   []string                      // customers whose orders were paid, one for each order
 	rewarded int
 	applied  Applied
@@ -103,6 +104,7 @@ func (b *outcomeBatch) take(tx dbtx.Tx, r Received) error {
 	}
 	b.recorded[out.PaymentNo], b.orders[o.ID] = out, after
 	b.applied.Changed = append(b.applied.Changed, out)
+	b.answered = append(b.answered, out.PaymentNo)
 	if out.Type == settlement.Paid {
 		b.paying = append(b.paying, o.CustomerID)
 	}
@@ -114,6 +116,7 @@ func (b *outcomeBatch) repeated(tx dbtx.Tx, r Received, recorded settlement.Outc
 		return b.conflict(tx, r, "its payment number has another outcome: "+difference)
 	}
 	b.applied.Repeated++
+	b.answered = append(b.answered, r.Message.PaymentNo)
 	return nil
 }
 
@@ -141,7 +144,7 @@ func (b *outcomeBatch) conflict(tx dbtx.Tx, r Received, reason string) error {
 
 // finish writes what the outcomes led to beyond their orders.
 func (b *outcomeBatch) finish(tx dbtx.Tx) (err error) {
-	if err := answered(tx, b.applied.Changed); err != nil {
+	if err := answered(tx, b.answered); err != nil {
 		return err
 	}
 	b.rewarded, err = b.store.rewardPaid(tx, b.now, b.paying)

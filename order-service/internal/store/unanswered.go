@@ -66,13 +66,10 @@ func expectAnswer(tx dbtx.Tx, in settlement.Instruction, traceparent string) err
 	return nil
 }
 
-// answered forgets instructions that have their outcome.
-func answered(tx dbtx.Tx, outcomes []settlement.Outcome) error {
-	numbers := make([]string, 0, len(outcomes))
-	for _, out := range outcomes {
-		numbers = append(numbers, out.PaymentNo)
-	}
+// answered forgets instructions that have their outcome, also one that an older instance has applied.
+func answered(tx dbtx.Tx, numbers []string) error {
 	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
 	return dbtx.DeleteByKey(tx, "unanswered_instructions", "payment_no", numbers)
 }
 

@@ -204,3 +204,23 @@ func TestDiscardInFlight(t *testing.T) {
 		s.Do(t, request).Want(t, 200, "")
 	})
 }
+
+// A gap is closed over HTTP as on the command line.
+func TestAGapIsClosed(t *testing.T) {
+	each(t, func(t *testing.T, s service) {
+		in := newInstruction(uuid.NewString(), 10)
+		in.Seq = 2
+		path := s.park(t, encode(t, in))
+		var waits, done httpapi.Parked
+		s.post(t, path+"/replay", uuid.NewString(), "").Want(t, 200, "").Into(t, &waits)
+		if waits.State != "waiting" {
+			t.Errorf("state %s, want it to wait for seq 1", waits.State)
+		}
+		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":false}`).Want(t, 409, parking.CodeNotReplayable)
+		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":"yes"}`).Want(t, 400, "invalid_field")
+		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":true,"reason":"seq 1 was cut"}`).Want(t, 200, "").Into(t, &done)
+		if done.State != "replayed" {
+			t.Errorf("state %s, want it replayed", done.State)
+		}
+	})
+}

@@ -229,3 +229,39 @@ func TestABadChangeOfPointsStopsNobodyElse(t *testing.T) {
 		d.wantCount("points_history WHERE customer_id = '"+bad+"'", 1)
 	})
 }
+
+// An instruction that failed every time keeps its number and its place until an operator has decided: neither a forged
+// copy of it nor a stranger in its place takes effect meanwhile, also not by an operator's decision on those.
+func TestAParkedInstructionKeepsItsPlace(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		d := openDesk(t, db.Pool, db.Pool)
+		no, order := uuid.NewString(), uuid.NewString()
+		genuine := claims(t, no, order, 1, 10, 1)
+		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW BEGIN IF NEW.order_id = '" + order +
+			"' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
+		for round := int64(0); d.listener.Handle(t.Context(), []rocketmq.Delivery{about(t, uuid.NewString(), 1, 100+round), genuine}) != nil; round++ {
+			if round == parking.TriesMax {
+				t.Fatal("not parked")
+			}
+		}
+		d.sql("DROP TRIGGER refuse")
+
+		forged, stranger := claims(t, no, order, 1, 5000, 2), claims(t, uuid.NewString(), order, 1, 10, 3)
+		d.handle(forged, stranger)
+		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'conflict'", 2)
+		d.wantCount("payment_numbers WHERE order_id = '"+order+"'", 0)
+		for _, offset := range []int{2, 3} {
+			if err := d.tryOffset(offset, true); err == nil {
+				t.Errorf("offset %d: replayed, while the genuine one is parked", offset)
+			}
+			if err := d.discardOffset(offset); err != nil {
+				t.Errorf("offset %d: discard: %v", offset, err)
+			}
+		}
+		d.wantCount("payment_numbers WHERE order_id = '"+order+"'", 0)
+		if err := d.tryOffset(1, false); err != nil {
+			t.Fatal(err)
+		}
+		d.wantCount("payment_numbers WHERE payment_no = '"+no+"' AND amount_minor = 10", 1)
+	})
+}

@@ -66,6 +66,12 @@ func (b *pointsBatch) take(r ReceivedPoints) {
 		return
 	}
 	at := pointsPlace{c.CustomerID, c.Seq}
+	for no, parked := range b.parked {
+		if parked.CustomerID == c.CustomerID && parked.Seq == c.Seq { // it keeps its place until an operator has decided
+			b.conflict(r, "its place is that of another number, which is parked: "+no)
+			return
+		}
+	}
 	switch b.after[c.CustomerID].Place(c) {
 	case points.Stale:
 		b.conflict(r, fmt.Sprintf("seq %d of customer %s was taken by another number, or passed over", c.Seq, c.CustomerID))

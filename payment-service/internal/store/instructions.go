@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/dbtx"
 	"settlement/shared/parking"
@@ -38,6 +40,9 @@ func (i instructions) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parki
 	if known {
 		return i.report(tx, b, r)
 	}
+	if rival := b.rival(in); rival != "" {
+		return "", "", parking.NotReplayable("%s", rival)
+	}
 	if closeGap {
 		if err := b.closeGap(in); err != nil {
 			return "", "", err
@@ -47,10 +52,6 @@ func (i instructions) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parki
 	case payment.Stale:
 		return "", "", parking.NotReplayable("seq %d of order %s was decided under another payment number, or passed over", in.Seq, in.OrderID)
 	case payment.Ahead:
-		if first, taken := b.successors[place{in.OrderID, in.Seq}]; taken {
-			return "", "", parking.NotReplayable("payment %s waits for seq %d of order %s already, in another record",
-				first.received.Message.PaymentNo, in.Seq, in.OrderID)
-		}
 		b.touched[in.OrderID] = struct{}{}
 		return parking.Waiting, "", b.write(tx)
 	case payment.Due:
@@ -95,6 +96,9 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 		}
 		return parking.NotDiscardable("payment %s was decided meanwhile: replay the message, which changes nothing", in.PaymentNo)
 	}
+	if b.rival(in) != "" { // what it claims is that one's, and stays so
+		return nil
+	}
 	if closeGap {
 		if err := b.closeGap(in); err != nil {
 			return err
@@ -104,9 +108,6 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 	case payment.Stale:
 		return nil
 	case payment.Ahead:
-		if m.Cause == parking.CauseConflict { // something else waits for its place
-			return nil
-		}
 		return parking.NotDiscardable("seq %d of order %s has a predecessor that is not done: "+
 			"replay or discard that one first, or close the gap if it will never come", in.Seq, in.OrderID)
 	case payment.Due:
@@ -129,6 +130,23 @@ func (b *batchState) lockOne(tx dbtx.Tx, r Received) (known bool, err error) {
 	}
 	_, known = b.known[r.Message.PaymentNo]
 	return known, nil
+}
+
+// rival says what else is kept under the number or for the place of an instruction; empty: nothing. Of a number that is
+// claimed twice, neither is decided on while the other is here.
+func (b *batchState) rival(in settlement.Instruction) string {
+	if kept, there := b.parked[in.PaymentNo]; there && kept.cause != parking.CauseConflict {
+		return fmt.Sprintf("payment %s is parked for seq %d of order %s in another record", in.PaymentNo, kept.in.Seq, kept.in.OrderID)
+	}
+	at := place{in.OrderID, in.Seq}
+	if no, claimed := b.claimed[at]; claimed {
+		return fmt.Sprintf("payment %s is parked for seq %d of order %s in another record", no, in.Seq, in.OrderID)
+	}
+	if first, taken := b.successors[at]; taken {
+		return fmt.Sprintf("payment %s waits for seq %d of order %s already, in another record",
+			first.received.Message.PaymentNo, in.Seq, in.OrderID)
+	}
+	return ""
 }
 
 // closeGap moves the order to right before an instruction, past predecessors that will never come. It returns a

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+
 	"settlement/payment-service/internal/points"
 	"settlement/shared/dbtx"
 	"settlement/shared/parking"
@@ -39,6 +41,9 @@ func (p pointsChanges) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (park
 		}
 		return parking.Replayed, "applied before: nothing changed", nil
 	}
+	if rival := b.rival(c); rival != "" {
+		return "", "", parking.NotReplayable("%s", rival)
+	}
 	if closeGap {
 		if err := b.closeGap(c); err != nil {
 			return "", "", err
@@ -48,10 +53,6 @@ func (p pointsChanges) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (park
 	case points.Stale:
 		return "", "", parking.NotReplayable("seq %d of customer %s was taken by another number, or passed over", c.Seq, c.CustomerID)
 	case points.Ahead:
-		if first, taken := b.waiting[pointsPlace{c.CustomerID, c.Seq}]; taken {
-			return "", "", parking.NotReplayable("number %s waits for seq %d of customer %s already, in another record",
-				first.received.Message.PointsNo, c.Seq, c.CustomerID)
-		}
 		b.touched[c.CustomerID] = true
 		return parking.Waiting, "", b.write(tx)
 	case points.Due:
@@ -82,6 +83,9 @@ func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) erro
 		}
 		return parking.NotDiscardable("change of points %s was applied meanwhile: replay the message, which changes nothing", c.PointsNo)
 	}
+	if b.rival(c) != "" { // what it claims is that one's, and stays so
+		return nil
+	}
 	if closeGap {
 		if err := b.closeGap(c); err != nil {
 			return err
@@ -92,9 +96,6 @@ func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) erro
 	case points.Stale:
 		return nil
 	case points.Ahead:
-		if m.Cause == parking.CauseConflict { // something else waits for its place
-			return nil
-		}
 		return parking.NotDiscardable("seq %d of customer %s has a predecessor that is not there: "+
 			"replay or discard that one first, or close the gap if it will never come", c.Seq, c.CustomerID)
 	case points.Due:
@@ -107,6 +108,20 @@ func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) erro
 	return b.release(tx)
 }
 
+// rival says what else is kept under the number or for the place of a change; empty: nothing.
+func (b *pointsBatch) rival(c settlement.PointsChange) string {
+	for no, parked := range b.parked {
+		if no == c.PointsNo || parked.CustomerID == c.CustomerID && parked.Seq == c.Seq {
+			return fmt.Sprintf("number %s is parked for seq %d of customer %s in another record", no, parked.Seq, parked.CustomerID)
+		}
+	}
+	if first, taken := b.waiting[pointsPlace{c.CustomerID, c.Seq}]; taken {
+		return fmt.Sprintf("number %s waits for seq %d of customer %s already, in another record",
+			first.received.Message.PointsNo, c.Seq, c.CustomerID)
+	}
+	return ""
+}
+
 // closeGap moves the customer to right before a change, past predecessors that will never come.
 func (b *pointsBatch) closeGap(c settlement.PointsChange) error {
 	balance := b.after[c.CustomerID]
@@ -116,6 +131,11 @@ func (b *pointsBatch) closeGap(c settlement.PointsChange) error {
 	for at, w := range b.waiting {
 		if at.customerID == c.CustomerID && at.seq < c.Seq {
 			return parking.NotReplayable("seq %d of the customer waits too, as message %s: close the gap before that one", at.seq, w.id)
+		}
+	}
+	for no, parked := range b.parked {
+		if parked.CustomerID == c.CustomerID && parked.Seq > balance.LastSeq && parked.Seq < c.Seq {
+			return parking.NotReplayable("seq %d of the customer is parked under number %s: replay or discard that one first", parked.Seq, no)
 		}
 	}
 	balance.LastSeq = c.Seq - 1

@@ -26,17 +26,30 @@ func (b *batchState) decide(r Received) error {
 		b.behind = append(b.behind, r)
 		return nil
 	case payment.Ahead:
-		b.keepWaiting(r)
+		if !b.claimedByAnother(r) {
+			b.keepWaiting(r)
+		}
 		return nil
 	case payment.Due:
 	}
-	if !b.hasItsPlace(r) {
+	if b.claimedByAnother(r) || !b.hasItsPlace(r) {
 		return nil
 	}
 	if err := b.apply(in, r.Delivery); err != nil {
 		return err
 	}
 	return b.applyNextOfBatch(in.OrderID)
+}
+
+// claimedByAnother takes an instruction for the place of one that failed every time: that keeps it until an operator
+// has decided.
+func (b *batchState) claimedByAnother(r Received) bool {
+	no, claimed := b.claimed[place{r.Message.OrderID, r.Message.Seq}]
+	if !claimed || no == r.Message.PaymentNo {
+		return false
+	}
+	b.conflict(r, "its place is that of another payment number, which is parked: "+no)
+	return true
 }
 
 // hasItsPlace says whether an instruction that is due may be decided. Its place can be waited for already: by itself,

@@ -30,6 +30,7 @@ type batchState struct {
 	known      map[string]payment.Movement // by payment number, what was decided, before or in this batch
 	decidedNow map[string]bool             // of them, those of this batch
 	parked     map[string]keptInstruction  // by payment number, what an operator has to decide on
+	claimed    map[place]string            // payment numbers that failed every time and keep their place until then
 	resolving  string                      // id of the parked message that this is about; it is in its own way otherwise
 	ledger     payment.Ledger
 	before     map[string]int64 // progress as it is in the database; an order that is missing has no row yet
@@ -72,6 +73,7 @@ func (s *Store) newBatchState() *batchState {
 	return &batchState{
 		now: s.now(), keeper: s.keeper, topics: s.topics,
 		known: map[string]payment.Movement{}, decidedNow: map[string]bool{}, parked: map[string]keptInstruction{},
+		claimed: map[place]string{},
 		ledger: payment.Ledger{
 			LastSeq: map[string]int64{}, Balance: map[string]money.Money{}, Standing: map[string]payment.Movement{},
 		},
@@ -122,7 +124,12 @@ func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, e
 			continue
 		}
 		if k.State == parking.Parked {
-			b.parked[in.PaymentNo] = keptInstruction{in, k.Cause}
+			if k.Cause != parking.CauseConflict || b.parked[in.PaymentNo].cause == "" { // a claim does not hide what it claims
+				b.parked[in.PaymentNo] = keptInstruction{in, k.Cause}
+			}
+			if k.Cause == parking.CauseFailed {
+				b.claimed[place{in.OrderID, in.Seq}] = in.PaymentNo
+			}
 			continue
 		}
 		b.successors[place{in.OrderID, in.Seq}] = successor{id: k.ID, received: Received{Message: in, Delivery: k.Delivery}}
