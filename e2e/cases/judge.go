@@ -118,8 +118,12 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 	if err != nil {
 		return nil, err
 	}
+	unknown, err := p.lookAtErrors(ctx)
+	if err != nil {
+		return nil, err
+	}
 	notices, err := p.lookAtNotices(ctx)
-	return slices.Concat(violations, journal, points, calls, parked, notices), err
+	return slices.Concat(violations, journal, points, calls, parked, unknown, notices), err
 }
 
 // lookAtJournal compares the journal with the books, and has the auditor do the same its own way.

@@ -2,7 +2,12 @@ package cases
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"net/http"
 	"slices"
+	"strings"
 
 	"settlement/e2e/checker"
 	"settlement/e2e/traffic"
@@ -11,7 +16,7 @@ import (
 
 // lookAtPoints compares topic points with the history of each customer.
 func (p *Play) lookAtPoints(ctx context.Context) ([]checker.Violation, error) {
-	changes, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicPoints)
+	changes, err := p.messages(ctx, settlement.TopicPoints)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +31,55 @@ func (p *Play) lookAtParked(ctx context.Context, topics ...[]traffic.Message) ([
 			asked[checker.PayloadHash(m.Body)] = true
 		}
 	}
-	return p.check.CheckAsked(ctx, p.before, asked)
+	violations, err := p.check.CheckAsked(ctx, p.before, asked)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, err := parkedIn(ctx, p.orders) // no case has one parked
+	for _, id := range outcomes {
+		if !slices.Contains(p.before, id) {
+			violations = append(violations, checker.Violation{
+				Invariant: checker.Lost, What: "an outcome was parked that nothing was wrong with", Row: "orders.parked_messages.id=" + id,
+			})
+		}
+	}
+	return violations, err
+}
+
+// lookAtErrors looks for answers of the database of which the services know nothing: what is to be done about each has to
+// be decided in shared/dbtx.
+func (p *Play) lookAtErrors(ctx context.Context) (violations []checker.Violation, err error) {
+	for _, url := range []string{p.OrderURL, p.PaymentURL} {
+		metrics, err := scrape(ctx, url+"/metrics")
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(metrics) {
+			if strings.HasPrefix(line, "db_errors_total{") && strings.Contains(line, `class="unclassified"`) {
+				violations = append(violations, checker.Violation{
+					Invariant: checker.All, What: "the database answered with an error that is not classified", Row: strings.TrimSpace(line),
+				})
+			}
+		}
+	}
+	return violations, nil
+}
+
+func scrape(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return string(body), err
 }
 
 // lookAtNotices compares what is parked with what the receiver was told: each at least once, and again only as often as
@@ -57,9 +110,20 @@ func (p *Play) lookAtNotices(ctx context.Context) (violations []checker.Violatio
 	return violations, err
 }
 
-// parkedEver are the ids of the messages that an operator has, or had.
+// parkedEver are the ids of the messages that an operator has, or had, in either database.
 func (p *Play) parkedEver(ctx context.Context) (ids []string, err error) {
-	rows, err := p.books.QueryContext(ctx, "SELECT id FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
+	for _, db := range []*sql.DB{p.books, p.orders} {
+		parked, err := parkedIn(ctx, db)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, parked...)
+	}
+	return ids, nil
+}
+
+func parkedIn(ctx context.Context, db *sql.DB) (ids []string, err error) {
+	rows, err := db.QueryContext(ctx, "SELECT id FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
 	if err != nil {
 		return nil, err
 	}
