@@ -54,8 +54,3 @@ func whoFlag(cmd *cobra.Command, who *string) {
 	}
 	cmd.Flags().StringVar(who, "who", name, "who decides, for the audit row")
 }
-
-// closeGapFlag adds --close-gap.
-func closeGapFlag(cmd *cobra.Command, closeGap *bool) {
-	cmd.Flags().BoolVar(closeGap, "close-gap", false, "what these messages wait for will never come: their sequence goes on without it")
-}

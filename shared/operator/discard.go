@@ -1,10 +1,8 @@
 package operator
 
 import (
-	"errors"
-	"fmt"
+	"context"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"settlement/shared/idempotency"
@@ -12,41 +10,28 @@ import (
 )
 
 func newDiscard(with opened) *cobra.Command {
-	var who, why string
-	var closeGap bool
+	d := decision{action: action{
+		name: "discard", done: "discarded",
+		do: func(ctx context.Context, lot *parking.Lot, req idempotency.Request, by parking.Decision, id string) (parking.Record, error) {
+			return lot.Discard(ctx, req, by, id)
+		},
+		try: func(ctx context.Context, lot *parking.Lot, by parking.Decision, id string) (parking.Record, error) {
+			return lot.TryDiscard(ctx, by, id)
+		},
+	}}
 	cmd := &cobra.Command{
-		Use:   "discard ID…",
+		Use:   "discard [ID…]",
 		Short: "give parked messages up for good: their instructions fail, their orders hear of it",
-		Args:  cobra.MinimumNArgs(1),
+		Long: "Gives parked messages up for good, oldest first. An instruction is recorded as failed under its payment number, and its\n" +
+			"order hears of it; its successors go on. Exits with 1 when none was chosen or one of them could not be discarded.",
 		RunE: with(func(cmd *cobra.Command, lot *parking.Lot, ids []string) error {
-			if why == "" {
-				return errors.New("--why is missing: say for the audit row why these messages are given up")
+			d.selection.IDs = ids
+			if err := d.validate(); err != nil {
+				return err
 			}
-			failed := 0
-			for _, id := range ids {
-				req, err := newRequest("discard", id)
-				if err != nil {
-					return err
-				}
-				rec, err := lot.Discard(cmd.Context(), req, parking.Decision{Operator: who, Reason: why, CloseGap: closeGap}, id)
-				printResult(cmd.OutOrStdout(), id, rec, err)
-				if err != nil {
-					failed++
-				}
-			}
-			if failed > 0 {
-				return fmt.Errorf("%d of %d messages were not discarded, see above", failed, len(ids))
-			}
-			return nil
+			return d.run(cmd, lot)
 		}),
 	}
-	cmd.Flags().StringVar(&why, "why", "", "the reason, for the audit row")
-	closeGapFlag(cmd, &closeGap)
-	whoFlag(cmd, &who)
+	d.flags(cmd)
 	return cmd
-}
-
-// newRequest is a request of its own: whoever types a command twice means it twice, and the message's state decides.
-func newRequest(action, id string) (idempotency.Request, error) {
-	return idempotency.NewRequest(uuid.NewString(), action+" "+id, struct{}{})
 }

@@ -1,6 +1,8 @@
 package operator
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -19,7 +21,7 @@ const (
 )
 
 func newList(with opened) *cobra.Command {
-	var state, order string
+	var state, order, output string
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list messages, newest first",
@@ -31,36 +33,58 @@ func newList(with opened) *cobra.Command {
 			} else if !slices.Contains(parking.States(), s) {
 				return fmt.Errorf("--state is %q, must be all or one of %v", state, parking.States())
 			}
-			return list(cmd, lot, s, order)
+			switch output {
+			case "table":
+				return list(cmd, lot, parking.Filter{State: s, OrderingKey: order, Limit: listPage})
+			case "json":
+				return listJSON(cmd, lot, parking.Filter{State: s, OrderingKey: order, Limit: listPage})
+			}
+			return fmt.Errorf("--output is %q, must be table or json", output)
 		}),
 	}
 	cmd.Flags().StringVar(&state, "state", string(parking.Parked), "only messages in this state, or all")
 	cmd.Flags().StringVar(&order, "order", "", "only messages of this order, or of this customer's points")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, or json: one object a line, without payloads")
 	return cmd
 }
 
-func list(cmd *cobra.Command, lot *parking.Lot, state parking.State, order string) error {
+func list(cmd *cobra.Command, lot *parking.Lot, f parking.Filter) error {
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "ID\tSTATE\tCAUSE\tTOPIC\tORDER\tSEQ\tTRIES\tSINCE\tREASON")
-	n := 0
-	for cursor := ""; ; {
-		page, next, err := lot.List(cmd.Context(), parking.Filter{State: state, OrderingKey: order, Cursor: cursor, Limit: listPage})
-		if err != nil {
-			return err
-		}
-		for _, r := range page {
-			printLine(out, r)
-		}
-		n += len(page)
-		if cursor = next; next == "" {
-			break
-		}
+	n, err := each(cmd.Context(), lot, f, func(r parking.Record) error { printLine(out, r); return nil })
+	if err != nil {
+		return err
 	}
 	if err := out.Flush(); err != nil {
 		return err
 	}
 	cmd.PrintErrf("%d messages\n", n)
 	return nil
+}
+
+func listJSON(cmd *cobra.Command, lot *parking.Lot, f parking.Filter) error {
+	out := json.NewEncoder(cmd.OutOrStdout())
+	_, err := each(cmd.Context(), lot, f, func(r parking.Record) error { return out.Encode(r) })
+	return err
+}
+
+// each calls do with each message that f chooses, and returns how many there were.
+func each(ctx context.Context, lot *parking.Lot, f parking.Filter, do func(parking.Record) error) (n int, err error) {
+	for {
+		page, next, err := lot.List(ctx, f)
+		if err != nil {
+			return n, err
+		}
+		for _, r := range page {
+			if err := do(r); err != nil {
+				return n, err
+			}
+			n++
+		}
+		if f.Cursor = next; next == "" {
+			return n, nil
+		}
+	}
 }
 
 func printLine(out io.Writer, r parking.Record) {

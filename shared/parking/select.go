@@ -14,7 +14,7 @@ const selectionMax = 100_000
 // Selection chooses parked messages, in one way.
 type Selection struct {
 	IDs      []string
-	OrderID  string // all of an order
+	OrderID  string // all of an order, or of a customer's points
 	Matching string // all whose reason has this text in it
 	All      bool
 }
@@ -48,7 +48,7 @@ func (l *Lot) Select(ctx context.Context, s Selection) ([]string, error) {
 		query = query.Where("order_id = ?", s.OrderID)
 	}
 	if s.Matching != "" {
-		query = query.Where("LOCATE(?, reason) > 0", s.Matching)
+		query = query.Where("LOCATE(CAST(? AS BINARY), CAST(reason AS BINARY)) > 0", s.Matching) // else it would match a and A, and 支 with others
 	}
 	var ids []string
 	if err := query.Order("id").Limit(selectionMax+1).Pluck("id", &ids).Error; err != nil {

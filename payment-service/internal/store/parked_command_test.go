@@ -163,6 +163,31 @@ func TestASelectionIsReplayed(t *testing.T) {
 	})
 }
 
+func TestASelectionIsDiscarded(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		c := openTerminal(t, db.Pool)
+		order := uuid.NewString()
+		first, second := c.park(order, 1, settlement.Settle, "bug one"), c.park(order, 2, settlement.Refund, "bug one")
+		other := c.park(uuid.NewString(), 1, settlement.Settle, "bug two")
+
+		printed, err := c.types("discard", "--order", order, "--dry-run")
+		if err == nil || !strings.Contains(printed, first+"  discarded") || !strings.Contains(printed, second+"  refused") {
+			t.Errorf("error %v after\n%s\nwant the first would be discarded, and the second not while the first is there", err, printed)
+		}
+		c.wantCount("parked_messages WHERE state = 'parked'", 3)
+		c.wantCount("payment_numbers", 0)
+		printed, err = c.types("discard", "--matching", "one", "--why", "of a test tool")
+		c.wants(printed, err, first+"  discarded", second+"  discarded", "2 of 2 messages")
+		c.wantCount("payment_numbers WHERE outcome = 'failed'", 2)
+
+		printed, err = c.types("list", "-o", "json", "--order", order, "--state", "discarded")
+		c.wants(printed, err, `"State":"discarded"`, `"Number":"`, first, second)
+		if strings.Contains(printed, other) || strings.Count(printed, "\n") != 2 {
+			t.Errorf("want two lines, those of the order:\n%s", printed)
+		}
+	})
+}
+
 func TestWhatAnOperatorCannotMean(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		c := openTerminal(t, db.Pool)
@@ -170,7 +195,8 @@ func TestWhatAnOperatorCannotMean(t *testing.T) {
 		for _, line := range []string{
 			"replay --why w", "replay " + id, "replay --all --order o --why w", "replay 42 --why w", "replay --all --why w --rate 0",
 			"replay --all --why w --rate 1e9", "discard --why w", "discard " + id, "show", "show " + uuid.NewString(), "list --state lost", "lose",
-			"replay " + uuid.NewString() + " --why w",
+			"replay " + uuid.NewString() + " --why w", "replay --matching nobody --why w", "discard --order " + uuid.NewString() + " --why w",
+			"replay --matching BUG --why w", "list -o xml",
 		} {
 			if printed, err := c.types(strings.Fields(line)...); err == nil {
 				t.Errorf("parked %s was taken:\n%s", line, printed)
