@@ -104,11 +104,14 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 			stranger.PaymentNo, stranger.Type, stranger.Seq = key(), settlement.Settle, seq+1
 			three = append(three, stranger)
 		}
-		keys, err := p.instruct(ctx, order, three)
+		if err := p.aheadAlone(ctx, three[0]); err != nil {
+			return 0, err
+		}
+		keys, err := p.instruct(ctx, order, three[1:])
 		if err != nil {
 			return 0, err
 		}
-		p.mayPark(keys[min(3, len(keys)):]...) // a stranger's claim is for an operator, if it is kept at all
+		p.mayPark(keys[min(2, len(keys)):]...) // a stranger's claim is for an operator
 		sent += int64(len(three))
 	}
 	if !p.power.On() { // nothing was published
@@ -130,6 +133,24 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 	}
 	_, err = p.came(ctx, waited)
 	return sent, err
+}
+
+// aheadAlone publishes an instruction and waits until it waits, if it is ahead of its order. In one batch with its
+// predecessor it would not have to.
+func (p *Play) aheadAlone(ctx context.Context, in settlement.Instruction) error {
+	if _, err := p.instruct(ctx, in.OrderID, []settlement.Instruction{in}); err != nil {
+		return err
+	}
+	if in.Seq == 1 || !p.power.On() {
+		return nil
+	}
+	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
+		n, err := count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE payment_no = ? AND state = 'waiting'", in.PaymentNo)
+		if err == nil && n != 1 {
+			err = fmt.Errorf("payment number %s, seq %d of a new order, does not wait", in.PaymentNo, in.Seq)
+		}
+		return err
+	})
 }
 
 // settleHeld is how long each settle transaction is held between its look for repeats and its writing.
