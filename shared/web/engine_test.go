@@ -370,7 +370,7 @@ func TestRequestsAboveTheLimitAreRefusedAtOnce(t *testing.T) {
 	for range requestsMax {
 		<-arrived
 	}
-	refused := do(t, "GET", url+"/query?a=1", "", nil)
+	refused := do(t, "GET", url+"/query?limit=1", "", nil)
 	if refused.status != 503 || refused.header.Get("Retry-After") == "" || !strings.Contains(refused.body, CodeUnavailable) {
 		t.Errorf("one more: %d, Retry-After %q, %s; want 503, told to come again", refused.status, refused.header.Get("Retry-After"), refused.body)
 	}
@@ -385,7 +385,7 @@ func TestRequestsAboveTheLimitAreRefusedAtOnce(t *testing.T) {
 			t.Errorf("a request within the limit got %d", status)
 		}
 	}
-	if got := do(t, "GET", url+"/query?a=1", "", nil); got.status != http.StatusOK {
+	if got := do(t, "GET", url+"/query?limit=1", "", nil); got.status != http.StatusOK {
 		t.Errorf("afterwards a request got %d", got.status)
 	}
 }
