@@ -75,7 +75,7 @@ func (b *books) write() {
 	b.key(b.orders, "k-order", orderResult(paidOrder))
 	b.key(b.orders, "k-new", orderResult(newOrder))
 	b.accepted(paidOrder, first, 1, "settling")
-	b.exec(b.payments, "INSERT INTO order_progress VALUES (?, 0)", paidOrder)
+	b.exec(b.payments, "INSERT INTO order_progress (order_id, last_seq) VALUES (?, 0)", paidOrder)
 	b.moved(first, 1, "settle", "paid", 30)
 	b.applied(first, 1, "settle", "paid")
 }

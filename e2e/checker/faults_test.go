@@ -86,7 +86,7 @@ var faults = []fault{
 		b.exec(b.orders, "DELETE FROM payments")
 	}},
 	{"an order has progressed without a decision", want{checker.Order, "an order's progress", foreign, ""}, func(b *books) {
-		b.exec(b.payments, "INSERT INTO order_progress VALUES (?, 1)", foreign)
+		b.exec(b.payments, "INSERT INTO order_progress (order_id, last_seq) VALUES (?, 1)", foreign)
 	}},
 	{"a refund of what is not paid", want{checker.Double, "an order is refunded while it is not paid", paidOrder, first}, func(b *books) {
 		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'refunded', type = 'refund'")

@@ -133,7 +133,7 @@ var goodHistories = []struct {
 		b.decided(foreign, second, 1, "settle", "paid")
 		b.entry(second, payer, -30, "CNY", "settle")
 		b.entry(second, merchant, 30, "CNY", "settle")
-		b.exec(b.payments, "INSERT INTO order_progress VALUES (?, 1)", foreign)
+		b.exec(b.payments, "INSERT INTO order_progress (order_id, last_seq) VALUES (?, 1)", foreign)
 		b.exec(b.payments, "UPDATE accounts SET balance_minor = 940 WHERE id = ?", payer)
 		b.parked("waiting", foreign, third, 3, "")
 		b.parked("parked", "", "", 4, "no JSON")

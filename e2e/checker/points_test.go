@@ -10,7 +10,7 @@ func (b *books) points() {
 	b.t.Helper()
 	b.exec(b.orders, "INSERT INTO customers VALUES (?, 'n', 2, NOW())", collector)
 	b.exec(b.orders, "UPDATE orders SET customer_id = ? WHERE id = ?", collector, paidOrder)
-	b.exec(b.payments, "INSERT INTO points_balances VALUES (?, 12, 2)", collector)
+	b.exec(b.payments, "INSERT INTO points_balances (customer_id, points, last_seq) VALUES (?, 12, 2)", collector)
 	b.exec(b.payments, "INSERT INTO points_history VALUES (?, 1, UUID(), 'set', 10, 10, 'registered', NOW(), NOW()),"+
 		" (?, 2, UUID(), 'add', 2, 12, 'order_paid', NOW(), NOW())", collector, collector)
 }
