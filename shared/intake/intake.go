@@ -112,6 +112,10 @@ func (i *Intake[M]) doEach(ctx context.Context, messages []Received[M]) error {
 	var failed []error
 	start := i.policy.effects()
 	for _, m := range messages {
+		if no := i.topic.Subject(m.Message).Number; i.policy.held(no) {
+			failed = append(failed, fmt.Errorf("message %s failed, and is not executed again before another has taken effect", no))
+			continue
+		}
 		before := i.policy.effects()
 		err := i.do(ctx, []Received[M]{m})
 		if err == nil {

@@ -24,6 +24,8 @@ const (
 	// suspectsMax bounds what is remembered of messages that failed. Beyond it, all of them are tried as if for
 	// the first time; what counts is in the database.
 	suspectsMax = 10_000
+	// heldMax is how long a message that failed is not executed again for want of another that takes effect meanwhile.
+	heldMax = 2 * time.Second
 	// tellAgainAfter is how long people are not told again that the system fails.
 	tellAgainAfter = 1 * time.Minute
 )
@@ -47,9 +49,10 @@ type Policy struct {
 
 // suspect is a message that failed.
 type suspect struct {
-	executions int   // that are not counted in the database yet
-	tries      int   // that are
-	tookBefore int64 // Policy.took after its first failure
+	executions int       // that are not counted in the database yet
+	tries      int       // that are
+	tookBefore int64     // Policy.took after its first failure
+	failedAt   time.Time // alone, last
 }
 
 // NewPolicy makes the policy of a topic and registers its gauge.
@@ -105,6 +108,15 @@ func (p *Policy) suspectsAny(numbers []string) bool {
 	return false
 }
 
+// held says whether a message that failed is not to be executed again yet. An execution tells something about it only
+// when another message took effect before: else it may be the system that fails. In a quiet system it is not held for long.
+func (p *Policy) held(number string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.suspects[number]
+	return s != nil && p.took <= s.tookBefore && time.Since(s.failedAt) < heldMax
+}
+
 // did notes that messages were done, and how many of them took effect. A repeat that was found is no evidence that
 // the system works: it writes less than a new message does.
 func (p *Policy) did(numbers []string, effects int) {
@@ -154,6 +166,7 @@ func (p *Policy) failed(ctx context.Context, s parking.Subject, d rocketmq.Deliv
 	p.mu.Lock()
 	suspect := p.suspect(s.Number)
 	suspect.executions++
+	suspect.failedAt = time.Now()
 	f := parking.Failure{
 		Delivery: d, Subject: s, Executions: suspect.executions, Err: cause,
 		// Before this execution began: what takes effect during it may be the end of a fault that this one still met.

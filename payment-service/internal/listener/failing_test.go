@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"settlement/e2e/stack/testdb"
+	"settlement/e2e/wait"
 	"settlement/migrations"
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
@@ -130,9 +131,7 @@ func TestASystemicFaultParksNothing(t *testing.T) {
 		}
 
 		d.sql("DROP TRIGGER refuse")
-		if err := d.listener.Handle(t.Context(), batch); err != nil {
-			t.Errorf("after it: %v", err)
-		}
+		wait.Until(t, 10*time.Second, func() error { return d.listener.Handle(t.Context(), batch) })
 		d.wantCount("parked_messages", 0)
 		d.wantCount("notifications", 1)
 		d.wantCount("payment_numbers", 21)
