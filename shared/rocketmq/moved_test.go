@@ -97,6 +97,7 @@ func TestSetBackIsToldFromLate(t *testing.T) {
 		{2 * staleAfter, 400, noOffset},
 		{2 * staleAfter, 290, 290},
 		{2 * staleAfter, -1, 0},
+		{staleAfter, 150, noOffset}, // on its way since less than staleAfter
 		{2 * staleAfter, 400, noOffset},
 	} {
 		if q.committed(start.Add(step.after), step.committed); q.setBack != step.want {

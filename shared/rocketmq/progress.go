@@ -67,9 +67,8 @@ func (q *queueProgress) committed(now time.Time, offset int64) {
 		return
 	}
 	if now.Sub(q.nextFloorAt) >= staleAfter {
-		q.floor, q.nextFloorAt = q.nextFloor, now
+		q.floor, q.nextFloor, q.nextFloorAt = q.nextFloor, offset, now
 	}
-	q.nextFloor = max(q.nextFloor, offset)
 }
 
 // heldAt is where an operator has set the group's offset and no message has come from yet, or noOffset.
