@@ -176,14 +176,27 @@ func (c *Consumer) activity() func(queueKey) queueActivity {
 	defer c.mu.Unlock()
 	known := make(map[queueKey]queueActivity, len(c.queues))
 	for key, q := range c.queues {
-		known[key] = queueActivity{busy: q.busy, acked: q.acked, storedUntil: q.storedUntil, activeAt: q.activeAt}
+		known[key] = queueActivity{
+			busy: q.busy, acked: q.acked, ackedFrom: q.ackedFrom, storedUntil: q.storedUntil, activeAt: q.activeAt,
+		}
 	}
 	var assigned map[queueKey]bool
 	if c.session != nil {
+	ackedFrom   int64
 		assigned = c.session.assigned
 	}
 	return func(key queueKey) queueActivity {
 		activity, ok := known[key]
+// ours says whether a queue is ours, or not known to be another's. The caller holds mu.
+func (c *Consumer) ours(key queueKey) bool {
+	return c.session == nil || c.session.assigned == nil || c.session.assigned[key]
+}
+
+// hasAcknowledged says whether this session has, without a gap up to its last acknowledgement.
+func (a queueActivity) hasAcknowledged(offset int64) bool {
+	return a.acked != noOffset && offset >= a.ackedFrom && offset < a.acked
+}
+
 		if !ok {
 			activity.acked = noOffset
 		}
