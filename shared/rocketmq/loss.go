@@ -191,17 +191,25 @@ func (c *Consumer) beginAgain(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("queues that have to begin again: %w", err)
 	}
+	c.begun(targets)
+	return nil
+}
+
+// begun notes that the group's offsets of these queues were set, so that they are looked at afresh.
+func (c *Consumer) begun(offsets map[queueKey]int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for key := range targets {
+	for key := range offsets {
 		delete(c.lost, key)
 		c.losses.forget(key)
 	}
-	return nil
 }
 
 // oldest is the offset of the oldest message of each of these queues.
 func (c *Consumer) oldest(ctx context.Context, keys []queueKey) (map[queueKey]int64, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
 	queues, err := c.readable(ctx)
 	if err != nil {
 		return nil, err

@@ -70,8 +70,7 @@ func pullRefused(request string) {
 func (c *Consumer) offsetRefused(key queueKey, asked int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ours := c.session != nil && (c.session.assigned == nil || c.session.assigned[key])
-	if !ours || c.session.abandoned {
+	if c.session == nil || c.session.abandoned || !c.ours(key) {
 		return
 	}
 	c.asking++
