@@ -57,9 +57,10 @@ func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue
 }
 
 // handOver gives queues that a rebalance took away to their next consumer: it waits for their handlers, commits
-// what they acknowledged, or sets a queue that has to begin again to its beginning, and unlocks the queues. The library does neither: it drops what a handler acknowledges
-// afterwards, so that the next consumer gets it again, and keeps the locks until they expire at the broker, so
-// that the queues stand still for 60 s (PR #1220). If this fails, that is what happens.
+// what they acknowledged, sets those that have to begin again to their oldest message, and unlocks the queues. The
+// library does nothing of this: it drops what a handler acknowledges afterwards, so that the next consumer gets it
+// again, and keeps the locks until they expire at the broker, so that the queues stand still for 60 s (PR #1220). If
+// this fails, that is what happens.
 func (s *session) handOver(clientID string, lost []queueKey) {
 	c := s.consumer
 	ctx, cancel := context.WithTimeout(c.handlers, handoverTimeout)
