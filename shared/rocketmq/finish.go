@@ -56,12 +56,7 @@ func (s *session) abandon(ctx context.Context, held map[queueKey]int64) error {
 
 	err := errors.Join(s.shutdown(ctx), c.setOffsets(ctx, held, settleTime), s.commit(ctx))
 	if err == nil {
-		c.mu.Lock()
-		for key := range held {
-			delete(c.lost, key)
-			c.losses.forget(key)
-		}
-		c.mu.Unlock()
+		c.begun(held)
 	}
 	return errors.Join(err, c.unlockQueues(ctx, clientID, ours))
 }
@@ -114,7 +109,9 @@ func (c *Consumer) held(ctx context.Context) (map[queueKey]int64, error) {
 	held := map[queueKey]int64{}
 	c.mu.Lock()
 	for key := range c.lost {
-		lost = append(lost, key)
+		if c.ours(key) {
+			lost = append(lost, key)
+		}
 	}
 	for key, q := range c.queues {
 		if at := q.heldAt(); at != noOffset && !c.lost[key] {

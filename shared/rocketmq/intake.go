@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,7 +29,7 @@ const (
 	inflateMax = 1 << 20
 	// intakeFrameMax bounds one answer of a broker, which gives 256 KiB of messages, or one message.
 	intakeFrameMax = 64 << 20
-	// dialTimeout bounds the connection to a server.
+	// dialTimeout bounds the connection to a server, or to one of the name servers: the library gives those 6 s to answer.
 	dialTimeout = 3 * time.Second
 	// responseSystemError is what the library takes for "try again later".
 	responseSystemError = 1
@@ -65,10 +66,11 @@ func (in *intake) shutdown() {
 	in.running.Wait()
 }
 
-// namesrvs are addresses of doors to name servers.
+// namesrvs are addresses of doors to name servers. Behind each are all of them, first its own: the library goes to the
+// next door when one is silent, and not when it says that its server cannot be reached.
 func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
-	for _, addr := range addrs {
-		door, err := in.door(addr, in.passRoutes)
+	for i := range addrs {
+		door, err := in.door(slices.Concat(addrs[i:], addrs[:i]), in.passRoutes)
 		if err != nil {
 			return nil, err
 		}
@@ -80,11 +82,12 @@ func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
 // pass is what an intake does with a frame from a server, before the library gets it. drop: the library does not get it.
 type pass func(f rawFrame) (out rawFrame, drop bool)
 
-// door is the address that the library dials for a server. Each server has one, as long as the intake lives.
-func (in *intake) door(server string, p pass) (string, error) {
+// door is the address that the library dials for the first of these servers; the others stand in while that one cannot
+// be reached. Each server has one, as long as the intake lives.
+func (in *intake) door(servers []string, p pass) (string, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if door := in.doors[server]; door != nil {
+	if door := in.doors[servers[0]]; door != nil {
 		return door.Addr().String(), nil
 	}
 	if in.done.Err() != nil {
@@ -93,27 +96,27 @@ func (in *intake) door(server string, p pass) (string, error) {
 	var listen net.ListenConfig
 	door, err := listen.Listen(in.done, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("intake for %s: %w", server, err)
+		return "", fmt.Errorf("intake for %s: %w", servers[0], err)
 	}
-	in.doors[server] = door
+	in.doors[servers[0]] = door
 	in.running.Go(func() {
 		for {
 			conn, err := door.Accept()
 			if err != nil {
 				return
 			}
-			in.running.Go(func() { in.serve(conn, server, p) })
+			in.running.Go(func() { in.serve(conn, servers, p) })
 		}
 	})
 	return door.Addr().String(), nil
 }
 
-// serve connects a connection of the library with its server, and ends when either does.
-func (in *intake) serve(client net.Conn, server string, p pass) {
+// serve connects a connection of the library with one of its servers, and ends when either does.
+func (in *intake) serve(client net.Conn, servers []string, p pass) {
 	defer func() { _ = client.Close() }()
 	defer context.AfterFunc(in.done, func() { _ = client.Close() })()
 	requests := bufio.NewReader(client)
-	conn, first, err := in.dial(client, requests, server)
+	conn, first, err := in.dial(client, requests, servers)
 	if err != nil {
 		return
 	}
@@ -142,17 +145,16 @@ func (in *intake) serve(client net.Conn, server string, p pass) {
 	}
 }
 
-// dial connects to a server, and gives the request that is to be sent there first. While it cannot, it says so to each
+// dial connects to one of the servers, and gives the request that is to be sent there first. While it cannot, it says so to each
 // request: the library would wait for the answer of a connection that was made, up to 30 s, and tries again at once when
 // none was made.
-func (in *intake) dial(client net.Conn, requests *bufio.Reader, server string) (net.Conn, rawFrame, error) {
-	dialer := net.Dialer{Timeout: dialTimeout}
+func (in *intake) dial(client net.Conn, requests *bufio.Reader, servers []string) (net.Conn, rawFrame, error) {
 	for {
 		f, err := readRaw(requests)
 		if err != nil {
 			return nil, f, err
 		}
-		conn, err := dialer.DialContext(in.done, "tcp", server)
+		conn, err := in.connect(servers)
 		if err == nil {
 			return conn, f, nil
 		}
@@ -163,7 +165,7 @@ func (in *intake) dial(client net.Conn, requests *bufio.Reader, server string) (
 		}
 		refusal, err := encodeFrame(command{
 			Code: responseSystemError, Language: "GO", Version: clientVersion, Opaque: request.Opaque, Flag: flagResponse,
-			Remark: fmt.Sprintf("%s cannot be reached: %v", server, err),
+			Remark: fmt.Sprintf("cannot be reached: %v", err),
 		})
 		if err != nil {
 			return nil, f, err
@@ -172,6 +174,21 @@ func (in *intake) dial(client net.Conn, requests *bufio.Reader, server string) (
 			return nil, f, err
 		}
 	}
+}
+
+// connect dials servers in turn until one takes the connection. Each has its share of the time that is left.
+func (in *intake) connect(servers []string) (net.Conn, error) {
+	deadline := time.Now().Add(dialTimeout)
+	var failures []error
+	for i, server := range servers {
+		dialer := net.Dialer{Timeout: time.Until(deadline) / time.Duration(len(servers)-i)}
+		conn, err := dialer.DialContext(in.done, "tcp", server)
+		if err == nil {
+			return conn, nil
+		}
+		failures = append(failures, err)
+	}
+	return nil, errors.Join(failures...)
 }
 
 // passRoutes puts the intake's own addresses into a route.
@@ -186,7 +203,7 @@ func (in *intake) passRoutes(f rawFrame) (rawFrame, bool) {
 	}
 	for _, broker := range data.BrokerDatas {
 		for _, addr := range broker.BrokerAddrs {
-			door, err := in.door(addr, in.passMessages)
+			door, err := in.door([]string{addr}, in.passMessages)
 			if err != nil {
 				return f, true
 			}

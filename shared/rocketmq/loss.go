@@ -16,12 +16,14 @@ import (
 //   - the queue ends before what was committed, acknowledged or seen as its end: by the numbers, when it stays so
 //     over lossLooks looks, because a broker that just started builds its index behind its back;
 //   - the topic was made anew and has grown beyond that already: by the oldest message, which is another one;
-//   - the queue was cut and has grown again: by messages before what was acknowledged that were stored later;
+//   - the queue was cut and has grown again: by messages among those that were acknowledged that were stored later;
 //   - the library was just told that its offset is beyond the end (see moved.go), however fast the queue grows.
 //
 // What it cannot see is what happens while no consumer of the group runs, and is hidden again before one starts: only
 // a committed offset beyond the end tells of it then. 200 messages in a topic made anew, with an offset of 100 left
-// over from the old one, look like 100 messages that were consumed. (RocketMQ 5.4.0 forgets the offsets with the
+// over from the old one, look like 100 messages that were consumed. Nor does it see a queue that was cut before what
+// this session acknowledged, and has grown beyond it between two looks: messages stored later lie there in a healthy
+// queue too, when the broker's clock was set back. (RocketMQ 5.4.0 forgets the offsets with the
 // topic, and with the store; it takes a restored copy of one without the other, or a client that still writes.)
 
 // lossLooks is in how many looks in a row a queue has to end too early.
@@ -32,7 +34,7 @@ type queueLook struct {
 	queue    Queue
 	lag      QueueLag
 	earliest int64 // when the oldest message was stored, ms; -1: there is none
-	// rewritten is the first message before what was acknowledged that was stored after it, or noOffset.
+	// rewritten is a message among those that were acknowledged that was stored after them, or noOffset.
 	rewritten int64
 }
 
@@ -54,7 +56,7 @@ func (c *Consumer) lookAt(ctx context.Context, q Queue, a queueActivity) (queueL
 		if err != nil {
 			return look, err
 		}
-		if first < a.acked {
+		if a.hasAcknowledged(first) {
 			look.rewritten = first
 		}
 	}
@@ -100,7 +102,7 @@ func (w *lossWatch) observe(look queueLook, acked int64) string {
 	case lag.Min == known.min && look.earliest >= 0 && known.earliest >= 0 && look.earliest != known.earliest:
 		wrong = fmt.Sprintf("its oldest message is another one, stored at %s", time.UnixMilli(look.earliest).UTC())
 	case look.rewritten != noOffset && look.rewritten < acked:
-		wrong = fmt.Sprintf("its message %d was stored later than what was acknowledged behind it", look.rewritten)
+		wrong = fmt.Sprintf("its message %d was acknowledged, and another one was stored there later", look.rewritten)
 	default:
 		*known = knownQueue{min: lag.Min, earliest: look.earliest, end: lag.Max}
 		return ""
@@ -189,17 +191,25 @@ func (c *Consumer) beginAgain(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("queues that have to begin again: %w", err)
 	}
+	c.begun(targets)
+	return nil
+}
+
+// begun notes that the group's offsets of these queues were set, so that they are looked at afresh.
+func (c *Consumer) begun(offsets map[queueKey]int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for key := range targets {
+	for key := range offsets {
 		delete(c.lost, key)
 		c.losses.forget(key)
 	}
-	return nil
 }
 
 // oldest is the offset of the oldest message of each of these queues.
 func (c *Consumer) oldest(ctx context.Context, keys []queueKey) (map[queueKey]int64, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
 	queues, err := c.readable(ctx)
 	if err != nil {
 		return nil, err

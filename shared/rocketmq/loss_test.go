@@ -221,6 +221,43 @@ func TestAGroupOfTwoBeginsAgain(t *testing.T) {
 	}
 }
 
+// A queue that has to begin again does so with the consumer that a rebalance gives it to.
+func TestAQueueBeginsAgainWithItsNextConsumer(t *testing.T) {
+	t.Parallel()
+	const queues, count = 2, 10
+	topic, group, p, admin := testTopic(t, queues), testGroup(), testProducer(t), testAdmin(t)
+	for queue := range queues {
+		publish(t, p, topic, queue, queues, 0, count)
+	}
+	var before, after record
+	c := newConsumer(t, topic, group, 32, before.handle)
+	c.timing.every = time.Hour // the watchdog would begin again with them first
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, received, before.atLeast(queues*count))
+	route, err := admin.Route(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range route.Readable {
+		awaitCommitted(t, admin, q, group, count)
+	}
+
+	c.mu.Lock()
+	for _, q := range route.Readable {
+		c.lost[queueKey{q.Broker, q.ID}] = true
+	}
+	c.mu.Unlock()
+	startConsumer(t, topic, group, 32, after.handle)
+	eventually(t, 2*received, after.atLeast(count))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.lost) != 1 {
+		t.Errorf("%d queues have still to begin again with the first consumer, want 1", len(c.lost))
+	}
+}
+
 // Every way a queue can show that it is not the one it was, and what only looks like it.
 func TestLossWatch(t *testing.T) {
 	key := queueKey{"b", 3}

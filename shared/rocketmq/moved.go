@@ -70,8 +70,7 @@ func pullRefused(request string) {
 func (c *Consumer) offsetRefused(key queueKey, asked int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ours := c.session != nil && (c.session.assigned == nil || c.session.assigned[key])
-	if !ours || c.session.abandoned {
+	if c.session == nil || c.session.abandoned || !c.ours(key) {
 		return
 	}
 	c.asking++
@@ -103,18 +102,23 @@ func (c *Consumer) explainRefusal(ctx context.Context, key queueKey, asked int64
 		if err != nil {
 			return err
 		}
+		beyond := asked > lag.Max
+		passesOver := beyond && c.passesOver(ctx, q, asked, lag.Max)
 
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		known := c.progress(key)
 		switch {
-		case asked > lag.Max:
+		case passesOver:
 			look := queueLook{queue: q, lag: lag}
-			c.lose(look, known.acked, fmt.Sprintf("it ends at %d, and this consumer has read up to %d", lag.Max, asked))
+			c.lose(look, known.acked, fmt.Sprintf("it ended at %d, and this consumer had read up to %d", lag.Max, asked))
 			select {
 			case c.wake <- struct{}{}:
 			default: // it is to look already
 			}
+		case beyond:
+			c.logger.Warn("the broker was behind with the end of this queue: messages come again",
+				"broker", key.broker, "queue", key.queue, "ended", lag.Max, "offset", asked)
 		case asked < lag.Min:
 			c.logger.Error("messages of this queue have expired before they were consumed", "broker", key.broker,
 				"queue", key.queue, "from", asked, "to", lag.Min-1, "messages", lag.Min-asked)
@@ -130,4 +134,30 @@ func (c *Consumer) explainRefusal(ctx context.Context, key queueKey, asked int64
 		return nil
 	}
 	return fmt.Errorf("queue %d of broker %s is not in the topic's route", key.queue, key.broker)
+}
+
+// passesOver says whether the library, which goes on where a queue ended when it was refused, leaves out what no handler
+// had. It does not when the broker was only behind with the end, as one that has just started may be: the queue soon ends
+// at asked again, still has what handlers acknowledged, and they had all of it up to that end. What cannot be found out
+// counts as left out, because repeats do no harm.
+func (c *Consumer) passesOver(ctx context.Context, q Queue, asked, ended int64) bool {
+	a := c.activity()(queueKey{q.Broker, q.ID})
+	if ended > a.acked {
+		return true
+	}
+	for range startLooks - 1 {
+		if pause(ctx, startPause) != nil {
+			return true
+		}
+		end, err := c.admin.MaxOffset(ctx, q)
+		if err != nil {
+			return true
+		}
+		if end < asked {
+			continue
+		}
+		later, err := c.admin.firstStoredAt(ctx, q, a.storedUntil+1)
+		return err != nil || later < a.acked
+	}
+	return true
 }

@@ -1,8 +1,11 @@
 package rocketmq
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -94,6 +97,7 @@ func TestSetBackIsToldFromLate(t *testing.T) {
 		{staleAfter / 2, 200, noOffset},
 		{staleAfter / 2, 150, noOffset},
 		{staleAfter, 300, noOffset},
+		{staleAfter, 150, noOffset}, // on its way since less than staleAfter
 		{2 * staleAfter, 400, noOffset},
 		{2 * staleAfter, 290, 290},
 		{2 * staleAfter, -1, 0},
@@ -108,5 +112,119 @@ func TestSetBackIsToldFromLate(t *testing.T) {
 	q.acknowledge([]Delivery{{Offset: 0}})
 	if q.setBack != noOffset || q.floor != noOffset || q.heldAt() != noOffset {
 		t.Errorf("still held after messages came again: %s", fmt.Sprintf("%+v", q))
+	}
+}
+
+// A broker that is behind with the end of a queue has lost nothing: only where messages would be left out does the queue
+// begin again. A real one cannot be made to be behind, so this one says what it is told to.
+func TestAnOffsetBeyondTheEndIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	const asked, storedUntil = 100, 5000
+	for name, test := range map[string]struct {
+		ends  []int64 // as the broker says one after the other, the last for ever
+		later int64   // first message that was stored after what was acknowledged
+		acked int64
+		want  bool
+	}{
+		"behind, all handled":          {[]int64{95, 95, 100}, 100, 100, false},
+		"behind, handled to the end":   {[]int64{90, 120}, 110, 90, false},
+		"behind, read but not handled": {[]int64{95, 100}, 100, 90, true},
+		"behind, nothing handled yet":  {[]int64{95, 100}, 100, noOffset, true},
+		"stays":                        {[]int64{95}, 95, 100, true},
+		"lost, and fast grown":         {[]int64{95, 500}, 60, 100, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := testConsumerOf(t, scriptedBroker(t, test.ends, test.later))
+			key := queueKey{"b", 0}
+			q := c.progress(key)
+			q.acked, q.ackedFrom, q.storedUntil = test.acked, 0, storedUntil
+			if err := c.explainRefusal(t.Context(), key, asked); err != nil {
+				t.Fatal(err)
+			}
+			if c.lost[key] != test.want || q.resetTo != noOffset {
+				t.Errorf("begins again: %v, want %v; reset to %d", c.lost[key], test.want, q.resetTo)
+			}
+		})
+	}
+}
+
+func testConsumerOf(t *testing.T, namesrv string) *Consumer {
+	t.Helper()
+	c, err := NewOrderlyConsumer(ConsumerConfig{
+		Namesrv: namesrv, Group: "g", Topic: "t", BatchMax: 8, Logger: testLogger(t),
+	}, func(context.Context, []Delivery) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, c) })
+	return c
+}
+
+// scriptedBroker is a name server and a broker b with one queue of topic t.
+func scriptedBroker(t *testing.T, ends []int64, later int64) (addr string) {
+	t.Helper()
+	var asked atomic.Int32
+	return serve(t, func(conn net.Conn, _ int32) {
+		for {
+			request, err := readFrame(conn)
+			if err != nil {
+				return
+			}
+			offset := int64(0)
+			switch request.Code {
+			case requestMaxOffset:
+				offset = ends[min(int(asked.Add(1)), len(ends))-1]
+			case requestOffsetByTime:
+				offset = later
+			}
+			answer := command{
+				Opaque: request.Opaque, Flag: flagResponse, ExtFields: map[string]string{"offset": fmt.Sprint(offset)},
+			}
+			if request.Code == requestRoute {
+				answer.Body = fmt.Appendf(nil, `{"queueDatas":[{"brokerName":"b","readQueueNums":1,"perm":%d}],`+
+					`"brokerDatas":[{"brokerName":"b","brokerAddrs":{"0":%q}}]}`, permRead, conn.LocalAddr())
+			}
+			frame, err := encodeFrame(answer)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := conn.Write(frame); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// What was stored later than what this session acknowledged tells of a loss only in its place: before that, the broker's
+// clock may have been set back since.
+func TestOnlyWhatThisSessionAcknowledgedCanBeRewritten(t *testing.T) {
+	s, _ := testSession(t, func(context.Context, []Delivery) error { return nil })
+	c, key := s.consumer, queueKey{"b", 3}
+	batch := func(first, count int64, ms int64) (batch []Delivery) {
+		for i := range count {
+			batch = append(batch, Delivery{Offset: first + i, StoredAt: time.UnixMilli(ms)})
+		}
+		return batch
+	}
+	q := c.progress(key)
+	if c.activity()(key).hasAcknowledged(0) {
+		t.Error("acknowledged before the first acknowledgement")
+	}
+	q.acknowledge(batch(50, 10, 7000))
+	q.acknowledge(batch(60, 10, 5000)) // the clock was set back
+	for offset, want := range map[int64]bool{0: false, 49: false, 50: true, 69: true, 70: false} {
+		if a := c.activity()(key); a.hasAcknowledged(offset) != want || a.storedUntil != 7000 {
+			t.Errorf("%d acknowledged: want %v: %+v", offset, want, a)
+		}
+	}
+
+	// What lies in a gap was not seen.
+	q.acknowledge(batch(80, 10, 6000))
+	for offset, want := range map[int64]bool{69: false, 79: false, 80: true, 89: true} {
+		if a := c.activity()(key); a.hasAcknowledged(offset) != want || a.storedUntil != 6000 {
+			t.Errorf("%d acknowledged behind a gap: want %v: %+v", offset, want, a)
+		}
 	}
 }

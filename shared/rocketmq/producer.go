@@ -39,6 +39,11 @@ type ProducerConfig struct {
 }
 
 // Producer publishes batches to queues that the caller chose. Safe for concurrent use.
+//
+// It reads from the brokers without the intake that bounds what a Consumer inflates: behind one, a broker to which no
+// connection can be made could not be told from one that may have stored the messages. Who may write to the broker can
+// make it send a compressed body here, as a check of a transaction of this group or as a reply to this client, which the
+// library inflates without a limit. So only programs that are trusted may reach the broker, or let it ask for credentials.
 type Producer struct {
 	client client.Producer
 	admin  *Admin

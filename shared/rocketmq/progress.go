@@ -20,7 +20,8 @@ type queueProgress struct {
 
 	// Of this session.
 	acked       int64 // offset behind what handlers acknowledged, or noOffset
-	storedUntil int64 // ms: nothing acknowledged was stored later
+	ackedFrom   int64 // they acknowledged everything from here on, or noOffset
+	storedUntil int64 // ms: nothing of that was stored later
 	resetTo     int64 // where an operator has set the offset, until messages come from there, or noOffset
 	setBack     int64 // the group's offset where it is behind what was committed long ago, or noOffset
 	floor       int64 // what was committed more than staleAfter ago, or noOffset
@@ -41,7 +42,7 @@ func (c *Consumer) progress(key queueKey) *queueProgress {
 
 // begin forgets what belongs to a session, or to the time before another consumer had the queue.
 func (q *queueProgress) begin() {
-	q.acked, q.storedUntil, q.resetTo, q.setBack = noOffset, 0, noOffset, noOffset
+	q.acked, q.ackedFrom, q.storedUntil, q.resetTo, q.setBack = noOffset, noOffset, 0, noOffset, noOffset
 	q.floor, q.nextFloor, q.nextFloorAt = noOffset, noOffset, time.Time{}
 }
 
@@ -52,6 +53,9 @@ func (q *queueProgress) acknowledge(batch []Delivery) {
 		// An operator's reset has taken effect.
 		q.resetTo, q.setBack = noOffset, noOffset
 		q.floor, q.nextFloor, q.nextFloorAt = noOffset, noOffset, time.Time{}
+	}
+	if first != q.acked {
+		q.ackedFrom, q.storedUntil = first, 0
 	}
 	q.acked = batch[len(batch)-1].Offset + 1
 	for _, d := range batch {
@@ -67,9 +71,8 @@ func (q *queueProgress) committed(now time.Time, offset int64) {
 		return
 	}
 	if now.Sub(q.nextFloorAt) >= staleAfter {
-		q.floor, q.nextFloorAt = q.nextFloor, now
+		q.floor, q.nextFloor, q.nextFloorAt = q.nextFloor, offset, now
 	}
-	q.nextFloor = max(q.nextFloor, offset)
 }
 
 // heldAt is where an operator has set the group's offset and no message has come from yet, or noOffset.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -56,9 +57,10 @@ func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue
 }
 
 // handOver gives queues that a rebalance took away to their next consumer: it waits for their handlers, commits
-// what they acknowledged and unlocks the queues. The library does neither: it drops what a handler acknowledges
-// afterwards, so that the next consumer gets it again, and keeps the locks until they expire at the broker, so
-// that the queues stand still for 60 s (PR #1220). If this fails, that is what happens.
+// what they acknowledged, sets those that have to begin again to their oldest message, and unlocks the queues. The
+// library does nothing of this: it drops what a handler acknowledges afterwards, so that the next consumer gets it
+// again, and keeps the locks until they expire at the broker, so that the queues stand still for 60 s (PR #1220). If
+// this fails, that is what happens.
 func (s *session) handOver(clientID string, lost []queueKey) {
 	c := s.consumer
 	ctx, cancel := context.WithTimeout(c.handlers, handoverTimeout)
@@ -86,15 +88,15 @@ func (s *session) handOver(clientID string, lost []queueKey) {
 		}
 	}
 	offsets, set := map[queueKey]int64{}, map[queueKey]int64{}
+	var again []queueKey
 	c.mu.Lock()
 	// A queue that has come back meanwhile keeps its lock.
 	lost = slices.DeleteFunc(lost, func(key queueKey) bool { return s.assigned[key] })
 	for _, key := range lost {
-		q := c.queues[key]
-		if q == nil || c.lost[key] {
-			continue // one that has to begin again is the watchdog's
-		}
-		if at := q.heldAt(); at != noOffset {
+		q := c.progress(key)
+		if c.lost[key] {
+			again = append(again, key)
+		} else if at := q.heldAt(); at != noOffset {
 			set[key] = at
 		} else if q.acked != noOffset {
 			offsets[key] = q.acked
@@ -102,8 +104,12 @@ func (s *session) handOver(clientID string, lost []queueKey) {
 		q.begin() // others go on from there
 	}
 	c.mu.Unlock()
-	if err := errors.Join(c.commitOffsets(ctx, offsets), c.setOffsets(ctx, set, settleTime)); err != nil {
+	oldest, err := c.oldest(ctx, again)
+	maps.Copy(set, oldest)
+	if err := errors.Join(err, c.commitOffsets(ctx, offsets), c.setOffsets(ctx, set, settleTime)); err != nil {
 		c.logger.Warn("queues went to other consumers without their last offsets", "error", err)
+	} else {
+		c.begun(oldest)
 	}
 	if err := c.unlockQueues(ctx, clientID, lost); err != nil {
 		c.logger.Warn("queues that went to other consumers stay locked until the lock expires", "error", err)

@@ -50,9 +50,9 @@ func (c *Consumer) watch(ctx context.Context, done chan<- struct{}) {
 		case <-c.wake:
 		case <-ticker.C:
 		}
-		stalled := c.look(ctx, progress)
+		stalled, lost := c.look(ctx, progress)
 		c.mu.Lock()
-		missing, lost := c.session == nil, len(c.lost) > 0
+		missing := c.session == nil
 		c.mu.Unlock()
 		switch {
 		case lost && !missing && time.Since(begun) >= c.timing.beginEvery:
@@ -68,8 +68,9 @@ func (c *Consumer) watch(ctx context.Context, done chan<- struct{}) {
 	}
 }
 
-// look asks the broker for the group's offsets and notes which queues are stalled, and which were lost.
-func (c *Consumer) look(ctx context.Context, progress *stallWatch) []int {
+// look asks the broker for the group's offsets and notes which queues are stalled, and which were lost. lost: queues have
+// to begin again, and can.
+func (c *Consumer) look(ctx context.Context, progress *stallWatch) (now []int, lost bool) {
 	ctx, cancel := context.WithTimeout(ctx, max(c.timing.every, lookTimeout))
 	defer cancel()
 	lags, _, err := c.lookAtQueues(ctx)
@@ -80,6 +81,7 @@ func (c *Consumer) look(ctx context.Context, progress *stallWatch) []int {
 		c.logger.Debug("watchdog cannot ask for offsets", "error", err)
 	} else {
 		stalled = progress.observe(time.Now(), lags, c.activity())
+		lost = c.lostAmong(lags)
 	}
 	c.mu.Lock()
 	before := c.stalled
@@ -88,7 +90,7 @@ func (c *Consumer) look(ctx context.Context, progress *stallWatch) []int {
 		c.stalled = append(c.stalled, lag.Queue)
 	}
 	slices.Sort(c.stalled)
-	now := slices.Clone(c.stalled)
+	now = slices.Clone(c.stalled)
 	c.mu.Unlock()
 	for _, lag := range stalled {
 		if !slices.Contains(before, lag.Queue) {
@@ -96,7 +98,18 @@ func (c *Consumer) look(ctx context.Context, progress *stallWatch) []int {
 				"committed", lag.Committed, "max", lag.Max, "lag", lag.Lag, "for_at_least", c.timing.stallAfter.String())
 		}
 	}
-	return now
+	return now, lost
+}
+
+// lostAmong says whether queues of ours that have just answered have to begin again. For another's, or while its broker is
+// away, a new session would be of no use.
+func (c *Consumer) lostAmong(lags []QueueLag) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(lags, func(lag QueueLag) bool {
+		key := queueKey{lag.Broker, lag.Queue}
+		return c.lost[key] && c.ours(key)
+	})
 }
 
 // lookAtQueues asks the brokers for what they have of each queue, and notes those of ours that were lost or set back.
@@ -167,8 +180,19 @@ type queueActivity struct {
 	ours        bool // or not known to be another's
 	busy        bool
 	acked       int64
+	ackedFrom   int64
 	storedUntil int64 // ms
 	activeAt    time.Time
+}
+
+// ours says whether a queue is ours, or not known to be another's. The caller holds mu.
+func (c *Consumer) ours(key queueKey) bool {
+	return c.session == nil || c.session.assigned == nil || c.session.assigned[key]
+}
+
+// hasAcknowledged says whether this session has, without a gap up to its last acknowledgement.
+func (a queueActivity) hasAcknowledged(offset int64) bool {
+	return a.acked != noOffset && offset >= a.ackedFrom && offset < a.acked
 }
 
 func (c *Consumer) activity() func(queueKey) queueActivity {
@@ -176,7 +200,9 @@ func (c *Consumer) activity() func(queueKey) queueActivity {
 	defer c.mu.Unlock()
 	known := make(map[queueKey]queueActivity, len(c.queues))
 	for key, q := range c.queues {
-		known[key] = queueActivity{busy: q.busy, acked: q.acked, storedUntil: q.storedUntil, activeAt: q.activeAt}
+		known[key] = queueActivity{
+			busy: q.busy, acked: q.acked, ackedFrom: q.ackedFrom, storedUntil: q.storedUntil, activeAt: q.activeAt,
+		}
 	}
 	var assigned map[queueKey]bool
 	if c.session != nil {

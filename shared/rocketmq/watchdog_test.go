@@ -159,3 +159,17 @@ func TestWatchdogLeavesABusyHandlerAlone(t *testing.T) {
 		return r.atLeast(1)()
 	})
 }
+
+// A new session is of use only to a queue that is ours and whose broker answers.
+func TestOnlyQueuesThatCanBeginAgainNeedANewSession(t *testing.T) {
+	s, _ := testSession(t, func(context.Context, []Delivery) error { return nil })
+	c := s.consumer
+	c.session, s.assigned = s, map[queueKey]bool{{"up", 1}: true, {"away", 0}: true}
+	answered := []QueueLag{{Broker: "up", Queue: 0}, {Broker: "up", Queue: 1}}
+	for key, want := range map[queueKey]bool{{"away", 0}: false, {"up", 0}: false, {"up", 1}: true} {
+		c.lost = map[queueKey]bool{key: true}
+		if got := c.lostAmong(answered); got != want {
+			t.Errorf("%v: %v, want %v", key, got, want)
+		}
+	}
+}
