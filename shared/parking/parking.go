@@ -50,19 +50,20 @@ const (
 	CauseAhead    Cause = "ahead"    // it came before its predecessor
 )
 
-// Subject is what a message is about. The zero value is a message that nobody could read.
+// Subject is what a message is about. The zero value is a message that nobody could read. Its names in JSON are the
+// columns', as remembered answers have them.
 type Subject struct {
-	Number      string // its business number, a UUID: payment_no or points_no
-	OrderingKey string // whose sequence it belongs to, a UUID: the order's id or the customer's
+	Number      string `json:"PaymentNo"` // its business number, a UUID: payment_no or points_no
+	OrderingKey string `json:"OrderID"`   // whose sequence it belongs to, a UUID: the order's id or the customer's
 	Seq         int64  // its place there
 }
 
 // Record is one message that is or was kept.
 type Record struct {
-	ID          string
-	State       State
-	Cause       Cause
-	Subject     Subject
+	ID    string
+	State State
+	Cause Cause
+	Subject
 	Topic       string
 	Broker      string
 	Queue       int

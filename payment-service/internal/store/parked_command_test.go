@@ -181,7 +181,7 @@ func TestASelectionIsDiscarded(t *testing.T) {
 		c.wantCount("payment_numbers WHERE outcome = 'failed'", 2)
 
 		printed, err = c.types("list", "-o", "json", "--order", order, "--state", "discarded")
-		c.wants(printed, err, `"State":"discarded"`, `"Number":"`, first, second)
+		c.wants(printed, err, `"State":"discarded"`, `"PaymentNo":"`, first, second)
 		if strings.Contains(printed, other) || strings.Count(printed, "\n") != 2 {
 			t.Errorf("want two lines, those of the order:\n%s", printed)
 		}
