@@ -80,7 +80,7 @@ func dockerAnswers(ctx context.Context) bool {
 	return exec.CommandContext(ctx, "docker", "compose", "version").Run() == nil
 }
 
-var errDockerAway = errors.New("Docker does not answer, or has no Compose (docker info, docker compose version)")
+var errDockerAway = errors.New("docker does not answer, or has no Compose (docker info, docker compose version)")
 
 // compose is the backend whose servers and services are containers.
 type compose struct {
