@@ -73,7 +73,7 @@ var survivorVersions = []version{
 		Cases: []string{"killed-while-suspended"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
-			{File: deliver, Find: "\tif q.failedAt != first {\n", Replace: "\tq.acked = last + 1\n\tif q.failedAt != first {\n"},
+			{File: deliver, Find: "\tif q.failedAt != first {\n", Replace: "\tq.acknowledge(batch)\n\tif q.failedAt != first {\n"},
 		}),
 	},
 	{
