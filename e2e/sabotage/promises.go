@@ -45,14 +45,14 @@ var promiseVersions = []version{
 	{
 		Name:  "gathered-notice-names-one",
 		Why:   "A notice that is told for many of one cause names the first of them, and all of them count as told.",
-		Cases: []string{"foreign-messages", "fails-every-time"},
+		Cases: []string{"fails-every-time"},
 		Sees:  []string{"a message was parked, and the receiver was not told"},
 		Edits: []overlay.Edit{{File: group, Find: "\tif len(keys) < 2 {\n", Replace: "\tif len(keys) > 0 {\n"}},
 	},
 	{
 		Name:  "gathered-notice-marks-one",
 		Why:   "Of the notices that are told as one, the first is noted as told, and the others wait for ever.",
-		Cases: []string{"foreign-messages", "fails-every-time"},
+		Cases: []string{"fails-every-time"},
 		Sees:  []string{"a message is parked, and somebody was not told"},
 		Edits: []overlay.Edit{{
 			File: teller, Find: "last_error = '' WHERE group_id = ?\", d.ID)", Replace: "last_error = '' WHERE id = ?\", d.ID)",
