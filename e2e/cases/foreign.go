@@ -144,13 +144,20 @@ func (p *Play) aheadAlone(ctx context.Context, in settlement.Instruction) error 
 	if in.Seq == 1 || !p.power.On() {
 		return nil
 	}
-	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
+	err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
 		n, err := count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE payment_no = ? AND state = 'waiting'", in.PaymentNo)
 		if err == nil && n != 1 {
 			err = fmt.Errorf("payment number %s, seq %d of a new order, does not wait", in.PaymentNo, in.Seq)
 		}
 		return err
 	})
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	p.violated(checker.Violation{
+		Invariant: checker.Lost, What: "an instruction that came out of order was not carried out", PaymentNo: in.PaymentNo, Row: err.Error(),
+	})
+	return fmt.Errorf("%w: %w", errNoEffect, err)
 }
 
 // settleHeld is how long each settle transaction is held between its look for repeats and its writing.

@@ -1,46 +1,53 @@
 package main
 
-import "settlement/e2e/overlay"
+import (
+	"slices"
+
+	"settlement/e2e/overlay"
+)
 
 var ackVersions = []version{
 	{
 		Name:  "acknowledged-before-commit",
-		Why:   "The batch is acknowledged while it is still being settled.",
+		Why:   "The batch is acknowledged while it is still being settled. Nobody asks again.",
 		Cases: []string{"connection-reset"},
 		Sees:  []string{"accepted, never decided"},
-		Edits: []overlay.Edit{{
-			File: listener, Find: "\terr = l.settle(ctx, instructions)\n",
-			Replace: "\tgo func() { _ = l.settle(context.WithoutCancel(ctx), instructions) }()\n\terr = nil\n",
-		}},
+		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{{
+			File: listener, Find: "\tsummary, err := l.store.SettleBatch(ctx, batch)\n",
+			Replace: "\tgo func() { _, _ = l.store.SettleBatch(context.WithoutCancel(ctx), batch) }()\n\tsummary, err := store.Summary{}, error(nil)\n",
+		}}),
 	},
 	{
 		Name:  "consume-retry-later",
-		Why:   "On an error the handler returns ConsumeRetryLater: the client library goes on behind the batch.",
+		Why:   "On an error the handler returns ConsumeRetryLater: the client library goes on behind the batch. Nobody asks again.",
 		Cases: []string{"connection-reset"},
 		Sees:  []string{"accepted, never decided"},
-		Edits: []overlay.Edit{{
+		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{{
 			File: deliver, Find: "int(pause.Milliseconds())\n\treturn consumer.SuspendCurrentQueueAMoment, nil",
 			Replace: "int(pause.Milliseconds())\n\treturn consumer.ConsumeRetryLater, nil",
-		}},
+		}}),
 	},
 	{
 		Name:  "batch-error-acknowledged",
-		Why:   "A batch that failed is logged and acknowledged.",
+		Why:   "A batch that failed is acknowledged, however it failed. Nobody asks again.",
 		Cases: []string{"connection-reset"},
 		Sees:  []string{"accepted, never decided"},
-		Edits: []overlay.Edit{{
-			File: listener, Find: "\tif err == nil || dbtx.IsTransient(err) {\n\t\treturn err\n",
-			Replace: "\tif err == nil || dbtx.IsTransient(err) {\n\t\treturn nil\n",
-		}},
+		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
+			{
+				File: intake, Find: "\tif err == nil || i.policy.suspends(ctx, err) {\n\t\treturn err\n",
+				Replace: "\tif err == nil || i.policy.suspends(ctx, err) {\n\t\treturn nil\n",
+			},
+			{File: intake, Find: "\t\t\treturn errors.Join(append(failed, err)...)\n", Replace: "\t\t\treturn nil\n"},
+		}),
 	},
 	{
 		Name:  "unknown-commit-taken-for-done",
-		Why:   "When the answer to COMMIT does not come, the transaction is taken for committed.",
+		Why:   "When the answer to COMMIT does not come, the transaction is taken for committed. Nobody asks again.",
 		Cases: []string{"commit-lost"},
 		Sees:  []string{"accepted, never decided"},
-		Edits: []overlay.Edit{{
+		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{{
 			File: begin, Find: "\treturn fmt.Errorf(\"%w: %w\", ErrCommitUnknown, err)\n", Replace: "\treturn nil\n",
-		}},
+		}}),
 	},
 	{
 		Name:  "lock-wait-passed-over",

@@ -6,15 +6,18 @@ import (
 	"settlement/e2e/overlay"
 )
 
+const (
+	anyRecorded  = "recorded, applied := b.recorded[out.PaymentNo]; applied {"
+	noneRecorded = "recorded, applied := b.recorded[out.PaymentNo]; applied && false {"
+)
+
 var dedupVersions = []version{
 	{
 		Name:  "no-unique-index",
 		Why:   "Nothing recognises a payment number that was decided: no unique index, no look-up, no fence.",
 		Cases: []string{"sends-doubled"},
 		Sees:  []string{"a payment number is there more than once", "a payment number moved an account more than once"},
-		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
-			{File: batch, Find: "\t\tb.known[no] = true\n", Replace: "\t\t_ = no\n"},
-		}),
+		Edits: slices.Concat(noIndexes, noFence, anyProgress, noLookUp),
 	},
 	{
 		Name:  "check-then-insert",
@@ -24,7 +27,7 @@ var dedupVersions = []version{
 		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
 			// A slow moment, so that on a busy machine too the copy comes before the first one is written.
 			{File: batch, Find: "\tfresh := b.leaveOut(batch)\n", Replace: "\tfresh := b.leaveOut(batch)\n\ttime.Sleep(2 * time.Second)\n"},
-			{File: batch, Find: "\t\"slices\"\n", Replace: "\t\"slices\"\n\t\"time\"\n"},
+			{File: batch, Find: "\t\"fmt\"\n", Replace: "\t\"fmt\"\n\t\"time\"\n"},
 		}),
 	},
 	{
@@ -37,10 +40,10 @@ var dedupVersions = []version{
 			{
 				File: batch, Find: "\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",
 				Replace: "\tif errors.Is(err, dbtx.ErrCommitUnknown) {\n\t\tanew := slices.Clone(batch)\n\t\tfor i := range anew {\n" +
-					"\t\t\tanew[i].Instruction.PaymentNo = uuid.NewString()\n\t\t}\n\t\treturn s.SettleBatch(ctx, anew)\n\t}\n" +
+					"\t\t\tanew[i].Message.PaymentNo = uuid.NewString()\n\t\t}\n\t\treturn s.SettleBatch(ctx, anew)\n\t}\n" +
 					"\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",
 			},
-			{File: batch, Find: "\t\"context\"\n", Replace: "\t\"context\"\n\t\"errors\"\n"},
+			{File: batch, Find: "\t\"fmt\"\n", Replace: "\t\"errors\"\n\t\"fmt\"\n\t\"slices\"\n"},
 			{File: batch, Find: "\t\"settlement/payment-service/internal/payment\"\n", Replace: "\t\"github.com/google/uuid\"\n\n\t\"settlement/payment-service/internal/payment\"\n"},
 		}),
 	},
@@ -50,17 +53,18 @@ var dedupVersions = []version{
 		Cases: []string{"payment-service-killed-after-commit"},
 		Sees:  []string{"a payment number has not the entries that its outcome asks for"},
 		Edits: []overlay.Edit{
-			{File: batch, Find: "\tvar summary Summary\n", Replace: "\tvar summary Summary\n\tvar second *batchState\n"},
-			{
-				File: batch, Find: "\t\tsummary, err = settleIn(tx, batch, s.newBatchState())\n",
-				Replace: "\t\tsecond = s.newBatchState()\n\t\tsummary, err = settleIn(tx, batch, second)\n",
-			},
 			{
 				File: batch, Find: "\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",
-				Replace: "\tif err == nil && len(second.touched) > 0 {\n\t\terr = s.pool.Run(ctx, second.writeMoney)\n\t}\n" +
+				Replace: "\tfor i := 0; err == nil && i < len(b.second); i++ {\n\t\terr = s.pool.Run(ctx, b.second[i].writeMoney)\n\t}\n" +
 					"\tif err != nil {\n\t\treturn Summary{}, fmt.Errorf(\"settle batch",
 			},
-			{File: write, Find: "b.writeMovements, b.writeEntries, b.writeBalances, b.writeOutbox, b.writeWaiting", Replace: "b.writeMovements, b.writeWaiting"},
+			{File: lock, Find: "\tanyAnswer bool ", Replace: "\tsecond    []batchState\n\tanyAnswer bool "},
+			{File: write, Find: "b.writeMovements, b.writeEntries, b.writeBalances, b.writeOutbox, b.writeJournal,", Replace: "b.writeMovements, b.writeJournal,"},
+			{
+				File: write, Find: "\tb.outcomes, b.answers, b.conflicts, b.released = nil, nil, nil, nil\n",
+				Replace: "\tb.second = append(b.second, batchState{\n\t\tnow: b.now, topics: b.topics, outcomes: b.outcomes, answers: b.answers, deltas: maps.Clone(b.deltas),\n\t})\n" +
+					"\tb.outcomes, b.answers, b.conflicts, b.released = nil, nil, nil, nil\n",
+			},
 			{
 				File: write, Find: "func (b *batchState) writeMovements(",
 				Replace: "func (b *batchState) writeMoney(tx dbtx.Tx) error {\n\tfor _, step := range []func(dbtx.Tx) error{b.writeEntries, b.writeBalances, b.writeOutbox} {\n" +
@@ -73,14 +77,13 @@ var dedupVersions = []version{
 		Why:   "A repeat is recognised by RocketMQ's message id; a message that is sent again has another one. No unique index, no fence.",
 		Cases: []string{"send-answer-lost", "relay-killed-after-send"},
 		Sees:  []string{"a payment number is there more than once", "a payment number moved an account more than once"},
-		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
-			{File: batch, Find: "\t\tb.known[no] = true\n", Replace: "\t\t_ = no\n"},
+		Edits: slices.Concat(noIndexes, noFence, anyProgress, noLookUp, []overlay.Edit{
 			{
-				File: batch, Find: "\t\tno := r.Instruction.PaymentNo\n\t\tif seen[no] {\n",
-				Replace: "\t\tno := r.Delivery.MessageID\n\t\tif _, again := messageIDs.LoadOrStore(no, true); again {\n",
+				File: batch, Find: "\t\tfirst, twice := seen[in.PaymentNo]\n",
+				Replace: "\t\t_, twice := messageIDs.LoadOrStore(r.Delivery.MessageID, true)\n\t\tfirst := in\n",
 			},
 			{File: batch, Find: "func paymentNumbers(", Replace: "var messageIDs sync.Map\n\nfunc paymentNumbers("},
-			{File: batch, Find: "\t\"slices\"\n", Replace: "\t\"slices\"\n\t\"sync\"\n"},
+			{File: batch, Find: "\t\"fmt\"\n", Replace: "\t\"fmt\"\n\t\"sync\"\n"},
 		}),
 	},
 	{
@@ -90,12 +93,11 @@ var dedupVersions = []version{
 		Sees:  []string{"an order's status is not its last outcome", "outcomes were not applied one for each sequence", "applied otherwise than decided"},
 		Edits: []overlay.Edit{
 			{
-				File: "order-service/internal/order/instruct.go",
-				Find: "\tnext, of, ok := o.Status.Ended(out.Type)\n\tif !ok || out.PaymentNo != o.PaymentNo || out.Seq != o.Seq {",
-				Replace: "\tnext, of, ok := Status(out.Type), settlement.Settle, true\n" +
-					"\tif out.Type == settlement.Refunded {\n\t\tof = settlement.Refund\n\t}\n\tif !ok {",
+				File: "order-service/internal/order/instruct.go", Find: "\tnext, of, fits := o.Status.Ended(out.Type)\n\tswitch {\n",
+				Replace: "\tnext, of, fits := Status(out.Type), settlement.Settle, true\n\tif out.Type == settlement.Refunded {\n" +
+					"\t\tof = settlement.Refund\n\t}\n\tswitch {\n\tcase fits:\n",
 			},
-			{File: apply, Find: "\t\t\tcase seen[out.PaymentNo]:\n", Replace: "\t\t\tcase false:\n"},
+			{File: apply, Find: anyRecorded, Replace: noneRecorded},
 			{File: apply, Find: "\t\treturn dbtx.Again(\"duplicate_key\", err)\n", Replace: "\t\treturn updateOrder(tx, before, after)\n"},
 		},
 	},

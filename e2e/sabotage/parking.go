@@ -23,9 +23,13 @@ var parkingVersions = []version{
 		Cases: []string{"parked-with-successors"},
 		Sees:  []string{"what waited for a parked instruction did not follow it in sequence", "an instruction took effect before its predecessor"},
 		Edits: []overlay.Edit{{
-			File: decide, Find: "\tif err := b.apply(in, r.Delivery); err != nil {\n\t\treturn err\n\t}\n\treturn b.releaseSuccessors(in.OrderID)\n",
-			Replace: "\tb.ledger.LastSeq[in.OrderID] = in.Seq\n\tif err := b.releaseSuccessors(in.OrderID); err != nil {\n\t\treturn err\n\t}\n" +
-				"\treturn b.apply(in, r.Delivery)\n",
+			File: replay, Find: "\tif err := b.apply(in, r.Delivery); err != nil {\n\t\treturn \"\", \"\", err\n\t}\n" +
+				"\tif err := b.write(tx); err != nil {\n\t\treturn \"\", \"\", err\n\t}\n" +
+				"\treturn parking.Replayed, string(b.summary.Decided[0].Outcome), b.release(tx)\n",
+			Replace: "\tb.ledger.LastSeq[in.OrderID] = in.Seq\n\tif err := b.release(tx); err != nil {\n\t\treturn \"\", \"\", err\n\t}\n" +
+				"\tif err := b.apply(in, r.Delivery); err != nil {\n\t\treturn \"\", \"\", err\n\t}\n" +
+				"\tif err := b.write(tx); err != nil {\n\t\treturn \"\", \"\", err\n\t}\n" +
+				"\treturn parking.Replayed, string(b.summary.Decided[0].Outcome), nil\n",
 		}},
 	},
 	{
@@ -34,13 +38,15 @@ var parkingVersions = []version{
 		Cases: []string{"killed-after-parking"},
 		Sees:  []string{"a message is parked, and nobody is to be told"},
 		Edits: []overlay.Edit{
+			{File: attempt, Find: "l.keeper.parkFailed(tx, f, tries)", Replace: "l.keeper.parkFailed(tx, f, tries, l.pool)"},
 			{
-				File: park, Find: "\treturn l.teller.Write(tx, r.CreatedAt, notify.Parked{",
-				Replace: "\tgo func() {\n\t\ttime.Sleep(time.Second)\n\t\t_ = l.pool.Run(context.Background(), func(tx dbtx.Tx) error { return l.teller.Write(tx, r.CreatedAt, notify.Parked{",
+				File: attempt, Find: "parkFailed(tx dbtx.Tx, f Failure, tries int) error {",
+				Replace: "parkFailed(tx dbtx.Tx, f Failure, tries int, pool *dbtx.Pool) error {",
 			},
 			{
-				File: park, Find: "MessageID: rec.MessageID, Attempts: rec.Attempts, Reason: rec.Reason,\n\t})\n",
-				Replace: "MessageID: rec.MessageID, Attempts: rec.Attempts, Reason: rec.Reason,\n\t}) })\n\t}()\n\treturn nil\n",
+				File: attempt, Find: "\treturn k.tell(tx, r, notify.EventParked, PublicReason(f.Err))\n",
+				Replace: "\tgo func() {\n\t\ttime.Sleep(time.Second)\n\t\t_ = pool.Run(context.Background(), func(tx dbtx.Tx) error {\n" +
+					"\t\t\treturn k.tell(tx, r, notify.EventParked, PublicReason(f.Err))\n\t\t})\n\t}()\n\treturn nil\n",
 			},
 		},
 	},

@@ -1,6 +1,10 @@
 package main
 
-import "settlement/e2e/overlay"
+import (
+	"slices"
+
+	"settlement/e2e/overlay"
+)
 
 const (
 	sendThenDelete = "\tconfirmed, err := r.sendPage(ctx, g, page)\n\tg.err = errors.Join(err, r.delete(ctx, confirmed))\n"
@@ -12,28 +16,31 @@ const (
 var relayVersions = []version{
 	{
 		Name:  "relay-deletes-to-the-last-id",
-		Why:   "The relay deletes all rows up to the last one that it sent; one with a smaller id is committed meanwhile.",
+		Why:   "The relay deletes all rows of a queue up to the last one that it sent; one with a smaller id is committed meanwhile. Nobody asks again.",
 		Cases: []string{"instruction-committed-late"},
 		Sees:  []string{"accepted, never decided", "accepted, and its instruction is not on the topic"},
-		Edits: []overlay.Edit{
+		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
+			{File: lanes, Find: "r.delete(ctx, confirmed))\n", Replace: "r.delete(ctx, g.lane, confirmed))\n"},
+			{File: lanes, Find: "delete(ctx context.Context, ids []uint64) error {", Replace: "delete(ctx context.Context, l *lane, ids []uint64) error {"},
 			{
-				File: lane, Find: "return dbtx.DeleteByID(tx, \"outbox\", ids) })",
-				Replace: "return tx.DB().Exec(\"DELETE FROM outbox WHERE id <= ?\", slices.Max(ids)).Error })",
+				File: lanes, Find: "return dbtx.DeleteByID(tx, \"outbox\", ids) })",
+				Replace: "\n\t\treturn tx.DB().Exec(\"DELETE FROM outbox WHERE topic = ? AND queues = ? AND queue_id = ? AND id <= ?\",\n" +
+					"\t\t\tl.topic, l.queues, l.queue, slices.Max(ids)).Error\n\t})",
 			},
-		},
+		}),
 	},
 	{
 		Name:  "relay-deletes-before-it-sends",
 		Why:   "The relay deletes its rows, then sends them.",
 		Cases: []string{"broker-killed"},
-		Sees:  []string{"accepted, never decided", "decided, never applied to its order"},
-		Edits: []overlay.Edit{{File: lane, Find: sendThenDelete, Replace: deleteThenSend}},
+		Sees:  []string{"changes of points have not taken effect", "the journal has a gap"},
+		Edits: []overlay.Edit{{File: lanes, Find: sendThenDelete, Replace: deleteThenSend}},
 	},
 	{
 		Name:  "send-status-ignored",
 		Why:   "Whatever the broker answers to a send, or does not, the messages count as sent.",
 		Cases: []string{"broker-killed"},
-		Sees:  []string{"accepted, never decided", "decided, never applied to its order"},
+		Sees:  []string{"changes of points have not taken effect", "the journal has a gap"},
 		Edits: []overlay.Edit{
 			{File: producer, Find: "\treturn outcome(p.client.SendSync(ctx, batch...))\n", Replace: "\t_ = outcome(p.client.SendSync(ctx, batch...))\n\treturn nil\n"},
 			{File: producer, Find: "\t\terr = fmt.Errorf(\"%w: %w\", ErrOutcomeUnknown, ctx.Err())\n", Replace: ""},
@@ -41,18 +48,21 @@ var relayVersions = []version{
 	},
 	{
 		Name:  "outbox-in-its-own-transaction",
-		Why:   "The order is changed in one transaction and its message added to the outbox in a second one.",
+		Why:   "The order is changed in one transaction. Its message is added to the outbox, and noted as unanswered, in a second one.",
 		Cases: []string{"order-service-killed-after-commit"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: []overlay.Edit{
 			{File: instruct, Find: "\tnow := s.now()\n\taccepted, err :=", Replace: "\tnow := s.now()\n\tvar later *settlement.Instruction\n\taccepted, err :="},
 			{
-				File: instruct, Find: "\t\tif err := s.addInstruction(tx, now, message, traceparent); err != nil {\n\t\t\treturn order.Accepted{}, err\n\t\t}\n",
+				File: instruct, Find: "\t\tif err := s.addInstruction(tx, now, message, traceparent); err != nil {\n\t\t\treturn order.Accepted{}, err\n\t\t}\n" +
+					"\t\tif err := expectAnswer(tx, message, traceparent); err != nil {\n\t\t\treturn order.Accepted{}, err\n\t\t}\n",
 				Replace: "\t\tlater = &message\n",
 			},
 			{
 				File: instruct, Find: "\tif err == nil {\n\t\ts.wake()\n",
-				Replace: "\tif err == nil && later != nil {\n\t\terr = s.pool.Run(ctx, func(tx dbtx.Tx) error { return s.addInstruction(tx, now, *later, traceparent) })\n\t}\n" +
+				Replace: "\tif err == nil && later != nil {\n\t\terr = s.pool.Run(ctx, func(tx dbtx.Tx) error {\n" +
+					"\t\t\tif err := s.addInstruction(tx, now, *later, traceparent); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n" +
+					"\t\t\treturn expectAnswer(tx, *later, traceparent)\n\t\t})\n\t}\n" +
 					"\tif err == nil {\n\t\ts.wake()\n",
 			},
 		},
@@ -65,8 +75,12 @@ var relayVersions = []version{
 		Sees:  []string{"outcomes were not applied one for each sequence"},
 		Edits: []overlay.Edit{
 			{File: lease, Find: "\t\tgot = res.RowsAffected == 1\n", Replace: "\t\tgot = true\n"},
-			{File: apply, Find: "\t\t\tcase seen[out.PaymentNo]:\n", Replace: "\t\t\tcase false:\n"},
-			{File: apply, Find: "\t\t\tcase !known || !fits:\n", Replace: "\t\t\tcase !known || !fits && !seen[out.PaymentNo]:\n"},
+			{File: apply, Find: anyRecorded, Replace: noneRecorded},
+			{
+				File: apply, Find: "\tafter, of, err := o.Apply(out, b.now)\n",
+				Replace: "\tafter, of, err := o.Apply(out, b.now)\n\tif _, again := b.recorded[out.PaymentNo]; again {\n" +
+					"\t\tafter, of, err = o, settlement.Settle, nil\n\t}\n",
+			},
 			{
 				File: "migrations/order/00001_settlement.sql", Find: "    PRIMARY KEY (payment_no),\n    UNIQUE KEY payments_by_order",
 				Replace: "    KEY payments_by_payment_no (payment_no),\n    KEY payments_by_order",

@@ -1,18 +1,21 @@
 package main
 
-import "settlement/e2e/overlay"
+import (
+	"slices"
+
+	"settlement/e2e/overlay"
+)
 
 // Files that one version each changes.
 const (
 	hashing    = "shared/idempotency/request.go"
-	lanes      = "shared/outbox/lanes.go"
 	session    = "shared/rocketmq/session.go"
 	problems   = "shared/web/problem.go"
 	customers  = "order-service/internal/store/customers.go"
 	outcomesIn = "order-service/internal/listener/listener.go"
 	head       = "payment-service/internal/journal/head.go"
 	movements  = "payment-service/internal/payment/payment.go"
-	replay     = "payment-service/internal/store/replay.go"
+	release    = "payment-service/internal/store/settle_release.go"
 )
 
 // survivorVersions were wrong in a way that no case saw, until there was a case or a check for each kind.
@@ -26,13 +29,13 @@ var survivorVersions = []version{
 	},
 	{
 		Name:  "rewards-added-by-each-retry",
-		Why:   "A transaction that runs again adds to the rewards of the run before.",
+		Why:   "A batch's state is made once: a transaction that runs again adds to the rewards of the run before.",
 		Cases: []string{"customer-row-held"},
 		Sees:  []string{"rewarded otherwise than paid"},
-		Edits: []overlay.Edit{
-			{File: apply, Find: "\t\tvar paying []string\n", Replace: ""},
-			{File: apply, Find: "\trewarded := 0\n", Replace: "\trewarded := 0\n\tvar paying []string\n"},
-		},
+		Edits: []overlay.Edit{{
+			File: apply, Find: "\tvar b *outcomeBatch\n\terr := s.pool.Run(ctx, func(tx dbtx.Tx) error {\n\t\tb = &outcomeBatch{now: s.now(), store: s}\n",
+			Replace: "\tb := &outcomeBatch{now: s.now(), store: s}\n\terr := s.pool.Run(ctx, func(tx dbtx.Tx) error {\n",
+		}},
 	},
 	{
 		Name:  "key-hash-without-the-path",
@@ -43,30 +46,35 @@ var survivorVersions = []version{
 	},
 	{
 		Name:  "given-up-after-sixteen-tries",
-		Why:   "The client library's limit of tries is 16, and not endless: what fails once more is passed over.",
+		Why:   "The client library's limit of tries is 16, and not endless: what fails once more is passed over. Nobody asks again.",
 		Cases: []string{"outcomes-refused"},
 		Sees:  []string{"decided, never applied to its order"},
-		Edits: []overlay.Edit{{File: session, Find: "WithMaxReconsumeTimes(-1)", Replace: "WithMaxReconsumeTimes(16)"}},
+		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
+			{File: session, Find: "WithMaxReconsumeTimes(-1)", Replace: "WithMaxReconsumeTimes(16)"},
+		}),
 	},
 	{
 		Name:  "outcome-error-acknowledged",
-		Why:   "order-service logs what it could not apply, and acknowledges it.",
+		Why:   "order-service logs what it could not apply, and acknowledges it. Nobody asks again.",
 		Cases: []string{"outcomes-refused"},
 		Sees:  []string{"decided, never applied to its order"},
-		Edits: []overlay.Edit{{
-			File: outcomesIn, Find: "\tapplied, err := l.store.ApplyOutcomes(ctx, outcomes)\n",
-			Replace: "\tapplied, err := l.store.ApplyOutcomes(ctx, outcomes)\n\tif err != nil && !dbtx.IsTransient(err) {\n" +
-				"\t\tl.log.Error(\"outcomes not applied\", \"error\", err)\n\t\treturn nil\n\t}\n",
-		}, {
-			File: outcomesIn, Find: "\t\"settlement/shared/rocketmq\"\n", Replace: "\t\"settlement/shared/dbtx\"\n\t\"settlement/shared/rocketmq\"\n",
-		}},
+		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
+			{
+				File: outcomesIn, Find: "\tapplied, err := l.store.ApplyOutcomes(ctx, batch)\n",
+				Replace: "\tapplied, err := l.store.ApplyOutcomes(ctx, batch)\n\tif err != nil && !dbtx.IsTransient(err) {\n" +
+					"\t\tl.log.Error(\"outcomes not applied\", \"error\", err)\n\t\treturn 0, nil\n\t}\n",
+			},
+			{File: outcomesIn, Find: "\t\"settlement/shared/rocketmq\"\n", Replace: "\t\"settlement/shared/dbtx\"\n\t\"settlement/shared/rocketmq\"\n"},
+		}),
 	},
 	{
 		Name:  "offset-acknowledged-on-suspend",
-		Why:   "A batch that failed counts as acknowledged while its queue pauses: whoever comes after a crash begins behind it.",
+		Why:   "A batch that failed counts as acknowledged while its queue pauses: whoever comes after a crash begins behind it. Nobody asks again.",
 		Cases: []string{"killed-while-suspended"},
 		Sees:  []string{"accepted, never decided"},
-		Edits: []overlay.Edit{{File: deliver, Find: "\tif q.failedAt != first {\n", Replace: "\tq.acked = last + 1\n\tif q.failedAt != first {\n"}},
+		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
+			{File: deliver, Find: "\tif q.failedAt != first {\n", Replace: "\tq.acknowledge(batch)\n\tif q.failedAt != first {\n"},
+		}),
 	},
 	{
 		Name:  "batch-split-loses-its-tail",
@@ -119,8 +127,8 @@ var furtherVersions = []version{
 		Cases: []string{"fails-every-time"},
 		Sees:  []string{"a notice was told again, and its receiver had taken it"},
 		Edits: []overlay.Edit{{
-			File: teller, Find: "\tfailure := n.Tell(telling, d.ID, []byte(d.Body))\n",
-			Replace: "\tfailure := n.Tell(telling, d.ID, []byte(d.Body))\n\t_ = n.Tell(telling, d.ID, []byte(d.Body))\n",
+			File: teller, Find: "\tfailure := n.Tell(telling, d.ID, body)\n",
+			Replace: "\tfailure := n.Tell(telling, d.ID, body)\n\t_ = n.Tell(telling, d.ID, body)\n",
 		}},
 	},
 	{
@@ -128,7 +136,7 @@ var furtherVersions = []version{
 		Why:   "The relay reads its rows from the newest on.",
 		Cases: []string{"backlog-longer-than-a-batch"},
 		Sees:  []string{"topic points: a message is behind its successor"},
-		Edits: []overlay.Edit{{File: lane, Find: ".Order(\"id\")", Replace: ".Order(\"id DESC\")"}},
+		Edits: []overlay.Edit{{File: lanes, Find: "+meant+\" ORDER BY id LIMIT ?\"", Replace: "+meant+\" ORDER BY id DESC LIMIT ?\""}},
 	},
 	{
 		Name:  "journal-without-its-chain",
@@ -139,17 +147,19 @@ var furtherVersions = []version{
 	},
 	{
 		Name:  "released-stays-waiting",
-		Why:   "What was released behind its predecessor goes on waiting in the database.",
+		Why:   "What was released behind its predecessor goes on waiting in the database. Nobody looks again at what waits.",
 		Cases: []string{"out-of-order"},
 		Sees:  []string{"an instruction waits, and its predecessor is done"},
-		Edits: []overlay.Edit{{File: decide, Find: "\t\t\tb.released = append(b.released, next.ID)\n", Replace: ""}},
+		Edits: slices.Concat(nobodyLooksAgain, []overlay.Edit{
+			{File: release, Find: "\t\tb.released = append(b.released, next.id)\n", Replace: ""},
+		}),
 	},
 	{
 		Name:  "waiting-not-kept",
 		Why:   "An instruction ahead of its predecessor waits in memory only.",
 		Cases: []string{"out-of-order"},
 		Sees:  []string{"an instruction that came out of order was not carried out"},
-		Edits: []overlay.Edit{{File: write, Find: "b.writeOutbox, b.writeWaiting", Replace: "b.writeOutbox"}},
+		Edits: []overlay.Edit{{File: write, Find: "\t\tb.writeWaiting, b.writeReleased,", Replace: "\t\tb.writeReleased,"}},
 	},
 	{
 		Name:  "discard-tells-nobody",
@@ -157,8 +167,8 @@ var furtherVersions = []version{
 		Cases: []string{"fails-every-time"},
 		Sees:  []string{"an operator's decision did not reach its order"},
 		Edits: []overlay.Edit{{
-			File: replay, Find: "\tb.record(b.ledger.GiveUp(in, b.now), d)\n",
-			Replace: "\tb.ledger.GiveUp(in, b.now)\n\tb.touched[in.OrderID] = struct{}{}\n\t_ = d\n",
+			File: replay, Find: "\tb.record(b.ledger.GiveUp(in, b.now), r.Delivery)\n",
+			Replace: "\tb.ledger.GiveUp(in, b.now)\n\tb.touched[in.OrderID] = struct{}{}\n",
 		}},
 	},
 	{

@@ -18,7 +18,7 @@ type version struct {
 }
 
 func versions() []version {
-	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions, auditVersions, survivorVersions, furtherVersions)
+	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions, auditVersions, survivorVersions, furtherVersions, promiseVersions)
 }
 
 // Files that several versions change.
@@ -28,16 +28,17 @@ const (
 	lock     = "payment-service/internal/store/settle_lock.go"
 	decide   = "payment-service/internal/store/settle_decide.go"
 	write    = "payment-service/internal/store/settle_write.go"
+	replay   = "payment-service/internal/store/instructions.go"
 	balances = "payment-service/internal/store/balances.go"
 	ledger   = "payment-service/internal/payment/ledger.go"
 	attempt  = "shared/parking/attempt.go"
-	park     = "shared/parking/park.go"
 	teller   = "shared/notify/teller.go"
 	tape     = "payment-service/internal/audit/tape.go"
 	listener = "payment-service/internal/listener/listener.go"
+	intake   = "shared/intake/intake.go"
 	instruct = "order-service/internal/store/instruct.go"
 	apply    = "order-service/internal/store/apply_outcomes.go"
-	lane     = "shared/outbox/lanes.go"
+	lanes    = "shared/outbox/lanes.go"
 	lease    = "shared/outbox/lease.go"
 	producer = "shared/rocketmq/producer.go"
 	deliver  = "shared/rocketmq/deliver.go"
@@ -66,4 +67,17 @@ var (
 		},
 		{File: write, Find: "\t\"strings\"\n", Replace: "\t\"strings\"\n\n\t\"gorm.io/gorm/clause\"\n"},
 	}
+	// noLookUp notes nothing of what was decided before.
+	noLookUp = []overlay.Edit{{File: batch, Find: "\t\tb.known[r.PaymentNo] = r.movement()\n", Replace: "\t\t_ = r\n"}}
+	// nobodyAsksAgain takes away what sends an instruction again that has no outcome after 30 s: it makes good, within
+	// the limit of a case, whatever was lost between the two services.
+	nobodyAsksAgain = []overlay.Edit{{
+		File: "order-service/service.go", Find: "\tdefer lifecycle.Background(ctx, resend.New(behind, registry, log).Run)()\n",
+		Replace: "\t_ = resend.New(behind, registry, log)\n",
+	}}
+	// nobodyLooksAgain takes away what looks at the messages that wait, every second, whether their predecessor is done.
+	nobodyLooksAgain = []overlay.Edit{{
+		File: "payment-service/service.go", Find: "\tdefer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, instructions, changes).Run)()\n",
+		Replace: "\t_ = intake.NewWaiting(waitingLot, log, instructions, changes)\n",
+	}}
 )
