@@ -65,12 +65,3 @@ func Add(tx dbtx.Tx, topics Topics, now time.Time, messages ...Message) error {
 	}
 	return nil
 }
-
-// IsBehind says whether the oldest row was added before a moment, by the clock that gave Add its time.
-func IsBehind(tx dbtx.Tx, since time.Time) (bool, error) {
-	var oldest []time.Time
-	if err := tx.DB().Model(&row{}).Order("id").Limit(1).Pluck("created_at", &oldest).Error; err != nil {
-		return false, fmt.Errorf("read the oldest row of the outbox: %w", err)
-	}
-	return len(oldest) > 0 && oldest[0].Before(since), nil
-}

@@ -21,6 +21,7 @@ import (
 	"settlement/shared/intake"
 	"settlement/shared/money"
 	"settlement/shared/notify"
+	"settlement/shared/outbox"
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
@@ -326,7 +327,11 @@ func TestAnOutcomeThatComesTooEarlyIsAppliedLater(t *testing.T) {
 func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
-		first, second := d.settle(d.order().ID), d.settle(d.order().ID)
+		one, another := d.order(), d.order()
+		for outbox.QueueOf(one.ID, settlement.DefaultQueues) == outbox.QueueOf(another.ID, settlement.DefaultQueues) {
+			another = d.order() // of another queue
+		}
+		first, second := d.settle(one.ID), d.settle(another.ID)
 		resend := func(want int) {
 			t.Helper()
 			if n, err := d.store.Resend(t.Context(), 100); err != nil || n != want {
@@ -343,6 +348,21 @@ func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
 		exec("UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR") // the relay is behind: nothing was lost yet
 		resend(0)
+		d.wantCount("unanswered_instructions WHERE sends = 1 AND next_send_at > NOW(6) + INTERVAL 20 SECOND", 2)
+
+		// One row waits on, the other is gone: its instruction may have been lost. That a topic which nobody sends to has
+		// a row says nothing of either.
+		exec("CREATE TABLE waiting AS SELECT * FROM outbox")
+		exec("UPDATE outbox SET topic = 'nobody''s' WHERE message_key = '" + second.PaymentNo + "'")
+		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
+		resend(1)
+		d.wantCount("outbox o JOIN waiting w ON w.topic = o.topic AND w.message_key = o.message_key"+
+			" WHERE o.message_key = '"+second.PaymentNo+"'", 1)
+		d.wantCount("unanswered_instructions WHERE sends = 1 AND payment_no = '"+first.PaymentNo+"'", 1)
+
+		exec("DELETE FROM outbox")
+		exec("INSERT INTO outbox SELECT * FROM waiting")
+		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
 		exec("CREATE TABLE sent AS SELECT * FROM outbox")
 		exec("DELETE FROM outbox")
 		d.apply(outcome(second, settlement.Paid))

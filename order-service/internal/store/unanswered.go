@@ -75,30 +75,39 @@ func answered(tx dbtx.Tx, numbers []string) error {
 
 // Resend puts instructions into the outbox again that have been without an outcome for too long, at most limit, under
 // the same payment numbers and sequences, and returns how many. The broker may have lost them, or their outcomes: an
-// instruction that was decided is answered again, and one that was not is decided now. While the outbox itself is
-// behind, nothing is sent again: what waits there was not lost.
+// instruction that was decided is answered again, and one that was not is decided now. What may still wait in the outbox
+// was not lost, and is put off.
 func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 	err = s.pool.Run(ctx, func(tx dbtx.Tx) error {
 		resent = 0
-		behind, err := outbox.IsBehind(tx, s.now().Add(-resendAfter))
-		if err != nil || behind {
-			return err
-		}
 		var due []unansweredRow
-		err = tx.DB().Where("next_send_at <= NOW(6)").Order("next_send_at").Limit(limit).Find(&due).Error
+		err := tx.DB().Where("next_send_at <= NOW(6)").Order("next_send_at").Limit(limit).Find(&due).Error
 		if err != nil {
 			return fmt.Errorf("read unanswered instructions: %w", err)
+		}
+
+		orders := make([]string, 0, len(due))
+		for _, r := range due {
+			orders = append(orders, r.OrderID)
+		}
+		behind, err := outbox.Behind(tx, s.topics, settlement.TopicSettlement, s.now().Add(-resendAfter), orders...)
+		if err != nil {
+			return err
 		}
 
 		// Sorted like the outcomes that delete these rows.
 		slices.SortFunc(due, func(a, b unansweredRow) int { return cmp.Compare(a.PaymentNo, b.PaymentNo) })
 		for _, r := range due {
-			mine, err := r.claim(tx)
+			sends := r.Sends + 1
+			if behind[r.OrderID] {
+				sends = r.Sends // left due, they would be all that is read while they are more than limit
+			}
+			mine, err := r.plan(tx, sends)
 			if err != nil {
 				return err
 			}
-			if !mine {
-				continue // answered meanwhile, or sent again by another instance
+			if !mine || behind[r.OrderID] {
+				continue // answered meanwhile, sent again by another instance, or put off
 			}
 			if err := s.addInstruction(tx, s.now(), r.instruction(), r.Traceparent); err != nil {
 				return err
@@ -116,14 +125,14 @@ func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 	return resent, nil
 }
 
-// claim counts a send and plans the next, unless another instance has done so.
-func (r unansweredRow) claim(tx dbtx.Tx) (mine bool, err error) {
+// plan notes how often an instruction was sent, and when it is sent next, unless another instance has sent it.
+func (r unansweredRow) plan(tx dbtx.Tx, sends int) (mine bool, err error) {
 	res := tx.DB().Model(&unansweredRow{}).Where("payment_no = ? AND sends = ?", r.PaymentNo, r.Sends).Updates(map[string]any{
-		"sends":        r.Sends + 1,
-		"next_send_at": gorm.Expr("NOW(6) + INTERVAL ? SECOND", int(pause(r.Sends+1).Seconds())),
+		"sends":        sends,
+		"next_send_at": gorm.Expr("NOW(6) + INTERVAL ? SECOND", int(pause(sends).Seconds())),
 	})
 	if res.Error != nil {
-		return false, fmt.Errorf("claim unanswered payment %s: %w", r.PaymentNo, res.Error)
+		return false, fmt.Errorf("plan the next send of unanswered payment %s: %w", r.PaymentNo, res.Error)
 	}
 	return res.RowsAffected == 1, nil
 }

@@ -1,0 +1,55 @@
+package outbox
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"settlement/shared/dbtx"
+)
+
+// Behind says of which sharding keys of a topic a message that was added before a moment may still wait, by the clock
+// that gave Add its time. A lane sends in order, so that its oldest row answers for all of its keys, however many rows
+// it has; one that fails says nothing of the others. A row that has no lane yet may be of any key.
+func Behind(tx dbtx.Tx, topics Topics, topic string, since time.Time, shardingKeys ...string) (map[string]bool, error) {
+	if len(shardingKeys) == 0 {
+		return nil, nil
+	}
+	const unplaced = -1
+	queues := map[int]bool{}
+	for _, key := range shardingKeys {
+		queue, _, err := topics.queueOf(topic, key)
+		if err != nil {
+			return nil, fmt.Errorf("ask whether messages of %s wait: %w", key, err)
+		}
+		queues[queue] = true
+	}
+
+	var parts []string
+	var args []any
+	ask := func(queue int, from rows, order string) {
+		parts = append(parts, "(SELECT ? AS queue, created_at"+lanesIndex+from.where+order+" LIMIT 1)")
+		args = append(append(args, queue), from.args...)
+	}
+	ask(unplaced, strays(topic, topics[topic]), "")
+	for queue := range queues {
+		ask(queue, inLane(topic, topics[topic], queue), " ORDER BY id")
+	}
+	var oldest []struct {
+		Queue     int
+		CreatedAt time.Time
+	}
+	if err := tx.DB().Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&oldest).Error; err != nil {
+		return nil, fmt.Errorf("read the oldest rows of the outbox for %s: %w", topic, err)
+	}
+
+	late := map[int]bool{}
+	for _, row := range oldest {
+		late[row.Queue] = row.CreatedAt.Before(since)
+	}
+	behind := map[string]bool{}
+	for _, key := range shardingKeys {
+		behind[key] = late[unplaced] || late[QueueOf(key, topics[topic])]
+	}
+	return behind, nil
+}
