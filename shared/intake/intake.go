@@ -59,6 +59,9 @@ func New[M any](topic Topic[M], lot *parking.Lot, policy *Policy, results Result
 // Handle does or parks every message of a batch. After nil the batch may be acknowledged. After an error it has to
 // be given again, as a whole: what of it was done is found by its numbers.
 func (i *Intake[M]) Handle(ctx context.Context, batch []rocketmq.Delivery) error {
+	if err := i.policy.load(ctx); err != nil {
+		return err
+	}
 	messages, err := i.read(ctx, batch)
 	if err != nil || len(messages) == 0 {
 		return err

@@ -24,6 +24,8 @@ const (
 	// suspectsMax bounds what is remembered of messages that failed. Beyond it, all of them are tried as if for
 	// the first time; what counts is in the database.
 	suspectsMax = 10_000
+	// loadMax is how many of those that failed before this process began are remembered.
+	loadMax = 1000
 	// heldMax is how long a message that failed is not executed again for want of another that takes effect meanwhile.
 	heldMax = 2 * time.Second
 	// tellAgainAfter is how long people are not told again that the system fails.
@@ -39,6 +41,7 @@ type Policy struct {
 	log     *slog.Logger
 
 	mu        sync.Mutex
+	loaded    bool                // what failed before this process began is among the suspects
 	took      int64               // messages that took effect
 	suspects  map[string]*suspect // by number
 	inARow    map[string]bool     // numbers that failed alone since one took effect
@@ -68,6 +71,32 @@ func NewPolicy(topic string, lot *parking.Lot, metrics prometheus.Registerer, lo
 	}
 	metrics.MustRegister(p.stopped)
 	return p
+}
+
+// load makes suspects of the messages that failed before this process began, once: a restart must not execute them
+// anew as often as at first.
+func (p *Policy) load(ctx context.Context) error {
+	p.mu.Lock()
+	loaded := p.loaded
+	p.mu.Unlock()
+	if loaded {
+		return nil
+	}
+	tried, err := p.lot.Tried(ctx, loadMax)
+	if err != nil {
+		return err
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.loaded {
+		return nil
+	}
+	p.loaded = true
+	for no, tries := range tried {
+		p.suspects[no] = &suspect{tries: tries, tookBefore: p.took, failedAt: time.Now()}
+	}
+	return nil
 }
 
 // effects is how many messages have taken effect until now.

@@ -60,6 +60,20 @@ func (l *Lot) Failed(ctx context.Context, f Failure) (parked bool, tries int, er
 	return parked, tries, nil
 }
 
+// Tried are the messages that failed last, by number, with their executions until now, at most limit.
+func (l *Lot) Tried(ctx context.Context, limit int) (map[string]int, error) {
+	var rows []attempt
+	err := l.pool.Read(ctx).Select("payment_no", "attempts").Order("updated_at DESC").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("read failed tries: %w", err)
+	}
+	tried := make(map[string]int, len(rows))
+	for _, r := range rows {
+		tried[r.PaymentNo] = r.Attempts
+	}
+	return tried, nil
+}
+
 // parkFailed parks a message that failed every time: as a new row, or in the one under which it waited. The
 // caller holds its row of delivery_attempts, so nobody else parks it meanwhile.
 func (k *Keeper) parkFailed(tx dbtx.Tx, f Failure, tries int) error {
