@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -45,14 +44,11 @@ func configurationFromEnv() (configuration, error) {
 	return c, nil
 }
 
-// of is what a service gets, as KEY=VALUE. Only payment-service tells anybody by webhook; the other one has no use
-// for the secret.
-func (c configuration) of(service string) []string {
+// env is what each service gets, as KEY=VALUE.
+func (c configuration) env() []string {
 	var env []string
 	for name, value := range c {
-		if service == PaymentService || !strings.HasPrefix(name, "WEBHOOK_") {
-			env = append(env, name+"="+value)
-		}
+		env = append(env, name+"="+value)
 	}
 	slices.Sort(env)
 	return env

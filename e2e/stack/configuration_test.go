@@ -74,15 +74,10 @@ func TestServicesGetWhatTheCallerHasSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	common := "CONSUME_BATCH_MAX=7 LOG_LEVEL=debug SHUTDOWN_DELAY=1s SHUTDOWN_TIMEOUT=30s"
-	want := map[string]string{
-		OrderService:   common,
-		PaymentService: common + " WEBHOOK_SECRET_FILE=" + filepath.Join(dir, "secret") + " WEBHOOK_URL=http://127.0.0.1:1/a?b=c&d",
-	}
-	for service, want := range want {
-		if got := strings.Join(c.of(service), " "); got != want {
-			t.Errorf("%s gets %q, want %q", service, got, want)
-		}
+	want := "CONSUME_BATCH_MAX=7 LOG_LEVEL=debug SHUTDOWN_DELAY=1s SHUTDOWN_TIMEOUT=30s WEBHOOK_SECRET_FILE=" +
+		filepath.Join(dir, "secret") + " WEBHOOK_URL=http://127.0.0.1:1/a?b=c&d"
+	if got := strings.Join(c.env(), " "); got != want {
+		t.Errorf("the services get %q, want %q", got, want)
 	}
 	if got, want := c.stopGrace(), (1+30+2*(30+10)+25)*time.Second; got != want {
 		t.Errorf("services get %s to stop, want %s", got, want)

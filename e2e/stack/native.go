@@ -196,7 +196,7 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 		"OUTCOME_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 		"POINTS_QUEUES="+strconv.Itoa(settlement.PointsQueues),
 	)
-	env = append(env, n.Config.of(binary)...)
+	env = append(env, n.Config.env()...)
 	for k, v := range n.env[binary] {
 		env = append(env, k+"="+v)
 	}
