@@ -22,7 +22,7 @@ var clientCases = []Case{
 			before := p.answers.Fired()
 			p.answers.Lose("/settle", 2)
 			defer p.answers.Lose("", 0)
-			fired, err := p.fires(ctx, p.answers, before+20)
+			fired, err := p.fires(ctx, p.answers, before+45)
 			return fired - before, err
 		}),
 	},
