@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // Ports are taken from below the range that systems use for outgoing connections (Linux from 32768,
@@ -63,6 +64,24 @@ func portIsFree(p int) bool {
 			return false
 		}
 		_ = l.Close()
+	}
+	return true
+}
+
+// takenLooks and takenPause are how often, and how far apart, a port is looked at before it counts as taken.
+const (
+	takenLooks = 20
+	takenPause = 50 * time.Millisecond
+)
+
+// portStaysTaken looks more than once: a program that this process is just forking has our own listener of the look
+// before, until it is executed.
+func portStaysTaken(p int) bool {
+	for range takenLooks {
+		if portIsFree(p) {
+			return false
+		}
+		time.Sleep(takenPause)
 	}
 	return true
 }

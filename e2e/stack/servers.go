@@ -78,7 +78,7 @@ func (p program) portsFree() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		if n, err := strconv.Atoi(port); err != nil || !portIsFree(n) {
+		if n, err := strconv.Atoi(port); err != nil || portStaysTaken(n) {
 			return fmt.Errorf("%s cannot start: another program has its port, %s; end that one, or choose other ports by make down and make up", p.name, addr)
 		}
 	}
