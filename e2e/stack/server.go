@@ -124,7 +124,7 @@ func (n *native) writeMQAdmin(ctx context.Context) error {
 	// The logging library tells of its own start in a hundred lines, which would hide the answer. The tool exits with 0
 	// also when it fails, so that no exit code is lost here.
 	script := "#!/bin/sh\n# RocketMQ's mqadmin for the stack of make up.\n" + strings.Join(quoted, " ") +
-		" \"$@\" 2>&1 | grep -v '|-[A-Z]* in org.apache.rocketmq.logging'\n"
+		" \"$@\" 2>&1 | grep -v '|-[A-Z]* in '\n"
 	return writeFile(n.w.path("bin", "mqadmin"), []byte(script), 0o755)
 }
 
