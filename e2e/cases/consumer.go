@@ -137,6 +137,11 @@ func offsetCommitsLost(l line) run {
 	}
 }
 
+// fired is a count that a case waits for.
+type fired func() int64
+
+func (f fired) Fired() int64 { return f() }
+
 func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 	const times, stays = 2, 15 * time.Second
 	for range times {
@@ -153,7 +158,13 @@ func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 		}
 		given := int64(0)
 		if further != nil {
-			given = further.MQ.Fetched()[settlement.GroupPayment].Messages
+			// The queues come with the next rebalance, up to 20 s away, and from their owner's hands.
+			got := func() int64 { return further.MQ.Fetched()[settlement.GroupPayment].Messages }
+			_, err := p.fires(ctx, fired(got), 1)
+			given = got()
+			if err != nil && ctx.Err() != nil {
+				return 0, err
+			}
 			if err := p.leave(ctx, further); err != nil {
 				return 0, err
 			}
