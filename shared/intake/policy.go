@@ -46,8 +46,7 @@ type Policy struct {
 	suspects  map[string]*suspect // by number
 	inARow    map[string]bool     // numbers that failed alone since one took effect
 	isStopped bool                // the system fails: no message has taken effect since
-	told      string              // key of the last notice of that
-	toldAt    time.Time
+	toldAt    time.Time           // that people were told of that, last
 }
 
 // suspect is a message that failed.
@@ -250,9 +249,8 @@ func (p *Policy) tellStopped(ctx context.Context, cause error) {
 	known := p.isStopped || time.Since(p.toldAt) < tellAgainAfter
 	p.isStopped = true
 	if !known {
-		p.told, p.toldAt = uuid.NewString(), time.Now()
+		p.toldAt = time.Now()
 	}
-	key := p.told
 	p.mu.Unlock()
 	p.stopped.Set(1)
 	if known {
@@ -260,7 +258,7 @@ func (p *Policy) tellStopped(ctx context.Context, cause error) {
 	}
 
 	p.log.Error("messages fail and none takes effect: taken for the system's fault, nothing is parked", "error", cause)
-	if err := p.lot.TellStopped(ctx, key, p.topic, cause); err != nil {
+	if err := p.lot.TellStopped(ctx, uuid.NewString(), p.topic, cause); err != nil {
 		p.log.Error("nobody is told that messages fail, because that cannot be written down either", "error", err)
 		p.mu.Lock()
 		p.isStopped, p.toldAt = false, time.Time{} // the next failure tries to tell again

@@ -32,12 +32,10 @@ func New(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prome
 	registry.MustRegister(outcomes)
 	l := &Listener{store: s, outcomes: outcomes, log: log}
 	l.intake = intake.New(intake.Topic[settlement.Outcome]{
-		Name:  settlement.TopicOutcome,
-		Parse: settlement.ParseOutcome,
-		Subject: func(out settlement.Outcome) parking.Subject {
-			return parking.Subject{Number: out.PaymentNo, OrderingKey: out.OrderID, Seq: out.Seq}
-		},
-		Do: l.apply,
+		Name:    settlement.TopicOutcome,
+		Parse:   settlement.ParseOutcome,
+		Subject: store.SubjectOf,
+		Do:      l.apply,
 	}, lot, policy, outcomes, log)
 	return l
 }

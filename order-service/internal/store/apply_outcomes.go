@@ -122,7 +122,7 @@ func (b *outcomeBatch) repeated(tx dbtx.Tx, r Received, recorded settlement.Outc
 
 func (b *outcomeBatch) wait(tx dbtx.Tx, r Received, reason string) error {
 	if b.resolving == "" {
-		if _, err := b.store.keeper.Wait(tx, r.Delivery, subjectOf(r.Message), reason); err != nil {
+		if _, err := b.store.keeper.Wait(tx, r.Delivery, SubjectOf(r.Message), reason); err != nil {
 			return fmt.Errorf("keep outcome of payment %s waiting: %w", r.Message.PaymentNo, err)
 		}
 		b.kept[r.Message.PaymentNo] = r.Message
@@ -133,7 +133,7 @@ func (b *outcomeBatch) wait(tx dbtx.Tx, r Received, reason string) error {
 
 func (b *outcomeBatch) conflict(tx dbtx.Tx, r Received, reason string) error {
 	if b.resolving == "" {
-		if _, err := b.store.keeper.Park(tx, r.Delivery, subjectOf(r.Message), parking.CauseConflict, reason); err != nil {
+		if _, err := b.store.keeper.Park(tx, r.Delivery, SubjectOf(r.Message), parking.CauseConflict, reason); err != nil {
 			return fmt.Errorf("park outcome of payment %s, which is in conflict: %w", r.Message.PaymentNo, err)
 		}
 		b.kept[r.Message.PaymentNo] = r.Message
@@ -247,7 +247,7 @@ func outcomesDiffer(claimed, recorded settlement.Outcome) string {
 	return ""
 }
 
-// subjectOf is what an outcome is about.
-func subjectOf(out settlement.Outcome) parking.Subject {
+// SubjectOf is what an outcome is about.
+func SubjectOf(out settlement.Outcome) parking.Subject {
 	return parking.Subject{Number: out.PaymentNo, OrderingKey: out.OrderID, Seq: out.Seq}
 }

@@ -17,7 +17,7 @@ func (o outcomes) Wake() { o.wake() }
 // Subject is what an outcome is about.
 func (o outcomes) Subject(payload []byte) (parking.Subject, error) {
 	out, err := settlement.ParseOutcome(payload)
-	return subjectOf(out), err
+	return SubjectOf(out), err
 }
 
 // Replay applies one outcome. One whose order, or its instruction, is not known here still waits: there is no gap

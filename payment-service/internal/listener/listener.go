@@ -26,12 +26,10 @@ type Instructions struct {
 func NewInstructions(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger) *Instructions {
 	l := &Instructions{store: s, metrics: newInstructionMetrics(registry), log: log}
 	l.intake = intake.New(intake.Topic[settlement.Instruction]{
-		Name:  settlement.TopicSettlement,
-		Parse: settlement.ParseInstruction,
-		Subject: func(in settlement.Instruction) parking.Subject {
-			return parking.Subject{Number: in.PaymentNo, OrderingKey: in.OrderID, Seq: in.Seq}
-		},
-		Do: l.settle,
+		Name:    settlement.TopicSettlement,
+		Parse:   settlement.ParseInstruction,
+		Subject: store.SubjectOf,
+		Do:      l.settle,
 	}, lot, policy, l.metrics.instructions, log)
 	return l
 }

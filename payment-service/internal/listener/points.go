@@ -30,12 +30,10 @@ func NewPoints(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry
 	registry.MustRegister(changes)
 	p := &Points{store: s, changes: changes, log: log}
 	p.intake = intake.New(intake.Topic[settlement.PointsChange]{
-		Name:  settlement.TopicPoints,
-		Parse: settlement.ParsePointsChange,
-		Subject: func(c settlement.PointsChange) parking.Subject {
-			return parking.Subject{Number: c.PointsNo, OrderingKey: c.CustomerID, Seq: c.Seq}
-		},
-		Do: p.apply,
+		Name:    settlement.TopicPoints,
+		Parse:   settlement.ParsePointsChange,
+		Subject: store.PointsSubject,
+		Do:      p.apply,
 	}, lot, policy, changes, log)
 	return p
 }

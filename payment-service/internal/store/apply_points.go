@@ -165,7 +165,7 @@ func (b *pointsBatch) apply(c settlement.PointsChange) {
 	b.changed = append(b.changed, c)
 }
 
-// pointsSubject is what a change of points is about.
-func pointsSubject(c settlement.PointsChange) parking.Subject {
+// PointsSubject is what a change of points is about.
+func PointsSubject(c settlement.PointsChange) parking.Subject {
 	return parking.Subject{Number: c.PointsNo, OrderingKey: c.CustomerID, Seq: c.Seq}
 }

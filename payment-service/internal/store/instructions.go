@@ -20,7 +20,7 @@ func (i instructions) Wake() { i.wake() }
 // Subject is what an instruction is about.
 func (i instructions) Subject(payload []byte) (parking.Subject, error) {
 	in, err := settlement.ParseInstruction(payload)
-	return subjectOf(in), err
+	return SubjectOf(in), err
 }
 
 // Replay settles one instruction, in its order's sequence.

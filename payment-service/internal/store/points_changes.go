@@ -20,7 +20,7 @@ func (p pointsChanges) Wake() {}
 // Subject is what a change of points is about.
 func (p pointsChanges) Subject(payload []byte) (parking.Subject, error) {
 	c, err := settlement.ParsePointsChange(payload)
-	return pointsSubject(c), err
+	return PointsSubject(c), err
 }
 
 // Replay applies one change, in its customer's sequence.

@@ -80,7 +80,7 @@ func (b *pointsBatch) writeWaiting(tx dbtx.Tx) error {
 	})
 	for _, at := range places {
 		w := b.waiting[at]
-		id, err := b.keeper.Wait(tx, w.received.Delivery, pointsSubject(w.received.Message),
+		id, err := b.keeper.Wait(tx, w.received.Delivery, PointsSubject(w.received.Message),
 			fmt.Sprintf("the predecessor of seq %d is not there", at.seq))
 		if err != nil {
 			return err
@@ -93,7 +93,7 @@ func (b *pointsBatch) writeWaiting(tx dbtx.Tx) error {
 
 func (b *pointsBatch) writeConflicts(tx dbtx.Tx) error {
 	for _, c := range b.conflicts {
-		_, err := b.keeper.Park(tx, c.Delivery, pointsSubject(c.Message), parking.CauseConflict, c.Reason)
+		_, err := b.keeper.Park(tx, c.Delivery, PointsSubject(c.Message), parking.CauseConflict, c.Reason)
 		if err != nil {
 			return fmt.Errorf("park change of points %s, which is in conflict: %w", c.Message.PointsNo, err)
 		}

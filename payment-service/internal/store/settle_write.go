@@ -193,7 +193,7 @@ func (b *batchState) writeWaiting(tx dbtx.Tx) error {
 	})
 	for _, at := range places {
 		s := b.successors[at]
-		id, err := b.keeper.Wait(tx, s.received.Delivery, subjectOf(s.received.Message),
+		id, err := b.keeper.Wait(tx, s.received.Delivery, SubjectOf(s.received.Message),
 			fmt.Sprintf("the predecessor of seq %d is not done", at.seq))
 		if err != nil {
 			return err
@@ -208,7 +208,7 @@ func (b *batchState) writeReleased(tx dbtx.Tx) error { return b.keeper.Release(t
 
 func (b *batchState) writeConflicts(tx dbtx.Tx) error {
 	for _, c := range b.conflicts {
-		_, err := b.keeper.Park(tx, c.Delivery, subjectOf(c.Message), parking.CauseConflict, c.Reason)
+		_, err := b.keeper.Park(tx, c.Delivery, SubjectOf(c.Message), parking.CauseConflict, c.Reason)
 		if err != nil {
 			return fmt.Errorf("park payment %s, which is in conflict: %w", c.Message.PaymentNo, err)
 		}
@@ -216,7 +216,7 @@ func (b *batchState) writeConflicts(tx dbtx.Tx) error {
 	return nil
 }
 
-// subjectOf is what an instruction is about.
-func subjectOf(in settlement.Instruction) parking.Subject {
+// SubjectOf is what an instruction is about.
+func SubjectOf(in settlement.Instruction) parking.Subject {
 	return parking.Subject{Number: in.PaymentNo, OrderingKey: in.OrderID, Seq: in.Seq}
 }
