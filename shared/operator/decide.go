@@ -27,8 +27,8 @@ const (
 // action is what can be decided about a message, and finding out what that would come to.
 type action struct {
 	name, done string // "replay", "replayed"
-	do         func(ctx context.Context, lot *parking.Lot, req idempotency.Request, by parking.Decision, id string) (parking.Record, error)
-	try        func(ctx context.Context, lot *parking.Lot, by parking.Decision, id string) (parking.Record, error)
+	do         func(lot *parking.Lot, ctx context.Context, req idempotency.Request, by parking.Decision, id string) (parking.Record, error)
+	try        func(lot *parking.Lot, ctx context.Context, by parking.Decision, id string) (parking.Record, error)
 }
 
 // decision is what the command was told.
@@ -38,6 +38,20 @@ type decision struct {
 	by        parking.Decision
 	rate      float64
 	dryRun    bool
+}
+
+// newDecision makes cmd the command of an action.
+func newDecision(with opened, a action, cmd *cobra.Command) *cobra.Command {
+	d := decision{action: a}
+	cmd.RunE = with(func(cmd *cobra.Command, lot *parking.Lot, ids []string) error {
+		d.selection.IDs = ids
+		if err := d.validate(); err != nil {
+			return err
+		}
+		return d.run(cmd, lot)
+	})
+	d.flags(cmd)
+	return cmd
 }
 
 // flags adds what every decision can be told.
@@ -109,14 +123,14 @@ func (d *decision) run(cmd *cobra.Command, lot *parking.Lot) error {
 
 func (d *decision) one(ctx context.Context, lot *parking.Lot, id string) (parking.Record, error) {
 	if d.dryRun {
-		return d.try(ctx, lot, d.by, id)
+		return d.try(lot, ctx, d.by, id)
 	}
 	// A request of its own: whoever types a command twice means it twice, and the message's state decides.
 	req, err := idempotency.NewRequest(uuid.NewString(), d.name+" "+id, struct{}{})
 	if err != nil {
 		return parking.Record{}, err
 	}
-	return d.do(ctx, lot, req, d.by, id)
+	return d.do(lot, ctx, req, d.by, id)
 }
 
 // printResult prints what became of a message.
