@@ -77,11 +77,13 @@ const (
 // portStaysTaken looks more than once: a program that this process is just forking has our own listener of the look
 // before, until it is executed.
 func portStaysTaken(p int) bool {
+	again := time.NewTicker(takenPause)
+	defer again.Stop()
 	for range takenLooks {
 		if portIsFree(p) {
 			return false
 		}
-		time.Sleep(takenPause)
+		<-again.C
 	}
 	return true
 }

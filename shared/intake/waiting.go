@@ -69,9 +69,9 @@ func (w *Waiting) one(ctx context.Context, m parking.Record) error {
 	state, err := w.try(ctx, m)
 	switch {
 	case err == nil && state == parking.Released:
-		policy.did([]string{m.Subject.Number}, 1)
-		w.log.Info("message done that had waited", "topic", m.Topic, "number", m.Subject.Number,
-			"ordering_key", m.Subject.OrderingKey, "seq", m.Subject.Seq)
+		policy.did([]string{m.Number}, 1)
+		w.log.Info("message done that had waited", "topic", m.Topic, "number", m.Number,
+			"ordering_key", m.OrderingKey, "seq", m.Seq)
 		return nil
 	case err == nil:
 		return nil

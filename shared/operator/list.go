@@ -90,7 +90,7 @@ func each(ctx context.Context, lot *parking.Lot, f parking.Filter, do func(parki
 func printLine(out io.Writer, r parking.Record) {
 	order, seq := "-", "-"
 	if r.Subject != (parking.Subject{}) {
-		order, seq = r.Subject.OrderingKey, fmt.Sprint(r.Subject.Seq)
+		order, seq = r.OrderingKey, fmt.Sprint(r.Seq)
 	}
 	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
 		r.ID, r.State, r.Cause, r.Topic, order, seq, r.Attempts, r.CreatedAt.UTC().Format(time.DateTime), oneLine(r.Reason, reasonWide))
