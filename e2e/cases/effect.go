@@ -157,6 +157,11 @@ func undone(p *Play) measure {
 	}
 }
 
+// released counts instructions that waited for their predecessor and were decided right behind it.
+func (p *Play) released(ctx context.Context) (int64, error) {
+	return count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE state = 'released'")
+}
+
 // askedAgain counts instructions that were answered although the client had no answer before. It has to ask again with its
 // key for that.
 func askedAgain(p *Play) measure {

@@ -86,10 +86,7 @@ func (p *Play) instruct(ctx context.Context, order string, instructions []settle
 // place is claimed by a stranger once it is taken.
 func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 	const orders, least = 30, 15
-	released := func(ctx context.Context) (int64, error) {
-		return count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE state = 'released'")
-	}
-	waited, err := p.expects(ctx, least, "instructions that waited for their predecessor and were released", released)
+	waited, err := p.expects(ctx, least, "instructions that waited for their predecessor and were released", p.released)
 	if err != nil {
 		return 0, err
 	}

@@ -23,7 +23,8 @@ type load struct {
 	err    error
 }
 
-// buying starts customers: each places orders and has them settled, sometimes refunded and settled again.
+// buying starts customers: each places orders and has them settled, sometimes cancelled at once, refunded, in part or
+// whole, and settled again.
 func (p *Play) buying(ctx context.Context, seed uint64) *load {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &load{cancel: cancel, stop: make(chan struct{})}
@@ -72,11 +73,10 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 			_, err := p.counted(api.Settle(ctx, key(), earlier))
 			return err
 		}
-		accepted, err := p.counted(api.Refund(ctx, key(), earlier))
-		if accepted {
-			p.refunds.Add(1)
+		if choice == 2 {
+			return p.refunded(api.RefundPart(ctx, key(), earlier, cny(1+draw.Int64N(2000))))
 		}
-		return err
+		return p.refunded(api.Refund(ctx, key(), earlier))
 	}
 	who := draw.IntN(len(p.wallets))
 	if choice == 9 && p.points {
@@ -92,16 +92,33 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 	if _, err := p.counted(api.Settle(ctx, key(), order.ID)); err != nil {
 		return err
 	}
+	if choice == 8 { // the customer cancels
+		if err := p.refunded(api.Refund(ctx, key(), order.ID)); err != nil {
+			return err
+		}
+	}
 	p.mu.Lock()
 	p.settled = append(p.settled, order.ID)
 	p.mu.Unlock()
 	return nil
 }
 
-// counted counts an accepted instruction. It may be refused, since the one before may not have ended.
+// refunded counts an accepted refund.
+func (p *Play) refunded(a client.Accepted, err error) error {
+	accepted, err := p.counted(a, err)
+	if accepted {
+		p.refunds.Add(1)
+	}
+	return err
+}
+
+// counted counts an accepted instruction. It may be refused, since the one before may not have ended, or has left less
+// than a part is.
 func (p *Play) counted(_ client.Accepted, err error) (accepted bool, _ error) {
-	if client.IsProblem(err, "order_not_settleable") || client.IsProblem(err, "order_not_refundable") {
-		return false, nil
+	for _, code := range []string{"order_not_settleable", "order_not_refundable", "refund_amount_refused"} {
+		if client.IsProblem(err, code) {
+			return false, nil
+		}
 	}
 	if err != nil {
 		return false, err

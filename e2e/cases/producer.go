@@ -59,6 +59,11 @@ var producerCases = []Case{
 		run:   outOfOrder,
 	},
 	{
+		Name: "refund-overtakes", From: fromProducer,
+		Title: "Customers cancel while their orders are settling, and the refund comes before the settle that it was asked behind.",
+		run:   refundOvertakes,
+	},
+	{
 		Name: "copies-on-other-queues", From: fromProducer,
 		Title: "Each settlement message comes again on another queue while the first one is being settled.",
 		run:   copiesOnOtherQueues,

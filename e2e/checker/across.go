@@ -4,12 +4,24 @@ package checker
 // order-service asked for and applied. Decided numbers of orders that order-service does
 // not have were published by somebody else, and are not its business.
 func (s *state) checkAcross(f *findings) {
+	type placeOf struct {
+		order string
+		seq   int64
+	}
+	reasons := map[placeOf]string{}
+	for _, d := range s.decided {
+		reasons[placeOf{d.OrderID, d.Seq}] = d.Reason
+	}
 	for no, d := range s.decided {
 		o, ours := s.orders[d.OrderID]
 		if !ours {
 			continue
 		}
 		a, isApplied := s.applied[no]
+		reason := d.Reason
+		if d.Type == "refund" && o.Status == "declined" { // cancelled: the reason is why it was not paid
+			reason = reasons[placeOf{d.OrderID, d.Seq - 1}]
+		}
 		switch {
 		case !isApplied:
 			f.add(All, "decided, never applied to its order", d.OrderID, no, "seq", d.Seq, "outcome", d.Outcome,
@@ -18,12 +30,15 @@ func (s *state) checkAcross(f *findings) {
 			f.add(All, "applied otherwise than decided", d.OrderID, no,
 				"payment_numbers.seq", d.Seq, "payment_numbers.type", d.Type, "payment_numbers.outcome", d.Outcome,
 				"payments.order_id", a.OrderID, "payments.seq", a.Seq, "payments.type", a.Type, "payments.outcome", a.Outcome)
-		case o.PaymentNo == no && !o.underWay() && o.Reason != d.Reason:
+		case a.Terms.Minor != d.Terms.Minor:
+			f.add(Money, "applied with another amount than decided", d.OrderID, no,
+				"payment_numbers", d.Terms, "payments.amount_minor", a.Terms.Minor)
+		case o.PaymentNo == no && o.underWay() == 0 && o.Reason != reason:
 			f.add(All, "an order's reason is not the one decided", d.OrderID, no,
-				"payment_numbers.reason", d.Reason, "orders.reason", o.Reason)
+				"payment_numbers.reason", reason, "orders.reason", o.Reason)
 		}
-		if d.Terms != o.Terms {
-			f.add(Money, "decided on other terms than its order's", d.OrderID, no, "payment_numbers", d.Terms, "orders", o.Terms)
+		if !d.fits(o.Terms) || o.PaymentNo == no && d.Terms.Minor != o.Asked {
+			f.add(Money, "decided on other terms than its order's", d.OrderID, no, "payment_numbers", d.Terms, "orders", o.Terms, "orders.asked_minor", o.Asked)
 		}
 	}
 	for no, a := range s.applied {

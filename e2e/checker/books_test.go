@@ -70,7 +70,8 @@ func (b *books) write() {
 	b.key(b.payments, "k-deposit", depositResult(deposit, payer, 1000))
 	b.entry(deposit, outside, -1000, "CNY", "deposit")
 	b.entry(deposit, payer, 1000, "CNY", "deposit")
-	b.exec(b.orders, "INSERT INTO orders VALUES (?, 'c', ?, 30, 'CNY', '', 'paid', ?, '', 1, NOW(), NOW()),"+
+	b.exec(b.orders, "INSERT INTO orders (id, customer_id, account_id, amount_minor, currency, description, status, payment_no, reason, seq, created_at, updated_at)"+
+		" VALUES (?, 'c', ?, 30, 'CNY', '', 'paid', ?, '', 1, NOW(), NOW()),"+
 		" (?, 'c', ?, 30, 'CNY', '', 'created', NULL, '', 0, NOW(), NOW())", paidOrder, payer, first, newOrder, payer)
 	b.key(b.orders, "k-order", orderResult(paidOrder))
 	b.key(b.orders, "k-new", orderResult(newOrder))
@@ -143,7 +144,7 @@ func (b *books) decided(order, no string, seq int, kind, outcome string) {
 
 func (b *books) applied(no string, seq int, kind, outcome string) {
 	b.t.Helper()
-	b.exec(b.orders, "INSERT INTO payments VALUES (?, ?, ?, ?, ?, NOW())", no, paidOrder, kind, seq, outcome)
+	b.exec(b.orders, "INSERT INTO payments (payment_no, order_id, type, seq, outcome, amount_minor, occurred_at) VALUES (?, ?, ?, ?, ?, 30, NOW())", no, paidOrder, kind, seq, outcome)
 }
 
 // refunded adds a refund to the paid order, told to nobody yet.

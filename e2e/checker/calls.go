@@ -70,6 +70,9 @@ func (c Call) orderID() string {
 	return ""
 }
 
+// asksFor is the amount that a refund is to be of, in minor units; 0 when it is to be of all that is left.
+func (c Call) asksFor() int64 { return readAnswer(c.Body).Amount.Minor }
+
 // told is the first attempt that says what became of the request. That its key belongs to
 // another request says nothing of that.
 func (c Call) told() (Attempt, bool) {
@@ -187,6 +190,9 @@ func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
 				append(c.rows(), "payment_numbers.order_id", d.OrderID, "payment_numbers.seq", d.Seq)...)
 		case !isDecided && !s.visible(stuck, a.PaymentNo, a.OrderID, a.Seq):
 			f.add(Lost, "a client was told accepted, and it was never decided", a.OrderID, a.PaymentNo, c.rows()...)
+		case isDecided && c.asksFor() != 0 && c.asksFor() != d.Terms.Minor:
+			f.add(Money, "a client asked for one amount, and another was decided", a.OrderID, a.PaymentNo,
+				append(c.rows(), "payment_numbers", d.Terms)...)
 		}
 	case c.Path == "/v1/orders":
 		if o, ok := s.orders[a.ID]; !ok || o.Terms != (terms{a.AccountID, a.Amount.Minor, a.Amount.Currency}) {

@@ -14,6 +14,7 @@ func (b *books) declined(reason string) {
 	b.exec(b.payments, "UPDATE accounts SET balance_minor = 29 WHERE id = ?", payer)
 	b.accepted(paidOrder, second, 2, "settling")
 	b.applied(second, 2, "settle", "declined")
+	b.exec(b.orders, "UPDATE payments SET amount_minor = 971")
 }
 
 // The wallet had 1000, and the first settle has taken 971 of it.

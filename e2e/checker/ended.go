@@ -21,8 +21,17 @@ func (s *state) checkEnded(f *findings) {
 		}
 	}
 	for id, o := range s.orders {
-		if _, isDecided := s.decided[o.PaymentNo]; o.underWay() && (isDecided || !s.visible(stuck, o.PaymentNo, id, o.Seq)) {
-			f.add(Lost, "an order's instruction has not ended", id, o.PaymentNo, "status", o.Status, "seq", o.Seq)
+		waits := map[string]int64{} // sequences of what has no outcome yet, by payment number
+		switch o.underWay() {
+		case 2:
+			waits[o.PaymentNo], waits[o.CancelledNo] = o.Seq, o.Seq-1
+		case 1:
+			waits[o.PaymentNo] = o.Seq
+		}
+		for no, seq := range waits {
+			if _, isDecided := s.decided[no]; isDecided || !s.visible(stuck, no, id, seq) {
+				f.add(Lost, "an order's instruction has not ended", id, no, "status", o.Status, "seq", seq)
+			}
 		}
 	}
 }

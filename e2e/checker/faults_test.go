@@ -88,16 +88,16 @@ var faults = []fault{
 	{"an order has progressed without a decision", want{checker.Order, "an order's progress", foreign, ""}, func(b *books) {
 		b.exec(b.payments, "INSERT INTO order_progress (order_id, last_seq) VALUES (?, 1)", foreign)
 	}},
-	{"a refund of what is not paid", want{checker.Double, "an order is refunded while it is not paid", paidOrder, first}, func(b *books) {
+	{"a refund of what is not paid", want{checker.Double, "an order is refunded more than it is paid", paidOrder, first}, func(b *books) {
 		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'refunded', type = 'refund'")
 	}},
 	{"declined for a wallet that is there", want{checker.All, "declined for want of a wallet", paidOrder, first}, func(b *books) {
 		b.exec(b.payments, "UPDATE payment_numbers SET outcome = 'declined', reason = 'unknown_account', created_at = NOW() + INTERVAL 1 SECOND")
 	}},
-	{"paid without any settlement", want{checker.All, "an order's status is not its last outcome", newOrder, ""}, func(b *books) {
+	{"paid without any settlement", want{checker.All, "an order's status is not what its outcomes come to", newOrder, ""}, func(b *books) {
 		b.exec(b.orders, "UPDATE orders SET status = 'paid' WHERE id = ?", newOrder)
 	}},
-	{"an order lost its payment number", want{checker.All, "an order's status is not its last outcome", paidOrder, first}, func(b *books) {
+	{"an order lost its payment number", want{checker.All, "an order's status is not what its outcomes come to", paidOrder, first}, func(b *books) {
 		b.exec(b.orders, "UPDATE orders SET payment_no = NULL WHERE id = ?", paidOrder)
 	}},
 	{"declined for want of a wallet that was there", want{checker.All, "declined for want of a wallet that was there", paidOrder, first}, func(b *books) {

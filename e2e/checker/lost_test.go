@@ -91,7 +91,7 @@ var keyFaults = []fault{
 		b.refunded()
 		b.applied(second, 2, "refund", "refunded")
 		b.accepted(paidOrder, second, 2, "refunding")
-		b.exec(b.orders, "UPDATE orders SET status = 'refunded', seq = 2, payment_no = ? WHERE id = ?", second, paidOrder)
+		b.exec(b.orders, "UPDATE orders SET status = 'refunded', seq = 2, payment_no = ?, refunded_minor = 30 WHERE id = ?", second, paidOrder)
 		b.exec(b.orders, "DELETE FROM idempotency_keys WHERE idem_key = ?", "k-"+first)
 	}},
 	{"a wallet of no key", want{checker.Key, "a wallet was made", "", ""}, func(b *books) {
@@ -115,7 +115,7 @@ var goodHistories = []struct {
 		b.refunded()
 		b.applied(second, 2, "refund", "refunded")
 		b.accepted(paidOrder, second, 2, "refunding")
-		b.exec(b.orders, "UPDATE orders SET status = 'refunded', seq = 2, payment_no = ? WHERE id = ?", second, paidOrder)
+		b.exec(b.orders, "UPDATE orders SET status = 'refunded', seq = 2, payment_no = ?, refunded_minor = 30 WHERE id = ?", second, paidOrder)
 	}},
 	{"an accepted instruction is parked", func(b *books) {
 		b.asked()

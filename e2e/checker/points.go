@@ -3,6 +3,8 @@ package checker
 import (
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
 )
 
 func (s *state) readCustomers(ctx context.Context, tx *sql.Tx) error {
@@ -33,24 +35,30 @@ func (s *state) readPoints(ctx context.Context, tx *sql.Tx) error {
 
 // checkPoints follows each customer through the changes of points, and compares them with what order-service published.
 func (s *state) checkPoints(f *findings) {
-	paid := map[string]int64{} // orders, by customer
-	for _, m := range s.applied {
-		if o, ok := s.orders[m.OrderID]; ok && m.Outcome == "paid" {
-			paid[o.CustomerID]++
+	paid, refunded := map[string]int64{}, map[string]int64{} // how often orders were, by customer
+	eachOrder(slices.Collect(maps.Values(s.applied)), func(orderID string, steps []*movement) {
+		o, ok := s.orders[orderID]
+		if !ok {
+			return
 		}
-	}
+		for _, m := range steps {
+			if m.Outcome == "paid" {
+				paid[o.CustomerID]++
+			}
+		}
+		refunded[o.CustomerID] += comeTo(steps).wholes
+	})
 	for id, c := range s.customers {
 		if b := s.balances[id]; b.Seq != c.Seq {
 			f.add(Lost, "changes of points have not taken effect", "", "", "customer_id", id, "customers.points_seq", c.Seq, "points_balances.last_seq", b.Seq)
 		}
-		rewards := int64(0)
+		changes := map[string]int64{} // by reason
 		for _, p := range s.history[id] {
-			if p.Reason == "order_paid" {
-				rewards++
-			}
+			changes[p.Reason]++
 		}
-		if rewards != paid[id] {
-			f.add(All, "rewarded otherwise than paid", "", "", "customer_id", id, "rewards", rewards, "paid", paid[id])
+		if changes["order_paid"] != paid[id] || changes["order_refunded"] != refunded[id] {
+			f.add(All, "rewarded otherwise than paid and refunded", "", "", "customer_id", id, "rewards", changes["order_paid"], "paid", paid[id],
+				"taken_back", changes["order_refunded"], "refunded", refunded[id])
 		}
 	}
 	for id, b := range s.balances {

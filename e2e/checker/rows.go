@@ -6,6 +6,8 @@ type orderRow struct {
 	Seq                           int64
 	Terms                         terms
 	CustomerID                    string
+	Refunded, Asked               int64  // in minor units; asked is of the latest instruction
+	CancelledNo                   string // of a settle that has no outcome yet and that a refund follows
 }
 
 // customerRow is a row of customers, or of points_balances, where the seq is the last that took effect.
@@ -20,10 +22,18 @@ type pointsRow struct {
 	Seq, Change, Points                int64
 }
 
-// underWay says that the order waits for the outcome of its latest instruction.
-func (o *orderRow) underWay() bool { return o.Status == "settling" || o.Status == "refunding" }
+// underWay is how many instructions the order waits for the outcome of, its latest among them.
+func (o *orderRow) underWay() int64 {
+	switch {
+	case o.CancelledNo != "":
+		return 2
+	case o.Status == "settling", o.Status == "refunding", o.Status == "cancelling":
+		return 1
+	}
+	return 0
+}
 
-// terms are who pays how much; a refund is on the terms of its order too.
+// terms are who pays how much; a refund is on the terms of its order, or of a part of the amount.
 type terms struct {
 	AccountID string
 	Minor     int64
@@ -36,11 +46,20 @@ type movement struct {
 	Seq                int64
 	Type, Outcome      string
 
-	// What follows is payment-service's only.
+	// What follows is payment-service's only; order-service keeps the amount of the terms.
 	ID     uint64
 	Reason string
 	Terms  terms
 	At     string // created_at
+}
+
+// fits says that a movement is on the terms of its order.
+func (m *movement) fits(order terms) bool {
+	part := m.Type == "refund" && m.Terms.Minor > 0 && m.Terms.Minor < order.Minor
+	if part {
+		order.Minor = m.Terms.Minor
+	}
+	return m.Terms == order
 }
 
 // walletRow is a row of accounts.

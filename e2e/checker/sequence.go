@@ -14,7 +14,7 @@ func (s *state) checkSequences(f *findings) {
 	}
 	all := append(slices.Collect(maps.Values(s.decided)), s.again...)
 	last := eachOrder(all, func(orderID string, steps []*movement) {
-		checkSteps(f, orderID, steps)
+		s.checkSteps(f, orderID, steps)
 		if s.progress[orderID] != steps[len(steps)-1].Seq {
 			f.add(Order, "an order's progress is not its last sequence", orderID, "",
 				"last_seq", s.progress[orderID], "decided", steps[len(steps)-1].Seq)
@@ -50,21 +50,26 @@ func eachOrder(movements []*movement, each func(orderID string, steps []*movemen
 }
 
 // checkSteps takes what was decided for one order, by sequence.
-func checkSteps(f *findings, orderID string, steps []*movement) {
-	standing := 0 // payments that were not refunded
+func (s *state) checkSteps(f *findings, orderID string, steps []*movement) {
+	left := int64(0) // of what was paid, not refunded
 	for i, m := range steps {
 		switch m.Outcome {
 		case "paid":
-			if standing++; standing != 1 {
-				f.add(Double, "an order is paid while it is paid", orderID, m.PaymentNo, "seq", m.Seq, "standing_payments", standing)
+			if left > 0 {
+				f.add(Double, "an order is paid while it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left)
 			}
+			left = m.Terms.Minor
 		case "refunded":
-			if standing--; standing != 0 {
-				f.add(Double, "an order is refunded while it is not paid once", orderID, m.PaymentNo, "seq", m.Seq, "standing_payments", standing)
+			if left < m.Terms.Minor {
+				f.add(Double, "an order is refunded more than it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left, "refund", m.Terms.Minor)
 			}
+			left -= m.Terms.Minor
 		}
-		if m.Outcome == "declined" && m.Reason == alreadyPaid && standing == 0 {
+		if m.Outcome == "declined" && m.Reason == alreadyPaid && left <= 0 {
 			f.add(All, "declined as paid already, and it was not", orderID, m.PaymentNo, "seq", m.Seq)
+		}
+		if m.Reason == nothingToRefund {
+			s.checkNothingToRefund(f, m, steps[:i], left)
 		}
 		if m.Seq != int64(i+1) {
 			f.add(Order, "an order's sequence has a gap or a repeat", orderID, m.PaymentNo, "seq", m.Seq, "expected", i+1)
@@ -77,8 +82,18 @@ func checkSteps(f *findings, orderID string, steps []*movement) {
 	}
 }
 
-// neverMet are refusals of what order-service does not ask for: to pay what is paid, or to refund what is not.
-var neverMet = []string{"already_paid", "nothing_to_refund", "refund_mismatch"}
+// checkNothingToRefund takes a refund that found nothing to give back. order-service asks for one only behind a settle that
+// it does not know the end of yet: the order was cancelled, and not paid.
+func (s *state) checkNothingToRefund(f *findings, m *movement, before []*movement, left int64) {
+	_, ours := s.orders[m.OrderID]
+	cancelled := len(before) > 0 && before[len(before)-1].Type == "settle" && before[len(before)-1].Outcome != "paid"
+	if left > 0 || ours && !cancelled {
+		f.add(All, "a refund found nothing to refund where there was something, or should be", m.OrderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left)
+	}
+}
+
+// neverMet are refusals of what order-service does not ask for: to pay what is paid, or to refund more than that.
+var neverMet = []string{alreadyPaid, "refund_mismatch"}
 
 // checkOutcome looks at one decision alone: a settle ends paid, declined or failed (an operator
 // gave it up), a refund refunded or failed.
@@ -94,37 +109,5 @@ func (s *state) checkOutcome(f *findings, m *movement) {
 	if account, ok := s.accounts[m.Terms.AccountID]; ok && m.Reason == "unknown_account" && account.At < m.At {
 		f.add(All, "declined for want of a wallet that was there", m.OrderID, m.PaymentNo,
 			"account_id", account.ID, "decided_at", m.At, "opened_at", account.At)
-	}
-}
-
-// checkApplied follows each order through what order-service applied.
-func (s *state) checkApplied(f *findings) {
-	last := eachOrder(slices.Collect(maps.Values(s.applied)), func(orderID string, steps []*movement) {
-		o, ok := s.orders[orderID]
-		for i, m := range steps {
-			switch {
-			case !ok:
-				f.add(All, "an outcome was applied to an order that is not there", orderID, m.PaymentNo, "seq", m.Seq, "outcome", m.Outcome)
-			case m.Seq != int64(i+1):
-				f.add(Order, "outcomes were not applied one for each sequence", orderID, m.PaymentNo, "seq", m.Seq, "expected", i+1)
-			}
-		}
-		end := steps[len(steps)-1]
-		if ok && !o.underWay() && (o.Status != end.Outcome || o.PaymentNo != end.PaymentNo) {
-			f.add(All, "an order's status is not its last outcome", orderID, end.PaymentNo, "orders.status", o.Status, "orders.seq", o.Seq,
-				"orders.payment_no", o.PaymentNo, "payments.seq", end.Seq, "payments.outcome", end.Outcome)
-		}
-	})
-	for id, o := range s.orders {
-		ended := o.Seq
-		if o.underWay() {
-			ended--
-		}
-		if last[id] != ended {
-			f.add(Order, "outcomes were not applied up to the order's sequence", id, o.PaymentNo, "status", o.Status, "seq", o.Seq, "applied", last[id])
-		}
-		if last[id] == 0 && !o.underWay() && (o.Status != "created" || o.PaymentNo != "") {
-			f.add(All, "an order's status is not its last outcome", id, o.PaymentNo, "orders.status", o.Status, "orders.seq", o.Seq)
-		}
 	}
 }

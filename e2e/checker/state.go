@@ -90,16 +90,22 @@ func inTurn(steps ...func() error) error {
 }
 
 func (s *state) readOrders(ctx context.Context, tx *sql.Tx) error {
-	err := read(ctx, tx, "SELECT id, status, COALESCE(payment_no, ''), reason, seq, account_id, amount_minor, currency, customer_id FROM orders",
+	err := read(ctx, tx, "SELECT id, status, COALESCE(payment_no, ''), reason, seq, account_id, amount_minor, currency, customer_id,"+
+		" refunded_minor, COALESCE(asked_minor, amount_minor), COALESCE(cancelled_no, '') FROM orders",
 		func(o *orderRow) []any {
-			return []any{&o.ID, &o.Status, &o.PaymentNo, &o.Reason, &o.Seq, &o.Terms.AccountID, &o.Terms.Minor, &o.Terms.Currency, &o.CustomerID}
+			return []any{
+				&o.ID, &o.Status, &o.PaymentNo, &o.Reason, &o.Seq, &o.Terms.AccountID, &o.Terms.Minor, &o.Terms.Currency, &o.CustomerID,
+				&o.Refunded, &o.Asked, &o.CancelledNo,
+			}
 		},
 		func(o *orderRow) { s.orders[o.ID] = o })
 	if err != nil {
 		return err
 	}
-	return read(ctx, tx, "SELECT payment_no, order_id, seq, type, outcome FROM payments",
-		func(m *movement) []any { return []any{&m.PaymentNo, &m.OrderID, &m.Seq, &m.Type, &m.Outcome} },
+	return read(ctx, tx, "SELECT payment_no, order_id, seq, type, outcome, COALESCE(amount_minor, 0) FROM payments",
+		func(m *movement) []any {
+			return []any{&m.PaymentNo, &m.OrderID, &m.Seq, &m.Type, &m.Outcome, &m.Terms.Minor}
+		},
 		func(m *movement) { s.applied[m.PaymentNo] = m })
 }
 

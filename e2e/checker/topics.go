@@ -44,8 +44,9 @@ func (s *state) checkInstructions(f *findings, messages []traffic.Message) {
 		if err != nil || !ours || !known || a.OrderID != in.OrderID {
 			continue
 		}
-		of := terms{AccountID: in.AccountID, Minor: in.Amount.Minor, Currency: string(in.Amount.Currency)}
-		if in.Seq != a.Seq || of != o.Terms || in.Type != typeOf[a.Status] {
+		sent := movement{Type: string(in.Type), Terms: terms{AccountID: in.AccountID, Minor: in.Amount.Minor, Currency: string(in.Amount.Currency)}}
+		d, isDecided := s.decided[in.PaymentNo]
+		if in.Seq != a.Seq || !sent.fits(o.Terms) || in.Type != typeOf[a.Status] || isDecided && d.Terms != sent.Terms {
 			f.add(All, "an instruction on the topic is not the one accepted", in.OrderID, in.PaymentNo,
 				append(place(m), "body", string(m.Body), "accepted.seq", a.Seq, "accepted.status", a.Status, "orders", o.Terms)...)
 		}
@@ -59,7 +60,9 @@ func (s *state) checkInstructions(f *findings, messages []traffic.Message) {
 }
 
 // typeOf is the instruction that brings an order into a status.
-var typeOf = map[string]contract.InstructionType{"settling": contract.Settle, "refunding": contract.Refund}
+var typeOf = map[string]contract.InstructionType{
+	"settling": contract.Settle, "refunding": contract.Refund, "cancelling": contract.Refund,
+}
 
 func (s *state) checkOutcomes(f *findings, messages []traffic.Message) {
 	t := newTrail()

@@ -12,6 +12,7 @@ type Order struct {
 	CustomerID string      `json:"customer_id"`
 	AccountID  string      `json:"account_id"`
 	Amount     money.Money `json:"amount"`
+	Refunded   money.Money `json:"refunded"`
 	Status     string      `json:"status"`
 	PaymentNo  string      `json:"payment_no"`
 	Reason     string      `json:"reason"`
@@ -110,9 +111,15 @@ func (c *Client) Settle(ctx context.Context, key, orderID string) (a Accepted, e
 	return a, err
 }
 
-// Refund has a paid order refunded.
+// Refund has all refunded that is left of a paid order, or cancels one that is settling.
 func (c *Client) Refund(ctx context.Context, key, orderID string) (a Accepted, err error) {
 	err = c.post(ctx, c.orderURL+"/v1/orders/"+orderID+"/refund", key, struct{}{}, &a)
+	return a, err
+}
+
+// RefundPart has an amount of a paid order refunded.
+func (c *Client) RefundPart(ctx context.Context, key, orderID string, amount money.Money) (a Accepted, err error) {
+	err = c.post(ctx, c.orderURL+"/v1/orders/"+orderID+"/refund", key, map[string]any{"amount": amount}, &a)
 	return a, err
 }
 

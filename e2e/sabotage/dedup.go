@@ -90,12 +90,16 @@ var dedupVersions = []version{
 		Name:  "outcome-taken-for-another",
 		Why:   "order-service applies any outcome of an order, without asking for its payment number or what the order waits for: an old one comes again and undoes a new one.",
 		Cases: []string{"outcome-shuffled-repeats"},
-		Sees:  []string{"an order's status is not its last outcome", "outcomes were not applied one for each sequence", "applied otherwise than decided"},
+		Sees:  []string{"an order's status is not what its outcomes come to", "outcomes were not applied one for each sequence", "applied otherwise than decided"},
 		Edits: []overlay.Edit{
 			{
-				File: "order-service/internal/order/instruct.go", Find: "\tnext, of, fits := o.Status.Ended(out.Type)\n\tswitch {\n",
-				Replace: "\tnext, of, fits := Status(out.Type), settlement.Settle, true\n\tif out.Type == settlement.Refunded {\n" +
-					"\t\tof = settlement.Refund\n\t}\n\tswitch {\n\tcase fits:\n",
+				File: orderApply, Find: "\tin, underWay := o.awaited()\n\tswitch {\n\tcase !underWay:\n",
+				Replace: "\tin, underWay := instruction{settlement.Settle, out.PaymentNo, out.Seq, out.Amount}, true\n\tif out.Type == settlement.Refunded {\n" +
+					"\t\tin.kind = settlement.Refund\n\t}\n\tswitch {\n\tcase !underWay:\n",
+			},
+			{
+				File: orderApply, Find: "next, fits := o.Status.Ended(in.kind, out.Type, refunded == o.Amount)",
+				Replace: "next, fits := Status(out.Type), true",
 			},
 			{File: apply, Find: anyRecorded, Replace: noneRecorded},
 			{File: apply, Find: "\t\treturn dbtx.Again(\"duplicate_key\", err)\n", Replace: "\t\treturn updateOrder(tx, before, after)\n"},

@@ -95,7 +95,7 @@ var furtherVersions = []version{
 		Why:   "A customer is rewarded for each outcome of an order, a decline and a refund included.",
 		Cases: []string{"sends-doubled"},
 		Sees:  []string{"rewarded otherwise than paid"},
-		Edits: []overlay.Edit{{File: apply, Find: "if out.Type == settlement.Paid {", Replace: "if out.Type != \"\" {"}},
+		Edits: []overlay.Edit{{File: apply, Find: "if out.Type == settlement.Paid || after.Status == order.Refunded {", Replace: "if out.Type != \"\" {"}},
 	},
 	{
 		Name:  "declined-for-money-that-was-there",

@@ -18,7 +18,7 @@ type version struct {
 }
 
 func versions() []version {
-	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions, auditVersions, survivorVersions, furtherVersions, promiseVersions)
+	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions, auditVersions, survivorVersions, furtherVersions, promiseVersions, refundVersions)
 }
 
 // Files that several versions change.

@@ -9,5 +9,5 @@ func Numbers() []uint16 {
 	return numbers
 }
 
-// Conns is how many connections the work has.
-func (w Work) Conns() int { return w.connsMax }
+// Turns is how many transactions of the work are under way at a time.
+func (w Work) Turns() int { return w.turnsMax }

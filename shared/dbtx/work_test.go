@@ -13,7 +13,8 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// Clients that all wait for something take up the connections for requests, and nobody else's.
+// Clients that all wait for something take up the turns of requests, and nobody else's connections: not even those that
+// requests read with.
 func TestRequestsThatWaitDoNotHoldUpTheOthers(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)
@@ -35,12 +36,21 @@ func TestRequestsThatWaitDoNotHoldUpTheOthers(t *testing.T) {
 			}()
 		}
 		wait.Until(t, 10*time.Second, func() error {
-			if n := len(waiting); n < dbtx.Requests.Conns() {
-				return fmt.Errorf("%d requests have a connection", n)
+			if n := len(waiting); n < dbtx.Requests.Turns() {
+				return fmt.Errorf("%d requests have their turn", n)
 			}
 			return nil
 		})
+		for range clients - dbtx.Requests.Turns() {
+			if err := <-answered; !dbtx.IsTransient(err) {
+				t.Errorf("a request that had no turn is answered %v, want a transient error", err)
+			}
+		}
 
+		var one int
+		if err := pools[dbtx.Requests].Read(t.Context()).Raw("SELECT 1").Scan(&one).Error; err != nil {
+			t.Errorf("a read while requests wait: %v", err)
+		}
 		for _, work := range []dbtx.Work{dbtx.Consumers, dbtx.Relay, dbtx.Background} {
 			if _, _, err := raise(t.Context(), pools[work], 2); err != nil {
 				t.Errorf("%+v while requests wait: %v", work, err)
@@ -50,7 +60,7 @@ func TestRequestsThatWaitDoNotHoldUpTheOthers(t *testing.T) {
 			t.Error(err)
 		}
 		close(release)
-		for range clients {
+		for range dbtx.Requests.Turns() {
 			if err := <-answered; err != nil {
 				t.Error(err)
 			}

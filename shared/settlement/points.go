@@ -26,7 +26,7 @@ type PointsChange struct {
 	CustomerID string     `json:"customer_id"` // UUID; the ordering key
 	Seq        int64      `json:"seq"`         // 1, 2, 3… per customer
 	Points     int64      `json:"points"`      // to set, or to add; below zero to take
-	Reason     string     `json:"reason"`      // registered, order_paid or misconduct; at most ReasonMaxLength bytes
+	Reason     string     `json:"reason"`      // registered, order_paid, order_refunded or misconduct; at most ReasonMaxLength bytes
 	OccurredAt time.Time  `json:"occurred_at"`
 }
 

@@ -38,8 +38,8 @@ func limitBody(c *gin.Context) {
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
 }
 
-// Decode reads the JSON body into v, a pointer to a struct of strings, booleans, integers and further
-// such structs with json tags. A field without omitempty in its tag must be there. Every error
+// Decode reads the JSON body into v, a pointer to a struct of strings, booleans, integers, further
+// such structs with json tags, and pointers to them. A field without omitempty in its tag must be there. Every error
 // is a *Problem.
 func Decode(c *gin.Context, v any) error {
 	body, err := io.ReadAll(c.Request.Body)

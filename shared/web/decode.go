@@ -36,6 +36,10 @@ type decoder struct{ *json.Decoder }
 
 // value reads the next JSON value into v; path names it, "" for the whole body.
 func (d decoder) value(v reflect.Value, path string) error {
+	if v.Kind() == reflect.Pointer { // nil says that the field is absent
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
 	token, err := d.Token()
 	if err != nil {
 		return malformed(err)

@@ -47,6 +47,11 @@ func (c Customer) OrderPaid(no string, now time.Time) (Customer, settlement.Poin
 	return c.change(no, settlement.PointsAdd, orderPaidPoints, "order_paid", now)
 }
 
+// OrderRefunded takes back what a paid order was worth, when all that was paid has gone back.
+func (c Customer) OrderRefunded(no string, now time.Time) (Customer, settlement.PointsChange, error) {
+	return c.change(no, settlement.PointsAdd, -orderPaidPoints, "order_refunded", now)
+}
+
 // Misconduct takes what it costs.
 func (c Customer) Misconduct(no string, now time.Time) (Customer, settlement.PointsChange, error) {
 	return c.change(no, settlement.PointsAdd, misconductPoints, "misconduct", now)

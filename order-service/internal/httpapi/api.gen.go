@@ -31,18 +31,21 @@ func (e HealthStatus) Valid() bool {
 
 // Defines values for OrderStatus.
 const (
-	OrderStatusCreated   OrderStatus = "created"
-	OrderStatusDeclined  OrderStatus = "declined"
-	OrderStatusFailed    OrderStatus = "failed"
-	OrderStatusPaid      OrderStatus = "paid"
-	OrderStatusRefunded  OrderStatus = "refunded"
-	OrderStatusRefunding OrderStatus = "refunding"
-	OrderStatusSettling  OrderStatus = "settling"
+	OrderStatusCancelling OrderStatus = "cancelling"
+	OrderStatusCreated    OrderStatus = "created"
+	OrderStatusDeclined   OrderStatus = "declined"
+	OrderStatusFailed     OrderStatus = "failed"
+	OrderStatusPaid       OrderStatus = "paid"
+	OrderStatusRefunded   OrderStatus = "refunded"
+	OrderStatusRefunding  OrderStatus = "refunding"
+	OrderStatusSettling   OrderStatus = "settling"
 )
 
 // Valid indicates whether the value is a known member of the OrderStatus enum.
 func (e OrderStatus) Valid() bool {
 	switch e {
+	case OrderStatusCancelling:
+		return true
 	case OrderStatusCreated:
 		return true
 	case OrderStatusDeclined:
@@ -101,6 +104,7 @@ const (
 	ProblemCodeOrderNotSettleable     ProblemCode = "order_not_settleable"
 	ProblemCodeOutcomeUnknown         ProblemCode = "outcome_unknown"
 	ProblemCodePointsSequenceFull     ProblemCode = "points_sequence_full"
+	ProblemCodeRefundAmountRefused    ProblemCode = "refund_amount_refused"
 	ProblemCodeUnavailable            ProblemCode = "unavailable"
 	ProblemCodeUnknownField           ProblemCode = "unknown_field"
 	ProblemCodeUnsupportedCurrency    ProblemCode = "unsupported_currency"
@@ -153,6 +157,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeOutcomeUnknown:
 		return true
 	case ProblemCodePointsSequenceFull:
+		return true
+	case ProblemCodeRefundAmountRefused:
 		return true
 	case ProblemCodeUnavailable:
 		return true
@@ -209,9 +215,11 @@ type Accepted struct {
 	OrderID ID `json:"order_id"`
 
 	// PaymentNo A UUID in lower case.
-	PaymentNo ID          `json:"payment_no"`
-	Seq       int64       `json:"seq"`
-	Status    OrderStatus `json:"status"`
+	PaymentNo ID    `json:"payment_no"`
+	Seq       int64 `json:"seq"`
+
+	// Status A cancelling order was settling when its refund was asked for. A paid one may be refunded in part, see refunded.
+	Status OrderStatus `json:"status"`
 }
 
 // Amount An amount in minor units (fen, cents, yen): 19.99 CNY is {"currency":"CNY","minor":1999}.
@@ -290,11 +298,17 @@ type Order struct {
 	// PaymentNo Payment number of the latest instruction; empty before the first.
 	PaymentNo string `json:"payment_no"`
 
-	// Reason Why the latest instruction was declined or failed, a word for programs; else empty.
+	// Reason Why the latest instruction was declined or failed, of a cancelled order why it was not paid, a word for programs;
+	// else empty.
 	Reason string `json:"reason"`
 
+	// Refunded What of the amount has gone back since the order was last paid, in minor units of its currency.
+	Refunded RefundedAmount `json:"refunded"`
+
 	// Seq Sequence of the latest instruction; 0 before the first.
-	Seq       int64       `json:"seq"`
+	Seq int64 `json:"seq"`
+
+	// Status A cancelling order was settling when its refund was asked for. A paid one may be refunded in part, see refunded.
 	Status    OrderStatus `json:"status"`
 	UpdatedAt time.Time   `json:"updated_at"`
 }
@@ -307,7 +321,7 @@ type OrderPage struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// OrderStatus defines model for OrderStatus.
+// OrderStatus A cancelling order was settling when its refund was asked for. A paid one may be refunded in part, see refunded.
 type OrderStatus string
 
 // PointsAccepted defines model for PointsAccepted.
@@ -355,6 +369,15 @@ type ReadinessChecks string
 
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
+
+// RefundOrderRequest defines model for RefundOrderRequest.
+type RefundOrderRequest struct {
+	// Amount What is to be refunded; absent for all that is left.
+	Amount *Amount `json:"amount,omitempty"`
+}
+
+// RefundedAmount What of the amount has gone back since the order was last paid, in minor units of its currency.
+type RefundedAmount = money.Money
 
 // RegisterCustomerRequest defines model for RegisterCustomerRequest.
 type RegisterCustomerRequest struct {
@@ -422,6 +445,9 @@ type UnsupportedMediaType = Problem
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
 
+// Refund defines model for Refund.
+type Refund = RefundOrderRequest
+
 // RegisterCustomerParams defines parameters for RegisterCustomer.
 type RegisterCustomerParams struct {
 	// IdempotencyKey 1 to 255 printable ASCII characters without spaces; a UUID is a good one.
@@ -458,9 +484,6 @@ type CreateOrderParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
-// RefundOrderJSONBody defines parameters for RefundOrder.
-type RefundOrderJSONBody = map[string]interface{}
-
 // RefundOrderParams defines parameters for RefundOrder.
 type RefundOrderParams struct {
 	// IdempotencyKey 1 to 255 printable ASCII characters without spaces; a UUID is a good one.
@@ -486,7 +509,7 @@ type ReportMisconductJSONRequestBody = ReportMisconductJSONBody
 type CreateOrderJSONRequestBody = CreateOrderRequest
 
 // RefundOrderJSONRequestBody defines body for RefundOrder for application/json ContentType.
-type RefundOrderJSONRequestBody = RefundOrderJSONBody
+type RefundOrderJSONRequestBody = RefundOrderRequest
 
 // SettleOrderJSONRequestBody defines body for SettleOrder for application/json ContentType.
 type SettleOrderJSONRequestBody = SettleOrderJSONBody
@@ -529,7 +552,7 @@ type ServerInterface interface {
 	// GetOrder One order
 	// (GET /v1/orders/{id})
 	GetOrder(c *gin.Context, id OrderID)
-	// RefundOrder Accept the instruction to refund an order
+	// RefundOrder Accept the instruction to refund an order, or a part of it
 	// (POST /v1/orders/{id}/refund)
 	RefundOrder(c *gin.Context, id OrderID, params RefundOrderParams)
 	// SettleOrder Accept the instruction to settle an order

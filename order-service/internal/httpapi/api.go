@@ -10,6 +10,7 @@ import (
 	"settlement/order-service/internal/customer"
 	"settlement/order-service/internal/order"
 	"settlement/order-service/internal/store"
+	"settlement/shared/money"
 	"settlement/shared/web"
 )
 
@@ -41,7 +42,8 @@ func newCustomer(c customer.Customer) Customer {
 func newOrder(o order.Order) Order {
 	return Order{
 		ID: o.ID, CustomerID: o.CustomerID, AccountID: o.AccountID, Amount: o.Amount, Description: o.Description,
-		Status: OrderStatus(o.Status), PaymentNo: o.PaymentNo, Reason: o.Reason, Seq: o.Seq,
+		Refunded: money.Money{Currency: o.Amount.Currency, Minor: o.Refunded.Minor}, // an answer of before there were parts has no currency
+		Status:   OrderStatus(o.Status), PaymentNo: o.PaymentNo, Reason: o.Reason, Seq: o.Seq,
 		CreatedAt: o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"settlement/order-service/internal/order"
 	"settlement/order-service/internal/store"
 	"settlement/shared/dbtx"
+	"settlement/shared/money"
 	"settlement/shared/notify"
 	"settlement/shared/outbox"
 	"settlement/shared/parking"
@@ -81,14 +82,20 @@ func (s service) settled(t *testing.T, outcome settlement.OutcomeType, reason st
 	o := s.create(t, "customer-42")
 	var a httpapi.Accepted
 	s.post(t, "/v1/orders/"+o.ID+"/settle", uuid.NewString(), "").Want(t, 202, "").Into(t, &a)
-	_, err := s.store.ApplyOutcomes(t.Context(), []store.Received{{Message: settlement.Outcome{
-		Version: settlement.Version, Type: outcome, PaymentNo: a.PaymentNo, OrderID: o.ID, Seq: a.Seq, Amount: o.Amount,
+	return s.ends(t, a, outcome, o.Amount, reason)
+}
+
+// ends has an instruction end, and reads its order.
+func (s service) ends(t *testing.T, a httpapi.Accepted, outcome settlement.OutcomeType, amount money.Money, reason string) (o httpapi.Order) {
+	t.Helper()
+	applied, err := s.store.ApplyOutcomes(t.Context(), []store.Received{{Message: settlement.Outcome{
+		Version: settlement.Version, Type: outcome, PaymentNo: a.PaymentNo, OrderID: a.OrderID, Seq: a.Seq, Amount: amount,
 		Reason: reason, OccurredAt: time.Now(),
 	}}})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(applied.Changed) != 1 {
+		t.Fatalf("%s of %s: %+v, %v", outcome, a.PaymentNo, applied, err)
 	}
-	s.get(t, "/v1/orders/"+o.ID).Want(t, 200, "").Into(t, &o)
+	s.get(t, "/v1/orders/"+a.OrderID).Want(t, 200, "").Into(t, &o)
 	return o
 }
 
@@ -150,7 +157,6 @@ func TestOrderThroughItsLife(t *testing.T) {
 			t.Errorf("order is %+v after %+v", o, accepted)
 		}
 		s.post(t, "/v1/orders/"+o.ID+"/settle", uuid.NewString(), "").Want(t, 409, store.CodeNotSettleable)
-		s.post(t, "/v1/orders/"+o.ID+"/refund", uuid.NewString(), "").Want(t, 409, store.CodeNotRefundable)
 
 		paid := s.settled(t, settlement.Paid, "")
 		s.post(t, "/v1/orders/"+paid.ID+"/settle", uuid.NewString(), "").Want(t, 409, store.CodeNotSettleable)
@@ -158,11 +164,66 @@ func TestOrderThroughItsLife(t *testing.T) {
 		if accepted.Status != "refunding" || accepted.Seq != 2 || accepted.PaymentNo == paid.PaymentNo {
 			t.Errorf("refund answered %+v", accepted)
 		}
+		s.post(t, "/v1/orders/"+paid.ID+"/refund", uuid.NewString(), "").Want(t, 409, store.CodeNotRefundable)
 		declined := s.settled(t, settlement.Declined, "insufficient_funds")
 		if declined.Status != "declined" || declined.Reason != "insufficient_funds" {
 			t.Errorf("declined order is %+v", declined)
 		}
 		s.post(t, "/v1/orders/"+declined.ID+"/settle", uuid.NewString(), "").Want(t, 202, "")
+	})
+}
+
+func TestRefunds(t *testing.T) {
+	each(t, func(t *testing.T, s service) {
+		paid := s.settled(t, settlement.Paid, "")
+		path := "/v1/orders/" + paid.ID + "/refund"
+		part := func(minor int64) string { return fmt.Sprintf(`{"amount":{"currency":"CNY","minor":%d}}`, minor) }
+		cny := func(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }
+		if paid.Refunded != cny(0) {
+			t.Errorf("refunded of a paid order is %+v", paid.Refunded)
+		}
+
+		s.post(t, path, uuid.NewString(), part(2000)).Want(t, 409, store.CodeRefundAmount)
+		s.post(t, path, uuid.NewString(), `{"amount":{"currency":"USD","minor":1}}`).Want(t, 409, store.CodeRefundAmount)
+		var a httpapi.Accepted
+		s.post(t, path, "part", part(500)).Want(t, 202, "").Into(t, &a)
+		s.post(t, path, "part", "").Want(t, 422, web.CodeKeyReused)
+		if o := s.ends(t, a, settlement.Refunded, cny(500), ""); o.Status != "paid" || o.Refunded != cny(500) {
+			t.Errorf("refunded in part: %+v", o)
+		}
+		s.post(t, path, uuid.NewString(), part(1500)).Want(t, 409, store.CodeRefundAmount)
+		s.post(t, path, uuid.NewString(), "").Want(t, 202, "").Into(t, &a)
+		if o := s.ends(t, a, settlement.Failed, cny(1499), "discarded"); o.Status != "paid" || o.Reason != "discarded" || o.Refunded != cny(500) {
+			t.Errorf("a discarded refund leaves %+v", o)
+		}
+		s.post(t, path, uuid.NewString(), part(1499)).Want(t, 202, "").Into(t, &a)
+		if o := s.ends(t, a, settlement.Refunded, cny(1499), ""); o.Status != "refunded" || o.Refunded != cny(1999) || o.Reason != "" {
+			t.Errorf("refunded: %+v", o)
+		}
+	})
+}
+
+func TestACustomerCancels(t *testing.T) {
+	each(t, func(t *testing.T, s service) {
+		o := s.create(t, "customer-42")
+		var settle, refund httpapi.Accepted
+		s.post(t, "/v1/orders/"+o.ID+"/settle", uuid.NewString(), "").Want(t, 202, "").Into(t, &settle)
+		path := "/v1/orders/" + o.ID + "/refund"
+		s.post(t, path, uuid.NewString(), `{"amount":{"currency":"CNY","minor":1}}`).Want(t, 409, store.CodeRefundAmount)
+		s.post(t, path, uuid.NewString(), "").Want(t, 202, "").Into(t, &refund)
+		if refund.Status != "cancelling" || refund.Seq != 2 {
+			t.Errorf("cancelled as %+v", refund)
+		}
+		s.post(t, path, uuid.NewString(), "").Want(t, 409, store.CodeNotRefundable)
+		s.post(t, "/v1/orders/"+o.ID+"/settle", uuid.NewString(), "").Want(t, 409, store.CodeNotSettleable)
+		var page httpapi.OrderPage
+		if s.get(t, "/v1/orders?status=cancelling").Want(t, 200, "").Into(t, &page); len(page.Items) != 1 {
+			t.Errorf("cancelling orders: %+v", page.Items)
+		}
+		s.ends(t, settle, settlement.Declined, o.Amount, "insufficient_funds")
+		if o := s.ends(t, refund, settlement.Failed, o.Amount, "nothing_to_refund"); o.Status != "declined" || o.Reason != "insufficient_funds" {
+			t.Errorf("cancelled and not paid: %+v", o)
+		}
 	})
 }
 
@@ -233,6 +294,8 @@ func TestExamplesOfTheContractWork(t *testing.T) {
 		s.post(t, "/v1/orders", uuid.NewString(), s.Example(t, "/v1/orders")).Want(t, 201, "")
 		settle := s.Example(t, "/v1/orders/{id}/settle")
 		s.post(t, "/v1/orders/"+s.create(t, "c").ID+"/settle", uuid.NewString(), settle).Want(t, 202, "")
+		refund := s.Example(t, "/v1/orders/{id}/refund")
+		s.post(t, "/v1/orders/"+s.settled(t, settlement.Paid, "").ID+"/refund", uuid.NewString(), refund).Want(t, 202, "")
 	})
 }
 

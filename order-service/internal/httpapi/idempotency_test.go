@@ -44,10 +44,10 @@ func TestRepeatGetsTheFirstAnswer(t *testing.T) {
 
 func TestKeyOfAnotherRequest(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
-		o, other := s.create(t, "c").ID, s.create(t, "c").ID
+		o, other, declined := s.create(t, "c").ID, s.create(t, "c").ID, s.settled(t, settlement.Declined, "insufficient_funds").ID
 		s.post(t, "/v1/orders", "k1", newOrderBody("c", 1)).Want(t, 201, "")
 		s.post(t, "/v1/orders/"+o+"/settle", "k2", "").Want(t, 202, "")
-		s.post(t, "/v1/orders/"+o+"/refund", "k3", "").Want(t, 409, store.CodeNotRefundable)
+		s.post(t, "/v1/orders/"+declined+"/refund", "k3", "").Want(t, 409, store.CodeNotRefundable)
 		before := s.rows(t)
 		s.post(t, "/v1/orders", "k1", newOrderBody("c", 2)).Want(t, 422, web.CodeKeyReused)
 		s.post(t, "/v1/orders/"+o+"/settle", "k1", "").Want(t, 422, web.CodeKeyReused)

@@ -14,17 +14,13 @@ import (
 // accept is a store's method that takes an instruction for an order.
 type accept func(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error)
 
-// instruct answers POST /v1/orders/{id}/<name>.
-func (a *API) instruct(c *gin.Context, id OrderID, key, name string, accept accept) {
+// instruct answers POST /v1/orders/{id}/<name>, whose body is decoded and checked.
+func (a *API) instruct(c *gin.Context, id OrderID, key, name string, body any, accept accept) {
 	if err := web.Invalid(web.CheckID("id", id)); err != nil {
 		fail(c, err)
 		return
 	}
-	if err := web.DecodeOptional(c, &struct{}{}); err != nil {
-		fail(c, err)
-		return
-	}
-	req, err := idempotency.NewRequest(key, "POST "+orderPath(id)+"/"+name, struct{}{})
+	req, err := idempotency.NewRequest(key, "POST "+orderPath(id)+"/"+name, body)
 	if err != nil {
 		fail(c, err)
 		return

@@ -107,6 +107,10 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 			{"settle on trial", "/v1/orders/" + created + "/settle?dry_run=true", "", 400, web.CodeInvalidParameter},
 			{"refund on trial", "/v1/orders/" + paid + "/refund?dry_run", "", 400, web.CodeInvalidParameter},
 			{"order on trial", "/v1/orders?dry_run=true", newOrderBody("c", 1), 400, web.CodeInvalidParameter},
+			{"refund of 0", "/v1/orders/" + paid + "/refund", `{"amount":{"currency":"CNY","minor":0}}`, 400, web.CodeInvalidAmount},
+			{"refund in half a currency", "/v1/orders/" + paid + "/refund", `{"amount":{"minor":1}}`, 400, web.CodeMissingField},
+			{"refund of null", "/v1/orders/" + paid + "/refund", `{"amount":null}`, 400, web.CodeInvalidField},
+			{"refund of a number", "/v1/orders/" + paid + "/refund", `{"amount":500}`, 400, web.CodeInvalidField},
 			{"unknown verb", "/v1/orders/" + created + "/cancel", "", 404, web.CodeNotFound},
 			{"post to an order", "/v1/orders/" + created, "", 405, web.CodeMethodNotAllowed},
 		}...)

@@ -1,8 +1,17 @@
 package httpapi
 
-import "github.com/gin-gonic/gin"
+import (
+	"github.com/gin-gonic/gin"
+
+	"settlement/shared/web"
+)
 
 // SettleOrder accepts the instruction to settle an order.
 func (a *API) SettleOrder(c *gin.Context, id OrderID, params SettleOrderParams) {
-	a.instruct(c, id, params.IdempotencyKey, "settle", a.store.Settle)
+	var body struct{}
+	if err := web.DecodeOptional(c, &body); err != nil {
+		fail(c, err)
+		return
+	}
+	a.instruct(c, id, params.IdempotencyKey, "settle", body, a.store.Settle)
 }

@@ -1,44 +1,51 @@
 package order
 
 import (
-	"fmt"
 	"time"
 
+	"settlement/shared/money"
 	"settlement/shared/settlement"
 )
 
-// Instruct accepts an instruction: it returns the order as it is from then on and the
-// message that carries the instruction, or a *NotAllowedError.
-func (o Order) Instruct(t settlement.InstructionType, paymentNo string, now time.Time) (Order, settlement.Instruction, error) {
-	next, ok := o.Status.Next(t)
+// Settle accepts the settling of the order: it returns the order as it is from then on and the message that carries the
+// instruction, or a *NotAllowedError.
+func (o Order) Settle(paymentNo string, now time.Time) (Order, settlement.Instruction, error) {
+	next, ok := o.Status.Next(settlement.Settle)
 	if !ok || o.Seq == settlement.SeqMax {
-		wanted := "settled"
-		if t == settlement.Refund {
-			wanted = "refunded"
-		}
-		return o, settlement.Instruction{}, &NotAllowedError{OrderID: o.ID, Status: o.Status, Wanted: wanted}
+		return o, settlement.Instruction{}, &NotAllowedError{OrderID: o.ID, Status: o.Status, Wanted: "settled"}
 	}
-	o.Status, o.PaymentNo, o.Reason, o.UpdatedAt = next, paymentNo, "", now
+	o.Refunded.Minor = 0
+	return o.instruct(settlement.Settle, next, o.Amount, paymentNo, now)
+}
+
+// Refund accepts the refund of an amount of what was paid, nil for all that is left of it. It returns what Settle does,
+// or a *RefundAmountError. An order that is settling is cancelled: all of it is refunded, if it is paid at all.
+func (o Order) Refund(amount *money.Money, paymentNo string, now time.Time) (Order, settlement.Instruction, error) {
+	next, ok := o.Status.Next(settlement.Refund)
+	if !ok || o.Seq == settlement.SeqMax {
+		return o, settlement.Instruction{}, &NotAllowedError{OrderID: o.ID, Status: o.Status, Wanted: "refunded"}
+	}
+	left := money.Money{Currency: o.Amount.Currency, Minor: o.Amount.Minor - o.Refunded.Minor}
+	asked := left
+	if amount != nil {
+		asked = *amount
+	}
+	if asked.Currency != left.Currency || asked.Minor > left.Minor || next == Cancelling && asked != left {
+		return o, settlement.Instruction{}, &RefundAmountError{OrderID: o.ID, Status: o.Status, Asked: asked, Left: left}
+	}
+	if next == Cancelling {
+		o.CancelledNo = o.PaymentNo
+	}
+	return o.instruct(settlement.Refund, next, asked, paymentNo, now)
+}
+
+func (o Order) instruct(
+	t settlement.InstructionType, next Status, amount money.Money, paymentNo string, now time.Time,
+) (Order, settlement.Instruction, error) {
+	o.Status, o.PaymentNo, o.Asked, o.Reason, o.UpdatedAt = next, paymentNo, amount, "", now
 	o.Seq++
 	return o, settlement.Instruction{
 		Version: settlement.Version, Type: t, PaymentNo: paymentNo, OrderID: o.ID, Seq: o.Seq,
-		AccountID: o.AccountID, Amount: o.Amount, RequestedAt: now,
+		AccountID: o.AccountID, Amount: amount, RequestedAt: now,
 	}, nil
-}
-
-// Apply is the order after out, and the type of the instruction that out ends. The error says why out does not answer
-// the order's latest instruction: it is of a stranger, or contradicts what was asked.
-func (o Order) Apply(out settlement.Outcome, now time.Time) (after Order, of settlement.InstructionType, err error) {
-	next, of, fits := o.Status.Ended(out.Type)
-	switch {
-	case out.Seq != o.Seq || out.PaymentNo != o.PaymentNo:
-		return o, "", fmt.Errorf("order %s is at seq %d with payment %s, the outcome answers seq %d with payment %s",
-			o.ID, o.Seq, o.PaymentNo, out.Seq, out.PaymentNo)
-	case out.Amount != o.Amount:
-		return o, "", fmt.Errorf("order %s is of %s, the outcome of %s", o.ID, o.Amount, out.Amount)
-	case !fits:
-		return o, "", fmt.Errorf("order %s is %s, which does not end %s", o.ID, o.Status, out.Type)
-	}
-	o.Status, o.Reason, o.UpdatedAt = next, out.Reason, now
-	return o, of, nil
 }

@@ -19,11 +19,14 @@ type Order struct {
 	CustomerID  string
 	AccountID   string
 	Amount      money.Money
+	Refunded    money.Money // what of the amount has gone back since it was last paid
 	Description string
 	Status      Status
-	PaymentNo   string // of the latest instruction; empty before the first
-	Reason      string // why the latest instruction was declined or failed; else empty
-	Seq         int64  // of the latest instruction; 0 before the first
+	PaymentNo   string      // of the latest instruction; empty before the first
+	Asked       money.Money `json:",omitzero"` // what the latest instruction is of
+	CancelledNo string      `json:",omitzero"` // payment number of a settle that has no outcome yet while a refund follows it; else empty
+	Reason      string      // why the latest instruction was declined or failed, of a cancelled order why it was not paid; else empty
+	Seq         int64       // of the latest instruction; 0 before the first
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
@@ -53,4 +56,19 @@ type NotAllowedError struct {
 
 func (e *NotAllowedError) Error() string {
 	return fmt.Sprintf("order %s is %s and cannot be %s now", e.OrderID, e.Status, e.Wanted)
+}
+
+// RefundAmountError says that an order does not give an amount back.
+type RefundAmountError struct {
+	OrderID string
+	Status  Status
+	Asked   money.Money
+	Left    money.Money // what can be refunded
+}
+
+func (e *RefundAmountError) Error() string {
+	if e.Status == Settling {
+		return fmt.Sprintf("order %s is %s: all of its %s can be refunded, %s of it only when it is paid", e.OrderID, e.Status, e.Left, e.Asked)
+	}
+	return fmt.Sprintf("order %s has %s that can be refunded, not %s", e.OrderID, e.Left, e.Asked)
 }

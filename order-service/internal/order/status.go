@@ -7,47 +7,76 @@ type Status string
 
 // The statuses. Failed is final: a person has to look.
 const (
-	Created   Status = "created"
-	Settling  Status = "settling"
-	Paid      Status = "paid"
-	Declined  Status = "declined"
-	Refunding Status = "refunding"
-	Refunded  Status = "refunded"
-	Failed    Status = "failed"
+	Created    Status = "created"
+	Settling   Status = "settling"
+	Cancelling Status = "cancelling" // a refund was asked for while it was settling
+	Paid       Status = "paid"       // and not refunded, or in part
+	Declined   Status = "declined"
+	Refunding  Status = "refunding"
+	Refunded   Status = "refunded"
+	Failed     Status = "failed"
 )
 
 // Statuses lists every status.
 func Statuses() []Status {
-	return []Status{Created, Settling, Paid, Declined, Refunding, Refunded, Failed}
+	return []Status{Created, Settling, Cancelling, Paid, Declined, Refunding, Refunded, Failed}
 }
 
 // Next is the status that an accepted instruction of type t leads to. ok is false when
 // an order in status s does not take it: a declined or refunded order may be settled
-// again, and only a paid one refunded.
+// again, and only one that is paid, or may be soon, refunded.
 func (s Status) Next(t settlement.InstructionType) (next Status, ok bool) {
 	switch {
 	case t == settlement.Settle && (s == Created || s == Declined || s == Refunded):
 		return Settling, true
+	case t == settlement.Refund && s == Settling:
+		return Cancelling, true
 	case t == settlement.Refund && s == Paid:
 		return Refunding, true
 	}
 	return s, false
 }
 
-// Ended is the status that an outcome leads to, and the type of the instruction that
-// it ends. ok is false when no instruction with such an outcome is under way in s.
-func (s Status) Ended(o settlement.OutcomeType) (next Status, of settlement.InstructionType, ok bool) {
+// Ended is the status that the outcome of an instruction leads to; whole says that with it all is refunded that was
+// paid. ok is false when no instruction with such an outcome is under way in s.
+//
+// A cancelled order has two of them under way, and their outcomes come in this order: when the settle is paid, the order
+// is refunding like any other. When it is not, the order waits for the refund to find that there is nothing to refund.
+func (s Status) Ended(of settlement.InstructionType, o settlement.OutcomeType, whole bool) (next Status, ok bool) {
+	switch of {
+	case settlement.Settle:
+		return s.settleEnded(o)
+	case settlement.Refund:
+		return s.refundEnded(o, whole)
+	}
+	return s, false
+}
+
+func (s Status) settleEnded(o settlement.OutcomeType) (next Status, ok bool) {
 	switch {
 	case s == Settling && o == settlement.Paid:
-		return Paid, settlement.Settle, true
+		return Paid, true
 	case s == Settling && o == settlement.Declined:
-		return Declined, settlement.Settle, true
+		return Declined, true
 	case s == Settling && o == settlement.Failed:
-		return Failed, settlement.Settle, true
-	case s == Refunding && o == settlement.Refunded:
-		return Refunded, settlement.Refund, true
-	case s == Refunding && o == settlement.Failed:
-		return Failed, settlement.Refund, true
+		return Failed, true
+	case s == Cancelling && o == settlement.Paid:
+		return Refunding, true
+	case s == Cancelling && (o == settlement.Declined || o == settlement.Failed):
+		return Cancelling, true
 	}
-	return s, "", false
+	return s, false
+}
+
+// refundEnded: a refund that failed, because an operator gave it up, leaves the order paid. It can be asked for again.
+func (s Status) refundEnded(o settlement.OutcomeType, whole bool) (next Status, ok bool) {
+	switch {
+	case s == Refunding && o == settlement.Refunded && whole:
+		return Refunded, true
+	case s == Refunding && (o == settlement.Refunded || o == settlement.Failed):
+		return Paid, true
+	case s == Cancelling && o == settlement.Failed:
+		return Declined, true
+	}
+	return s, false
 }

@@ -33,8 +33,8 @@ type Conflict struct {
 }
 
 // ApplyOutcomes applies a batch in order, in one transaction, each payment number once. The customer of an order that
-// is paid is rewarded in the same transaction. An outcome that comes before its order, as on a node of the database
-// that is behind, waits for it.
+// is paid is rewarded in the same transaction, and the reward taken back of one that is refunded. An outcome that comes
+// before its order, as on a node of the database that is behind, or before that of its predecessor, waits for it.
 func (s *Store) ApplyOutcomes(ctx context.Context, batch []Received) (Applied, error) {
 	var b *outcomeBatch
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
@@ -72,7 +72,7 @@ type outcomeBatch struct {
 	recorded map[string]settlement.Outcome // by payment number, what was applied, before or in this batch
 	kept     map[string]settlement.Outcome // by payment number, what waits or is parked
 	answered []string                      // payment numbers that have their outcome, now or before
-	paying   []string                      // customers whose orders were paid, one for each order
+	turns    []turn                        // orders that were paid or refunded, in this order
 	rewarded int
 	applied  Applied
 }
@@ -94,6 +94,8 @@ func (b *outcomeBatch) take(tx dbtx.Tx, r Received) error {
 		return b.wait(tx, r, fmt.Sprintf("order %s is not known here", out.OrderID))
 	case out.Seq > o.Seq:
 		return b.wait(tx, r, fmt.Sprintf("order %s is at seq %d here, the outcome answers seq %d", o.ID, o.Seq, out.Seq))
+	case o.Ahead(out):
+		return b.wait(tx, r, fmt.Sprintf("order %s has no outcome yet of what comes before seq %d", o.ID, out.Seq))
 	}
 	after, of, err := o.Apply(out, b.now)
 	if err != nil {
@@ -105,8 +107,8 @@ func (b *outcomeBatch) take(tx dbtx.Tx, r Received) error {
 	b.recorded[out.PaymentNo], b.orders[o.ID] = out, after
 	b.applied.Changed = append(b.applied.Changed, out)
 	b.answered = append(b.answered, out.PaymentNo)
-	if out.Type == settlement.Paid {
-		b.paying = append(b.paying, o.CustomerID)
+	if out.Type == settlement.Paid || after.Status == order.Refunded {
+		b.turns = append(b.turns, turn{customerID: o.CustomerID, refunded: after.Status == order.Refunded})
 	}
 	return nil
 }
@@ -147,7 +149,7 @@ func (b *outcomeBatch) finish(tx dbtx.Tx) (err error) {
 	if err := answered(tx, b.answered); err != nil {
 		return err
 	}
-	b.rewarded, err = b.store.rewardPaid(tx, b.now, b.paying)
+	b.rewarded, err = b.store.reward(tx, b.now, b.turns)
 	return err
 }
 
@@ -155,7 +157,8 @@ func (b *outcomeBatch) finish(tx dbtx.Tx) (err error) {
 // also one at the same time in another process, change nothing.
 func applyOne(tx dbtx.Tx, out settlement.Outcome, of settlement.InstructionType, before, after order.Order) error {
 	err := tx.DB().Create(&paymentRow{
-		PaymentNo: out.PaymentNo, OrderID: out.OrderID, Type: of, Seq: out.Seq, Outcome: out.Type, OccurredAt: out.OccurredAt,
+		PaymentNo: out.PaymentNo, OrderID: out.OrderID, Type: of, Seq: out.Seq, Outcome: out.Type, AmountMinor: &out.Amount.Minor,
+		OccurredAt: out.OccurredAt,
 	}).Error
 	if dbtx.IsDuplicateKey(err) {
 		return dbtx.Again("duplicate_key", err)
@@ -201,8 +204,7 @@ func lockOrders(tx dbtx.Tx, ids []string) (map[string]order.Order, error) {
 	return orders, nil
 }
 
-// readRecorded reads what was applied under payment numbers. The amount is not recorded with them: it is that of the
-// order, which never changes.
+// readRecorded reads what was applied under payment numbers.
 func (b *outcomeBatch) readRecorded(tx dbtx.Tx, numbers []string) error {
 	var rows []paymentRow
 	if err := tx.DB().Where("payment_no IN ?", numbers).Find(&rows).Error; err != nil {
@@ -210,9 +212,7 @@ func (b *outcomeBatch) readRecorded(tx dbtx.Tx, numbers []string) error {
 	}
 	b.recorded = make(map[string]settlement.Outcome, len(rows))
 	for _, r := range rows {
-		b.recorded[r.PaymentNo] = settlement.Outcome{
-			PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, Type: r.Outcome, Amount: b.orders[r.OrderID].Amount,
-		}
+		b.recorded[r.PaymentNo] = r.outcome(b.orders[r.OrderID].Amount)
 	}
 	return nil
 }

@@ -102,23 +102,37 @@ func (s *Store) Customer(ctx context.Context, id string) (customer.Customer, err
 	return row.customer(), nil
 }
 
-// rewardPaid adds points for paid orders, in tx, to those of their customers who are registered; customerIDs has one
-// for each order, in the order in which they were paid. It locks customers, which come after orders in every writer.
-func (s *Store) rewardPaid(tx dbtx.Tx, now time.Time, customerIDs []string) (rewarded int, err error) {
-	if len(customerIDs) == 0 {
+// turn is what happened to an order of a customer: it was paid, or refunded.
+type turn struct {
+	customerID string
+	refunded   bool
+}
+
+// reward adds points for paid orders, in tx, to those of their customers who are registered, and takes them back for
+// refunded ones, in the order of turns. It locks customers, which come after orders in every writer.
+func (s *Store) reward(tx dbtx.Tx, now time.Time, turns []turn) (changes int, err error) {
+	if len(turns) == 0 {
 		return 0, nil
 	}
-	before, err := lockCustomers(tx, customerIDs)
+	ids := make([]string, 0, len(turns))
+	for _, t := range turns {
+		ids = append(ids, t.customerID)
+	}
+	before, err := lockCustomers(tx, ids)
 	if err != nil {
 		return 0, err
 	}
 	after := maps.Clone(before)
-	for _, id := range customerIDs {
-		c, registered := after[id]
+	for _, t := range turns {
+		c, registered := after[t.customerID]
 		if !registered {
 			continue
 		}
-		c, change, err := c.OrderPaid(newID(), now)
+		event := customer.Customer.OrderPaid
+		if t.refunded {
+			event = customer.Customer.OrderRefunded
+		}
+		c, change, err := event(c, newID(), now)
 		if errors.Is(err, customer.ErrFull) {
 			continue // a payment does not fail for want of points
 		}
@@ -128,8 +142,8 @@ func (s *Store) rewardPaid(tx dbtx.Tx, now time.Time, customerIDs []string) (rew
 		if err := s.addPoints(tx, now, change, ""); err != nil {
 			return 0, err
 		}
-		after[id] = c
-		rewarded++
+		after[c.ID] = c
+		changes++
 	}
 	for _, id := range slices.Sorted(maps.Keys(after)) {
 		if after[id] == before[id] {
@@ -139,7 +153,7 @@ func (s *Store) rewardPaid(tx dbtx.Tx, now time.Time, customerIDs []string) (rew
 			return 0, err
 		}
 	}
-	return rewarded, nil
+	return changes, nil
 }
 
 // lockCustomers locks those that are registered, sorted by id like every other writer.

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"settlement/order-service/internal/order"
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
+	"settlement/shared/money"
 	"settlement/shared/outbox"
 	"settlement/shared/settlement"
 )
@@ -22,22 +22,30 @@ import (
 const (
 	CodeNotSettleable = "order_not_settleable"
 	CodeNotRefundable = "order_not_refundable"
+	CodeRefundAmount  = "refund_amount_refused"
 )
 
 // Settle accepts the settling of an order: its status, sequence, payment number and the
 // outbox row are one transaction. It returns order.ErrNotFound, or an
 // *idempotency.Refusal with CodeNotSettleable.
 func (s *Store) Settle(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error) {
-	return s.instruct(ctx, req, settlement.Settle, CodeNotSettleable, orderID, traceparent)
+	return s.instruct(ctx, req, CodeNotSettleable, orderID, traceparent, order.Order.Settle)
 }
 
-// Refund accepts the refund of a paid order, as Settle does, with CodeNotRefundable.
-func (s *Store) Refund(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error) {
-	return s.instruct(ctx, req, settlement.Refund, CodeNotRefundable, orderID, traceparent)
+// Refund accepts the refund of an amount of an order, nil for what is left of it, as Settle does, with CodeNotRefundable
+// or CodeRefundAmount.
+func (s *Store) Refund(
+	ctx context.Context, req idempotency.Request, orderID, traceparent string, amount *money.Money,
+) (order.Accepted, error) {
+	return s.instruct(ctx, req, CodeNotRefundable, orderID, traceparent,
+		func(o order.Order, paymentNo string, now time.Time) (order.Order, settlement.Instruction, error) {
+			return o.Refund(amount, paymentNo, now)
+		})
 }
 
 func (s *Store) instruct(
-	ctx context.Context, req idempotency.Request, t settlement.InstructionType, refusal, orderID, traceparent string,
+	ctx context.Context, req idempotency.Request, refusal, orderID, traceparent string,
+	ask func(o order.Order, paymentNo string, now time.Time) (order.Order, settlement.Instruction, error),
 ) (order.Accepted, error) {
 	now := s.now()
 	accepted, err := idempotency.Run(ctx, s.pool, req, now, func(tx dbtx.Tx) (order.Accepted, error) {
@@ -45,10 +53,14 @@ func (s *Store) instruct(
 		if err != nil {
 			return order.Accepted{}, err
 		}
-		after, message, err := o.Instruct(t, uuid.Must(uuid.NewV7()).String(), now)
+		after, message, err := ask(o, newID(), now)
 		var notAllowed *order.NotAllowedError
 		if errors.As(err, &notAllowed) {
-			return order.Accepted{}, &idempotency.Refusal{Code: refusal, Detail: notAllowed.Error()}
+			return order.Accepted{}, &idempotency.Refusal{Code: refusal, Detail: err.Error()}
+		}
+		var amount *order.RefundAmountError
+		if errors.As(err, &amount) {
+			return order.Accepted{}, &idempotency.Refusal{Code: CodeRefundAmount, Detail: err.Error()}
 		}
 		if err != nil {
 			return order.Accepted{}, err
@@ -87,8 +99,9 @@ func updateOrder(tx dbtx.Tx, before, after order.Order) error {
 	res := tx.DB().Model(&orderRow{}).
 		Where("id = ? AND status = ? AND seq = ?", before.ID, before.Status, before.Seq).
 		Updates(map[string]any{
-			"status": after.Status, "payment_no": after.PaymentNo, "reason": after.Reason,
-			"seq": after.Seq, "updated_at": after.UpdatedAt,
+			"status": after.Status, "payment_no": after.PaymentNo, "reason": after.Reason, "seq": after.Seq,
+			"asked_minor": after.Asked.Minor, "cancelled_no": nullable(after.CancelledNo),
+			"refunded_minor": after.Refunded.Minor, "updated_at": after.UpdatedAt,
 		})
 	if res.Error != nil {
 		return fmt.Errorf("update order %s: %w", before.ID, res.Error)
@@ -97,6 +110,13 @@ func updateOrder(tx dbtx.Tx, before, after order.Order) error {
 		return fmt.Errorf("order %s changed under its lock: %d rows are still %s with seq %d", before.ID, res.RowsAffected, before.Status, before.Seq)
 	}
 	return nil
+}
+
+func nullable(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 func (s *Store) addInstruction(tx dbtx.Tx, now time.Time, in settlement.Instruction, traceparent string) error {

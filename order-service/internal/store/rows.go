@@ -10,18 +10,21 @@ import (
 
 // orderRow is orders.
 type orderRow struct {
-	ID          string `gorm:"primaryKey"`
-	CustomerID  string
-	AccountID   string
-	AmountMinor int64
-	Currency    money.Currency
-	Description string
-	Status      order.Status
-	PaymentNo   *string
-	Reason      string
-	Seq         int64
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	ID            string `gorm:"primaryKey"`
+	CustomerID    string
+	AccountID     string
+	AmountMinor   int64
+	Currency      money.Currency
+	RefundedMinor int64
+	Description   string
+	Status        order.Status
+	PaymentNo     *string
+	AskedMinor    *int64
+	CancelledNo   *string
+	Reason        string
+	Seq           int64
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
 }
 
 func (orderRow) TableName() string { return "orders" }
@@ -30,23 +33,40 @@ func (r orderRow) order() order.Order {
 	o := order.Order{
 		ID: r.ID, CustomerID: r.CustomerID, AccountID: r.AccountID,
 		Amount:      money.Money{Currency: r.Currency, Minor: r.AmountMinor},
+		Refunded:    money.Money{Currency: r.Currency, Minor: r.RefundedMinor},
 		Description: r.Description, Status: r.Status, Reason: r.Reason, Seq: r.Seq,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
-	if r.PaymentNo != nil {
-		o.PaymentNo = *r.PaymentNo
+	if r.CancelledNo != nil {
+		o.CancelledNo = *r.CancelledNo
+	}
+	if r.PaymentNo == nil {
+		return o
+	}
+	o.PaymentNo, o.Asked = *r.PaymentNo, o.Amount
+	if r.AskedMinor != nil {
+		o.Asked.Minor = *r.AskedMinor
 	}
 	return o
 }
 
 // paymentRow is payments: the payment number to order mapping.
 type paymentRow struct {
-	PaymentNo  string `gorm:"primaryKey"`
-	OrderID    string
-	Type       settlement.InstructionType
-	Seq        int64
-	Outcome    settlement.OutcomeType
-	OccurredAt time.Time
+	PaymentNo   string `gorm:"primaryKey"`
+	OrderID     string
+	Type        settlement.InstructionType
+	Seq         int64
+	Outcome     settlement.OutcomeType
+	AmountMinor *int64
+	OccurredAt  time.Time
+}
+
+// outcome is what was applied, of an order with that amount.
+func (r paymentRow) outcome(amount money.Money) settlement.Outcome {
+	if r.AmountMinor != nil {
+		amount.Minor = *r.AmountMinor
+	}
+	return settlement.Outcome{PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, Type: r.Outcome, Amount: amount}
 }
 
 func (paymentRow) TableName() string { return "payments" }

@@ -180,7 +180,7 @@ func TestARefusalWritesNothing(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
 		o := d.order()
-		_, err := d.store.Refund(t.Context(), d.request(), o.ID, trace)
+		_, err := d.store.Refund(t.Context(), d.request(), o.ID, trace, nil)
 		var refusal *idempotency.Refusal
 		if !errors.As(err, &refusal) || refusal.Code != store.CodeNotRefundable {
 			t.Errorf("refund of an unpaid order: %v", err)
@@ -207,7 +207,7 @@ func TestEachOutcomeIsAppliedOnce(t *testing.T) {
 		if a := d.apply(paid); a.Repeated != 1 {
 			t.Errorf("the outcome once more: %+v", a)
 		}
-		refund, err := d.store.Refund(t.Context(), d.request(), o.ID, trace)
+		refund, err := d.store.Refund(t.Context(), d.request(), o.ID, trace, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,13 @@ import (
 type Ledger struct {
 	LastSeq  map[string]int64       // by order id; 0 for a new order
 	Balance  map[string]money.Money // by account id; an account that is missing is unknown
-	Standing map[string]Movement    // by order id: the payment that was not refunded yet
+	Standing map[string]Standing    // by order id: the payment that is not refunded, or in part
+}
+
+// Standing is what an order has paid and not got back.
+type Standing struct {
+	AccountID string
+	Left      money.Money
 }
 
 // Verdict is what the fence says of an instruction.
@@ -86,7 +92,7 @@ func (l *Ledger) decideRefund(in settlement.Instruction) (settlement.OutcomeType
 	switch {
 	case !ok:
 		return settlement.Failed, ReasonNothingToRefund
-	case paid.AccountID != in.AccountID || paid.Amount != in.Amount:
+	case paid.AccountID != in.AccountID || paid.Left.Currency != in.Amount.Currency || paid.Left.Minor < in.Amount.Minor:
 		return settlement.Failed, ReasonRefundMismatch
 	}
 	return settlement.Refunded, ""
@@ -103,12 +109,22 @@ func (l *Ledger) carryOut(m Movement) error {
 		}
 		l.Balance[e.AccountID] = after
 	}
+	l.Note(m)
+	return nil
+}
+
+// Note keeps in mind what stands of an order after m, which comes after all that was noted of it.
+func (l *Ledger) Note(m Movement) {
 	switch m.Outcome {
 	case settlement.Paid:
-		l.Standing[m.OrderID] = m
+		l.Standing[m.OrderID] = Standing{AccountID: m.AccountID, Left: m.Amount}
 	case settlement.Refunded:
-		delete(l.Standing, m.OrderID)
+		standing := l.Standing[m.OrderID]
+		if standing.Left.Minor -= m.Amount.Minor; standing.Left.Minor > 0 {
+			l.Standing[m.OrderID] = standing
+		} else {
+			delete(l.Standing, m.OrderID)
+		}
 	case settlement.Declined, settlement.Failed:
 	}
-	return nil
 }

@@ -15,7 +15,7 @@ import (
 var now = time.Unix(0, 0).UTC()
 
 func newLedger(balances map[string]money.Money) *payment.Ledger {
-	return &payment.Ledger{LastSeq: map[string]int64{}, Balance: balances, Standing: map[string]payment.Movement{}}
+	return &payment.Ledger{LastSeq: map[string]int64{}, Balance: balances, Standing: map[string]payment.Standing{}}
 }
 
 func cny(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }
@@ -35,16 +35,18 @@ func TestDecisions(t *testing.T) {
 		reason  string
 		balance int64 // of account a afterwards; it starts with 100 and 30 of them paid
 	}{
-		"enough":                   {instruct(settlement.Settle, "o", 1, "a", cny(70)), settlement.Paid, "", 0},
-		"one too much":             {instruct(settlement.Settle, "o", 1, "a", cny(71)), settlement.Declined, payment.ReasonInsufficientFunds, 70},
-		"unknown account":          {instruct(settlement.Settle, "o", 1, "b", cny(1)), settlement.Declined, payment.ReasonUnknownAccount, 70},
-		"merchant as payer":        {instruct(settlement.Settle, "o", 1, payment.MerchantID, cny(1)), settlement.Declined, payment.ReasonUnknownAccount, 70},
-		"foreign currency":         {instruct(settlement.Settle, "o", 1, "a", money.Money{Currency: money.USD, Minor: 1}), settlement.Declined, payment.ReasonCurrencyMismatch, 70},
-		"paid already":             {instruct(settlement.Settle, "paid", 2, "a", cny(30)), settlement.Declined, payment.ReasonAlreadyPaid, 70},
-		"refund":                   {instruct(settlement.Refund, "paid", 2, "a", cny(30)), settlement.Refunded, "", 100},
-		"refund of nothing":        {instruct(settlement.Refund, "o", 1, "a", cny(30)), settlement.Failed, payment.ReasonNothingToRefund, 70},
-		"refund of another amount": {instruct(settlement.Refund, "paid", 2, "a", cny(31)), settlement.Failed, payment.ReasonRefundMismatch, 70},
-		"refund to somebody else":  {instruct(settlement.Refund, "paid", 2, "b", cny(30)), settlement.Failed, payment.ReasonRefundMismatch, 70},
+		"enough":                  {instruct(settlement.Settle, "o", 1, "a", cny(70)), settlement.Paid, "", 0},
+		"one too much":            {instruct(settlement.Settle, "o", 1, "a", cny(71)), settlement.Declined, payment.ReasonInsufficientFunds, 70},
+		"unknown account":         {instruct(settlement.Settle, "o", 1, "b", cny(1)), settlement.Declined, payment.ReasonUnknownAccount, 70},
+		"merchant as payer":       {instruct(settlement.Settle, "o", 1, payment.MerchantID, cny(1)), settlement.Declined, payment.ReasonUnknownAccount, 70},
+		"foreign currency":        {instruct(settlement.Settle, "o", 1, "a", money.Money{Currency: money.USD, Minor: 1}), settlement.Declined, payment.ReasonCurrencyMismatch, 70},
+		"paid already":            {instruct(settlement.Settle, "paid", 2, "a", cny(30)), settlement.Declined, payment.ReasonAlreadyPaid, 70},
+		"refund":                  {instruct(settlement.Refund, "paid", 2, "a", cny(30)), settlement.Refunded, "", 100},
+		"refund of nothing":       {instruct(settlement.Refund, "o", 1, "a", cny(30)), settlement.Failed, payment.ReasonNothingToRefund, 70},
+		"refund of a part":        {instruct(settlement.Refund, "paid", 2, "a", cny(29)), settlement.Refunded, "", 99},
+		"refund of more":          {instruct(settlement.Refund, "paid", 2, "a", cny(31)), settlement.Failed, payment.ReasonRefundMismatch, 70},
+		"refund in other money":   {instruct(settlement.Refund, "paid", 2, "a", money.Money{Currency: money.USD, Minor: 1}), settlement.Failed, payment.ReasonRefundMismatch, 70},
+		"refund to somebody else": {instruct(settlement.Refund, "paid", 2, "b", cny(30)), settlement.Failed, payment.ReasonRefundMismatch, 70},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(map[string]money.Money{"a": cny(100)})
@@ -65,6 +67,30 @@ func TestDecisions(t *testing.T) {
 				t.Errorf("a decided instruction has to move the order's progress, also when it is declined")
 			}
 		})
+	}
+}
+
+func TestPartsAreRefundedUpToWhatWasPaid(t *testing.T) {
+	l := newLedger(map[string]money.Money{"a": cny(100)})
+	for i, step := range []struct {
+		in      settlement.InstructionType
+		minor   int64
+		outcome settlement.OutcomeType
+		balance int64
+	}{
+		{settlement.Settle, 30, settlement.Paid, 70},
+		{settlement.Refund, 10, settlement.Refunded, 80},
+		{settlement.Refund, 21, settlement.Failed, 80},
+		{settlement.Settle, 30, settlement.Declined, 80}, // it is still paid in part
+		{settlement.Refund, 20, settlement.Refunded, 100},
+		{settlement.Refund, 1, settlement.Failed, 100},
+		{settlement.Settle, 30, settlement.Paid, 70},
+		{settlement.Refund, 30, settlement.Refunded, 100},
+	} {
+		m, err := l.Apply(instruct(step.in, "o", int64(i+1), "a", cny(step.minor)), now)
+		if err != nil || m.Outcome != step.outcome || l.Balance["a"].Minor != step.balance {
+			t.Fatalf("step %d: %+v (%v), balance %s; want %s, %d", i+1, m, err, l.Balance["a"], step.outcome, step.balance)
+		}
 	}
 }
 

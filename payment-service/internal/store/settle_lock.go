@@ -75,7 +75,7 @@ func (s *Store) newBatchState() *batchState {
 		known: map[string]payment.Movement{}, decidedNow: map[string]bool{}, parked: map[string]keptInstruction{},
 		claimed: map[place]string{},
 		ledger: payment.Ledger{
-			LastSeq: map[string]int64{}, Balance: map[string]money.Money{}, Standing: map[string]payment.Movement{},
+			LastSeq: map[string]int64{}, Balance: map[string]money.Money{}, Standing: map[string]payment.Standing{},
 		},
 		before:     map[string]int64{},
 		successors: map[place]successor{},
@@ -167,7 +167,7 @@ func (b *batchState) lockAccounts(tx dbtx.Tx, accounts []string) error {
 	return nil
 }
 
-// readStanding finds each known order's payment that was not refunded. The locked
+// readStanding finds what each known order has paid and not got back. The locked
 // progress rows keep it as it is.
 func (b *batchState) readStanding(tx dbtx.Tx) error {
 	orders := make([]string, 0, len(b.before))
@@ -187,11 +187,7 @@ func (b *batchState) readStanding(tx dbtx.Tx) error {
 		return fmt.Errorf("read standing payments: %w", err)
 	}
 	for _, r := range rows {
-		if r.Outcome == settlement.Paid {
-			b.ledger.Standing[r.OrderID] = r.movement()
-		} else {
-			delete(b.ledger.Standing, r.OrderID)
-		}
+		b.ledger.Note(r.movement())
 	}
 	return nil
 }
