@@ -98,11 +98,11 @@ func (p *plan) replayIt(ctx context.Context) error {
 func (p *plan) paidOrder(ctx context.Context) (client.Order, error) {
 	for _, o := range p.orders {
 		now, err := p.api.Order(ctx, o.ID)
-		if err != nil || now.Status == "paid" {
+		if err != nil || now.Status == "paid" && now.Refunded.Minor == 0 {
 			return now, err
 		}
 	}
-	return client.Order{}, errors.New("no order is paid")
+	return client.Order{}, errors.New("no order is paid and not refunded in part")
 }
 
 func (p *plan) setBalance(ctx context.Context, minor int64) error {

@@ -28,9 +28,15 @@ const (
 	poorDeposit   = 25_00
 	poorPaid      = poorDeposit / orderMinor
 
-	orders  = (richCustomers + 1) * ordersEach
-	refunds = 10
-	parked  = 1 // a further refund, that fails until an operator has seen to it
+	orders    = (richCustomers + 1) * ordersEach
+	refunds   = 10
+	parts     = 1 // further refunds, of partMinor
+	partMinor = 3_00
+	cancelled = 3 // orders whose refund is asked for while they are settling
+	parked    = 1 // a further refund, that fails until an operator has seen to it
+
+	// instructions is how many of them there are in all.
+	instructions = orders + refunds + parts + cancelled + parked + collected
 
 	workers     = 8
 	repeatsMax  = 3
@@ -46,9 +52,10 @@ type plan struct {
 	check    *checker.Checker
 	wallets  []string // the poor customer's is the last
 	orders   []client.Order
-	accepted int     // instructions that got 202
-	refused  int     // second clicks that got 409
-	books    *sql.DB // payments database
+	changed  []client.Order // of them, those whose customers have changed their minds
+	accepted int            // instructions that got 202
+	refused  int            // second clicks that got 409
+	books    *sql.DB        // payments database
 	broken   brokenWallet
 	points   []int64 // that a customer has had
 	audited  int64   // records of the journal
@@ -153,6 +160,9 @@ func (p *plan) settleWithARestart(ctx context.Context) error {
 	if err := p.settle(ctx, p.orders[half:], half); err != nil {
 		return err
 	}
+	if err := p.cancel(ctx, p.orders[half:half+cancelled]); err != nil {
+		return err
+	}
 	if err := payment.Start(ctx); err != nil {
 		return err
 	}
@@ -186,11 +196,24 @@ func (p *plan) settle(ctx context.Context, orders []client.Order, first int) err
 	return group.Wait()
 }
 
-// refundSome refunds paid orders and settles the first of them once more.
+// cancel asks for the refund of orders that are settling, of customers who can pay.
+func (p *plan) cancel(ctx context.Context, orders []client.Order) error {
+	p.changed = orders
+	for _, o := range orders {
+		if _, err := p.api.Refund(ctx, key(), o.ID); err != nil {
+			return err
+		}
+		p.accepted++
+	}
+	say("%d customers have changed their minds: each refund waits its turn behind a settle that nobody has looked at yet.", len(orders))
+	return nil
+}
+
+// refundSome refunds paid orders, the last of them in part.
 func (p *plan) refundSome(ctx context.Context) error {
 	done := 0
 	for _, o := range p.orders {
-		if done == refunds {
+		if done == refunds+parts {
 			break
 		}
 		now, err := p.api.Order(ctx, o.ID)
@@ -200,12 +223,17 @@ func (p *plan) refundSome(ctx context.Context) error {
 		if now.Status != "paid" || now.AccountID == p.wallets[richCustomers] {
 			continue
 		}
-		if _, err := p.api.Refund(ctx, key(), o.ID); err != nil {
+		if done < refunds {
+			_, err = p.api.Refund(ctx, key(), o.ID)
+		} else {
+			_, err = p.api.RefundPart(ctx, key(), o.ID, cny(partMinor))
+		}
+		if err != nil {
 			return err
 		}
 		done++
 	}
 	p.accepted += done
-	say("Refunding %d paid orders.", done)
+	say("Refunding %d paid orders, and %s of one more.", refunds, cny(partMinor))
 	return nil
 }

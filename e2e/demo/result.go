@@ -65,21 +65,41 @@ func (p *plan) count(ctx context.Context) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
+	paidBack, err := p.paidBack(ctx)
+	if err != nil {
+		return nil, err
+	}
 	const paid = richCustomers*ordersEach + poorPaid + collected
 	const deposited = richCustomers*richDeposit + poorDeposit
 	return []line{
-		{what: "instructions accepted by order-service", got: int64(p.accepted), want: orders + refunds + parked + collected},
+		{what: "instructions accepted by order-service", got: int64(p.accepted), want: instructions},
 		{what: "messages stored on topic settlement, repeats included", got: delivered.Stored, anyAbove0: true},
 		{what: "  of them repeats, absorbed without effect", got: delivered.Stored - decided, anyAbove0: true},
-		{what: "instructions decided by payment-service", got: decided, want: orders + refunds + parked + collected},
+		{what: "instructions decided by payment-service", got: decided, want: instructions},
 		{what: "  settled", got: outcomes["paid"], want: paid},
 		{what: "  declined", got: outcomes["declined"], want: orders + collected - paid},
-		{what: "  refunded", got: outcomes["refunded"], want: refunds + parked},
+		{what: "  refunded", got: outcomes["refunded"], want: refunds + parts + cancelled + parked},
+		{what: "cancelled while they were settling: paid, then refunded", got: paidBack, want: cancelled},
 		{what: "parked, somebody told, replayed by an operator", got: replayed, want: parked},
 		{what: "points of one who registers, pays and misbehaves: set 10, + 2, - 3", got: p.lastPoints(), want: 9},
-		{what: "records of the journal, in one sequence, that the auditor finds right", got: p.audited, want: orders + refunds + parked + collected},
-		{what: "books: wallets hold, in fen", got: held, want: deposited - (paid-refunds-parked)*orderMinor},
+		{what: "records of the journal, in one sequence, that the auditor finds right", got: p.audited, want: instructions},
+		{what: "books: wallets hold, in fen", got: held, want: deposited - (paid-refunds-cancelled-parked)*orderMinor + parts*partMinor},
 	}, nil
+}
+
+// paidBack counts the cancelled orders that were paid and refunded in this sequence.
+func (p *plan) paidBack(ctx context.Context) (n int64, err error) {
+	for _, o := range p.changed {
+		var outcomes string
+		err := p.books.QueryRowContext(ctx, "SELECT GROUP_CONCAT(outcome ORDER BY seq) FROM payment_numbers WHERE order_id = ?", o.ID).Scan(&outcomes)
+		if err != nil {
+			return 0, err
+		}
+		if outcomes == "paid,refunded" {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // outcomes counts the decided payment numbers.

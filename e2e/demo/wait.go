@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"settlement/e2e/checker"
@@ -46,7 +47,7 @@ func (p *plan) underWay(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if now.Status == "settling" || now.Status == "refunding" {
+		if slices.Contains([]string{"settling", "cancelling", "refunding"}, now.Status) {
 			n++
 		}
 	}
