@@ -38,6 +38,9 @@ const (
 	// instructions is how many of them there are in all.
 	instructions = orders + refunds + parts + cancelled + parked + collected
 
+	// meanwhileMax is how many orders others place at most while it is tried; each can be paid.
+	meanwhileMax = 40
+
 	workers     = 8
 	repeatsMax  = 3
 	repeatSeed  = 20261
@@ -46,20 +49,21 @@ const (
 
 // plan is the demo on its way.
 type plan struct {
-	stack    *stack.Stack
-	api      *client.Client
-	admin    *rocketmq.Admin
-	check    *checker.Checker
-	wallets  []string // the poor customer's is the last
-	orders   []client.Order
-	changed  []client.Order // of them, those whose customers have changed their minds
-	accepted int            // instructions that got 202
-	refused  int            // second clicks that got 409
-	books    *sql.DB        // payments database
-	broken   brokenWallet
-	points   []int64 // that a customer has had
-	audited  int64   // records of the journal
-	repeater *traffic.Repeater
+	stack     *stack.Stack
+	api       *client.Client
+	admin     *rocketmq.Admin
+	check     *checker.Checker
+	wallets   []string // the poor customer's is the last
+	orders    []client.Order
+	changed   []client.Order // of them, those whose customers have changed their minds
+	accepted  int            // instructions that got 202
+	refused   int            // second clicks that got 409
+	books     *sql.DB        // payments database
+	broken    brokenWallet
+	meanwhile int64   // orders that others placed while a refund failed
+	points    []int64 // that a customer has had
+	audited   int64   // records of the journal
+	repeater  *traffic.Repeater
 }
 
 func newPlan(s *stack.Stack) (*plan, error) {
@@ -95,7 +99,7 @@ func (p *plan) play(ctx context.Context) (err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		p.openWallets, p.collectPoints, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome, p.awaitOutcomes, p.parkOne, p.replayIt, p.repeatOldest, p.awaitQuiet, p.audit,
+		p.openWallets, p.collectPoints, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome, p.awaitOutcomes, p.parkOne, p.replayIt, p.awaitOutcomes, p.repeatOldest, p.awaitQuiet, p.audit,
 	} {
 		if err := step(ctx); err != nil {
 			return err
