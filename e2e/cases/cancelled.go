@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"settlement/e2e/checker"
@@ -61,8 +64,9 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		}
 	}
 	// Those that a wrong version has not wait are seen by the checker.
-	err = p.reaches(ctx, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting') +"+
-		" (SELECT COUNT(*) FROM payment_numbers WHERE outcome = 'failed' AND reason = 'nothing_to_refund')", orders)
+	named := "('" + strings.Join(slices.Collect(maps.Keys(ends)), "','") + "')"
+	err = p.reaches(ctx, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
+		" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")", orders)
 	p.Order.MQ.Clear()
 	if err != nil {
 		return 0, err
