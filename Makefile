@@ -14,7 +14,7 @@ WITHOUT_RACE := ./shared/rocketmq/... ./e2e/...
 WITH_RACE     = $(shell go list ./... | grep -v -e '/shared/rocketmq' -e '/e2e')
 GO_TEST      := go test -count=1 -shuffle=on -timeout=20m
 
-.PHONY: help demo up down test faults soak sabotage check fmt generate build secrets clean
+.PHONY: help demo up down test test-one faults soak sabotage check fmt generate build secrets clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ test: ## run everything that CI runs: vet, build, all tests on real servers, all
 	go build ./...
 	go run ./e2e/stack/cmd run --mysql --mariadb --rocketmq --cc -- $(MAKE) --no-print-directory test-on-servers
 	$(MAKE) --no-print-directory faults
+
+test-one: ## run one Go test on real servers, NAME=TestADoubleClickPaysOnce
+	@packages=$$(grep -rl --include='*_test.go' '^func $(NAME)(' $(GO_DIRS) | xargs -r -n1 dirname | sort -u | sed 's|^|./|'); \
+	if [ -z "$(NAME)" ] || [ -z "$$packages" ]; then \
+		echo "NAME=$(NAME): no Go test has that name; it is the name of a function, such as TestADoubleClickPaysOnce" >&2; exit 2; fi; \
+	go run ./e2e/stack/cmd run --mysql --mariadb --rocketmq --cc -- go test -count=1 -v -timeout=20m -run '^$(NAME)$$' $$packages
 
 # What the fault cases and the soak are drawn from, and how many stacks the cases run on side by side.
 SEED     ?= 1

@@ -76,11 +76,13 @@ func (p *Play) frozen(ctx context.Context, name string, d time.Duration) (began,
 		return began, ended, err
 	}
 	p.broken.Add(1)
+	p.note("freezing " + name)
 	if err := p.power.Do(server.Pause); err != nil {
 		return began, ended, err
 	}
 	began = time.Now()
 	err = p.lasts(ctx, d)
+	p.note("waking " + name)
 	return began, time.Now(), errors.Join(err, server.Resume())
 }
 
@@ -121,7 +123,7 @@ func namesrvAway(ctx context.Context, p *Play) (int64, error) {
 		return p.Order.MQ.MissedNamesrv() + p.Payment.MQ.MissedNamesrv(), nil
 	}
 	return p.with(ctx, 1, "connections that found no name server", missed, func() (int64, error) {
-		if err := p.power.Do(server.Kill); err != nil {
+		if err := p.killServer(server); err != nil {
 			return 0, err
 		}
 		if err := p.lasts(ctx, 30*time.Second); err != nil {
@@ -144,7 +146,7 @@ func namesrvAwayAtStart(ctx context.Context, p *Play) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := p.power.Do(server.Kill); err != nil {
+	if err := p.killServer(server); err != nil {
 		return 0, err
 	}
 	if err := p.Payment.Service.Start(ctx); err != nil {

@@ -211,14 +211,14 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 		return 0, err
 	}
 	// The first instance had half of the queues, and the batch.
-	const waiting = "SELECT COUNT(*) FROM orders WHERE status IN ('settling', 'refunding') AND updated_at < UTC_TIMESTAMP() - INTERVAL 15 SECOND"
+	const waiting = "SELECT COUNT(*) FROM orders WHERE status IN ('settling', 'cancelling', 'refunding') AND updated_at < UTC_TIMESTAMP() - INTERVAL 15 SECOND"
 	if n, err := count(ctx, p.orders, waiting); err != nil || n > 0 {
 		return 0, errors.Join(err, fmt.Errorf("the other instance has not taken over: %d instructions wait for more than 15 s", n))
 	}
 	if _, err := p.came(ctx, again); err != nil {
 		return 0, err
 	}
-	if err := p.Payment.Service.Resume(); err != nil {
+	if err := p.wake(p.Payment); err != nil {
 		return 0, err
 	}
 	refused := func(context.Context) (int64, error) { return late.Refused(), nil }

@@ -14,7 +14,7 @@ import (
 
 // playing is a case without a stack.
 func playing(power *faults.Switch) *Play {
-	return &Play{World: &World{power: power}, note: func(string) {}, history: checker.NewHistory()}
+	return &Play{World: &World{power: power}, say: func(string) {}, history: checker.NewHistory()}
 }
 
 func TestAnEffectThatDoesNotComeFailsTheCase(t *testing.T) {

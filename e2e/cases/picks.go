@@ -106,7 +106,7 @@ func serverKilled(name string, missed func(p *Play) int64) run {
 		p.broken.Add(1)
 		now := func(context.Context) (int64, error) { return missed(p), nil }
 		return p.with(ctx, 1, "connections that found no "+name, now, func() (int64, error) {
-			return 1, errors.Join(p.power.Do(server.Kill), server.Start(ctx))
+			return 1, errors.Join(p.killServer(server), server.Start(ctx))
 		})
 	}
 }

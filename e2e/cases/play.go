@@ -18,6 +18,8 @@ import (
 	"settlement/e2e/checker"
 	"settlement/e2e/client"
 	"settlement/e2e/faults"
+	"settlement/e2e/report"
+	"settlement/e2e/stack"
 	"settlement/e2e/wait"
 	"settlement/shared/money"
 	"settlement/shared/rocketmq"
@@ -31,7 +33,7 @@ const momentLimit = 90 * time.Second
 type Play struct {
 	*World
 	draw    *rand.Rand // every choice of the case; the seed and the case's name give the same ones again
-	note    func(what string)
+	say     func(what string)
 	answers *faults.Answers
 	history *checker.History
 	api     *client.Client
@@ -50,6 +52,7 @@ type Play struct {
 	settled    []string // orders that were accepted for settling
 	found      []checker.Violation
 	effects    []string        // what its fault has brought about
+	story      []report.Step   // what happened, in order
 	parks      map[string]bool // keys of messages that are to be parked
 	before     []string        // ids of what was parked before
 	toldBefore map[string]bool // ids of notices that were told before
@@ -73,9 +76,9 @@ const (
 	poor = 3
 )
 
-func newPlay(ctx context.Context, w *World, part string, seed uint64, note func(string)) (p *Play, err error) {
+func newPlay(ctx context.Context, w *World, part string, seed uint64, say func(string)) (p *Play, err error) {
 	p = &Play{
-		World: w, draw: stream(seed, part), note: note, parks: map[string]bool{}, toldBefore: map[string]bool{},
+		World: w, draw: stream(seed, part), say: say, parks: map[string]bool{}, toldBefore: map[string]bool{},
 		answers: &faults.Answers{Next: http.DefaultTransport, Power: w.power}, history: checker.NewHistory(),
 		customers: 4, pace: 100 * time.Millisecond, most: 4000, points: true,
 	}
@@ -190,13 +193,35 @@ func (p *Play) restart(ctx context.Context, s *Side) error {
 // kill ends a service by SIGKILL.
 func (p *Play) kill(s *Side) error {
 	p.broken.Add(1)
+	p.note("killing " + s.Service.Name)
 	return p.power.Do(s.Service.Kill)
 }
 
 // pause freezes a service.
 func (p *Play) pause(s *Side) error {
 	p.broken.Add(1)
+	p.note("freezing " + s.Service.Name)
 	return p.power.Do(s.Service.Pause)
+}
+
+// wake lets a frozen service go on.
+func (p *Play) wake(s *Side) error {
+	p.note("waking " + s.Service.Name)
+	return s.Service.Resume()
+}
+
+// killServer ends a server by SIGKILL.
+func (p *Play) killServer(s *stack.Server) error {
+	p.note("killing " + s.Name)
+	return p.power.Do(s.Kill)
+}
+
+// note says what happens, live and in the report.
+func (p *Play) note(what string) {
+	p.mu.Lock()
+	p.story = append(p.story, report.Step{At: time.Now(), What: what})
+	p.mu.Unlock()
+	p.say(what)
 }
 
 // leave ends a further instance in peace.
@@ -207,6 +232,7 @@ func (p *Play) leave(ctx context.Context, s *Side) error {
 // stop ends a service in peace.
 func (p *Play) stop(ctx context.Context, s *Side) error {
 	p.broken.Add(1) // a notice that is being told is cut off
+	p.note("stopping " + s.Service.Name)
 	return s.Service.Stop(ctx)
 }
 

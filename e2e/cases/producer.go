@@ -159,7 +159,7 @@ func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
 	if _, err := p.came(ctx, tookOver); err != nil {
 		return 0, err
 	}
-	if err := p.Order.Service.Resume(); err != nil {
+	if err := p.wake(p.Order); err != nil {
 		return 0, err
 	}
 	if _, err := p.came(ctx, repeated); err != nil {

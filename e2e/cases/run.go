@@ -133,10 +133,10 @@ func (l *lane) open(ctx context.Context, c Case) (err error) {
 }
 
 // play plays one case in w: customers buy, the fault happens and ends, the checker decides.
-func (w *World) play(ctx context.Context, c Case, o Options, note func(string)) (row report.Row) {
+func (w *World) play(ctx context.Context, c Case, o Options, say func(string)) (row report.Row) {
 	row = report.Row{Case: c.Name, From: c.From, Title: c.Title, Seed: o.Seed, Began: time.Now(), Recovered: -1}
 	defer func() { row.Took = time.Since(row.Began) }()
-	p, err := newPlay(ctx, w, c.Name, o.Seed, note)
+	p, err := newPlay(ctx, w, c.Name, o.Seed, say)
 	if err != nil {
 		row.Failure = err.Error()
 		return row
@@ -158,19 +158,19 @@ func (w *World) play(ctx context.Context, c Case, o Options, note func(string)) 
 	fail(p.warm(ctx))
 	if row.Failure == "" {
 		if row.Unbroken = c.run == nil; !row.Unbroken {
-			note("breaking")
+			p.note("breaking")
 			row.Fired, err = c.run(ctx, p)
 			fail(err)
 		}
 	}
-	note("healing")
+	p.note("healing")
 	healed := time.Now()
 	fail(w.heal(ctx))
 	if left := instructionsMin - p.accepted.Load(); left > 0 && row.Failure == "" {
 		fail(p.accepts(ctx, left)) // enough for the checker to have something to look at
 	}
 	fail(customers.end())
-	note("recovering")
+	p.note("recovering")
 	row.Recovered, row.Violations, err = p.judge(ctx, healed, o.Recovery)
 	row.Violations = append(row.Violations, p.found...)
 	fail(err)
@@ -178,7 +178,7 @@ func (w *World) play(ctx context.Context, c Case, o Options, note func(string)) 
 	fail(err)
 	row.Settlements, row.Repeats = after.since(before)
 	row.Repeats.Calls = p.repeatedCalls()
-	row.Effects = p.effects
+	row.Effects, row.Story = p.effects, p.story
 	if len(row.Violations) > 0 {
 		row.Timelines = p.timelines(ctx, row.Violations)
 	}

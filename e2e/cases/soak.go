@@ -58,8 +58,7 @@ func Soak(ctx context.Context, duration time.Duration, o Options) (report.Row, e
 }
 
 func (w *World) soak(ctx context.Context, row report.Row, duration time.Duration, o Options) (report.Row, error) {
-	note := func(what string) { o.Progress.Note(row.Case, what) }
-	p, err := newPlay(ctx, w, row.Case, o.Seed, note)
+	p, err := newPlay(ctx, w, row.Case, o.Seed, func(what string) { o.Progress.Note(row.Case, what) })
 	if err != nil {
 		return row, err
 	}
@@ -76,7 +75,7 @@ func (w *World) soak(ctx context.Context, row report.Row, duration time.Duration
 	if err != nil {
 		row.Failure = err.Error()
 	}
-	note(fmt.Sprintf("recovering; %d instructions were accepted", p.accepted.Load()))
+	p.note(fmt.Sprintf("recovering; %d instructions were accepted", p.accepted.Load()))
 	row.Recovered, row.Violations, err = p.judge(ctx, healed, o.Recovery)
 	if err != nil {
 		return row, err
@@ -85,7 +84,7 @@ func (w *World) soak(ctx context.Context, row report.Row, duration time.Duration
 	after, err := p.counts(ctx)
 	row.Settlements, row.Repeats = after.since(before)
 	row.Repeats.Calls = p.repeatedCalls()
-	row.Effects = p.effects
+	row.Effects, row.Story = p.effects, p.story
 	if len(row.Violations) > 0 {
 		row.Timelines = p.timelines(ctx, row.Violations)
 	}

@@ -64,9 +64,14 @@ type pageCase struct {
 	ID, Recovered, Verdict, Why, Again, When string
 	OK                                       bool
 	Marks                                    []pageMark
+	Story                                    []pageStep
 	Violations                               []pageViolation
 	Timelines                                []pageTimeline
 	MoreViolations, MoreTimelines            int
+}
+
+type pageStep struct {
+	After, What string // time since the first step
 }
 
 type pageMark struct {
@@ -118,6 +123,9 @@ func newPageCase(id string, r Row) pageCase {
 	for _, i := range invariants {
 		mark := r.mark(i.Name)
 		c.Marks = append(c.Marks, pageMark{Text: mark, Bad: mark != "✓"})
+	}
+	for _, step := range r.Story {
+		c.Story = append(c.Story, pageStep{fmt.Sprintf("%.1fs", step.At.Sub(r.Story[0].At).Seconds()), step.What})
 	}
 	timelines := r.Timelines[:min(len(r.Timelines), htmlTimelinesMax)]
 	c.MoreTimelines = len(r.Timelines) - len(timelines)

@@ -34,8 +34,9 @@ var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 func TestHTMLShowsTheTable(t *testing.T) {
 	held := good("deadlock", "database", Repeats{Fetched: 6})
 	held.Effects = []string{"3 deadlocks met"}
+	held.Story = []Step{{noon, "breaking"}, {noon.Add(1500 * time.Millisecond), "healing"}}
 	text := written(t, doubled(), held)
-	contains(t, text, "Seen: 3 deadlocks met", "✗2", "✗1", "VERDICT: FAIL, 1 of 2 cases: sends-doubled",
+	contains(t, text, ">0.0s<", "breaking", ">1.5s<", "healing", "Seen: 3 deadlocks met", "✗2", "✗1", "VERDICT: FAIL, 1 of 2 cases: sends-doubled",
 		"make faults CASE=sends-doubled SEED=18446744073709551615", "payment_no=p-2 debits=2",
 		"producer: repeats caused 40 (calls 0, stored 40, fetched 0), absorbed 0, not proven 40; failed: sends-doubled",
 		"database: repeats caused 6 (calls 0, stored 0, fetched 6), each absorbed", "0/40/0")

@@ -27,6 +27,7 @@ type Row struct {
 	NoEffect   bool       // Failure is that the fault has brought nothing about
 	Unbroken   bool       // nothing was to be broken: there is no fault that could have fired
 	Effects    []string   // what the fault has brought about, seen from outside
+	Story      []Step     // what happened, in order
 	Timelines  []Timeline // one per order that went wrong
 
 	Again string // the command that runs the same plan again; empty: make faults with the case's name
@@ -39,6 +40,12 @@ type Repeats struct {
 	Calls   int64 // requests that clients repeated
 	Stored  int64 // messages that a topic holds again
 	Fetched int64 // messages that a consumer was given again
+}
+
+// Step is one thing that happened in a case.
+type Step struct {
+	At   time.Time
+	What string
 }
 
 // Timeline is what is known of one order, everywhere.

@@ -42,7 +42,7 @@ func main() {
 	flag.IntVar(&o.lanes, "lanes", 3, "stacks side by side, each with its own servers")
 	flag.DurationVar(&o.recovery, "recovery", 90*time.Second, "how long after a fault's end everything may take to be right")
 	flag.DurationVar(&o.soak, "soak", 0, "instead of case by case: a random mix for this long, under the highest load")
-	flag.StringVar(&o.html, "html", filepath.Join(".run", "faults.html"), "where the report goes; one for a CI, in the form of JUnit's, goes beside it")
+	flag.StringVar(&o.html, "html", filepath.Join(".run", "faults.html"), "where the report goes; one for a CI, in the form of JUnit's, and one in JSON go beside it")
 	flag.BoolVar(&o.disarmed, "disarmed", false, "play the cases and break nothing: each has to say that its fault had no effect")
 	flag.BoolVar(&o.list, "list", false, "list the cases and do nothing")
 	flag.Parse()
@@ -79,11 +79,13 @@ func run(ctx context.Context, o options) error {
 	}
 	rows, err := play(ctx, all, o)
 	report.Table(os.Stdout, rows)
-	title, junit := fmt.Sprintf("Fault cases, seed %d", o.seed), strings.TrimSuffix(o.html, filepath.Ext(o.html))+".xml"
-	if err := errors.Join(err, report.WriteHTML(o.html, title, rows), report.WriteJUnit(junit, title, rows)); err != nil {
+	title, beside := fmt.Sprintf("Fault cases, seed %d", o.seed), strings.TrimSuffix(o.html, filepath.Ext(o.html))
+	err = errors.Join(err, report.WriteHTML(o.html, title, rows),
+		report.WriteJUnit(beside+".xml", title, rows), report.WriteJSON(beside+".json", title, rows))
+	if err != nil {
 		return err
 	}
-	fmt.Printf("report: %s, for a CI: %s\n", o.html, junit)
+	fmt.Printf("report: %s, for a CI: %s.xml, for programs: %[2]s.json\n", o.html, beside)
 	for _, r := range rows {
 		if !r.OK() {
 			return errors.New("not every case holds")
