@@ -37,14 +37,14 @@ down: ## stop what up has started; its data stays
 test: ## run everything that CI runs: vet, build, all tests on real servers, all fault cases
 	go vet ./...
 	go build ./...
-	go run ./e2e/stack/cmd run --mysql --mariadb --rocketmq --cc -- $(MAKE) --no-print-directory test-on-servers
+	go run ./e2e/stack/cmd run --db mysql --db mariadb --rocketmq --cc -- $(MAKE) --no-print-directory test-on-servers
 	$(MAKE) --no-print-directory faults
 
 test-one: ## run one Go test on real servers, NAME=TestADoubleClickPaysOnce
 	@packages=$$(grep -rl --include='*_test.go' '^func $(NAME)(' $(GO_DIRS) | xargs -r -n1 dirname | sort -u | sed 's|^|./|'); \
 	if [ -z "$(NAME)" ] || [ -z "$$packages" ]; then \
 		echo "NAME=$(NAME): no Go test has that name; it is the name of a function, such as TestADoubleClickPaysOnce" >&2; exit 2; fi; \
-	go run ./e2e/stack/cmd run --mysql --mariadb --rocketmq --cc -- go test -count=1 -v -timeout=20m -run '^$(NAME)$$' $$packages
+	go run ./e2e/stack/cmd run --db mysql --db mariadb --rocketmq --cc -- go test -count=1 -v -timeout=20m -run '^$(NAME)$$' $$packages
 
 # What the fault cases and the soak are drawn from, and how many stacks the cases run on side by side.
 SEED     ?= 1

@@ -12,6 +12,7 @@ import (
 	"settlement/e2e/faults"
 	"settlement/e2e/stack"
 	"settlement/e2e/wait"
+	"settlement/shared/money"
 )
 
 var databaseCases = []Case{
@@ -173,7 +174,7 @@ func deadlock(ctx context.Context, p *Play) (int64, error) {
 		return 0, err
 	}
 	for range times {
-		order, err := p.paid(ctx, wallet)
+		order, err := p.paid(ctx, wallet, cny(1))
 		if err != nil {
 			return 0, err
 		}
@@ -206,8 +207,8 @@ func (p *Play) deadlockWallets(ctx context.Context) (wallet string, ballast []st
 }
 
 // paid places an order and waits until it is paid: its progress has a row from then on.
-func (p *Play) paid(ctx context.Context, wallet string) (string, error) {
-	order, err := p.api.CreateOrder(ctx, key(), "customer", wallet, cny(1))
+func (p *Play) paid(ctx context.Context, wallet string, amount money.Money) (string, error) {
+	order, err := p.api.CreateOrder(ctx, key(), "customer", wallet, amount)
 	if err != nil {
 		return "", err
 	}

@@ -74,7 +74,7 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 			return err
 		}
 		if choice == 2 {
-			return p.refunded(api.RefundPart(ctx, key(), earlier, cny(1+draw.Int64N(2000))))
+			return p.part(api.RefundPart(ctx, key(), earlier, cny(1+draw.Int64N(2000))))
 		}
 		return p.refunded(api.Refund(ctx, key(), earlier))
 	}
@@ -103,22 +103,27 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 	return nil
 }
 
-// refunded counts an accepted refund.
+// refunded counts an accepted refund, and apart from others one of an order that was paid.
 func (p *Play) refunded(a client.Accepted, err error) error {
-	accepted, err := p.counted(a, err)
-	if accepted {
+	_, err = p.counted(a, err)
+	if a.Status == "refunding" {
 		p.refunds.Add(1)
 	}
 	return err
 }
 
-// counted counts an accepted instruction. It may be refused, since the one before may not have ended, or has left less
-// than a part is.
+// part takes what came of a refund of a part: there may be less left.
+func (p *Play) part(a client.Accepted, err error) error {
+	if client.IsProblem(err, "refund_amount_refused") {
+		return nil
+	}
+	return p.refunded(a, err)
+}
+
+// counted counts an accepted instruction. It may be refused, since the one before may not have ended.
 func (p *Play) counted(_ client.Accepted, err error) (accepted bool, _ error) {
-	for _, code := range []string{"order_not_settleable", "order_not_refundable", "refund_amount_refused"} {
-		if client.IsProblem(err, code) {
-			return false, nil
-		}
+	if client.IsProblem(err, "order_not_settleable") || client.IsProblem(err, "order_not_refundable") {
+		return false, nil
 	}
 	if err != nil {
 		return false, err

@@ -46,7 +46,7 @@ type Play struct {
 	most      int64         // orders that are placed at most
 
 	accepted   atomic.Int64 // instructions
-	refunds    atomic.Int64 // of them, refunds
+	refunds    atomic.Int64 // of them, refunds of orders that were paid
 	placed     atomic.Int64 // orders
 	mu         sync.Mutex
 	settled    []string // orders that were accepted for settling

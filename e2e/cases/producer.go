@@ -64,6 +64,11 @@ var producerCases = []Case{
 		run:   refundOvertakes,
 	},
 	{
+		Name: "parts-doubled", From: fromProducer,
+		Title: "Orders are refunded in parts, and every second send of an instruction reaches the broker twice.",
+		run:   partsDoubled,
+	},
+	{
 		Name: "copies-on-other-queues", From: fromProducer,
 		Title: "Each settlement message comes again on another queue while the first one is being settled.",
 		run:   copiesOnOtherQueues,

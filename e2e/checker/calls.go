@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -18,12 +20,13 @@ func (c *Checker) CheckCalls(ctx context.Context, h *History) ([]Violation, erro
 	calls := h.Calls()
 	var f findings
 	err := c.look(ctx, func(s *state) {
-		stuck := s.stuckOrders()
+		stuck, left := s.stuckOrders(), s.leftBehind()
 		for _, of := range byKey(calls) {
 			s.checkKey(&f, of)
 			for _, call := range of {
 				checkFailed(&f, call)
 				s.checkTold(&f, stuck, call)
+				s.checkRefund(&f, left, call)
 			}
 		}
 	})
@@ -69,9 +72,6 @@ func (c Call) orderID() string {
 	}
 	return ""
 }
-
-// asksFor is the amount that a refund is to be of, in minor units; 0 when it is to be of all that is left.
-func (c Call) asksFor() int64 { return readAnswer(c.Body).Amount.Minor }
 
 // told is the first attempt that says what became of the request. That its key belongs to
 // another request says nothing of that.
@@ -170,6 +170,41 @@ func checkFailed(f *findings, c Call) {
 	}
 }
 
+// leftBehind is what of an order was paid and not refunded right after each decision, by payment number.
+func (s *state) leftBehind() map[string]int64 {
+	behind := map[string]int64{}
+	eachOrder(slices.Collect(maps.Values(s.decided)), func(_ string, steps []*movement) {
+		left := int64(0)
+		for _, m := range steps {
+			switch m.Outcome {
+			case "paid":
+				left = m.Terms.Minor
+			case "refunded":
+				left -= m.Terms.Minor
+			}
+			behind[m.PaymentNo] = left
+		}
+	})
+	return behind
+}
+
+// checkRefund compares what a client wanted back with what was decided: an amount, or without one all that is left.
+func (s *state) checkRefund(f *findings, left map[string]int64, c Call) {
+	told, ok := c.told()
+	if !ok || told.Outcome != OK || !strings.HasSuffix(c.Path, "/refund") {
+		return
+	}
+	no, wanted := readAnswer(told.Answer).PaymentNo, readAnswer(c.Body).Amount.Minor
+	d, isDecided := s.decided[no]
+	if !isDecided {
+		return
+	}
+	if wanted != 0 && wanted != d.Terms.Minor || wanted == 0 && d.Outcome == "refunded" && left[no] != 0 {
+		f.add(Money, "a client asked for one amount, and another was decided", d.OrderID, no,
+			append(c.rows(), "payment_numbers", d.Terms, "not_refunded", left[no])...)
+	}
+}
+
 // checkTold looks for what a client was told is done, and is not.
 func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
 	told, ok := c.told()
@@ -190,9 +225,6 @@ func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
 				append(c.rows(), "payment_numbers.order_id", d.OrderID, "payment_numbers.seq", d.Seq)...)
 		case !isDecided && !s.visible(stuck, a.PaymentNo, a.OrderID, a.Seq):
 			f.add(Lost, "a client was told accepted, and it was never decided", a.OrderID, a.PaymentNo, c.rows()...)
-		case isDecided && c.asksFor() != 0 && c.asksFor() != d.Terms.Minor:
-			f.add(Money, "a client asked for one amount, and another was decided", a.OrderID, a.PaymentNo,
-				append(c.rows(), "payment_numbers", d.Terms)...)
 		}
 	case c.Path == "/v1/orders":
 		if o, ok := s.orders[a.ID]; !ok || o.Terms != (terms{a.AccountID, a.Amount.Minor, a.Amount.Currency}) {

@@ -17,7 +17,6 @@ const (
 	unknownAccount    = "unknown_account"
 	currencyMismatch  = "currency_mismatch"
 	alreadyPaid       = "already_paid"
-	nothingToRefund   = "nothing_to_refund"
 )
 
 // checkDeclines looks for declines that were not due. A wallet's row is locked while it is decided on, so that the numbers

@@ -25,8 +25,17 @@ func (s *state) checkSequences(f *findings) {
 			f.add(Order, "an order's progress is not its last sequence", id, "", "last_seq", seq, "decided", 0)
 		}
 	}
+	givenUp := map[string]bool{} // payment numbers
+	for _, p := range s.toOperator {
+		if p.State == "discarded" {
+			givenUp[cmp.Or(p.PaymentNo, movementIn(p.Payload).PaymentNo)] = true
+		}
+	}
 	for _, m := range all {
 		s.checkOutcome(f, m)
+		if m.Outcome == "failed" && m.Reason != nothingToRefund && m.Reason != refundMismatch && !(m.Reason == discarded && givenUp[m.PaymentNo]) {
+			f.add(All, "failed, and no operator has given it up", m.OrderID, m.PaymentNo, "seq", m.Seq, "type", m.Type, "reason", m.Reason)
+		}
 	}
 }
 
@@ -92,8 +101,15 @@ func (s *state) checkNothingToRefund(f *findings, m *movement, before []*movemen
 	}
 }
 
+// The reasons of a failure.
+const (
+	nothingToRefund = "nothing_to_refund"
+	refundMismatch  = "refund_mismatch"
+	discarded       = "discarded" // by an operator
+)
+
 // neverMet are refusals of what order-service does not ask for: to pay what is paid, or to refund more than that.
-var neverMet = []string{alreadyPaid, "refund_mismatch"}
+var neverMet = []string{alreadyPaid, refundMismatch}
 
 // checkOutcome looks at one decision alone: a settle ends paid, declined or failed (an operator
 // gave it up), a refund refunded or failed.

@@ -91,7 +91,7 @@ func inTurn(steps ...func() error) error {
 
 func (s *state) readOrders(ctx context.Context, tx *sql.Tx) error {
 	err := read(ctx, tx, "SELECT id, status, COALESCE(payment_no, ''), reason, seq, account_id, amount_minor, currency, customer_id,"+
-		" refunded_minor, COALESCE(asked_minor, amount_minor), COALESCE(cancelled_no, '') FROM orders",
+		" CASE WHEN status = 'refunded' THEN amount_minor ELSE refunded_minor END, COALESCE(asked_minor, amount_minor), COALESCE(cancelled_no, '') FROM orders",
 		func(o *orderRow) []any {
 			return []any{
 				&o.ID, &o.Status, &o.PaymentNo, &o.Reason, &o.Seq, &o.Terms.AccountID, &o.Terms.Minor, &o.Terms.Currency, &o.CustomerID,

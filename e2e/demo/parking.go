@@ -56,7 +56,7 @@ func (p *plan) parkOne(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	say("Orders of others were paid meanwhile (placed for it: %d), so it is this message's fault.", p.meanwhile)
+	say("Orders of others go through meanwhile (%d were placed), so it is this message's fault.", p.meanwhile)
 	reason, _, _ := strings.Cut(b.parked.Reason, "\n")
 	say("Parked after %d tries: %.300s", b.parked.Attempts, reason)
 	return until(ctx, p.isTold)
@@ -69,7 +69,7 @@ func (p *plan) buyMeanwhile(ctx context.Context) error {
 		wallet = p.wallets[2]
 	}
 	if p.meanwhile == meanwhileMax {
-		return nil
+		return fmt.Errorf("%d orders of others were placed meanwhile, no more are", meanwhileMax)
 	}
 	o, err := p.api.CreateOrder(ctx, key(), "customer-other", wallet, cny(orderMinor))
 	if err != nil {

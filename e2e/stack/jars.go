@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	_ "embed"
@@ -29,17 +30,20 @@ const stillBusy = 15 * time.Second
 
 // jarSet is a set of jars that Maven brings: what to ask for, and what must come of it.
 type jarSet struct {
-	name string // in the cache, with its version
-	size string // to tell people what they wait for
-	pom  []byte
-	sums []byte // as sha256sum prints them
+	name       string // in the cache, with its version
+	size       string // to tell people what they wait for
+	pom        []byte
+	properties []string // that the pom asks for, as name=value
+	sums       []byte   // as sha256sum prints them
 }
 
 var (
 	//go:embed jars/rocketmq.pom.xml
 	rocketmqPOM []byte
-	//go:embed jars/rocketmq.sha256
-	rocketmqSums []byte
+	//go:embed jars/rocketmq-5.4.0.sha256
+	rocketmq540Sums []byte
+	//go:embed jars/rocketmq-5.5.0.sha256
+	rocketmq550Sums []byte
 	//go:embed jars/mysql.pom.xml
 	mysqlPOM []byte
 	//go:embed jars/mysql.sha256
@@ -48,20 +52,33 @@ var (
 	//go:embed jars/NoReplication.java
 	noReplication []byte
 
-	rocketmqJars = jarSet{"rocketmq-5.4.0", "86 MB", rocketmqPOM, rocketmqSums}
-	mysqlJars    = jarSet{"mysql-8.0.12", "33 MB", mysqlPOM, mysqlSums}
+	mysqlJars = jarSet{"mysql-8.0.12", "33 MB", mysqlPOM, nil, mysqlSums}
 )
+
+// rocketmqJars are the servers of the version that $ROCKETMQ names, 5.4.0 if it names none.
+func rocketmqJars() (jarSet, error) {
+	version := cmp.Or(os.Getenv("ROCKETMQ"), "5.4.0")
+	sums, known := map[string][]byte{"5.4.0": rocketmq540Sums, "5.5.0": rocketmq550Sums}[version]
+	if !known {
+		return jarSet{}, fmt.Errorf("ROCKETMQ=%s: want 5.4.0 or 5.5.0", version)
+	}
+	return jarSet{"rocketmq-" + version, "86 MB", rocketmqPOM, []string{"rocketmq=" + version}, sums}, nil
+}
 
 // rocketmqClasses returns the Java class path of RocketMQ.
 func (w *workspace) rocketmqClasses(ctx context.Context) (string, error) {
-	lib, err := w.cached(ctx, rocketmqJars.name, func(dir string) error {
-		return w.download(ctx, rocketmqJars, dir)
+	set, err := rocketmqJars()
+	if err != nil {
+		return "", err
+	}
+	lib, err := w.cached(ctx, set.name, func(dir string) error {
+		return w.download(ctx, set, dir)
 	})
 	if err != nil {
 		return "", err
 	}
 	jars := filepath.Join(lib, "*")
-	own, err := w.cached(ctx, rocketmqJars.name+"-"+shortHash(noReplication), func(dir string) error {
+	own, err := w.cached(ctx, set.name+"-"+shortHash(noReplication), func(dir string) error {
 		return w.compileNoReplication(ctx, jars, dir)
 	})
 	return own + string(filepath.ListSeparator) + jars, err
@@ -140,7 +157,11 @@ func (w *workspace) download(ctx context.Context, set jarSet, dir string) error 
 	began := time.Now()
 	done := w.sayWhile(func() string { return set.name + ": still downloading" })
 	defer done()
-	if err := maven(ctx, "-f", pom, copyDependencies, "-DincludeScope=runtime", "-DoutputDirectory="+dir); err != nil {
+	args := []string{"-f", pom, copyDependencies, "-DincludeScope=runtime", "-DoutputDirectory=" + dir}
+	for _, p := range set.properties {
+		args = append(args, "-D"+p)
+	}
+	if err := maven(ctx, args...); err != nil {
 		return err
 	}
 	if err := verify(dir, set.sums); err != nil {

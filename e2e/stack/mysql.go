@@ -5,11 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -24,7 +27,7 @@ const (
 
 // databaseServer is one MySQL or MariaDB on loopback.
 type databaseServer struct {
-	Kind         string // "mysql" or "mariadb"
+	Kind         string // one of kinds
 	Port         int
 	RootPassword string
 	Args         []string // on top of our own; the last one counts
@@ -108,11 +111,23 @@ type engine struct {
 }
 
 func (w *workspace) engine(ctx context.Context, kind string) (engine, error) {
-	if kind == "mariadb" {
-		return w.mariadb(ctx)
+	make, known := kinds[kind]
+	if !known {
+		return engine{}, fmt.Errorf("database %q: want one of %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	}
-	return w.mysql(ctx)
+	return make(w, ctx)
 }
+
+// kinds are the database servers that can be started.
+var kinds = map[string]func(*workspace, context.Context) (engine, error){
+	"mysql":     (*workspace).mysql,
+	"mysql9":    (*workspace).mysql9,
+	"mariadb":   (*workspace).mariadb,
+	"mariadb11": (*workspace).mariadb11,
+}
+
+// family is MYSQL or MARIADB: what tests call a server of that kind.
+func family(kind string) string { return strings.ToUpper(strings.TrimRight(kind, "0123456789")) }
 
 func (w *workspace) mysql(ctx context.Context) (engine, error) {
 	home, err := w.mysqlHome(ctx)
@@ -133,16 +148,34 @@ func (w *workspace) mysql(ctx context.Context) (engine, error) {
 		"--lc-messages-dir=" + filepath.Join(home, "share"),
 		"--default-authentication-plugin=mysql_native_password", // the other one needs TLS or an RSA key exchange
 	}
+	return e.initialisedByItself(mysqlJars.name, common), nil
+}
+
+func (w *workspace) mysql9(ctx context.Context) (engine, error) {
+	root, err := w.unpacked(ctx, mysql9Debs)
+	if err != nil {
+		return engine{}, err
+	}
+	e := engine{path: filepath.Join(root, "usr", "sbin", "mysqld")}
+	return e.initialisedByItself(mysql9Debs.name, []string{
+		"--basedir=" + filepath.Join(root, "usr"),
+		"--lc-messages-dir=" + filepath.Join(root, "usr", "share", "mysql"),
+		"--secure-file-priv=NULL", // Debian's default is a directory that its package makes
+	}), nil
+}
+
+// initialisedByItself is e as a MySQL server, which makes its data directory itself; common is what it is always told.
+func (e engine) initialisedByItself(name string, common []string) engine {
 	e.args = append([]string{"--mysqlx=OFF"}, common...)
 	e.newData = func(ctx context.Context, w *workspace, dir string) error {
-		return w.copyOfNew(ctx, mysqlJars.name, dir, func(data string) *exec.Cmd {
+		return w.copyOfNew(ctx, name, dir, func(data string) *exec.Cmd {
 			args := append([]string{"--no-defaults", "--initialize-insecure", "--datadir=" + data}, common...)
 			cmd := exec.CommandContext(ctx, e.path, append(args, asRoot()...)...)
 			cmd.Env = e.env
 			return cmd
 		})
 	}
-	return e, nil
+	return e
 }
 
 func (w *workspace) mariadb(ctx context.Context) (engine, error) {
@@ -161,13 +194,30 @@ func (w *workspace) mariadb(ctx context.Context) (engine, error) {
 	if err != nil {
 		return engine{}, fmt.Errorf("%s --version: %w", path, err)
 	}
-	return engine{path: path, newData: func(ctx context.Context, w *workspace, dir string) error {
-		// Named for the version: an upgraded server does not take another's data directory without a step of its own.
-		return w.copyOfNew(ctx, "mariadb-"+shortHash(version), dir, func(data string) *exec.Cmd {
-			args := append([]string{"--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", "--datadir=" + data}, asRoot()...)
-			return exec.CommandContext(ctx, install, args...)
+	// Named for the version: an upgraded server does not take another's data directory without a step of its own.
+	return engine{path: path}.initialisedBy(install, "mariadb-"+shortHash(version), nil), nil
+}
+
+func (w *workspace) mariadb11(ctx context.Context) (engine, error) {
+	root, err := w.unpacked(ctx, mariadb11Debs)
+	if err != nil {
+		return engine{}, err
+	}
+	usr := filepath.Join(root, "usr")
+	return engine{path: filepath.Join(usr, "sbin", "mariadbd")}.initialisedBy(
+		filepath.Join(usr, "bin", "mariadb-install-db"), mariadb11Debs.name, []string{"--basedir=" + usr}), nil
+}
+
+// initialisedBy is e as a MariaDB server, whose data directory a script makes; common is what both are always told.
+func (e engine) initialisedBy(install, name string, common []string) engine {
+	e.args = common
+	e.newData = func(ctx context.Context, w *workspace, dir string) error {
+		return w.copyOfNew(ctx, name, dir, func(data string) *exec.Cmd {
+			args := []string{"--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", "--datadir=" + data}
+			return exec.CommandContext(ctx, install, slices.Concat(args, common, asRoot())...)
 		})
-	}}, nil
+	}
+	return e
 }
 
 // copyOfNew makes dir a copy of a fresh data directory, which initialise fills once and which stays in

@@ -82,7 +82,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	}
 	n := &native{servers: &servers{w: w, dir: dir, launch: start}, release: release, options: o}
 	suffix := ""
-	if o.DB != "" && o.DB != "mysql" && o.DB != "mariadb" {
+	if o.DB != "" && kinds[o.DB] == nil {
 		suffix = "_" + shortHash([]byte(dir)) // on a server that others use too
 	}
 	if n.settings, err = newSettings(o.DB, suffix); err != nil {

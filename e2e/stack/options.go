@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ const (
 // Options choose what a stack runs on. The zero value takes everything from the environment.
 type Options struct {
 	On  string    // OnAuto, OnNative or OnCompose; empty: $STACK, and if that is empty OnAuto
-	DB  string    // "mysql", "mariadb" or a DSN (see README); empty: $DB, and if that is empty "mysql"
+	DB  string    // one of kinds or a DSN (see README); empty: $DB, and if that is empty "mysql"
 	Log io.Writer // gets the progress, one line each; nil: stderr
 
 	// Env returns what each service gets on top of its environment, by the service's name. It is asked when the
@@ -54,25 +55,22 @@ func (o Options) complete() (Options, error) {
 
 // database is where the two databases of a stack are.
 type database struct {
-	Kind   string         // "mysql", "mariadb", or "dsn" for a server that runs already
+	Kind   string         // one of kinds, or "dsn" for a server that runs already
 	Server databaseServer // unless Kind is "dsn"
 	Admin  string         // go-sql-driver DSN without a database, of a user who may create databases and users
 }
 
 // newDatabase reads the choice as Options.DB has it and picks what a server of ours needs.
 func newDatabase(choice string) (database, error) {
-	switch choice {
-	case "":
-		choice = "mysql"
-		fallthrough
-	case "mysql", "mariadb":
+	choice = cmp.Or(choice, "mysql")
+	if kinds[choice] != nil {
 		server, err := newDatabaseServer(choice)
 		return database{Kind: choice, Server: server, Admin: server.rootDSN()}, err
 	}
 	// The value is not shown in errors: it may be a DSN, with a password.
 	c, err := mysql.ParseDSN(choice)
 	if err != nil {
-		return database{}, fmt.Errorf("DB: want mysql, mariadb or a DSN like root:password@tcp(127.0.0.1:3306)/ (%w)", err)
+		return database{}, fmt.Errorf("DB: want mysql, mysql9, mariadb, mariadb11 or a DSN like root:password@tcp(127.0.0.1:3306)/ (%w)", err)
 	}
 	if c.Net != "tcp" {
 		return database{}, errors.New("DB: the DSN must use tcp(host:port), since the services connect by TCP")

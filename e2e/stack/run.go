@@ -19,16 +19,15 @@ const commandGrace = 30 * time.Second
 
 // RunOptions name the servers that Run starts.
 type RunOptions struct {
-	MySQL    bool
-	MariaDB  bool
-	RocketMQ bool
-	C        bool      // make sure that there is a C compiler, which go test -race needs
-	Log      io.Writer // progress, one line each
+	Databases []string // at most one MySQL and one MariaDB
+	RocketMQ  bool
+	C         bool      // make sure that there is a C compiler, which go test -race needs
+	Log       io.Writer // progress, one line each
 }
 
 // Run starts the named servers on free ports of loopback, runs the command with their addresses in
 // its environment (TEST_MYSQL_DSN, TEST_MARIADB_DSN: go-sql-driver DSNs of root without a database;
-// TEST_NAMESRV_ADDR, TEST_BROKER_ADDR: host:port), and stops them when it has ended or ctx is done.
+// TEST_MYSQL_KIND, TEST_MARIADB_KIND: which of its servers that is; TEST_NAMESRV_ADDR, TEST_BROKER_ADDR: host:port), and stops them when it has ended or ctx is done.
 // It returns the command's exit code, 128 plus the signal's number when a signal ended it; the error
 // is about the servers, or a command that could not be started.
 func Run(ctx context.Context, o RunOptions, command []string) (code int, err error) {
@@ -59,21 +58,14 @@ func Run(ctx context.Context, o RunOptions, command []string) (code int, err err
 func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	var env []string
-	database := func(kind, key string) error {
-		d, err := newDatabaseServer(kind)
-		if err != nil {
-			return err
-		}
-		env = append(env, key+"="+d.rootDSN())
-		group.Go(func() error { return s.bootDatabase(ctx, d) })
-		return nil
-	}
 	var err error
-	if o.MySQL {
-		err = database("mysql", "TEST_MYSQL_DSN")
-	}
-	if err == nil && o.MariaDB {
-		err = database("mariadb", "TEST_MARIADB_DSN")
+	for _, kind := range o.Databases {
+		var d databaseServer
+		if d, err = newDatabaseServer(kind); err != nil {
+			break
+		}
+		env = append(env, "TEST_"+family(kind)+"_DSN="+d.rootDSN(), "TEST_"+family(kind)+"_KIND="+kind)
+		group.Go(func() error { return s.bootDatabase(ctx, d) })
 	}
 	if err == nil && o.RocketMQ {
 		var r rocketmq
@@ -85,7 +77,7 @@ func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error)
 	return env, errors.Join(err, group.Wait())
 }
 
-// StartDatabase starts a server of the caller's own, "mysql" or "mariadb", with args on top, for what cannot be done to one
+// StartDatabase starts a server of the caller's own, of one of the kinds, with args on top, for what cannot be done to one
 // that others use. It returns a go-sql-driver DSN of root without a database. stop ends it and removes its data.
 func StartDatabase(ctx context.Context, kind string, log io.Writer, args ...string) (dsn string, stop func() error, err error) {
 	w, err := newWorkspace(log)

@@ -35,7 +35,7 @@ func startRunner(t *testing.T) runner {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	r := runner{cmd: exec.CommandContext(t.Context(), binary, "run", "--mariadb", "--", "sh", "-c", `echo $$ "$TEST_MARIADB_DSN"; exec sleep 600`)}
+	r := runner{cmd: exec.CommandContext(t.Context(), binary, "run", "--db", "mariadb", "--", "sh", "-c", `echo $$ "$TEST_MARIADB_DSN"; exec sleep 600`)}
 	r.cmd.Stderr = os.Stderr
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {

@@ -73,13 +73,25 @@ func (s *Stack) CreateTopics(ctx context.Context) error {
 	return n.RocketMQ.createTopics(ctx)
 }
 
+// deleteTries is how often a topic is told to go at most: the tool waits 5 s for each answer, also on a busy machine.
+const deleteTries = 3
+
 // DeleteTopic removes a topic, with its messages and every group's offsets, as operators do it.
 func (s *Stack) DeleteTopic(ctx context.Context, topic string) error {
-	out, err := s.MQAdmin(ctx, "deleteTopic", "-c", clusterName, "-t", topic)
-	if err == nil && !strings.Contains(out, "success") {
-		err = fmt.Errorf("delete topic %s: %s", topic, out)
+	var out string
+	for range deleteTries {
+		var err error
+		if out, err = s.MQAdmin(ctx, "deleteTopic", "-c", clusterName, "-t", topic); err != nil {
+			return err
+		}
+		if strings.Contains(out, "success") {
+			return nil
+		}
+		if !strings.Contains(out, "RemotingTimeoutException") {
+			break
+		}
 	}
-	return err
+	return fmt.Errorf("delete topic %s: %s", topic, out)
 }
 
 // Start starts the server again at the same address and returns when it is ready.

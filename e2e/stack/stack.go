@@ -27,7 +27,7 @@ type Stack struct {
 	Addresses
 
 	On string // OnNative or OnCompose
-	DB string // "mysql", "mariadb" or "dsn"
+	DB string // one of kinds, or "dsn"
 
 	backend  backend
 	services map[string]*Service

@@ -93,10 +93,12 @@ var stopOrder = map[string]struct {
 	rank  int
 	grace time.Duration
 }{
-	"broker":  {1, brokerGrace},
-	"namesrv": {2, namesrvGrace},
-	"mysql":   {3, databaseGrace},
-	"mariadb": {3, databaseGrace},
+	"broker":    {1, brokerGrace},
+	"namesrv":   {2, namesrvGrace},
+	"mysql":     {3, databaseGrace},
+	"mysql9":    {3, databaseGrace},
+	"mariadb":   {3, databaseGrace},
+	"mariadb11": {3, databaseGrace},
 }
 
 const lastRank = 3

@@ -1,8 +1,9 @@
 -- +goose Up
 
--- What has gone back of an order, and what its latest instruction is of: refunds may be of a part. A refund may follow a
--- settle that has no outcome yet, which cancelled_no is the payment number of. NULL in asked_minor is the whole amount, as
--- instances wrote it that do not know these columns. See 00003 for the form.
+-- What has gone back of an order that is paid, and what its latest instruction is of: refunds may be of a part. A refund may
+-- follow a settle that has no outcome yet, which cancelled_no is the payment number of. An instance that does not know these
+-- columns leaves them as they are: refunded_minor is 0 wherever it may settle, and asked_minor, NULL in its new rows, counts
+-- for refunds only. See 00003 for the form.
 SET @cancelled_orders = IF(
     (SELECT COUNT(*) FROM information_schema.COLUMNS
       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'orders' AND COLUMN_NAME = 'refunded_minor') > 0,
@@ -25,4 +26,5 @@ PREPARE payment_amounts FROM @payment_amounts;
 EXECUTE payment_amounts;
 DEALLOCATE PREPARE payment_amounts;
 
-UPDATE orders SET refunded_minor = amount_minor WHERE status = 'refunded' AND refunded_minor = 0;
+-- A refund that an operator gave up was the end of its order. It is paid, and can be refunded again.
+UPDATE orders o JOIN payments p ON p.payment_no = o.payment_no SET o.status = 'paid' WHERE o.status = 'failed' AND p.type = 'refund';

@@ -10,9 +10,10 @@ import (
 )
 
 const usage = `usage:
-  cmd run [--mysql] [--mariadb] [--rocketmq] [--cc] -- COMMAND ARGS...
+  cmd run [--db KIND]... [--rocketmq] [--cc] -- COMMAND ARGS...
         start the named servers, run COMMAND with TEST_MYSQL_DSN, TEST_MARIADB_DSN,
         TEST_NAMESRV_ADDR and TEST_BROKER_ADDR in its environment, stop them;
+        KIND is mysql (8.0.12), mysql9 (9.7), mariadb (the system's) or mariadb11 (11.8);
         --cc sees to a C compiler, which go test -race needs
   cmd up
         start everything and leave it running; addresses go to .run/stack.env
@@ -23,8 +24,9 @@ const usage = `usage:
 
 environment of up:
   STACK=auto|native|compose     containers where Docker answers, else native servers
-  DB=mysql|mariadb|DSN          database of a native stack; a DSN like root:password@tcp(host:port)/
+  DB=KIND|DSN                   database of a native stack; a DSN like root:password@tcp(host:port)/
                                 names a running server and a user who may create databases and users
+  ROCKETMQ=5.4.0|5.5.0          name server and broker of a native stack, and of run
   CONSUME_BATCH_MAX, LOG_LEVEL, SHUTDOWN_DELAY, SHUTDOWN_TIMEOUT, WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_SECRET_FILE
                                 go to the services, see README.md
 `
@@ -68,8 +70,10 @@ func runWith(args []string) (int, error) {
 	o := stack.RunOptions{Log: os.Stderr}
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
-	flags.BoolVar(&o.MySQL, "mysql", false, "start MySQL 8.0.12")
-	flags.BoolVar(&o.MariaDB, "mariadb", false, "start MariaDB")
+	flags.Func("db", "start a database server of this kind", func(kind string) error {
+		o.Databases = append(o.Databases, kind)
+		return nil
+	})
 	flags.BoolVar(&o.RocketMQ, "rocketmq", false, "start a name server and a broker")
 	flags.BoolVar(&o.C, "cc", false, "install a C compiler where there is none")
 	if err := flags.Parse(args); err != nil {

@@ -2,6 +2,7 @@
 package testdb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -20,9 +21,9 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// servers maps the environment variables that hold an administrator's DSN to the name
-// of the subtest that runs there.
-var servers = map[string]string{"TEST_MYSQL_DSN": "mysql", "TEST_MARIADB_DSN": "mariadb"}
+// servers maps the prefix of the environment variables that hold an administrator's DSN and the server's kind to the
+// name of the subtest that runs there.
+var servers = map[string]string{"TEST_MYSQL": "mysql", "TEST_MARIADB": "mariadb"}
 
 // Each runs test as a subtest on every configured server, on a fresh migrated database
 // that is dropped at the end. It fails when no server is configured.
@@ -46,16 +47,16 @@ func EachEmpty(t *testing.T, test func(t *testing.T, db Database)) {
 	eachServer(t, func(t *testing.T, dsn, _ string) { test(t, fresh(t, dsn)) })
 }
 
-func eachServer(t *testing.T, test func(t *testing.T, dsn, name string)) {
+func eachServer(t *testing.T, test func(t *testing.T, dsn, kind string)) {
 	t.Helper()
 	configured := false
-	for variable, name := range servers {
-		dsn := os.Getenv(variable)
+	for prefix, name := range servers {
+		dsn := os.Getenv(prefix + "_DSN")
 		if dsn == "" {
 			continue
 		}
 		configured = true
-		t.Run(name, func(t *testing.T) { test(t, dsn, name) })
+		t.Run(name, func(t *testing.T) { test(t, dsn, cmp.Or(os.Getenv(prefix+"_KIND"), name)) })
 	}
 	if !configured {
 		t.Fatal("no database server: set TEST_MYSQL_DSN or TEST_MARIADB_DSN to an administrator's DSN, or run make test, which starts both")
@@ -65,8 +66,8 @@ func eachServer(t *testing.T, test func(t *testing.T, dsn, name string)) {
 // EachOwn is EachEmpty on servers that the test has for itself and may set up as it likes; they are started with args.
 func EachOwn(t *testing.T, args []string, test func(t *testing.T, db Database)) {
 	t.Helper()
-	eachServer(t, func(t *testing.T, _, name string) {
-		dsn, stop, err := stack.StartDatabase(t.Context(), name, io.Discard, args...)
+	eachServer(t, func(t *testing.T, _, kind string) {
+		dsn, stop, err := stack.StartDatabase(t.Context(), kind, io.Discard, args...)
 		if err != nil {
 			t.Fatal(err)
 		}

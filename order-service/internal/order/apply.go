@@ -18,15 +18,13 @@ type instruction struct {
 
 // awaited is the instruction whose outcome comes next; ok is false when none is under way.
 func (o Order) awaited() (in instruction, ok bool) {
-	latest := instruction{settlement.Refund, o.PaymentNo, o.Seq, o.Asked}
 	switch {
 	case o.CancelledNo != "":
 		return instruction{settlement.Settle, o.CancelledNo, o.Seq - 1, o.Amount}, true
 	case o.Status == Settling:
-		latest.kind = settlement.Settle
-		return latest, true
+		return instruction{settlement.Settle, o.PaymentNo, o.Seq, o.Amount}, true
 	case o.Status == Refunding || o.Status == Cancelling:
-		return latest, true
+		return instruction{settlement.Refund, o.PaymentNo, o.Seq, o.Asked}, true
 	}
 	return instruction{}, false
 }
@@ -36,6 +34,13 @@ func (o Order) awaited() (in instruction, ok bool) {
 func (o Order) Ahead(out settlement.Outcome) bool {
 	in, underWay := o.awaited()
 	return out.Seq > o.Seq || underWay && out.Seq > in.seq
+}
+
+// PassOver is a cancelled order that waits no more for the outcome of its settle, because that was passed over and will never
+// be decided. settleNo is the settle's payment number; ok is false when the order waits for none.
+func (o Order) PassOver() (after Order, settleNo string, ok bool) {
+	settleNo, o.CancelledNo, o.Reason = o.CancelledNo, "", ReasonPassedOver
+	return o, settleNo, settleNo != ""
 }
 
 // Apply is the order after out, and the type of the instruction that out ends. The error says why out does not answer

@@ -30,7 +30,7 @@ func (o Order) Refund(amount *money.Money, paymentNo string, now time.Time) (Ord
 	if amount != nil {
 		asked = *amount
 	}
-	if asked.Currency != left.Currency || asked.Minor > left.Minor || next == Cancelling && asked != left {
+	if asked.Currency != left.Currency || asked.Minor < 1 || asked.Minor > left.Minor || next == Cancelling && asked != left {
 		return o, settlement.Instruction{}, &RefundAmountError{OrderID: o.ID, Status: o.Status, Asked: asked, Left: left}
 	}
 	if next == Cancelling {

@@ -13,7 +13,11 @@ import (
 // ErrNotFound means that there is no order with that id.
 var ErrNotFound = errors.New("order not found")
 
-// Order is one order. Its id and payment number are UUIDs in lower case.
+// ReasonPassedOver is why a cancelled order was not paid whose settle an operator has passed over.
+const ReasonPassedOver = "passed_over"
+
+// Order is one order. Its id and payment number are UUIDs in lower case. A new one, as JSON, is the answer that is kept
+// under its creation's Idempotency-Key, and has no field there that the client did not get.
 type Order struct {
 	ID          string
 	CustomerID  string
@@ -67,7 +71,7 @@ type RefundAmountError struct {
 }
 
 func (e *RefundAmountError) Error() string {
-	if e.Status == Settling {
+	if e.Status == Settling && e.Asked.Currency == e.Left.Currency && e.Asked.Minor < e.Left.Minor {
 		return fmt.Sprintf("order %s is %s: all of its %s can be refunded, %s of it only when it is paid", e.OrderID, e.Status, e.Left, e.Asked)
 	}
 	return fmt.Sprintf("order %s has %s that can be refunded, not %s", e.OrderID, e.Left, e.Asked)

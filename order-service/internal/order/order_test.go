@@ -2,6 +2,8 @@ package order_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,6 +212,9 @@ func TestPartsAreRefundedUpToTheTotal(t *testing.T) {
 		if !errors.As(err, &refused) || after != l.order || refused.Left != cny(7) {
 			t.Errorf("%s: %+v, %v", name, after, err)
 		}
+		if text := fmt.Sprint(err); !strings.Contains(text, "0.07 CNY") || !strings.Contains(text, amount.String()) {
+			t.Errorf("%s: %q does not say what is left and what was asked for", name, text)
+		}
 	}
 
 	l.refund(nil)
@@ -220,8 +225,11 @@ func TestPartsAreRefundedUpToTheTotal(t *testing.T) {
 	l.settle().is(order.Settling, "", 0)
 
 	var refused *order.RefundAmountError
-	if _, _, err := l.order.Refund(part(3), "X", now); !errors.As(err, &refused) {
-		t.Errorf("a part of what is not paid yet: %v, want a refusal", err)
+	if _, _, err := l.order.Refund(part(3), "X", now); !errors.As(err, &refused) || !strings.Contains(err.Error(), "only when it is paid") {
+		t.Errorf("a part of what is not paid yet: %v, want a refusal that says from when on", err)
+	}
+	if _, _, err := l.order.Refund(part(11), "X", now); !errors.As(err, &refused) || strings.Contains(err.Error(), "only when it is paid") {
+		t.Errorf("more than will be paid: %v, want a refusal that promises nothing", err)
 	}
 }
 

@@ -92,10 +92,9 @@ func (b *outcomeBatch) take(tx dbtx.Tx, r Received) error {
 	switch {
 	case !known:
 		return b.wait(tx, r, fmt.Sprintf("order %s is not known here", out.OrderID))
-	case out.Seq > o.Seq:
-		return b.wait(tx, r, fmt.Sprintf("order %s is at seq %d here, the outcome answers seq %d", o.ID, o.Seq, out.Seq))
 	case o.Ahead(out):
-		return b.wait(tx, r, fmt.Sprintf("order %s has no outcome yet of what comes before seq %d", o.ID, out.Seq))
+		return b.wait(tx, r, fmt.Sprintf("the outcome answers seq %d, order %s is at seq %d here, and what comes before may have no outcome yet",
+			out.Seq, o.ID, o.Seq))
 	}
 	after, of, err := o.Apply(out, b.now)
 	if err != nil {

@@ -96,12 +96,16 @@ func lockOrder(tx dbtx.Tx, id string) (order.Order, error) {
 
 // updateOrder moves an order from the status and sequence it was decided on.
 func updateOrder(tx dbtx.Tx, before, after order.Order) error {
+	refunded := after.Refunded.Minor
+	if after.Status == order.Refunded {
+		refunded = 0 // it is the whole amount; and whoever settles it anew need not know of the column
+	}
 	res := tx.DB().Model(&orderRow{}).
 		Where("id = ? AND status = ? AND seq = ?", before.ID, before.Status, before.Seq).
 		Updates(map[string]any{
 			"status": after.Status, "payment_no": after.PaymentNo, "reason": after.Reason, "seq": after.Seq,
 			"asked_minor": after.Asked.Minor, "cancelled_no": nullable(after.CancelledNo),
-			"refunded_minor": after.Refunded.Minor, "updated_at": after.UpdatedAt,
+			"refunded_minor": refunded, "updated_at": after.UpdatedAt,
 		})
 	if res.Error != nil {
 		return fmt.Errorf("update order %s: %w", before.ID, res.Error)

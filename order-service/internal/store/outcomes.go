@@ -20,9 +20,9 @@ func (o outcomes) Subject(payload []byte) (parking.Subject, error) {
 	return SubjectOf(out), err
 }
 
-// Replay applies one outcome. One whose order, or its instruction, is not known here still waits: there is no gap
-// that could be closed.
-func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, _ bool) (parking.State, string, error) {
+// Replay applies one outcome. One whose order, or its instruction, is not known here still waits. The only gap that can be
+// closed is in front of a cancelled order's refund: its settle was passed over in payment-service, and has no outcome.
+func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parking.State, string, error) {
 	out, err := settlement.ParseOutcome(m.Payload)
 	if err != nil {
 		return "", "", parking.NotReplayable("%s", err)
@@ -31,6 +31,9 @@ func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, _ bool) (parking.State, s
 	b := &outcomeBatch{now: o.now(), store: o.Store, resolving: m.ID}
 	if err := b.lock(tx, []Received{r}); err != nil {
 		return "", "", err
+	}
+	if closeGap {
+		b.passOver(out)
 	}
 	if err := b.take(tx, r); err != nil {
 		return "", "", err
@@ -48,6 +51,16 @@ func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, _ bool) (parking.State, s
 		return parking.Replayed, "applied before: nothing changed", nil
 	}
 	return parking.Replayed, string(out.Type), nil
+}
+
+// passOver has the order of a refund's outcome wait no more for that of its settle. A refund that gave something back says
+// that there was one: it does not fit then, and is refused.
+func (b *outcomeBatch) passOver(out settlement.Outcome) {
+	o, settleNo, waits := b.orders[out.OrderID].PassOver()
+	if waits && out.Seq == o.Seq {
+		b.orders[o.ID] = o
+		b.answered = append(b.answered, settleNo)
+	}
 }
 
 // Discard gives an outcome up. Nothing here was done for it, so there is nothing to undo; an instruction that it was

@@ -7,6 +7,7 @@ import (
 	"settlement/migrations"
 	"settlement/order-service/internal/order"
 	"settlement/shared/money"
+	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
 
@@ -65,6 +66,75 @@ func TestACancelledOrderTakesBothOutcomesInSequence(t *testing.T) {
 				}
 				d.wantCount("parked_messages WHERE state <> 'released'", 0)
 			})
+		}
+	})
+}
+
+// What payment-service has passed over has no outcome, so that the next one's would wait for ever.
+func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		d := openDesk(t, db.Pool)
+		lot := parking.NewLot(d.pool, keeper(d.pool), map[string]parking.Resolver{settlement.TopicOutcome: d.store.Outcomes()})
+		for outcomeType, want := range map[settlement.OutcomeType]order.Status{settlement.Failed: order.Declined, settlement.Refunded: order.Cancelling} {
+			o := d.order()
+			d.settle(o.ID)
+			refund := d.refund(o.ID, 0)
+			d.apply(outcome(refund, outcomeType))
+			d.wantStatus(o.ID, order.Cancelling)
+
+			var id string
+			err := db.Pool.Read(t.Context()).Raw("SELECT id FROM parked_messages WHERE payment_no = ?", refund.PaymentNo).Scan(&id).Error
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = lot.Replay(t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "lost", CloseGap: true}, id)
+			if refused := err != nil; refused != (want == order.Cancelling) {
+				t.Errorf("the gap in front of %s: %v", outcomeType, err)
+			}
+			d.wantStatus(o.ID, want)
+			d.wantCount("unanswered_instructions WHERE order_id = '"+o.ID+"'", map[order.Status]int64{order.Declined: 0, order.Cancelling: 2}[want])
+		}
+	})
+}
+
+// Rows as instances wrote them that did not know refunded_minor, asked_minor and amount_minor.
+func TestOrdersOfAnEarlierReleaseGoOn(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		d := openDesk(t, db.Pool)
+		forget := func(id string) {
+			for _, statement := range []string{
+				"UPDATE orders SET asked_minor = NULL, refunded_minor = 0 WHERE id = ?", "UPDATE payments SET amount_minor = NULL WHERE order_id = ?",
+			} {
+				if err := db.Pool.Read(t.Context()).Exec(statement, id).Error; err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		o := d.order()
+		settle := d.settle(o.ID)
+		forget(o.ID)
+		paid := outcome(settle, settlement.Paid)
+		d.apply(paid)
+		forget(o.ID)
+		if a := d.apply(paid); a.Repeated != 1 {
+			t.Errorf("an outcome whose amount was not kept, again: %+v", a)
+		}
+		refund := d.refund(o.ID, 0)
+		forget(o.ID)
+		d.apply(ended(refund, settlement.Refunded, 1999))
+		forget(o.ID)
+		if got, err := d.store.Order(t.Context(), o.ID); err != nil || got.Status != order.Refunded || got.Refunded != o.Amount {
+			t.Errorf("refunded: %+v, %v", got, err)
+		}
+
+		// The earlier release settles it anew, of which only these columns tell.
+		again := d.settle(o.ID)
+		d.apply(outcome(again, settlement.Paid))
+		if err := db.Pool.Read(t.Context()).Exec("UPDATE orders SET asked_minor = 500 WHERE id = ?", o.ID).Error; err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.store.Refund(t.Context(), d.request(), o.ID, trace, nil); err != nil {
+			t.Errorf("the refund of what was paid anew: %v", err)
 		}
 	})
 }

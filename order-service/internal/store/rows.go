@@ -37,6 +37,9 @@ func (r orderRow) order() order.Order {
 		Description: r.Description, Status: r.Status, Reason: r.Reason, Seq: r.Seq,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
+	if r.Status == order.Refunded {
+		o.Refunded = o.Amount // its column is 0: see migration 00006
+	}
 	if r.CancelledNo != nil {
 		o.CancelledNo = *r.CancelledNo
 	}
