@@ -20,8 +20,8 @@ const (
 )
 
 // lockName is the lock's name. Such names are global to the server, so that the database is part of it; and they have 64
-// characters at most (MySQL refuses more with 3057), which a database's name may have for itself.
-const lockName = "CONCAT('migrate.', IF(CHAR_LENGTH(DATABASE()) > 56, SHA1(DATABASE()), DATABASE()))"
+// characters at most (MySQL refuses more with 3057), which a database's name may have for itself. MySQL 9.7 has no SHA1().
+const lockName = "CONCAT('migrate.', IF(CHAR_LENGTH(DATABASE()) > 56, LEFT(SHA2(DATABASE(), 256), 40), DATABASE()))"
 
 var errLocked = errors.New("another instance holds the migration lock")
 

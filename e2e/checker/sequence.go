@@ -33,7 +33,8 @@ func (s *state) checkSequences(f *findings) {
 	}
 	for _, m := range all {
 		s.checkOutcome(f, m)
-		if m.Outcome == "failed" && m.Reason != nothingToRefund && m.Reason != refundMismatch && !(m.Reason == discarded && givenUp[m.PaymentNo]) {
+		justified := m.Reason == nothingToRefund || m.Reason == refundMismatch || m.Reason == discarded && givenUp[m.PaymentNo]
+		if m.Outcome == "failed" && !justified {
 			f.add(All, "failed, and no operator has given it up", m.OrderID, m.PaymentNo, "seq", m.Seq, "type", m.Type, "reason", m.Reason)
 		}
 	}

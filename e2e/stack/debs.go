@@ -27,8 +27,9 @@ var (
 		"mysql-9.7", "58 MB", "sid", []string{"mysql-server-core=9.7*"}, []string{"usr/sbin/mysqld"},
 	}
 	mariadb11Debs = debSet{
-		"mariadb-11.8", "24 MB", "trixie", []string{"mariadb-server-core=1:11.8*", "mariadb-client-core=1:11.8*"},
-		[]string{"usr/sbin/mariadbd", "usr/bin/my_print_defaults"},
+		"mariadb-11.8", "24 MB", "trixie",
+		[]string{"mariadb-server-core=1:11.8*", "mariadb-client-core=1:11.8*"},
+		[]string{"usr/sbin/mariadbd", "usr/bin/my_print_defaults", "usr/bin/resolveip"},
 	}
 )
 

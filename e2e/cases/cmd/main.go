@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,6 +27,7 @@ const (
 // options are the command line.
 type options struct {
 	names    string
+	from     string
 	seed     uint64
 	lanes    int
 	recovery time.Duration
@@ -38,6 +40,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.names, "case", "", "names of cases, with commas between; empty: all")
+	flag.StringVar(&o.from, "from", "", "only cases whose repeat or loss comes from there: client, producer, broker, consumer, database, with commas between")
 	flag.Uint64Var(&o.seed, "seed", 1, "every choice; the same seed makes the same ones")
 	flag.IntVar(&o.lanes, "lanes", 3, "stacks side by side, each with its own servers")
 	flag.DurationVar(&o.recovery, "recovery", 90*time.Second, "how long after a fault's end everything may take to be right")
@@ -72,6 +75,13 @@ func run(ctx context.Context, o options) error {
 		var err error
 		if all, err = cases.Named(strings.Split(o.names, ",")...); err != nil {
 			return err
+		}
+	}
+	if o.from != "" {
+		from := strings.Split(o.from, ",")
+		all = slices.DeleteFunc(all, func(c cases.Case) bool { return !slices.Contains(from, c.From) })
+		if len(all) == 0 {
+			return fmt.Errorf("no case comes from %s: want client, producer, broker, consumer or database", o.from)
 		}
 	}
 	if o.disarmed {

@@ -116,7 +116,7 @@ func (l *life) refund(amount *money.Money) *life {
 	return l.took(l.order.Refund(amount, l.no(), now))
 }
 
-func (l *life) no() string { return string(rune('A' + len(l.asked))) }
+func (l *life) no() string { return fmt.Sprint("number ", len(l.asked)+1) }
 
 func (l *life) took(after order.Order, in settlement.Instruction, err error) *life {
 	l.t.Helper()
