@@ -113,10 +113,10 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 	s.wantBroken("another record", paid.PaymentNo)
 	for _, m := range s.journal() {
 		if m.Key == paid.PaymentNo {
-			s.audit("--resume-at", fmt.Sprint(m.Offset))
+			s.audit("--resume-at", fmt.Sprint(m.Offset), "--why", "a test tampered with it")
 		}
 	}
-	s.wantBroken("because an operator said so")
+	s.wantBroken("said so: a test tampered with it")
 	s.exec("DELETE FROM audit_findings")
 	s.wantWhole()
 }
@@ -156,7 +156,7 @@ func (s *shop) publishRecord(body string) {
 	}
 	defer func() { _ = mq.Close() }()
 	m := rocketmq.Message{Topic: settlement.TopicJournal, Key: key(), Body: []byte(body)}
-	if err := mq.SendBatch(context.WithoutCancel(s.t.Context()), m.Topic, 0, settlement.JournalQueues, []rocketmq.Message{m}); err != nil {
+	if _, err := mq.SendBatch(context.WithoutCancel(s.t.Context()), m.Topic, 0, settlement.JournalQueues, []rocketmq.Message{m}); err != nil {
 		s.t.Fatal(err)
 	}
 	wait.Until(s.t, quickly, func() error {

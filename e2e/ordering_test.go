@@ -85,7 +85,7 @@ func (p *parade) encode(in settlement.Instruction) []byte {
 // send publishes and waits for the broker's word.
 func (p *parade) send(in settlement.Instruction, queue int) {
 	p.t.Helper()
-	err := p.raw.mq.SendBatch(p.t.Context(), p.topic, queue, p.queues, []rocketmq.Message{{Topic: p.topic, Queue: queue, Key: in.PaymentNo, Body: p.encode(in)}})
+	_, err := p.raw.mq.SendBatch(p.t.Context(), p.topic, queue, p.queues, []rocketmq.Message{{Topic: p.topic, Queue: queue, Key: in.PaymentNo, Body: p.encode(in)}})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -339,7 +339,8 @@ func TestAChangedQueueCountBreaksOrder(t *testing.T) {
 	wait.Until(t, quickly, func() error { // until the producer knows too
 		first := p.orders[0][perOrder-1]
 		queue := outbox.QueueOf(first.OrderID, after)
-		return p.raw.mq.SendBatch(t.Context(), p.topic, queue, after, []rocketmq.Message{{Topic: p.topic, Queue: queue, Key: first.PaymentNo, Body: p.encode(first)}})
+		_, err := p.raw.mq.SendBatch(t.Context(), p.topic, queue, after, []rocketmq.Message{{Topic: p.topic, Queue: queue, Key: first.PaymentNo, Body: p.encode(first)}})
+		return err
 	})
 	moved := 0
 	for i, steps := range p.orders {

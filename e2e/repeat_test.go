@@ -32,7 +32,7 @@ func openPublisher(t *testing.T) *publisher {
 
 func (p *publisher) send(queue int, body string) {
 	p.t.Helper()
-	err := p.mq.SendBatch(p.t.Context(), settlement.TopicSettlement, queue, settlement.DefaultQueues,
+	_, err := p.mq.SendBatch(p.t.Context(), settlement.TopicSettlement, queue, settlement.DefaultQueues,
 		[]rocketmq.Message{{Topic: settlement.TopicSettlement, Queue: queue, Key: "foreign", Body: []byte(body)}})
 	if err != nil {
 		p.t.Fatal(err)

@@ -212,7 +212,7 @@ func (p *Play) fillLog(ctx context.Context) (err error) {
 		for range each {
 			batch = append(batch, rocketmq.Message{Topic: topic, Key: topic, Body: body})
 		}
-		err := wait.For(ctx, momentLimit, func(ctx context.Context) error { return mq.SendBatch(ctx, topic, 0, 1, batch) })
+		err := wait.For(ctx, momentLimit, func(ctx context.Context) error { _, err := mq.SendBatch(ctx, topic, 0, 1, batch); return err })
 		if err != nil {
 			return err
 		}

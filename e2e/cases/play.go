@@ -268,7 +268,8 @@ func (p *Play) publish(ctx context.Context, queue int, bodies ...string) (keys [
 	for _, body := range bodies {
 		m := rocketmq.Message{Topic: settlement.TopicSettlement, Queue: queue, Key: key(), Body: []byte(body)}
 		send := func() error {
-			return mq.SendBatch(ctx, m.Topic, queue, settlement.DefaultQueues, []rocketmq.Message{m})
+			_, err := mq.SendBatch(ctx, m.Topic, queue, settlement.DefaultQueues, []rocketmq.Message{m})
+			return err
 		}
 		if err := p.power.Do(send); err != nil {
 			return nil, fmt.Errorf("publish %.40q: %w", body, err)

@@ -61,7 +61,8 @@ func (b broker) producer(t *testing.T, namesrv string) (send func(body string) e
 	}
 	t.Cleanup(func() { _ = p.Close() })
 	return func(body string) error {
-		return p.SendBatch(context.Background(), b.topic, 0, 1, []rocketmq.Message{{Topic: b.topic, Key: "k", Body: []byte(body)}})
+		_, err := p.SendBatch(context.Background(), b.topic, 0, 1, []rocketmq.Message{{Topic: b.topic, Key: "k", Body: []byte(body)}})
+		return err
 	}
 }
 

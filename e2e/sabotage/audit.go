@@ -27,7 +27,7 @@ var auditVersions = []version{
 		Sees:  []string{"decided, and not in the journal"},
 		Edits: []overlay.Edit{{
 			File: write, Find: "\tfor _, d := range b.outcomes {\n\t\tnotes = append(",
-			Replace: "\tfor _, d := range b.outcomes {\n\t\tif d.movement.Reason != \"\" {\n\t\t\tcontinue\n\t\t}\n\t\tnotes = append(",
+			Replace: "\tfor _, d := range b.outcomes {\n\t\tif d.Movement.Reason != \"\" {\n\t\t\tcontinue\n\t\t}\n\t\tnotes = append(",
 		}},
 	},
 }

@@ -22,7 +22,7 @@ var moneyVersions = []version{
 		Sees:  []string{"an outcome was sent of a payment number that is not recorded", "applied in orders, never decided"},
 		Edits: []overlay.Edit{{
 			File: write, Find: "\tfor _, d := range b.outcomes {\n\t\trows = append(",
-			Replace: "\tfor _, d := range b.outcomes {\n\t\tif d.movement.Outcome == settlement.Declined && len(b.outcomes) > 0 {\n\t\t\tcontinue\n\t\t}\n\t\trows = append(",
+			Replace: "\tfor _, d := range b.outcomes {\n\t\tif d.Movement.Outcome == settlement.Declined && len(b.outcomes) > 0 {\n\t\t\tcontinue\n\t\t}\n\t\trows = append(",
 		}, {
 			File: write, Find: "\tif err := tx.DB().Create(&rows).Error; err != nil {\n\t\treturn fmt.Errorf(\"insert %d payment numbers",
 			Replace: "\tif len(rows) == 0 {\n\t\treturn nil\n\t}\n\tif err := tx.DB().Create(&rows).Error; err != nil {\n\t\treturn fmt.Errorf(\"insert %d payment numbers",

@@ -42,7 +42,7 @@ var relayVersions = []version{
 		Cases: []string{"broker-killed"},
 		Sees:  []string{"changes of points have not taken effect", "the journal has a gap"},
 		Edits: []overlay.Edit{
-			{File: producer, Find: "\treturn outcome(p.client.SendSync(ctx, batch...))\n", Replace: "\t_ = outcome(p.client.SendSync(ctx, batch...))\n\treturn nil\n"},
+			{File: producer, Find: "\tif err = outcome(result, err); err != nil {\n\t\treturn 0, err\n\t}\n", Replace: "\tif err = outcome(result, err); err != nil {\n\t\treturn 0, nil\n\t}\n"},
 			{File: producer, Find: "\t\terr = fmt.Errorf(\"%w: %w\", ErrOutcomeUnknown, ctx.Err())\n", Replace: ""},
 		},
 	},

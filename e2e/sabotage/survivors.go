@@ -82,7 +82,7 @@ var survivorVersions = []version{
 		Cases: []string{"backlog-longer-than-a-batch"},
 		Sees:  []string{"changes of points have not taken effect", "a change of points is not on the topic"},
 		Edits: []overlay.Edit{
-			{File: lanes, Find: "\t\tfor _, row := range rest[:n] {\n\t\t\tconfirmed =", Replace: "\t\tfor _, row := range rest {\n\t\t\tconfirmed ="},
+			{File: lanes, Find: "\t\tfor i, row := range rest[:n] {\n\t\t\tconfirmed =", Replace: "\t\tfor i, row := range rest {\n\t\t\tconfirmed ="},
 			{File: lanes, Find: "\t\trest = rest[n:]\n", Replace: "\t\trest = nil\n"},
 		},
 	},

@@ -55,7 +55,7 @@ func TestMessagesAreAllThatATopicHolds(t *testing.T) {
 					Topic: topic, Queue: queue, Key: fmt.Sprint("key", n), ShardingKey: "order", Tag: "settle", Body: fmt.Append(nil, "body", n),
 				})
 			}
-			if err := producer.SendBatch(t.Context(), topic, queue, queues, batch); err != nil {
+			if _, err := producer.SendBatch(t.Context(), topic, queue, queues, batch); err != nil {
 				t.Fatal(err)
 			}
 		}

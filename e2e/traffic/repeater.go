@@ -88,7 +88,7 @@ func (r *Repeater) Publish(ctx context.Context, d rocketmq.Delivery, copies int)
 	for i := range batch {
 		batch[i] = m
 	}
-	if err := r.producer.SendBatch(ctx, d.Topic, d.Queue, queuesOf(d.Topic), batch); err != nil {
+	if _, err := r.producer.SendBatch(ctx, d.Topic, d.Queue, queuesOf(d.Topic), batch); err != nil {
 		return err
 	}
 	r.mu.Lock()

@@ -20,12 +20,20 @@ import (
 
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
 )
 
 // Received is a message as it was read, and as it came.
 type Received[M any] struct {
 	Message  M
 	Delivery rocketmq.Delivery
+}
+
+// TraceID is the trace that the message belongs to, for logs.
+func (r Received[M]) TraceID() string { return traceID(r.Delivery) }
+
+func traceID(d rocketmq.Delivery) string {
+	return settlement.TraceID(d.Properties[settlement.PropertyTraceparent])
 }
 
 // Topic says how the messages of a topic are read and done.
@@ -98,7 +106,7 @@ func (i *Intake[M]) read(ctx context.Context, batch []rocketmq.Delivery) ([]Rece
 		}
 		i.results.WithLabelValues("poison").Inc()
 		i.log.Error("message parked: it cannot be read", "reason", err, "queue", d.Queue, "offset", d.Offset,
-			"message_id", d.MessageID, "key", d.Key)
+			"message_id", d.MessageID, "key", d.Key, "trace_id", traceID(d))
 	}
 	return messages, nil
 }

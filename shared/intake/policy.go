@@ -220,7 +220,7 @@ func (p *Policy) failed(ctx context.Context, s parking.Subject, d rocketmq.Deliv
 		return false, cause
 	}
 	p.log.Error("message parked: it failed every time, and others did not", "tries", tries, "error", cause,
-		"number", s.Number, "ordering_key", s.OrderingKey, "seq", s.Seq)
+		"number", s.Number, "ordering_key", s.OrderingKey, "seq", s.Seq, "trace_id", traceID(d))
 	return true, nil
 }
 

@@ -43,8 +43,8 @@ func Command(open func() (Desk, error)) *cobra.Command {
 // opened gives a command the lot and closes it afterwards.
 type opened = func(do func(cmd *cobra.Command, lot *parking.Lot, args []string) error) func(*cobra.Command, []string) error
 
-// whoFlag adds --who, which is the user of this machine unless it is set.
-func whoFlag(cmd *cobra.Command, who *string) {
+// WhoFlag adds --who, which is the user of this machine unless it is set.
+func WhoFlag(cmd *cobra.Command, who *string) {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username

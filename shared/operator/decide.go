@@ -63,7 +63,7 @@ func (d *decision) flags(cmd *cobra.Command) {
 	cmd.Flags().Float64Var(&d.rate, "rate", rateDefault, "messages a second, at most")
 	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false, "say what would become of each, one by one as things are now, and change nothing")
 	cmd.Flags().BoolVar(&d.by.CloseGap, "close-gap", false, "what these messages wait for will never come: their sequence goes on without it")
-	whoFlag(cmd, &d.by.Operator)
+	WhoFlag(cmd, &d.by.Operator)
 }
 
 func (d *decision) validate() error {

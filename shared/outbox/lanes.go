@@ -111,12 +111,15 @@ func (r *Relay) sendPage(ctx context.Context, g *round, page []row) (confirmed [
 		for _, row := range rest[:n] {
 			messages = append(messages, l.message(row))
 		}
-		if err := r.send(ctx, l.topic, l.queue, l.queues, messages); err != nil {
+		first, err := r.send(ctx, l.topic, l.queue, l.queues, messages)
+		if err != nil {
 			return confirmed, fmt.Errorf("send %d messages, first outbox id %d: %w", n, rest[0].ID, err)
 		}
 
-		for _, row := range rest[:n] {
+		for i, row := range rest[:n] {
 			confirmed = append(confirmed, row.ID)
+			r.log.Info("message sent", "topic", l.topic, "queue", l.queue, "offset", first+int64(i), "type", row.Tag, "number", row.MessageKey,
+				"ordering_key", row.ShardingKey, "trace_id", settlement.TraceID(row.Traceparent))
 		}
 		rest = rest[n:]
 	}

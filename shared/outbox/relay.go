@@ -32,8 +32,8 @@ const (
 )
 
 // Send publishes one batch to one queue of a topic that has queues queues. A nil error
-// means that the broker stored all of it. rocketmq.Producer.SendBatch is one.
-type Send func(ctx context.Context, topic string, queue, queues int, messages []rocketmq.Message) error
+// means that the broker stored all of it, from the offset first on. rocketmq.Producer.SendBatch is one.
+type Send func(ctx context.Context, topic string, queue, queues int, messages []rocketmq.Message) (first int64, err error)
 
 // Relay sends the rows of one database's outbox, each queue's in a lane of its own: one that
 // fails or is slow holds up no other, however many rows it has. Several instances may run; the

@@ -49,9 +49,9 @@ func TestAFailingQueueDoesNotStarveTheOthers(t *testing.T) {
 		add(t, db.Pool, good, "m")
 		var away atomic.Bool
 		away.Store(true)
-		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			if away.Load() && queue == outbox.QueueOf("bad", queues) {
-				return errAway
+				return 0, errAway
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		})
@@ -86,14 +86,14 @@ func TestASlowRoundDoesNotLetRowsOvertake(t *testing.T) {
 		add(t, db.Pool, slow, "m")
 		add(t, db.Pool, "k", want...)
 		var failed, slept sync.Once
-		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (err error) {
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (first int64, err error) {
 			if queue == outbox.QueueOf(slow, queues) {
 				slept.Do(func() { <-time.After(500 * time.Millisecond) }) // a slow broker
 			} else {
 				failed.Do(func() { err = errAway })
 			}
 			if err != nil {
-				return err
+				return 0, err
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		})
@@ -165,7 +165,7 @@ func TestALaterPageDoesNotOvertakeAnEarlierOne(t *testing.T) {
 		}
 		add(t, db.Pool, sibling("k"), rows...)
 		var once sync.Once
-		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			once.Do(func() { //nolint:contextcheck // add takes the test's context
 				close(release)
 				if err := <-done; err != nil {

@@ -36,16 +36,16 @@ type tape struct {
 
 func newTape() *tape { return &tape{sent: map[string][]string{}} }
 
-func (tp *tape) send(_ context.Context, _ string, queue, count int, messages []rocketmq.Message) error {
+func (tp *tape) send(_ context.Context, _ string, queue, count int, messages []rocketmq.Message) (int64, error) {
 	tp.mu.Lock()
 	defer tp.mu.Unlock()
 	for _, m := range messages {
 		if want := outbox.QueueOf(m.ShardingKey, count); queue != want {
-			return fmt.Errorf("key %s came to queue %d, its queue is %d", m.ShardingKey, queue, want)
+			return 0, fmt.Errorf("key %s came to queue %d, its queue is %d", m.ShardingKey, queue, want)
 		}
 		tp.sent[m.ShardingKey] = append(tp.sent[m.ShardingKey], m.Key)
 	}
-	return nil
+	return 0, nil
 }
 
 func (tp *tape) of(key string) []string {
@@ -109,9 +109,9 @@ func TestOrderPerKeyWhileSendsFail(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp := newTape()
 		var calls atomic.Int64
-		r, _ := start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+		r, _ := start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			if calls.Add(1)%3 == 1 {
-				return errors.New("refused on purpose")
+				return 0, errors.New("refused on purpose")
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		})
@@ -138,13 +138,13 @@ func TestACrashAfterSendRepeatsAndLosesNothing(t *testing.T) {
 		doomed := db.Open(t)
 		crashed := make(chan struct{})
 		var once sync.Once
-		_, stop := start(t, doomed, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
-			err := tp.send(ctx, topic, queue, count, m)
+		_, stop := start(t, doomed, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+			first, err := tp.send(ctx, topic, queue, count, m)
 			once.Do(func() { // the broker has it; the relay dies before it can delete the row
 				doomed.Close()
 				close(crashed)
 			})
-			return err
+			return first, err
 		})
 		add(t, db.Pool, "k", "m1")
 		<-crashed
@@ -206,9 +206,9 @@ func TestAFailedBatchHoldsBackTheRowsBehindIt(t *testing.T) {
 		}
 		add(t, db.Pool, "k", want...)
 		var calls atomic.Int64
-		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			if calls.Add(1) == 1 {
-				return errors.New("refused on purpose")
+				return 0, errors.New("refused on purpose")
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		})
@@ -224,7 +224,7 @@ func TestTwoRelaysSendOneAtATime(t *testing.T) {
 		tp := newTape()
 		sending, goOn := make(chan struct{}), make(chan struct{})
 		var once sync.Once
-		_, stopFirst := start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+		_, stopFirst := start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			once.Do(func() {
 				close(sending)
 				<-goOn
@@ -235,7 +235,7 @@ func TestTwoRelaysSendOneAtATime(t *testing.T) {
 		<-sending // the first relay has read the row and is in the middle of sending it
 
 		second := make(chan struct{}, 1)
-		r, _ := start(t, db.Open(t), func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+		r, _ := start(t, db.Open(t), func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			select {
 			case second <- struct{}{}:
 			default:

@@ -90,9 +90,9 @@ func TestAnOldSnapshotDoesNotSlowTheRelay(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		const dead = 150_000
 		var sent atomic.Int64
-		r, step := stepper(t, db.Pool, func(_ context.Context, _ string, _, _ int, m []rocketmq.Message) error {
+		r, step := stepper(t, db.Pool, func(_ context.Context, _ string, _, _ int, m []rocketmq.Message) (int64, error) {
 			sent.Add(int64(len(m)))
-			return nil
+			return 0, nil
 		})
 		clean := fastest(t, r.Look)
 		snapshot(t, db.Open(t))

@@ -37,10 +37,10 @@ func TestATopicThatHangsHoldsUpNoOther(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp, hangs := newTape(), make(chan struct{})
 		addTo(t, db.Pool, "bad", numbers(0, 50)...)
-		r := outbox.NewRelay(db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+		r := outbox.NewRelay(db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			if topic == "bad" {
 				<-hangs
-				return errAway
+				return 0, errAway
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		}, twoTopics, slog.New(slog.DiscardHandler))
@@ -72,14 +72,14 @@ func TestTheRelayEndsInTime(t *testing.T) {
 		tp, under := newTape(), make(chan struct{})
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		r := outbox.NewRelay(db.Pool, func(sending context.Context, topic string, queue, count int, m []rocketmq.Message) error {
+		r := outbox.NewRelay(db.Pool, func(sending context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			if m[0].Key != "hangs" {
 				close(under)
 				<-ctx.Done()
 				return tp.send(sending, topic, queue, count, m)
 			}
 			<-sending.Done()
-			return sending.Err()
+			return 0, sending.Err()
 		}, topics, slog.New(slog.DiscardHandler))
 		done := make(chan struct{})
 		go func() { defer close(done); r.Run(ctx) }()

@@ -84,16 +84,17 @@ func publish(t *testing.T, p *Producer, topic string, queue, queues, first, coun
 }
 
 // send sends one batch, again while the broker is too busy to take it: on a loaded machine it turns away what
-// has waited 200 ms, before it has stored any of it.
-func send(t *testing.T, p *Producer, topic string, queue, queues int, batch []Message) {
+// has waited 200 ms, before it has stored any of it. It returns the offset of the first message.
+func send(t *testing.T, p *Producer, topic string, queue, queues int, batch []Message) (first int64) {
 	t.Helper()
-	eventually(t, 30*time.Second, func() error {
-		err := p.SendBatch(t.Context(), topic, queue, queues, batch)
+	eventually(t, 30*time.Second, func() (err error) {
+		first, err = p.SendBatch(t.Context(), topic, queue, queues, batch)
 		if err != nil && !strings.Contains(err.Error(), "TIMEOUT_CLEAN_QUEUE") {
 			t.Fatal(err)
 		}
 		return err
 	})
+	return first
 }
 
 // startConsumer starts a consumer that is stopped at the end of the test.

@@ -105,52 +105,58 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 
 // SendBatch publishes msgs, 1 to BatchMax and at most BatchMaxBytes, as one batch to exactly the given queue
 // of topic; each message must name the same topic and queue. nil means that the broker has stored all of
-// them. It refuses when the topic has not exactly queues writable queues, because another count would give
+// them, from the offset first on. It refuses when the topic has not exactly queues writable queues, because another count would give
 // orders other queues. Queues are numbered in the order of Route.Writable. It takes 3 s at most.
 //
 // After an error with ErrOutcomeUnknown the messages may be stored, even after SendBatch has returned: to
 // send them again makes repeats, not to send them again may lose them.
-func (p *Producer) SendBatch(ctx context.Context, topic string, queue, queues int, msgs []Message) error {
+func (p *Producer) SendBatch(ctx context.Context, topic string, queue, queues int, msgs []Message) (first int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	select {
 	case p.turns <- struct{}{}:
 	case <-ctx.Done():
-		return fmt.Errorf("publish to %s queue %d: no turn among %d sends: %w", topic, queue, sendsMax, ctx.Err())
+		return 0, fmt.Errorf("publish to %s queue %d: no turn among %d sends: %w", topic, queue, sendsMax, ctx.Err())
 	case <-p.closed:
-		return fmt.Errorf("publish to %s queue %d: producer is closed", topic, queue)
+		return 0, fmt.Errorf("publish to %s queue %d: producer is closed", topic, queue)
 	}
 	release := func() { <-p.turns }
 	target, err := p.target(ctx, topic, queue, queues)
 	if err != nil {
 		release()
-		return fmt.Errorf("publish to %s queue %d: %w", topic, queue, err)
+		return 0, fmt.Errorf("publish to %s queue %d: %w", topic, queue, err)
 	}
 	batch, err := encodeBatch(topic, queue, target, msgs)
 	if err != nil {
 		release()
-		return fmt.Errorf("publish to %s queue %d: %w", topic, queue, err)
+		return 0, fmt.Errorf("publish to %s queue %d: %w", topic, queue, err)
 	}
-	done := make(chan error, 1)
+	type stored struct {
+		first int64
+		err   error
+	}
+	done := make(chan stored, 1)
 	// In a goroutine because the library waits for its locks and for the name server whatever the context
 	// says. The turn is held until it really ends, which bounds how many can pile up.
 	go func() {
 		defer release()
-		done <- p.send(ctx, batch)
+		first, err := p.send(ctx, batch)
+		done <- stored{first, err}
 	}()
 	select {
-	case err = <-done:
+	case s := <-done:
+		first, err = s.first, s.err
 	case <-ctx.Done():
 		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, ctx.Err())
 	}
 	if err != nil {
 		p.doubtRoute(topic)
-		return fmt.Errorf("publish %d messages to %s queue %d: %w", len(msgs), topic, queue, err)
+		return 0, fmt.Errorf("publish %d messages to %s queue %d: %w", len(msgs), topic, queue, err)
 	}
-	return nil
+	return first, nil
 }
 
-func (p *Producer) send(ctx context.Context, batch []*primitive.Message) (err error) {
+func (p *Producer) send(ctx context.Context, batch []*primitive.Message) (first int64, err error) {
 	// A panic here would end the process from a goroutine that nobody can guard.
 	defer func() {
 		if r := recover(); r != nil {
@@ -159,9 +165,13 @@ func (p *Producer) send(ctx context.Context, batch []*primitive.Message) (err er
 	}()
 	// The library would write with a deadline that is over, and close the connection under everybody else's sends.
 	if ctx.Err() != nil {
-		return fmt.Errorf("not sent: %w", ctx.Err())
+		return 0, fmt.Errorf("not sent: %w", ctx.Err())
 	}
-	return outcome(p.client.SendSync(ctx, batch...))
+	result, err := p.client.SendSync(ctx, batch...)
+	if err = outcome(result, err); err != nil {
+		return 0, err
+	}
+	return result.QueueOffset, nil
 }
 
 // outcome is nil only when the broker has stored the messages. The library's error is nil for flush and replica

@@ -26,13 +26,17 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 			Body: fmt.Append(nil, n), Properties: map[string]string{"traceparent": fmt.Sprintf("00-%d", n), "other": "ü"},
 		}
 	}
+	offsets := map[int]int64{} // as the producer was told, by number
 	for n, size := 0, 1; n < batches; n, size = n+1, 3 {
 		for queue := range queues {
 			var batch []Message
 			for i := range size {
 				batch = append(batch, message(queue, queue*1000+n*10+i))
 			}
-			send(t, p, topic, queue, queues, batch)
+			first := send(t, p, topic, queue, queues, batch)
+			for i := range size {
+				offsets[queue*1000+n*10+i] = first + int64(i)
+			}
 		}
 	}
 	var r record
@@ -48,6 +52,9 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 			if d.Topic != topic || d.Queue != want.Queue || d.Key != want.Key || d.ShardingKey != want.ShardingKey ||
 				d.Tag != want.Tag || !maps.Equal(d.Properties, want.Properties) {
 				t.Errorf("received %+v\nwant %+v", d, want)
+			}
+			if d.Offset != offsets[n] {
+				t.Errorf("message %s is at offset %d, its producer was told %d", d.Body, d.Offset, offsets[n])
 			}
 			if d.MessageID == "" || d.StoredAt.Before(began) || d.StoredAt.After(time.Now().Add(time.Minute)) {
 				t.Errorf("message %s has id %q and was stored at %s", d.Body, d.MessageID, d.StoredAt)
@@ -128,7 +135,7 @@ func TestSendBatchRefuses(t *testing.T) {
 			m.Properties = map[string]string{"p": strings.Repeat("x", 40_000)}
 		}), "the limit is 32767"},
 	} {
-		err := p.SendBatch(t.Context(), test.topic, test.queue, test.queues, test.msgs)
+		_, err := p.SendBatch(t.Context(), test.topic, test.queue, test.queues, test.msgs)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want %q", name, err, test.want)
 		}
@@ -157,7 +164,7 @@ func TestSendBatchNoticesAnotherQueueCount(t *testing.T) {
 	}
 	msgs := []Message{{Topic: topic, Queue: 0, Body: []byte("b")}}
 	eventually(t, routeTTL+2*time.Second, func() error {
-		err := p.SendBatch(t.Context(), topic, 0, 2, msgs)
+		_, err := p.SendBatch(t.Context(), topic, 0, 2, msgs)
 		if err == nil {
 			return errors.New("still sends to a topic whose queue count changed")
 		}
@@ -200,7 +207,7 @@ func TestSendBatchAfterClose(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	err := p.SendBatch(t.Context(), topic, 0, 1, []Message{{Topic: topic, Body: []byte("b")}})
+	_, err := p.SendBatch(t.Context(), topic, 0, 1, []Message{{Topic: topic, Body: []byte("b")}})
 	if err == nil || errors.Is(err, ErrOutcomeUnknown) {
 		t.Errorf("send after close: %v, want a refusal", err)
 	}
@@ -238,7 +245,7 @@ func TestSendBatchWithAnEndedContext(t *testing.T) {
 	topic, p := testTopic(t, 1), testProducer(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := p.SendBatch(ctx, topic, 0, 1, []Message{{Topic: topic, Body: []byte("b")}})
+	_, err := p.SendBatch(ctx, topic, 0, 1, []Message{{Topic: topic, Body: []byte("b")}})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}

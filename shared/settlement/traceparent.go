@@ -37,6 +37,14 @@ func TraceparentOr(given string) string {
 	return fmt.Sprintf("%s-%s-%s-%02x", versionOurs, m[2], m[3], flags&flagSampled)
 }
 
+// TraceID is the trace that a traceparent of version 00 belongs to, for logs; empty for what is none.
+func TraceID(traceparent string) string {
+	if m := traceparentForm.FindStringSubmatch(traceparent); m != nil {
+		return m[2]
+	}
+	return ""
+}
+
 func newTraceparent() string {
 	var b [24]byte
 	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error since Go 1.24

@@ -97,7 +97,10 @@ func (e edge) observe(c *gin.Context) {
 	e.seconds.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
 	attrs := []slog.Attr{
 		slog.String("method", shorten(c.Request.Method)), slog.String("route", route), slog.Int("status", status),
-		slog.Duration("took", took), slog.String("trace_id", traceID(traceparent)),
+		slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("trace_id", settlement.TraceID(traceparent)),
+	}
+	if id := c.Param("id"); id != "" {
+		attrs = append(attrs, slog.String("id", shorten(id)))
 	}
 	if cause := c.Errors.Last(); cause != nil {
 		attrs = append(attrs, slog.String("error", cause.Error()))
@@ -118,9 +121,6 @@ func level(path string, status int) slog.Level {
 	return slog.LevelInfo
 }
 
-// traceID is the second part of 00-traceid-spanid-flags.
-func traceID(traceparent string) string { return traceparent[3:35] }
-
 // catchPanic turns a panic into 500. Without it the connection would be cut without an answer.
 func (e edge) catchPanic(c *gin.Context) {
 	defer func() {
@@ -129,7 +129,7 @@ func (e edge) catchPanic(c *gin.Context) {
 			return
 		}
 		e.log.ErrorContext(c.Request.Context(), "panic while a request was handled", "panic", fmt.Sprint(cause),
-			"trace_id", traceID(Traceparent(c)), "stack", string(debug.Stack()))
+			"trace_id", settlement.TraceID(Traceparent(c)), "stack", string(debug.Stack()))
 		if c.Writer.Written() {
 			c.Abort() // the answer is out, a second one would be appended to it
 			return

@@ -262,7 +262,7 @@ func TestPanicIsLoggedAndNotShown(t *testing.T) {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
 	trace := got.header.Get("traceparent")
-	for _, want := range []string{"secret of the house", "engine_test.go", `"level":"ERROR"`, traceID(trace)} {
+	for _, want := range []string{"secret of the house", "engine_test.go", `"level":"ERROR"`, settlement.TraceID(trace)} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("%s is not in the log:\n%s", want, log)
 		}

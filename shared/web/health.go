@@ -91,10 +91,10 @@ func (h Health) GetReadyz(c *gin.Context) {
 			}
 			h.log.WarnContext(ctx, "a check failed", "check", r.name, "needed", !h.beside[r.name], "error", r.err)
 		case <-grace:
-			h.log.WarnContext(ctx, "a check that is not needed did not answer", "checks", answer, "timeout", besideGrace)
+			h.log.WarnContext(ctx, "a check that is not needed did not answer", "checks", answer, "timeout", besideGrace.String())
 			waiting = 0
 		case <-ctx.Done():
-			h.log.WarnContext(ctx, "a check did not answer", "checks", answer, "timeout", readyTimeout)
+			h.log.WarnContext(ctx, "a check did not answer", "checks", answer, "timeout", readyTimeout.String())
 			waiting = 0
 		}
 	}

@@ -5,6 +5,7 @@ package httpapi
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml openapi.yaml
 
 import (
+	"log/slog"
 	"net/http"
 
 	"settlement/order-service/internal/customer"
@@ -18,13 +19,14 @@ import (
 type API struct {
 	web.Health
 	store *store.Store
+	log   *slog.Logger
 }
 
 // New makes the handler of the whole service, /healthz, /readyz and /metrics included.
 func New(orders *store.Store, cfg web.Config) http.Handler {
 	cfg.Query = map[string][]string{"GET /v1/orders": web.QueryOf(ListOrdersParams{})}
 	engine := web.NewEngine(cfg)
-	RegisterHandlersWithOptions(engine, &API{Health: web.NewHealth(cfg), store: orders},
+	RegisterHandlersWithOptions(engine, &API{Health: web.NewHealth(cfg), store: orders, log: cfg.Logger},
 		GinServerOptions{ErrorHandler: web.BadParameter})
 	return engine
 }

@@ -55,13 +55,14 @@ func (l *Listener) apply(ctx context.Context, batch []store.Received) (effects i
 	l.outcomes.WithLabelValues("repeated").Add(float64(applied.Repeated))
 	l.outcomes.WithLabelValues("conflict").Add(float64(len(applied.Conflicts)))
 	l.outcomes.WithLabelValues("waiting").Add(float64(applied.Waiting))
-	for _, out := range applied.Changed {
+	for _, r := range applied.Changed {
+		out := r.Message
 		l.log.Info("outcome applied", "outcome", out.Type, "reason", out.Reason,
-			"payment_no", out.PaymentNo, "order_id", out.OrderID, "seq", out.Seq)
+			"payment_no", out.PaymentNo, "order_id", out.OrderID, "seq", out.Seq, "trace_id", r.TraceID())
 	}
 	for _, c := range applied.Conflicts {
 		l.log.Error("outcome parked: it is in conflict with what is recorded", "reason", c.Reason, "outcome", c.Message.Type,
-			"payment_no", c.Message.PaymentNo, "order_id", c.Message.OrderID, "seq", c.Message.Seq)
+			"payment_no", c.Message.PaymentNo, "order_id", c.Message.OrderID, "seq", c.Message.Seq, "trace_id", c.TraceID())
 	}
 	return len(applied.Changed), nil
 }

@@ -20,10 +20,10 @@ type Received = intake.Received[settlement.Outcome]
 
 // Applied is what became of a batch of outcomes.
 type Applied struct {
-	Changed   []settlement.Outcome // moved their order
-	Repeated  int                  // applied, waiting or parked before, changed nothing
-	Waiting   int                  // kept until their order, or its instruction, is known here
-	Conflicts []Conflict           // parked
+	Changed   []Received // moved their order
+	Repeated  int        // applied, waiting or parked before, changed nothing
+	Waiting   int        // kept until their order, or its instruction, is known here
+	Conflicts []Conflict // parked
 }
 
 // Conflict is an outcome that answers nothing that was asked here, or says something else than what is recorded.
@@ -104,7 +104,7 @@ func (b *outcomeBatch) take(tx dbtx.Tx, r Received) error {
 		return err
 	}
 	b.recorded[out.PaymentNo], b.orders[o.ID] = out, after
-	b.applied.Changed = append(b.applied.Changed, out)
+	b.applied.Changed = append(b.applied.Changed, r)
 	b.answered = append(b.answered, out.PaymentNo)
 	if out.Type == settlement.Paid || after.Status == order.Refunded {
 		b.turns = append(b.turns, turn{customerID: o.CustomerID, refunded: after.Status == order.Refunded})

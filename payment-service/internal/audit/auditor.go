@@ -98,7 +98,7 @@ func (a *Auditor) Follow(ctx context.Context, r Report, told func(last int64, br
 }
 
 // ResumeAt has the tape go on with the message at an offset, whatever the chain says.
-func (a *Auditor) ResumeAt(ctx context.Context, offset int64) error {
+func (a *Auditor) ResumeAt(ctx context.Context, offset int64, by Decision) error {
 	messages, _, err := a.reader.Read(ctx, offset)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (a *Auditor) ResumeAt(ctx context.Context, offset int64) error {
 	if len(messages) == 0 || messages[0].Offset != offset {
 		return fmt.Errorf("the journal's topic has no message at offset %d", offset)
 	}
-	return a.tape.ResumeAt(ctx, messages[0])
+	return a.tape.ResumeAt(ctx, messages[0], by)
 }
 
 // catchUp reads from where the auditor stopped to the end of the topic as it is now.

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"settlement/shared/operator"
 )
 
 // breaksShownMax is how many breaks are printed.
@@ -18,7 +21,7 @@ const breaksShownMax = 100
 // Command is "audit". open is called when it runs, and its result closed when it ends.
 func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, err error)) *cobra.Command {
 	var follow bool
-	resumeAt := int64(-1)
+	resumeAt, by := int64(-1), Decision{}
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "read the journal and hold it against the books; says where they break",
@@ -26,9 +29,12 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 			"compares all of it with the payment numbers, entries and balances. Exits with 1 when something is wrong. What is wrong\n" +
 			"with the topic stays in table audit_findings, and is told by every audit, until somebody deletes the row.\n\n" +
 			"Behind a gap nothing follows, and a stranger's record that fits keeps its place: the chain alone cannot tell. Look at the\n" +
-			"messages, and say with --resume-at which one it goes on with.",
+			"messages, and say with --resume-at which one it goes on with, and --why.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if resuming := resumeAt >= 0; resuming != (by.Reason != "") {
+				return errors.New("--resume-at and --why belong together: the finding that stays says why the journal goes on there")
+			}
 			a, closeAll, err := open(cmd.Context())
 			if err != nil {
 				return err
@@ -39,11 +45,14 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 				}
 			}()
 			if resumeAt >= 0 {
-				if err := a.ResumeAt(cmd.Context(), resumeAt); err != nil {
+				if err := a.ResumeAt(cmd.Context(), resumeAt, by); err != nil {
 					return err
 				}
 			}
 			report, err := auditOnce(cmd, a)
+			if err != nil && follow && cmd.Context().Err() != nil {
+				return nil //nolint:nilerr // interrupted before there was anything to say
+			}
 			if err != nil {
 				return err
 			}
@@ -58,6 +67,8 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 		},
 	}
 	cmd.Flags().Int64Var(&resumeAt, "resume-at", -1, "first take the message at this offset for the record that it says it is")
+	cmd.Flags().StringVar(&by.Reason, "why", "", "why it goes on with that message, for the finding that stays")
+	operator.WhoFlag(cmd, &by.Operator)
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what comes, until SIGINT or SIGTERM")
 	return cmd
 }

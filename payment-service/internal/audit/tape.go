@@ -136,14 +136,15 @@ func (t *Tape) takeIn(tx dbtx.Tx, offset, next int64, messages []rocketmq.Delive
 
 // ResumeAt takes the message for the record that it says it is, whatever the chain says, because an operator has decided
 // so: behind a gap, or instead of a stranger's. What was kept from its place on and what was found behind it is forgotten,
-// and reading goes on behind it. That this was done stays as a finding.
-func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery) error {
+// and reading goes on behind it. That this was done, by whom and why, stays as a finding.
+func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery, by Decision) error {
 	record, err := settlement.ParseJournalRecord(m.Body)
 	if err != nil {
 		return fmt.Errorf("the message at offset %d: %w", m.Offset, err)
 	}
 	err = t.pool.Run(ctx, func(tx dbtx.Tx) error {
-		row, finding := newRecordRow(record, m), t.newFinding(m.Offset, fmt.Sprintf("was taken for record %d because an operator said so", record.Position))
+		row := newRecordRow(record, m)
+		finding := t.newFinding(m.Offset, fmt.Sprintf("was taken for record %d because operator %s said so: %s", record.Position, by.Operator, by.Reason))
 		return firstError(
 			func() error {
 				return tx.DB().Exec("UPDATE audit_offset SET next_offset = ? WHERE id = 1", m.Offset+1).Error
@@ -157,6 +158,11 @@ func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery) error {
 		return fmt.Errorf("resume at offset %d: %w", m.Offset, err)
 	}
 	return nil
+}
+
+// Decision is who has an auditor go on behind a break, and why.
+type Decision struct {
+	Operator, Reason string
 }
 
 func firstError(steps ...func() error) error {

@@ -92,23 +92,23 @@ func TestAnOperatorResumesTheJournal(t *testing.T) {
 		}
 		b.take(0, 5)
 		b.wantFindings("offset 2 is another record 2", "offset 3 is record 3", "offset 4 is record 4, and 3 to 3 are missing")
-		if err := b.tape.ResumeAt(t.Context(), b.topic[2]); err != nil {
+		if err := b.tape.ResumeAt(t.Context(), b.topic[2], Decision{Operator: "Han Meimei", Reason: "the second was lost"}); err != nil {
 			t.Fatal(err)
 		}
 		b.wantAt(3, 2)
 		b.take(3, 5)
 		b.wantAt(5, 4)
-		b.wantFindings("offset 2 was taken for record 2 because an operator said so")
+		b.wantFindings("offset 2 was taken for record 2 because operator Han Meimei said so: the second was lost")
 		if found := b.breaks(); len(found) > 0 {
 			t.Errorf("breaks:\n%s", strings.Join(found, "\n"))
 		}
 
-		if err := b.tape.ResumeAt(t.Context(), b.topic[4]); err != nil { // as if the third had expired
+		if err := b.tape.ResumeAt(t.Context(), b.topic[4], Decision{}); err != nil { // as if the third had expired
 			t.Fatal(err)
 		}
 		b.exec("DELETE FROM audit_records WHERE position = 3")
 		b.wantBreak("the gap", "record 4", "comes after record 2")
-		if err := b.tape.ResumeAt(t.Context(), rocketmq.Delivery{Offset: 9, Body: []byte("nothing")}); err == nil {
+		if err := b.tape.ResumeAt(t.Context(), rocketmq.Delivery{Offset: 9, Body: []byte("nothing")}, Decision{}); err == nil {
 			t.Error("resumed with what is no record")
 		}
 	})

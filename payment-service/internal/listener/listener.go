@@ -54,11 +54,11 @@ func (l *Instructions) settle(ctx context.Context, batch []store.Received) (effe
 func (l *Instructions) report(summary store.Summary) {
 	for _, m := range summary.Decided {
 		l.log.Info("instruction decided", "type", m.Type, "outcome", m.Outcome, "reason", m.Reason,
-			"payment_no", m.PaymentNo, "order_id", m.OrderID, "seq", m.Seq)
+			"payment_no", m.PaymentNo, "order_id", m.OrderID, "seq", m.Seq, "trace_id", settlement.TraceID(m.Traceparent))
 	}
 	for _, c := range summary.Conflicts {
 		l.log.Error("instruction parked: it is in conflict with what is recorded", "reason", c.Reason,
-			"type", c.Message.Type, "payment_no", c.Message.PaymentNo, "order_id", c.Message.OrderID, "seq", c.Message.Seq)
+			"type", c.Message.Type, "payment_no", c.Message.PaymentNo, "order_id", c.Message.OrderID, "seq", c.Message.Seq, "trace_id", c.TraceID())
 	}
 	if summary.Unreleased != nil {
 		l.log.Warn("successors were not released with their predecessor, they are tried by themselves", "error", summary.Unreleased)

@@ -15,12 +15,19 @@ type Received = intake.Received[settlement.Instruction]
 
 // Summary is what became of a batch.
 type Summary struct {
-	Decided    []payment.Movement // took effect now, released successors included
-	Repeated   int                // decided, waiting or parked before: changed nothing; what was decided is reported again
-	Conflicts  []Conflict         // parked
-	Waiting    int                // kept until their predecessor is done
-	Released   int                // how many had been waiting and wait no more
-	Unreleased error              // why successors that are due wait on, nil if none do
+	Decided    []Decided  // took effect now, released successors included
+	Repeated   int        // decided, waiting or parked before: changed nothing; what was decided is reported again
+	Conflicts  []Conflict // parked
+	Waiting    int        // kept until their predecessor is done
+	Released   int        // how many had been waiting and wait no more
+	Unreleased error      // why successors that are due wait on, nil if none do
+}
+
+// Decided is a movement and the trace it came with, or a new one.
+type Decided struct {
+	payment.Movement
+
+	Traceparent string
 }
 
 // Conflict is an instruction whose payment number, or whose place in its order, belongs to something else.

@@ -18,7 +18,7 @@ func (b *batchState) repeated(r Received, m payment.Movement) {
 	b.summary.Repeated++
 	if !b.answered[m.PaymentNo] && !b.decidedNow[m.PaymentNo] {
 		b.answered[m.PaymentNo] = true
-		b.answers = append(b.answers, decided{movement: m, traceparent: traceOf(r.Delivery)})
+		b.answers = append(b.answers, Decided{Movement: m, Traceparent: traceOf(r.Delivery)})
 	}
 }
 

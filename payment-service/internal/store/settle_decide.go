@@ -125,7 +125,7 @@ func (b *batchState) apply(in settlement.Instruction, d rocketmq.Delivery) error
 
 // record notes what write has to store of a decision.
 func (b *batchState) record(m payment.Movement, d rocketmq.Delivery) {
-	b.outcomes = append(b.outcomes, decided{movement: m, traceparent: traceOf(d)})
+	b.outcomes = append(b.outcomes, Decided{Movement: m, Traceparent: traceOf(d)})
 	b.touched[m.OrderID] = struct{}{}
 	b.known[m.PaymentNo] = m
 	b.decidedNow[m.PaymentNo] = true

@@ -37,23 +37,17 @@ type batchState struct {
 	successors map[place]successor
 
 	// What write stores, and forgets then.
-	outcomes  []decided           // in the order of decision
+	outcomes  []Decided           // in the order of decision
 	touched   map[string]struct{} // orders that were decided on, or have somebody waiting
 	deltas    map[string]int64    // by wallet
 	released  []string            // records of successors that were decided
-	answers   []decided           // outcomes that are reported again
+	answers   []Decided           // outcomes that are reported again
 	conflicts []Conflict
 
 	behind    []Received      // instructions behind the fence, of which it is not known yet what they are
 	answered  map[string]bool // payment numbers in answers
 	anyAnswer bool            // some were written
 	summary   Summary         // of what was written, but for its counts
-}
-
-// decided is a movement and the trace it came with, or a new one.
-type decided struct {
-	movement    payment.Movement
-	traceparent string
 }
 
 // successor is an instruction that waits for its predecessor.

@@ -38,9 +38,7 @@ func (b *batchState) write(tx dbtx.Tx) error {
 
 // written forgets what is in the database now.
 func (b *batchState) written() {
-	for _, d := range b.outcomes {
-		b.summary.Decided = append(b.summary.Decided, d.movement)
-	}
+	b.summary.Decided = append(b.summary.Decided, b.outcomes...)
 	b.summary.Conflicts = append(b.summary.Conflicts, b.conflicts...)
 	for order := range b.touched {
 		b.before[order] = b.ledger.LastSeq[order]
@@ -119,7 +117,7 @@ func (b *batchState) writeMovements(tx dbtx.Tx) error {
 	}
 	rows := make([]movementRow, 0, len(b.outcomes))
 	for _, d := range b.outcomes {
-		rows = append(rows, newMovementRow(d.movement))
+		rows = append(rows, newMovementRow(d.Movement))
 	}
 	// Sorted, so that two writers of the same numbers meet in the same order.
 	slices.SortFunc(rows, func(x, y movementRow) int { return cmp.Compare(x.PaymentNo, y.PaymentNo) })
@@ -132,7 +130,7 @@ func (b *batchState) writeMovements(tx dbtx.Tx) error {
 func (b *batchState) writeEntries(tx dbtx.Tx) error {
 	var entries []payment.Entry
 	for _, d := range b.outcomes {
-		entries = append(entries, d.movement.Entries()...)
+		entries = append(entries, d.Movement.Entries()...)
 	}
 	if len(entries) == 0 {
 		return nil
@@ -155,17 +153,17 @@ func (b *batchState) writeOutbox(tx dbtx.Tx) error {
 	return addOutcomes(tx, b.topics, b.now, slices.Concat(b.answers, b.outcomes))
 }
 
-func addOutcomes(tx dbtx.Tx, topics outbox.Topics, now time.Time, outcomes []decided) error {
+func addOutcomes(tx dbtx.Tx, topics outbox.Topics, now time.Time, outcomes []Decided) error {
 	messages := make([]outbox.Message, 0, len(outcomes))
 	for _, d := range outcomes {
-		event := d.movement.Event()
+		event := d.Movement.Event()
 		body, err := json.Marshal(event)
 		if err != nil {
 			return fmt.Errorf("encode outcome %s: %w", event.PaymentNo, err)
 		}
 		messages = append(messages, outbox.Message{
 			Topic: settlement.TopicOutcome, ShardingKey: event.OrderID, Key: event.PaymentNo, Tag: string(event.Type),
-			Traceparent: d.traceparent, Body: body,
+			Traceparent: d.Traceparent, Body: body,
 		})
 	}
 	return outbox.Add(tx, topics, now, messages...)
@@ -175,7 +173,7 @@ func addOutcomes(tx dbtx.Tx, topics outbox.Topics, now time.Time, outcomes []dec
 func (b *batchState) writeJournal(tx dbtx.Tx) error {
 	notes := make([]journal.Note, 0, len(b.outcomes))
 	for _, d := range b.outcomes {
-		notes = append(notes, journal.Note{Movement: d.movement, Traceparent: d.traceparent})
+		notes = append(notes, journal.Note{Movement: d.Movement, Traceparent: d.Traceparent})
 	}
 	return journal.Add(tx, b.now, notes)
 }
