@@ -51,7 +51,7 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 			}
 			report, err := auditOnce(cmd, a)
 			if err != nil && follow && cmd.Context().Err() != nil {
-				return nil //nolint:nilerr // interrupted before there was anything to say
+				return nil // interrupted before there was anything to say
 			}
 			if err != nil {
 				return err

@@ -130,7 +130,7 @@ func (b *batchState) writeMovements(tx dbtx.Tx) error {
 func (b *batchState) writeEntries(tx dbtx.Tx) error {
 	var entries []payment.Entry
 	for _, d := range b.outcomes {
-		entries = append(entries, d.Movement.Entries()...)
+		entries = append(entries, d.Entries()...)
 	}
 	if len(entries) == 0 {
 		return nil
@@ -156,7 +156,7 @@ func (b *batchState) writeOutbox(tx dbtx.Tx) error {
 func addOutcomes(tx dbtx.Tx, topics outbox.Topics, now time.Time, outcomes []Decided) error {
 	messages := make([]outbox.Message, 0, len(outcomes))
 	for _, d := range outcomes {
-		event := d.Movement.Event()
+		event := d.Event()
 		body, err := json.Marshal(event)
 		if err != nil {
 			return fmt.Errorf("encode outcome %s: %w", event.PaymentNo, err)
