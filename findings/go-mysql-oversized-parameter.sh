@@ -20,7 +20,8 @@
 #         than 'max_allowed_packet' bytes); the connection lives: true
 #     limit asked for, interpolated: the same
 #
-# Needs Maven, a JDK, Go and about 40 MB of downloads. Runs MySQL on loopback for some seconds.
+# Needs Linux on amd64 with libaio1 and libnuma1, Maven, a JDK, Go and about 40 MB of downloads. Runs MySQL on loopback for some
+# seconds.
 set -euo pipefail
 
 dir=$(mktemp -d)
@@ -117,5 +118,5 @@ func main() {
 	}
 }
 GO
-go mod tidy >/dev/null 2>&1
-go run . "$port"
+go mod tidy
+go run . "$port" || { cat server.log >&2; exit 1; }

@@ -38,6 +38,37 @@ func TestInstancesThatStartTogetherMigrateOnce(t *testing.T) {
 	}
 }
 
+// Each file may run again, and this one repairs what an earlier release has left: a refund that was given up is no end.
+func TestARefundThatWasGivenUpLeavesItsOrderPaid(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		pool, err := db.Pool.SQL()
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec := func(statement string) {
+			t.Helper()
+			if _, err := pool.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for id, kind := range map[string]string{"refunded": "refund", "settled": "settle"} {
+			exec("INSERT INTO orders (id, customer_id, account_id, amount_minor, currency, description, status, payment_no, reason, seq, created_at, updated_at)" +
+				" VALUES ('" + id + "', 'c', 'a', 1, 'CNY', '', 'failed', 'no-" + id + "', 'discarded', 2, NOW(), NOW())")
+			exec("INSERT INTO payments (payment_no, order_id, type, seq, outcome, occurred_at) VALUES ('no-" + id + "', '" + id + "', '" + kind + "', 2, 'failed', NOW())")
+		}
+		exec("DELETE FROM goose_db_version WHERE version_id = 6")
+		if err := migrations.Up(t.Context(), pool, migrations.Order, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string]string{"refunded": "paid", "settled": "failed"} {
+			var status, reason string
+			if err := pool.QueryRowContext(t.Context(), "SELECT status, reason FROM orders WHERE id = ?", id).Scan(&status, &reason); err != nil || status != want || reason != "discarded" {
+				t.Errorf("the order is %s (%s), %v; want %s (discarded)", status, reason, err, want)
+			}
+		}
+	})
+}
+
 // GET_LOCK takes names of 64 characters. A database may have all of them for itself.
 func TestADatabaseMayHaveALongName(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, database testdb.Database) {

@@ -66,7 +66,12 @@ func runsOnCompose(ctx context.Context, o Options) bool {
 	if o.On != OnAuto {
 		return o.On == OnCompose
 	}
-	return (o.DB == "" || o.DB == "mysql") && dockerAnswers(ctx)
+	return o.composeHas() && dockerAnswers(ctx)
+}
+
+// composeHas says that docker-compose.yml has the servers that were chosen.
+func (o Options) composeHas() bool {
+	return (o.DB == "" || o.DB == "mysql") && (o.RocketMQ == "" || o.RocketMQ == rocketmqDefault)
 }
 
 func dockerAnswers(ctx context.Context) bool {
@@ -98,8 +103,8 @@ func (w *workspace) compose(c composeSettings) *compose {
 }
 
 func upCompose(ctx context.Context, w *workspace, o Options) (*Stack, error) {
-	if o.DB != "" && o.DB != "mysql" {
-		return nil, errors.New("DB chooses the database of a native stack; docker-compose.yml has its own: unset DB or take STACK=native")
+	if !o.composeHas() {
+		return nil, errors.New("DB and ROCKETMQ choose the servers of a native stack; docker-compose.yml has its own: unset them or take STACK=native")
 	}
 	dir, release, err := w.newRun(ctx, "compose")
 	if err != nil {

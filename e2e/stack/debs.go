@@ -15,7 +15,7 @@ import (
 // debSet is a program of another Debian release than the system's, with all that it is linked with, down to the C library.
 // Debian's own tools fetch and verify it, and nothing of the system changes.
 type debSet struct {
-	name     string // in the cache, with its version
+	name     string // in the cache, with its series
 	size     string // to tell people what they wait for
 	suite    string
 	packages []string // with their versions: a suite keeps the newest of a series only
@@ -71,8 +71,22 @@ func (w *workspace) unpacked(ctx context.Context, set debSet) (string, error) {
 				return err
 			}
 		}
+		w.say("%s: unpacked %s", set.name, strings.Join(set.versions(debs), ", "))
 		return os.RemoveAll(packages)
 	})
+}
+
+// versions are the files that the set's own packages came in: their names have the versions.
+func (s debSet) versions(debs []string) (files []string) {
+	for _, p := range s.packages {
+		name, _, _ := strings.Cut(p, "=")
+		for _, deb := range debs {
+			if file := filepath.Base(deb); strings.HasPrefix(file, name+"_") {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
 }
 
 // fetch has apt-get download the set's packages and all that they depend on, as onto a system without any.

@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	_ "embed"
@@ -55,19 +54,20 @@ var (
 	mysqlJars = jarSet{"mysql-8.0.12", "33 MB", mysqlPOM, nil, mysqlSums}
 )
 
-// rocketmqJars are the servers of the version that $ROCKETMQ names, 5.4.0 if it names none.
-func rocketmqJars() (jarSet, error) {
-	version := cmp.Or(os.Getenv("ROCKETMQ"), "5.4.0")
-	sums, known := map[string][]byte{"5.4.0": rocketmq540Sums, "5.5.0": rocketmq550Sums}[version]
+// rocketmqDefault is the release that everything runs on unless another is asked for, and what docker-compose.yml names.
+const rocketmqDefault = "5.4.0"
+
+func rocketmqJars(version string) (jarSet, error) {
+	sums, known := map[string][]byte{rocketmqDefault: rocketmq540Sums, "5.5.0": rocketmq550Sums}[version]
 	if !known {
 		return jarSet{}, fmt.Errorf("ROCKETMQ=%s: want 5.4.0 or 5.5.0", version)
 	}
 	return jarSet{"rocketmq-" + version, "86 MB", rocketmqPOM, []string{"rocketmq=" + version}, sums}, nil
 }
 
-// rocketmqClasses returns the Java class path of RocketMQ.
-func (w *workspace) rocketmqClasses(ctx context.Context) (string, error) {
-	set, err := rocketmqJars()
+// rocketmqClasses returns the Java class path of a release of RocketMQ.
+func (w *workspace) rocketmqClasses(ctx context.Context, version string) (string, error) {
+	set, err := rocketmqJars(version)
 	if err != nil {
 		return "", err
 	}

@@ -36,13 +36,13 @@ type settings struct {
 }
 
 // newSettings picks ports and passwords. suffix is added to the names of databases and users.
-func newSettings(db, suffix string) (settings, error) {
+func newSettings(o Options, suffix string) (settings, error) {
 	var s settings
 	var err error
-	if s.Database, err = newDatabase(db); err != nil {
+	if s.Database, err = newDatabase(o.DB); err != nil {
 		return s, err
 	}
-	if s.RocketMQ, err = newRocketMQ(); err != nil {
+	if s.RocketMQ, err = newRocketMQ(o.RocketMQ); err != nil {
 		return s, err
 	}
 	s.Orders, s.Payments = newAccount("orders", suffix), newAccount("payments", suffix)
@@ -85,7 +85,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	if o.DB != "" && kinds[o.DB] == nil {
 		suffix = "_" + shortHash([]byte(dir)) // on a server that others use too
 	}
-	if n.settings, err = newSettings(o.DB, suffix); err != nil {
+	if n.settings, err = newSettings(o, suffix); err != nil {
 		return nil, errors.Join(err, release())
 	}
 	n.Config = withoutBalancer

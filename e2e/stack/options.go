@@ -19,9 +19,11 @@ const (
 
 // Options choose what a stack runs on. The zero value takes everything from the environment.
 type Options struct {
-	On  string    // OnAuto, OnNative or OnCompose; empty: $STACK, and if that is empty OnAuto
-	DB  string    // one of kinds or a DSN (see README); empty: $DB, and if that is empty "mysql"
-	Log io.Writer // gets the progress, one line each; nil: stderr
+	On string // OnAuto, OnNative or OnCompose; empty: $STACK, and if that is empty OnAuto
+	DB string // one of kinds or a DSN (see README); empty: $DB, and if that is empty "mysql"
+	// RocketMQ is the release of name server and broker; empty: $ROCKETMQ, and if that is empty 5.4.0.
+	RocketMQ string
+	Log      io.Writer // gets the progress, one line each; nil: stderr
 
 	// Env returns what each service gets on top of its environment, by the service's name. It is asked when the
 	// servers are ready, before the services start: proxies can be put between them. Only on native.
@@ -37,6 +39,7 @@ func (o Options) complete() (Options, error) {
 	if o.DB == "" {
 		o.DB = os.Getenv("DB")
 	}
+	o.RocketMQ = cmp.Or(o.RocketMQ, os.Getenv("ROCKETMQ"))
 	if o.Log == nil {
 		o.Log = os.Stderr
 	}

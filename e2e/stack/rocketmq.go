@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,13 +35,18 @@ var jvmFlags = []string{
 
 // rocketmq is a name server and a broker on loopback.
 type rocketmq struct {
+	Version     string
 	NamesrvPort int
 	BrokerPort  int // the broker also listens on BrokerPort-2
 	MetricsPort int
 }
 
-func newRocketMQ() (rocketmq, error) {
-	var r rocketmq
+// newRocketMQ picks the ports of a release, empty for the default.
+func newRocketMQ(version string) (rocketmq, error) {
+	r := rocketmq{Version: cmp.Or(version, rocketmqDefault)}
+	if _, err := rocketmqJars(r.Version); err != nil {
+		return r, err
+	}
 	var err error
 	if r.NamesrvPort, err = freePort(); err != nil {
 		return r, err

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,6 +34,9 @@ type RunOptions struct {
 // It returns the command's exit code, 128 plus the signal's number when a signal ended it; the error
 // is about the servers, or a command that could not be started.
 func Run(ctx context.Context, o RunOptions, command []string) (code int, err error) {
+	if err := o.check(); err != nil {
+		return 1, err
+	}
 	w, err := newWorkspace(o.Log)
 	if err != nil {
 		return 1, err
@@ -54,6 +60,20 @@ func Run(ctx context.Context, o RunOptions, command []string) (code int, err err
 	return runCommand(ctx, command, env)
 }
 
+func (o RunOptions) check() error {
+	families := map[string]string{}
+	for _, kind := range o.Databases {
+		if kinds[kind] == nil {
+			return fmt.Errorf("--db %s: want one of %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		}
+		if other, twice := families[family(kind)]; twice {
+			return fmt.Errorf("--db %s and --db %s: tests know one server of that family", other, kind)
+		}
+		families[family(kind)] = kind
+	}
+	return nil
+}
+
 // bootNamed starts what o names, side by side, and returns the environment that tells where it is.
 func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error) {
 	group, ctx := errgroup.WithContext(ctx)
@@ -69,7 +89,7 @@ func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error)
 	}
 	if err == nil && o.RocketMQ {
 		var r rocketmq
-		if r, err = newRocketMQ(); err == nil {
+		if r, err = newRocketMQ(os.Getenv("ROCKETMQ")); err == nil {
 			env = append(env, "TEST_NAMESRV_ADDR="+r.namesrvAddr(), "TEST_BROKER_ADDR="+r.brokerAddr())
 			group.Go(func() error { return s.bootRocketMQ(ctx, r) })
 		}

@@ -110,7 +110,7 @@ func (s *Server) Resume() error { return s.native.find(s.process()).signal(sysca
 
 // mqadmin is the command line of RocketMQ's tool, to which its arguments are added.
 func (n *native) mqadmin(ctx context.Context) ([]string, error) {
-	classes, err := n.w.rocketmqClasses(ctx)
+	classes, err := n.w.rocketmqClasses(ctx, n.RocketMQ.Version)
 	if err != nil {
 		return nil, err
 	}

@@ -130,7 +130,7 @@ func (s *servers) bootDatabase(ctx context.Context, d databaseServer) error {
 
 // bootRocketMQ starts the name server, then the broker, which registers with it; or only the one that is named.
 func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) error {
-	classes, err := s.w.rocketmqClasses(ctx)
+	classes, err := s.w.rocketmqClasses(ctx, r.Version)
 	if err != nil {
 		return err
 	}

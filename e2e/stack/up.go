@@ -108,7 +108,7 @@ func (w *workspace) plan(ctx context.Context, o Options, wish configuration) (*s
 	}
 	st := w.newState(OnNative)
 	var err error
-	st.Settings, err = newSettings(o.DB, "")
+	st.Settings, err = newSettings(o, "")
 	st.Settings.Config = wish
 	return st, err
 }
@@ -122,7 +122,13 @@ func (st *state) sameAs(o Options, wish configuration) error {
 	if name := st.config().differs(wish); name != "" {
 		return fmt.Errorf("a stack is up with another %s: make down first", name) // its value can be a secret
 	}
-	if o.DB == "" || st.On == OnCompose {
+	if st.On == OnCompose {
+		return nil
+	}
+	if has := st.Settings.RocketMQ.Version; o.RocketMQ != "" && o.RocketMQ != has {
+		return fmt.Errorf("a stack is up with RocketMQ %s, not %s: make down first", has, o.RocketMQ)
+	}
+	if o.DB == "" {
 		return nil
 	}
 	want, err := newDatabase(o.DB)
@@ -180,13 +186,17 @@ func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bo
 }
 
 // dataName is the directory of the stack's data. Each database server has its own, broker included:
-// messages of one must not meet the tables of another.
+// messages of one must not meet the tables of another, nor a release of the broker the store of another.
 func (st *state) dataName() string {
 	d := st.Settings.Database
+	name := d.Kind
 	if d.Kind == "dsn" {
-		return "dsn-" + shortHash([]byte(d.Admin))
+		name = "dsn-" + shortHash([]byte(d.Admin))
 	}
-	return d.Kind
+	if version := st.Settings.RocketMQ.Version; version != rocketmqDefault {
+		name += "-rocketmq-" + version
+	}
+	return name
 }
 
 // forget removes what says that a stack is up.

@@ -18,6 +18,9 @@ const (
 	Failed   OutcomeType = "failed"
 )
 
+// ReasonNothingToRefund is why a refund failed whose order had not been paid, or has all of it back.
+const ReasonNothingToRefund = "nothing_to_refund"
+
 // Outcome is the body of a message on TopicOutcome.
 type Outcome struct {
 	Version    int         `json:"version"`

@@ -79,10 +79,12 @@ func run(ctx context.Context, o options) error {
 	}
 	if o.from != "" {
 		from := strings.Split(o.from, ",")
-		all = slices.DeleteFunc(all, func(c cases.Case) bool { return !slices.Contains(from, c.From) })
-		if len(all) == 0 {
-			return fmt.Errorf("no case comes from %s: want client, producer, broker, consumer or database", o.from)
+		for _, f := range from {
+			if !slices.ContainsFunc(cases.All(), func(c cases.Case) bool { return c.From == f }) {
+				return fmt.Errorf("-from %s: no case comes from there; want client, producer, broker, consumer or database", f)
+			}
 		}
+		all = slices.DeleteFunc(all, func(c cases.Case) bool { return !slices.Contains(from, c.From) })
 	}
 	if o.disarmed {
 		return disarmed(ctx, append([]cases.Case{cases.Unbroken()}, all...), o)

@@ -33,7 +33,9 @@ func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parking.S
 		return "", "", err
 	}
 	if closeGap {
-		b.passOver(out)
+		if err := b.passOver(out); err != nil {
+			return "", "", err
+		}
 	}
 	if err := b.take(tx, r); err != nil {
 		return "", "", err
@@ -53,14 +55,23 @@ func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parking.S
 	return parking.Replayed, string(out.Type), nil
 }
 
-// passOver has the order of a refund's outcome wait no more for that of its settle. A refund that gave something back says
-// that there was one: it does not fit then, and is refused.
-func (b *outcomeBatch) passOver(out settlement.Outcome) {
+// passOver has the order of a refund's outcome wait no more for that of its settle. Only a refund that found nothing proves
+// that the settle was not paid: one that was given up may have been behind a payment.
+func (b *outcomeBatch) passOver(out settlement.Outcome) error {
 	o, settleNo, waits := b.orders[out.OrderID].PassOver()
-	if waits && out.Seq == o.Seq {
-		b.orders[o.ID] = o
-		b.answered = append(b.answered, settleNo)
+	if !waits || out.Seq != o.Seq {
+		return nil
 	}
+	if _, here := b.kept[settleNo]; here {
+		return parking.NotReplayable("the outcome of the settle before it, payment %s, is here: replay that one first", settleNo)
+	}
+	if out.Type != settlement.Failed || out.Reason != settlement.ReasonNothingToRefund {
+		return parking.NotReplayable("the refund ended as %s (%s), which does not say that its order was not paid: "+
+			"only one that found nothing to refund closes the gap before it", out.Type, out.Reason)
+	}
+	b.orders[o.ID] = o
+	b.answered = append(b.answered, settleNo)
+	return nil
 }
 
 // Discard gives an outcome up. Nothing here was done for it, so there is nothing to undo; an instruction that it was

@@ -6,6 +6,8 @@ import (
 	"settlement/e2e/stack/testdb"
 	"settlement/migrations"
 	"settlement/order-service/internal/order"
+	"settlement/order-service/internal/store"
+	"settlement/shared/dbtx"
 	"settlement/shared/money"
 	"settlement/shared/parking"
 	"settlement/shared/settlement"
@@ -75,12 +77,34 @@ func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
 		lot := parking.NewLot(d.pool, keeper(d.pool), map[string]parking.Resolver{settlement.TopicOutcome: d.store.Outcomes()})
-		for outcomeType, want := range map[settlement.OutcomeType]order.Status{settlement.Failed: order.Declined, settlement.Refunded: order.Cancelling} {
+		for name, c := range map[string]struct {
+			outcome settlement.OutcomeType
+			reason  string
+			parked  bool // the outcome of the settle is here, with an operator
+			want    order.Status
+		}{
+			"nothing to refund":               {settlement.Failed, settlement.ReasonNothingToRefund, false, order.Declined},
+			"the settle's outcome is parked":  {settlement.Failed, settlement.ReasonNothingToRefund, true, order.Cancelling},
+			"given up, perhaps behind a paid": {settlement.Failed, "discarded", false, order.Cancelling},
+			"refunded, so it was paid":        {settlement.Refunded, "", false, order.Cancelling},
+		} {
 			o := d.order()
-			d.settle(o.ID)
+			settle := d.settle(o.ID)
 			refund := d.refund(o.ID, 0)
-			d.apply(outcome(refund, outcomeType))
+			end := outcome(refund, c.outcome)
+			end.Reason = c.reason
+			d.apply(end)
 			d.wantStatus(o.ID, order.Cancelling)
+			if c.parked {
+				paid := received(outcome(settle, settlement.Paid))[0]
+				park := func(tx dbtx.Tx) error {
+					_, err := keeper(d.pool).Park(tx, paid.Delivery, store.SubjectOf(paid.Message), parking.CauseFailed, "a bug")
+					return err
+				}
+				if err := d.pool.Run(t.Context(), park); err != nil {
+					t.Fatal(err)
+				}
+			}
 
 			var id string
 			err := db.Pool.Read(t.Context()).Raw("SELECT id FROM parked_messages WHERE payment_no = ?", refund.PaymentNo).Scan(&id).Error
@@ -88,11 +112,11 @@ func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = lot.Replay(t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "lost", CloseGap: true}, id)
-			if refused := err != nil; refused != (want == order.Cancelling) {
-				t.Errorf("the gap in front of %s: %v", outcomeType, err)
+			if refused := err != nil; refused != (c.want == order.Cancelling) {
+				t.Errorf("%s: %v", name, err)
 			}
-			d.wantStatus(o.ID, want)
-			d.wantCount("unanswered_instructions WHERE order_id = '"+o.ID+"'", map[order.Status]int64{order.Declined: 0, order.Cancelling: 2}[want])
+			d.wantStatus(o.ID, c.want)
+			d.wantCount("unanswered_instructions WHERE order_id = '"+o.ID+"'", map[order.Status]int64{order.Declined: 0, order.Cancelling: 2}[c.want])
 		}
 	})
 }

@@ -30,11 +30,13 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 			"with the topic stays in table audit_findings, and is told by every audit, until somebody deletes the row.\n\n" +
 			"Behind a gap nothing follows, and a stranger's record that fits keeps its place: the chain alone cannot tell. Look at the\n" +
 			"messages, and say with --resume-at which one it goes on with, and --why.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if resuming := resumeAt >= 0; resuming != (by.Reason != "") {
-				return errors.New("--resume-at and --why belong together: the finding that stays says why the journal goes on there")
+				return errors.New("--resume-at and --why belong together: what stays of it says why the journal goes on there")
 			}
+			return errors.Join(cobra.NoArgs(cmd, args), by.check())
+		},
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			a, closeAll, err := open(cmd.Context())
 			if err != nil {
 				return err
@@ -67,7 +69,7 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 		},
 	}
 	cmd.Flags().Int64Var(&resumeAt, "resume-at", -1, "first take the message at this offset for the record that it says it is")
-	cmd.Flags().StringVar(&by.Reason, "why", "", "why it goes on with that message, for the finding that stays")
+	cmd.Flags().StringVar(&by.Reason, "why", "", "why it goes on with that message, for table audit_decisions")
 	operator.WhoFlag(cmd, &by.Operator)
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what comes, until SIGINT or SIGTERM")
 	return cmd

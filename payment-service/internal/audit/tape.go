@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 
@@ -136,7 +137,8 @@ func (t *Tape) takeIn(tx dbtx.Tx, offset, next int64, messages []rocketmq.Delive
 
 // ResumeAt takes the message for the record that it says it is, whatever the chain says, because an operator has decided
 // so: behind a gap, or instead of a stranger's. What was kept from its place on and what was found behind it is forgotten,
-// and reading goes on behind it. That this was done, by whom and why, stays as a finding.
+// and reading goes on behind it. That this was done is a finding, until somebody deletes it; by whom and why stays in
+// audit_decisions.
 func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery, by Decision) error {
 	record, err := settlement.ParseJournalRecord(m.Body)
 	if err != nil {
@@ -152,7 +154,11 @@ func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery, by Decision) e
 			func() error { return tx.DB().Where("position >= ?", record.Position).Delete(&recordRow{}).Error },
 			func() error { return tx.DB().Where("queue_offset >= ?", m.Offset).Delete(&findingRow{}).Error },
 			func() error { return tx.DB().Create(&row).Error },
-			func() error { return tx.DB().Create(&finding).Error })
+			func() error { return tx.DB().Create(&finding).Error },
+			func() error {
+				return tx.DB().Exec("INSERT INTO audit_decisions (queue_offset, position, operator, reason, created_at) VALUES (?, ?, ?, ?, ?)",
+					m.Offset, record.Position, by.Operator, by.Reason, finding.CreatedAt).Error
+			})
 	})
 	if err != nil {
 		return fmt.Errorf("resume at offset %d: %w", m.Offset, err)
@@ -163,6 +169,22 @@ func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery, by Decision) e
 // Decision is who has an auditor go on behind a break, and why.
 type Decision struct {
 	Operator, Reason string
+}
+
+// Limits of a decision, in characters.
+const (
+	operatorMaxLength = 128
+	reasonMaxLength   = 512
+)
+
+func (d Decision) check() error {
+	if n := utf8.RuneCountInString(d.Operator); n > operatorMaxLength {
+		return fmt.Errorf("--who has %d characters, at most %d are kept", n, operatorMaxLength)
+	}
+	if n := utf8.RuneCountInString(d.Reason); n > reasonMaxLength {
+		return fmt.Errorf("--why has %d characters, at most %d are kept", n, reasonMaxLength)
+	}
+	return nil
 }
 
 func firstError(steps ...func() error) error {

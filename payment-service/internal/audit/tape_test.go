@@ -96,6 +96,10 @@ func TestAnOperatorResumesTheJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.wantAt(3, 2)
+		var who, why string
+		if err := db.Pool.Read(t.Context()).Raw("SELECT operator, reason FROM audit_decisions WHERE queue_offset = 2 AND position = 2").Row().Scan(&who, &why); err != nil || who != "Han Meimei" || why != "the second was lost" {
+			t.Errorf("decided by %q because %q, %v", who, why, err)
+		}
 		b.take(3, 5)
 		b.wantAt(5, 4)
 		b.wantFindings("offset 2 was taken for record 2 because operator Han Meimei said so: the second was lost")

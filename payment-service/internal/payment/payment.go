@@ -50,7 +50,7 @@ const (
 	ReasonUnknownAccount    = "unknown_account"
 	ReasonCurrencyMismatch  = "currency_mismatch"
 	ReasonAlreadyPaid       = "already_paid"
-	ReasonNothingToRefund   = "nothing_to_refund"
+	ReasonNothingToRefund   = settlement.ReasonNothingToRefund
 	ReasonRefundMismatch    = "refund_mismatch"
 	ReasonDiscarded         = "discarded" // by an operator
 )

@@ -99,6 +99,9 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 	if b.rival(in) != "" { // what it claims is that one's, and stays so
 		return nil
 	}
+	if closeGap && in.Type == settlement.Refund && b.ledger.Fence(in) == payment.Ahead {
+		return parking.NotDiscardable("close the gap by replaying the refund: it finds nothing to refund, which says that its order was not paid")
+	}
 	if closeGap {
 		if err := b.closeGap(in); err != nil {
 			return err
