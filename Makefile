@@ -26,6 +26,7 @@ help: ## show this list
 	@echo "                               MariaDB 11.8, or a running server whose user in the DSN may create databases and"
 	@echo "                               users, such as"
 	@echo "                               'root:password@tcp(127.0.0.1:3306)/'"
+	@echo "    ROCKETMQ=5.4.0|5.5.0       name server and broker of a native stack (5.4.0 is the default)"
 
 demo: ## start everything, settle real orders with faults in the middle, print a verdict
 	go run ./e2e/demo
@@ -45,7 +46,7 @@ test: ## run everything that CI runs: vet, build, all tests on real servers, all
 test-one: ## run one Go test on real servers, NAME=TestADoubleClickPaysOnce
 	@packages=$$(grep -rl --include='*_test.go' '^func $(NAME)(' $(GO_DIRS) | xargs -r -n1 dirname | sort -u | sed 's|^|./|'); \
 	if [ -z "$(NAME)" ] || [ -z "$$packages" ]; then \
-		echo "NAME=$(NAME): no Go test has that name; it is the name of a function, such as TestADoubleClickPaysOnce" >&2; exit 2; fi; \
+		echo "NAME=$(NAME): no Go test has that name; say the whole name of a function, as in NAME=TestADoubleClickPaysOnce" >&2; exit 2; fi; \
 	go run ./e2e/stack/cmd run --db mysql --db mariadb --rocketmq --cc -- go test -count=1 -v -timeout=20m -run '^$(NAME)$$' $$packages
 
 # What the fault cases and the soak are drawn from, and how many stacks the cases run on side by side.

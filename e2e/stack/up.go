@@ -66,24 +66,25 @@ func LeaveUp(ctx context.Context, o Options) error {
 	return nil
 }
 
-// commandLine is what payment-service's commands need of the environment beside the addresses; database and user are
-// their defaults.
+// commandLine is what the services' commands need of the environment beside the addresses; database and user are their
+// defaults. DB_PASSWORD is payment-service's, which has more of them.
 func (w *workspace) commandLine(st *state) (keyValues, error) {
-	db, password := loopback(st.Compose.MySQL), ""
+	db, payments, orders := loopback(st.Compose.MySQL), st.Settings.Payments.Password, st.Settings.Orders.Password
+	var err error
 	if st.On == OnCompose {
-		b, err := os.ReadFile(w.secretPath(paymentsSecret))
-		if err != nil {
+		if payments, err = w.secret(paymentsSecret); err != nil {
 			return nil, err
 		}
-		password = strings.TrimSpace(string(b))
+		orders, err = w.secret(ordersSecret)
 	} else {
-		var err error
-		if db, err = st.Settings.Database.addr(); err != nil {
-			return nil, err
-		}
-		password = st.Settings.Payments.Password
+		db, err = st.Settings.Database.addr()
 	}
-	return keyValues{{"DB_ADDR", db}, {"DB_PASSWORD", password}}, nil
+	return keyValues{{"DB_ADDR", db}, {"DB_PASSWORD", payments}, {"ORDER_DB_PASSWORD", orders}}, err
+}
+
+func (w *workspace) secret(name string) (string, error) {
+	b, err := os.ReadFile(w.secretPath(name))
+	return strings.TrimSpace(string(b)), err
 }
 
 // tell says where everything is.

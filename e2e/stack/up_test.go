@@ -93,6 +93,9 @@ func TestUp(t *testing.T) {
 		if out := shell(t, `set -a; . .run/stack.env; .run/bin/payment-service parked list`); strings.Contains(out, "rror") {
 			t.Errorf("parked list answers\n%s", out)
 		}
+		if out := shell(t, `set -a; . .run/stack.env; DB_PASSWORD=$ORDER_DB_PASSWORD .run/bin/order-service parked list`); strings.Contains(out, "rror") {
+			t.Errorf("order-service's parked list answers\n%s", out)
+		}
 		shell(t, `set -a; . .run/stack.env; .run/bin/payment-service audit`)
 	})
 	t.Run("another wish is refused", func(t *testing.T) {

@@ -43,13 +43,11 @@ type decision struct {
 // newDecision makes cmd the command of an action.
 func newDecision(with opened, a action, cmd *cobra.Command) *cobra.Command {
 	d := decision{action: a}
-	cmd.RunE = with(func(cmd *cobra.Command, lot *parking.Lot, ids []string) error {
+	cmd.Args = func(_ *cobra.Command, ids []string) error {
 		d.selection.IDs = ids
-		if err := d.validate(); err != nil {
-			return err
-		}
-		return d.run(cmd, lot)
-	})
+		return d.validate()
+	}
+	cmd.RunE = with(func(cmd *cobra.Command, lot *parking.Lot, _ []string) error { return d.run(cmd, lot) })
 	d.flags(cmd)
 	return cmd
 }

@@ -18,6 +18,7 @@ import (
 const (
 	listPage   = 100 // messages read at once
 	reasonWide = 80  // bytes of a reason in the list
+	allStates  = "all"
 )
 
 func newList(with opened) *cobra.Command {
@@ -25,21 +26,24 @@ func newList(with opened) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list messages, newest first",
-		Args:  cobra.NoArgs,
-		RunE: with(func(cmd *cobra.Command, lot *parking.Lot, _ []string) error {
-			s := parking.State(state)
-			if s == "all" {
-				s = ""
-			} else if !slices.Contains(parking.States(), s) {
+		Args: func(cmd *cobra.Command, args []string) error {
+			if state != allStates && !slices.Contains(parking.States(), parking.State(state)) {
 				return fmt.Errorf("--state is %q, must be all or one of %v", state, parking.States())
 			}
-			switch output {
-			case "table":
-				return list(cmd, lot, parking.Filter{State: s, OrderingKey: order, Limit: listPage})
-			case "json":
-				return listJSON(cmd, lot, parking.Filter{State: s, OrderingKey: order, Limit: listPage})
+			if output != "table" && output != "json" {
+				return fmt.Errorf("--output is %q, must be table or json", output)
 			}
-			return fmt.Errorf("--output is %q, must be table or json", output)
+			return cobra.NoArgs(cmd, args)
+		},
+		RunE: with(func(cmd *cobra.Command, lot *parking.Lot, _ []string) error {
+			f := parking.Filter{OrderingKey: order, Limit: listPage}
+			if state != allStates {
+				f.State = parking.State(state)
+			}
+			if output == "json" {
+				return listJSON(cmd, lot, f)
+			}
+			return list(cmd, lot, f)
 		}),
 	}
 	cmd.Flags().StringVar(&state, "state", string(parking.Parked), "only messages in this state, or all")

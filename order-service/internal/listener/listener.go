@@ -57,7 +57,7 @@ func (l *Listener) apply(ctx context.Context, batch []store.Received) (effects i
 	l.outcomes.WithLabelValues("waiting").Add(float64(applied.Waiting))
 	for _, r := range applied.Changed {
 		out := r.Message
-		l.log.Info("outcome applied", "outcome", out.Type, "reason", out.Reason,
+		l.log.Info("outcome applied", "outcome", out.Type, "amount", out.Amount.String(), "reason", out.Reason,
 			"payment_no", out.PaymentNo, "order_id", out.OrderID, "seq", out.Seq, "trace_id", r.TraceID())
 	}
 	for _, c := range applied.Conflicts {

@@ -32,7 +32,7 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 			"messages, and say with --resume-at which one it goes on with, and --why.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if resuming := resumeAt >= 0; resuming != (by.Reason != "") {
-				return errors.New("--resume-at and --why belong together: what stays of it says why the journal goes on there")
+				return errors.New("--resume-at OFFSET and --why REASON belong together: one of them is missing")
 			}
 			return errors.Join(cobra.NoArgs(cmd, args), by.check())
 		},
@@ -68,7 +68,7 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 			return nil
 		},
 	}
-	cmd.Flags().Int64Var(&resumeAt, "resume-at", -1, "first take the message at this offset for the record that it says it is")
+	cmd.Flags().Int64Var(&resumeAt, "resume-at", -1, "first take the message at this offset for the record that it says it is; needs --why (-1: go on where the last audit stopped)")
 	cmd.Flags().StringVar(&by.Reason, "why", "", "why it goes on with that message, for table audit_decisions")
 	operator.WhoFlag(cmd, &by.Operator)
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what comes, until SIGINT or SIGTERM")

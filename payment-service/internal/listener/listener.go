@@ -53,7 +53,7 @@ func (l *Instructions) settle(ctx context.Context, batch []store.Received) (effe
 
 func (l *Instructions) report(summary store.Summary) {
 	for _, m := range summary.Decided {
-		l.log.Info("instruction decided", "type", m.Type, "outcome", m.Outcome, "reason", m.Reason,
+		l.log.Info("instruction decided", "type", m.Type, "amount", m.Amount.String(), "outcome", m.Outcome, "reason", m.Reason,
 			"payment_no", m.PaymentNo, "order_id", m.OrderID, "seq", m.Seq, "trace_id", settlement.TraceID(m.Traceparent))
 	}
 	for _, c := range summary.Conflicts {
