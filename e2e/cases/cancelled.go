@@ -88,8 +88,8 @@ func (p *Play) cancelled(ctx context.Context, wallet string) (settlement.Instruc
 	if _, err := p.counted(p.api.Settle(ctx, key(), o.ID)); err != nil {
 		return settlement.Instruction{}, err
 	}
-	var refund client.Accepted
-	if refund, err = p.api.Refund(ctx, key(), o.ID); err != nil {
+	refund, err := p.api.Refund(ctx, key(), o.ID)
+	if err != nil {
 		return settlement.Instruction{}, err
 	}
 	return settlement.Instruction{

@@ -17,12 +17,13 @@ type end struct {
 func comeTo(steps []*movement) (e end) {
 	left := int64(0)
 	for _, m := range steps {
+		left = m.leaves(left)
 		switch m.Outcome {
 		case "paid":
-			e.status, e.refunded, left = "paid", 0, m.Terms.Minor
+			e.status, e.refunded = "paid", 0
 		case "refunded":
 			e.refunded += m.Terms.Minor
-			if left -= m.Terms.Minor; left <= 0 {
+			if left <= 0 {
 				e.status = "refunded"
 				e.wholes++
 			}

@@ -176,12 +176,7 @@ func (s *state) leftBehind() map[string]int64 {
 	eachOrder(slices.Collect(maps.Values(s.decided)), func(_ string, steps []*movement) {
 		left := int64(0)
 		for _, m := range steps {
-			switch m.Outcome {
-			case "paid":
-				left = m.Terms.Minor
-			case "refunded":
-				left -= m.Terms.Minor
-			}
+			left = m.leaves(left)
 			behind[m.PaymentNo] = left
 		}
 	})

@@ -62,6 +62,17 @@ func (m *movement) fits(order terms) bool {
 	return m.Terms == order
 }
 
+// leaves is what of an order is paid and not refunded after the movement, when it was left before it.
+func (m *movement) leaves(left int64) int64 {
+	switch m.Outcome {
+	case "paid":
+		return m.Terms.Minor
+	case "refunded":
+		return left - m.Terms.Minor
+	}
+	return left
+}
+
 // walletRow is a row of accounts.
 type walletRow struct {
 	ID       string

@@ -63,18 +63,13 @@ func eachOrder(movements []*movement, each func(orderID string, steps []*movemen
 func (s *state) checkSteps(f *findings, orderID string, steps []*movement) {
 	left := int64(0) // of what was paid, not refunded
 	for i, m := range steps {
-		switch m.Outcome {
-		case "paid":
-			if left > 0 {
-				f.add(Double, "an order is paid while it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left)
-			}
-			left = m.Terms.Minor
-		case "refunded":
-			if left < m.Terms.Minor {
-				f.add(Double, "an order is refunded more than it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left, "refund", m.Terms.Minor)
-			}
-			left -= m.Terms.Minor
+		if m.Outcome == "paid" && left > 0 {
+			f.add(Double, "an order is paid while it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left)
 		}
+		if m.Outcome == "refunded" && left < m.Terms.Minor {
+			f.add(Double, "an order is refunded more than it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left, "refund", m.Terms.Minor)
+		}
+		left = m.leaves(left)
 		if m.Outcome == "declined" && m.Reason == alreadyPaid && left <= 0 {
 			f.add(All, "declined as paid already, and it was not", orderID, m.PaymentNo, "seq", m.Seq)
 		}

@@ -5,8 +5,6 @@ import (
 	_ "embed" // for the page
 	"fmt"
 	"html/template"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -34,13 +32,7 @@ func WriteHTML(path, title string, rows []Row) error {
 	if err := pageTemplate.Execute(&text, newPage(title, rows)); err != nil {
 		return fmt.Errorf("write report %s: %w", path, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
+	return writeFile(path, text.Bytes())
 }
 
 // page, and the types below, are what report.html.tmpl shows.

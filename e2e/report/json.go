@@ -3,8 +3,6 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"settlement/e2e/checker"
@@ -62,16 +60,10 @@ func WriteJSON(path, title string, rows []Row) error {
 		run.Cases = append(run.Cases, newJSONRow(r))
 	}
 	text, err := json.MarshalIndent(run, "", "  ")
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(path, append(text, '\n'), 0o644)
-	}
 	if err != nil {
 		return fmt.Errorf("write report %s: %w", path, err)
 	}
-	return nil
+	return writeFile(path, append(text, '\n'))
 }
 
 func newJSONRow(r Row) jsonRow {

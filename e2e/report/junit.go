@@ -3,8 +3,6 @@ package report
 import (
 	"encoding/xml"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -48,16 +46,10 @@ func WriteJUnit(path, title string, rows []Row) error {
 	}
 	suite.Seconds = fmt.Sprintf("%.3f", took)
 	text, err := xml.MarshalIndent(suite, "", "  ")
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(path, append([]byte(xml.Header), text...), 0o644)
-	}
 	if err != nil {
 		return fmt.Errorf("write report %s: %w", path, err)
 	}
-	return nil
+	return writeFile(path, append([]byte(xml.Header), text...))
 }
 
 // message says in a line why a row is not OK.

@@ -192,8 +192,8 @@ func (w *workspace) takeDownCompose(ctx context.Context, st *state) error {
 
 func (c *compose) addresses() (Addresses, error) {
 	dsn := func(name, secret string) (string, error) {
-		password, err := os.ReadFile(c.w.secretPath(secret))
-		a := account{Database: name, User: name, Password: strings.TrimSpace(string(password))}
+		password, err := c.w.secret(secret)
+		a := account{Database: name, User: name, Password: password}
 		return a.dsn(loopback(c.MySQL)), err
 	}
 	orders, err := dsn("orders", ordersSecret)

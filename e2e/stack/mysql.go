@@ -111,11 +111,17 @@ type engine struct {
 }
 
 func (w *workspace) engine(ctx context.Context, kind string) (engine, error) {
-	make, known := kinds[kind]
-	if !known {
-		return engine{}, fmt.Errorf("database %q: want one of %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+	if err := checkKind(kind); err != nil {
+		return engine{}, err
 	}
-	return make(w, ctx)
+	return kinds[kind](w, ctx)
+}
+
+func checkKind(kind string) error {
+	if kinds[kind] == nil {
+		return fmt.Errorf("database %q: want one of %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+	}
+	return nil
 }
 
 // kinds are the database servers that can be started.

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -63,8 +60,8 @@ func Run(ctx context.Context, o RunOptions, command []string) (code int, err err
 func (o RunOptions) check() error {
 	families := map[string]string{}
 	for _, kind := range o.Databases {
-		if kinds[kind] == nil {
-			return fmt.Errorf("--db %s: want one of %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		if err := checkKind(kind); err != nil {
+			return err
 		}
 		if other, twice := families[family(kind)]; twice {
 			return fmt.Errorf("--db %s and --db %s: tests know one server of that family", other, kind)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // The files that docker-compose.yml takes its passwords from, in .secrets/.
@@ -26,6 +27,11 @@ func MakeSecrets(log io.Writer) error {
 }
 
 func (w *workspace) secretPath(name string) string { return filepath.Join(w.root, ".secrets", name) }
+
+func (w *workspace) secret(name string) (string, error) {
+	b, err := os.ReadFile(w.secretPath(name))
+	return strings.TrimSpace(string(b)), err
+}
 
 func (w *workspace) makeSecrets() error {
 	for _, name := range []string{rootSecret, ordersSecret, paymentsSecret} {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -80,11 +78,6 @@ func (w *workspace) commandLine(st *state) (keyValues, error) {
 		db, err = st.Settings.Database.addr()
 	}
 	return keyValues{{"DB_ADDR", db}, {"DB_PASSWORD", payments}, {"ORDER_DB_PASSWORD", orders}}, err
-}
-
-func (w *workspace) secret(name string) (string, error) {
-	b, err := os.ReadFile(w.secretPath(name))
-	return strings.TrimSpace(string(b)), err
 }
 
 // tell says where everything is.

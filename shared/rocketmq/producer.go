@@ -105,8 +105,9 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 
 // SendBatch publishes msgs, 1 to BatchMax and at most BatchMaxBytes, as one batch to exactly the given queue
 // of topic; each message must name the same topic and queue. nil means that the broker has stored all of
-// them, from the offset first on. It refuses when the topic has not exactly queues writable queues, because another count would give
-// orders other queues. Queues are numbered in the order of Route.Writable. It takes 3 s at most.
+// them, from the offset first on. It refuses when the topic has not exactly queues writable queues, because
+// another count would give orders other queues. Queues are numbered in the order of Route.Writable. It takes
+// 3 s at most.
 //
 // After an error with ErrOutcomeUnknown the messages may be stored, even after SendBatch has returned: to
 // send them again makes repeats, not to send them again may lose them.
