@@ -103,6 +103,9 @@ func TestOldMessagesChangeNothing(t *testing.T) {
 	if n := s.count("SELECT COUNT(*) FROM payment_numbers WHERE order_id = ?", order); n != 2 {
 		t.Errorf("%d payment numbers were recorded for the order, want 2", n)
 	}
+	if n := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'parked' AND cause = 'conflict'", order); n != 2 {
+		t.Errorf("%d instructions were parked as conflicts, want 2: those that take a place with another number", n)
+	}
 	s.wantStatus(order, "refunded", quickly)
 
 	s.settle(order)
