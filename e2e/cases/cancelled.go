@@ -65,8 +65,8 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 	}
 	// Those that a wrong version has not wait are seen by the checker.
 	named := "('" + strings.Join(slices.Collect(maps.Keys(ends)), "','") + "')"
-	err = p.reaches(ctx, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
-		" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")", orders)
+	err = p.reaches(ctx, p.books, orders, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
+		" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")")
 	p.Order.MQ.Clear()
 	if err != nil {
 		return 0, err

@@ -33,7 +33,7 @@ func foreignMessages(ctx context.Context, p *Play) (int64, error) {
 			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":-1,"account_id":%q,"amount":{"currency":"CNY","minor":1}}`, key(), key(), p.wallets[0]),
 			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":1,"account_id":%q,"amount":{"currency":"CNY","minor":-5}}`, key(), key(), p.wallets[0]),
 		}
-		keys, err := p.publish(ctx, queue, bodies...)
+		keys, err := p.publish(ctx, settlement.TopicSettlement, queue, bodies...)
 		if err != nil {
 			return 0, err
 		}
@@ -79,11 +79,11 @@ func (p *Play) instruct(ctx context.Context, order string, instructions []settle
 		}
 		bodies = append(bodies, string(body))
 	}
-	return p.publish(ctx, outbox.QueueOf(order, settlement.DefaultQueues), bodies...)
+	return p.publish(ctx, settlement.TopicSettlement, outbox.QueueOf(order, settlement.DefaultQueues), bodies...)
 }
 
 // outOfOrder has each of its orders settled, refunded and settled again, by messages that come in any order. Each
-// place is claimed by a stranger once it is taken.
+// place is claimed by a stranger once it is taken, and one payment number comes again with another amount.
 func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 	const orders, least = 30, 15
 	waited, err := p.expects(ctx, least, "instructions that waited for their predecessor and were released", p.released)
@@ -96,11 +96,13 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 		three := threeSteps(order, p.wallets[p.draw.IntN(rich)])
 		last = append(last, three[2].PaymentNo)
 		p.draw.Shuffle(len(three), func(i, j int) { three[i], three[j] = three[j], three[i] })
-		stranger := three[0]
+		stranger, dearer := three[0], three[0]
 		for seq := range int64(3) {
 			stranger.PaymentNo, stranger.Type, stranger.Seq = key(), settlement.Settle, seq+1
 			three = append(three, stranger)
 		}
+		dearer.Amount.Minor++
+		three = append(three, dearer)
 		if err := p.aheadAlone(ctx, three[0]); err != nil {
 			return 0, err
 		}

@@ -98,7 +98,15 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 	if err != nil {
 		return nil, err
 	}
-	violations, err := p.check.CheckTopics(ctx, settlements, outcomes)
+	changes, err := p.messages(ctx, settlement.TopicPoints)
+	if err != nil {
+		return nil, err
+	}
+	violations, err := p.check.CheckTopics(ctx, p.ours(settlements), p.ours(outcomes))
+	if err != nil {
+		return nil, err
+	}
+	kept, err := p.check.CheckKept(ctx, settlements, outcomes, changes)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +118,7 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 	if err != nil {
 		return nil, err
 	}
-	points, err := p.lookAtPoints(ctx)
+	points, err := p.check.CheckPointsTopic(ctx, changes)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +131,7 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 		return nil, err
 	}
 	notices, err := p.lookAtNotices(ctx)
-	return slices.Concat(violations, journal, points, calls, parked, unknown, notices), err
+	return slices.Concat(violations, kept, journal, points, calls, parked, unknown, notices), err
 }
 
 // lookAtJournal compares the journal with the books, and has the auditor do the same its own way.

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -259,14 +260,14 @@ func (m *moment) wait(ctx context.Context) error {
 }
 
 // publish sends messages as a foreign program would, and returns their keys.
-func (p *Play) publish(ctx context.Context, queue int, bodies ...string) (keys []string, err error) {
+func (p *Play) publish(ctx context.Context, topic string, queue int, bodies ...string) (keys []string, err error) {
 	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: p.NamesrvAddr, Group: "foreign", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, mq.Close()) }()
 	for _, body := range bodies {
-		m := rocketmq.Message{Topic: settlement.TopicSettlement, Queue: queue, Key: key(), Body: []byte(body)}
+		m := rocketmq.Message{Topic: topic, Queue: queue, Key: key(), Body: []byte(body)}
 		send := func() error {
 			_, err := mq.SendBatch(ctx, m.Topic, queue, settlement.DefaultQueues, []rocketmq.Message{m})
 			return err
@@ -286,10 +287,10 @@ func (p *Play) mayPark(keys ...string) {
 	}
 }
 
-// reaches waits until payment-service's database counts n.
-func (p *Play) reaches(ctx context.Context, query string, n int64) error {
+// reaches waits until a database counts n.
+func (p *Play) reaches(ctx context.Context, db *sql.DB, n int64, query string, args ...any) error {
 	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
-		now, err := count(ctx, p.books, query)
+		now, err := count(ctx, db, query, args...)
 		if err == nil && now != n {
 			err = fmt.Errorf("%s: %d, want %d", query, now, n)
 		}

@@ -94,6 +94,16 @@ var producerCases = []Case{
 		run:   shuffledRepeats(outcomes),
 	},
 	{
+		Name: "foreign-outcomes", From: fromProducer,
+		Title: "Outcomes that payment-service never gave are on the outcome topic, before the true ones and after them.",
+		run:   foreignOutcomes,
+	},
+	{
+		Name: "outcome-overtakes", From: fromProducer,
+		Title: "Customers cancel while their orders are settling, and the refund's outcome comes before the settle's.",
+		run:   outcomeOvertakes,
+	},
+	{
 		Name: "journal-send-answer-lost", From: fromProducer,
 		Title: "The same for the journal, which is in global order.",
 		run:   sendAnswerLost(journal),

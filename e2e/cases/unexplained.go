@@ -180,8 +180,8 @@ func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error)
 		}
 		// Those that a wrong version has not wait are seen by the checker.
 		named := "('" + strings.Join(orders, "','") + "')"
-		return p.reaches(ctx, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
-			" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")", 2*unlucky)
+		return p.reaches(ctx, p.books, 2*unlucky, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
+			" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")")
 	})
 	if err != nil {
 		return 0, err

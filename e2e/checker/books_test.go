@@ -60,7 +60,7 @@ func (b *books) write() {
 	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "notifications", "points_balances", "points_history", "journal_pending", "idempotency_keys"} {
 		b.exec(b.payments, "DELETE FROM "+table)
 	}
-	for _, table := range []string{"orders", "payments", "customers", "outbox", "idempotency_keys"} {
+	for _, table := range []string{"orders", "payments", "customers", "outbox", "parked_messages", "idempotency_keys"} {
 		b.exec(b.orders, "DELETE FROM "+table)
 	}
 	b.exec(b.payments, "INSERT INTO accounts VALUES (?, 'o', 'CNY', 970, NOW()), (?, 'o', 'CNY', 0, NOW())", payer, bystander)

@@ -3,6 +3,7 @@ package checker
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -15,28 +16,37 @@ func PayloadHash(body []byte) string {
 	return hex.EncodeToString(hash[:])
 }
 
-// CheckAsked returns the messages, of any topic, that an operator has or had and that nobody has asked to be parked: nothing
-// was wrong with them. before are the ids of those that were there already, asked the hashes of the payloads that are meant
-// to be parked.
+// CheckAsked returns the messages, of any topic, that an operator of either service has or had and that nobody has asked to
+// be parked: nothing was wrong with them. before are the ids of those that were there already, asked the hashes of the
+// payloads that are meant to be parked.
 func (c *Checker) CheckAsked(ctx context.Context, before []string, asked map[string]bool) ([]Violation, error) {
-	rows, err := c.payments.QueryContext(ctx, "SELECT id, topic, COALESCE(order_id, ''), COALESCE(payment_no, ''), state, reason, payload_sha256"+
+	var f findings
+	for _, db := range []*sql.DB{c.orders, c.payments} {
+		if err := checkAsked(ctx, db, &f, before, asked); err != nil {
+			return nil, fmt.Errorf("check parked messages: %w", err)
+		}
+	}
+	return f.sorted(), nil
+}
+
+func checkAsked(ctx context.Context, db *sql.DB, f *findings, before []string, asked map[string]bool) error {
+	rows, err := db.QueryContext(ctx, "SELECT id, topic, COALESCE(order_id, ''), COALESCE(payment_no, ''), state, reason, payload_sha256"+
 		" FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
 	if err != nil {
-		return nil, fmt.Errorf("check parked messages: %w", err)
+		return err
 	}
 	defer rows.Close()
-	var f findings
 	for rows.Next() {
 		var id, topic, order, no, state, reason, hash string
 		if err := rows.Scan(&id, &topic, &order, &no, &state, &reason, &hash); err != nil {
-			return nil, fmt.Errorf("check parked messages: %w", err)
+			return err
 		}
 		if !asked[hash] && !slices.Contains(before, id) {
 			f.add(Lost, "a message was parked that nothing was wrong with", order, no,
 				"parked_messages.id", id, "topic", topic, "state", state, "reason", reason)
 		}
 	}
-	return f.sorted(), rows.Err()
+	return rows.Err()
 }
 
 // ToldAgain returns the notices that a receiver has taken more often than once and once more for each time that whoever

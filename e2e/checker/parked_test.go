@@ -30,6 +30,13 @@ func TestAMessageThatNobodyAskedToParkIsSeen(t *testing.T) {
 		b.exec(b.payments, "UPDATE parked_messages SET id = ?", third)
 		found, err = c.CheckAsked(t.Context(), []string{third}, nil)
 		wantNone(t, "parked before", found, err)
+
+		b.good()
+		b.exec(b.orders, "INSERT INTO parked_messages (id, state, cause, topic, broker, queue_id, queue_offset, message_id, payment_no, order_id, seq, payload,"+
+			" payload_sha256, properties, reason, attempts, resolution, created_at, updated_at)"+
+			" VALUES (UUID(), 'parked', 'conflict', 'payment-outcome', '', 0, 0, 'm', ?, ?, 1, '', '', '{}', 'r', 1, '', NOW(), NOW())", second, newOrder)
+		found, err = c.CheckAsked(t.Context(), nil, nil)
+		want{checker.Lost, "a message was parked that nothing was wrong with", newOrder, second}.in(t, "an outcome", found, err)
 	})
 }
 

@@ -28,6 +28,8 @@ type state struct {
 	outbox     []outboxRow          // of both
 	unplaced   []outboxRow          // decisions that have no place in the journal
 
+	keptByOrders, keptByPayments kept // messages that the two services have in a row of their own
+
 	customers     map[string]customerRow  // by id
 	balances      map[string]customerRow  // their points, by customer
 	history       map[string][]*pointsRow // of their points, by customer, in sequence
@@ -53,6 +55,7 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		return inTurn(
 			func() error { return s.readOrders(ctx, orders) },
 			func() error { return s.readCustomers(ctx, orders) },
+			func() error { return s.keptByOrders.read(ctx, orders) },
 			func() error { return readOutbox(ctx, orders, &ordersOutbox) },
 			func() error { return c.readKeys(ctx, orders, s.orderKeys) })
 	})
@@ -61,6 +64,7 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 			func() error { return s.readDecided(ctx, payments) },
 			func() error { return s.readMoney(ctx, payments) },
 			func() error { return s.readParked(ctx, payments) },
+			func() error { return s.keptByPayments.read(ctx, payments) },
 			func() error { return s.readNotices(ctx, payments) },
 			func() error { return s.readPoints(ctx, payments) },
 			func() error { return s.readJournalPending(ctx, payments) },

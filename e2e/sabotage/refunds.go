@@ -70,7 +70,7 @@ var refundVersions = []version{
 		Name:  "cancelled-in-one-step",
 		Why:   "A cancelled order forgets the settle that it waits for: the settle's own outcome is a stranger's.",
 		Cases: []string{"refund-overtakes"},
-		Sees:  []string{"an outcome was parked that nothing was wrong with"},
+		Sees:  []string{"a message was parked that nothing was wrong with"},
 		Edits: []overlay.Edit{{File: orderInstruct, Find: "\t\to.CancelledNo = o.PaymentNo\n", Replace: ""}},
 	},
 }

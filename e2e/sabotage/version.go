@@ -18,7 +18,7 @@ type version struct {
 }
 
 func versions() []version {
-	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions, auditVersions, survivorVersions, furtherVersions, promiseVersions, refundVersions)
+	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions, auditVersions, survivorVersions, furtherVersions, promiseVersions, refundVersions, strangerVersions)
 }
 
 // Files that several versions change.

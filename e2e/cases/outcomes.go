@@ -1,0 +1,201 @@
+package cases
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"settlement/e2e/checker"
+	"settlement/e2e/faults"
+	"settlement/e2e/traffic"
+	"settlement/e2e/wait"
+	"settlement/shared/money"
+	"settlement/shared/outbox"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
+)
+
+// foreignOutcomes keeps the outcomes of some orders back and has strangers report others: of a smaller amount, of another
+// currency, under another payment number, and what nobody can read. When the orders have their true outcomes, strangers
+// contradict them. All of that is an operator's.
+func foreignOutcomes(ctx context.Context, p *Play) (sent int64, err error) {
+	const orders, each = 8, 7
+	parked, err := p.expects(ctx, orders*each, "outcomes parked", p.outcomesIn("parked"))
+	if err != nil {
+		return 0, err
+	}
+	if !p.power.On() { // nothing is published
+		_, err := p.came(ctx, parked)
+		return 0, err
+	}
+
+	p.Payment.MQ.Add(&faults.FrameRule{Codes: sends, Topic: settlement.TopicOutcome, Do: faults.DropRequest})
+	var truth []settlement.Outcome
+	for range orders {
+		out, err := p.paidUnheard(ctx, p.wallets[p.draw.IntN(rich)])
+		if err != nil {
+			return 0, err
+		}
+		truth = append(truth, out)
+		less, other, stranger := out, out, out
+		less.Amount.Minor = 1
+		other.Amount.Currency = money.USD
+		stranger.PaymentNo = key()
+		n, err := p.forge(ctx, out.OrderID, []any{less, other, stranger, "no outcome", map[string]int{"version": 99}})
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+	}
+	p.Payment.MQ.Clear()
+
+	for _, out := range truth {
+		err := p.reaches(ctx, p.orders, 1, "SELECT COUNT(*) FROM payments WHERE order_id = ? AND seq = ?", out.OrderID, out.Seq)
+		if err != nil {
+			return sent, err
+		}
+		declined, stranger := out, out
+		declined.Type, declined.Reason = settlement.Declined, "insufficient_funds"
+		stranger.PaymentNo = key()
+		n, err := p.forge(ctx, out.OrderID, []any{declined, stranger})
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+	}
+	_, err = p.came(ctx, parked)
+	return sent, err
+}
+
+// forge publishes outcomes of an order that are to be parked, in the order's queue.
+func (p *Play) forge(ctx context.Context, order string, outcomes []any) (sent int64, err error) {
+	var bodies []string
+	for _, out := range outcomes {
+		body, err := json.Marshal(out)
+		if err != nil {
+			return 0, err
+		}
+		bodies = append(bodies, string(body))
+	}
+	keys, err := p.publish(ctx, settlement.TopicOutcome, outbox.QueueOf(order, settlement.DefaultQueues), bodies...)
+	p.mayPark(keys...)
+	return int64(len(keys)), err
+}
+
+// paidUnheard has an order paid whose outcome is kept back, and returns the outcome.
+func (p *Play) paidUnheard(ctx context.Context, wallet string) (settlement.Outcome, error) {
+	o, err := p.api.CreateOrder(ctx, key(), "customer", wallet, cny(100))
+	if err != nil {
+		return settlement.Outcome{}, err
+	}
+	settle, err := p.api.Settle(ctx, key(), o.ID)
+	if _, err := p.counted(settle, err); err != nil {
+		return settlement.Outcome{}, err
+	}
+	out := settlement.Outcome{
+		Version: settlement.Version, Type: settlement.Paid, PaymentNo: settle.PaymentNo, OrderID: o.ID, Seq: settle.Seq,
+		Amount: o.Amount, OccurredAt: time.Now(),
+	}
+	return out, p.decidedAs(ctx, out)
+}
+
+// outcomeOvertakes keeps the outcomes of cancelled orders back, and brings a copy of that of each refund to order-service
+// before that of its settle. The copy has to wait: an order that is not known to be paid has nothing to be refunded.
+func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
+	const orders = 8
+	repeater, err := traffic.NewRepeater(p.NamesrvAddr, settlement.TopicOutcome, 0, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
+	waited, err := p.expects(ctx, orders, "outcomes that waited for the outcome before them", p.outcomesIn("released"))
+	if err != nil {
+		return 0, err
+	}
+	if !p.power.On() { // who cancels may come too late
+		_, err := p.came(ctx, waited)
+		return 0, err
+	}
+
+	p.Payment.MQ.Add(&faults.FrameRule{Codes: sends, Topic: settlement.TopicOutcome, Do: faults.DropRequest})
+	ends := map[string]string{}
+	var early []settlement.Outcome
+	for range orders {
+		refund, err := p.cancelled(ctx, p.wallets[p.draw.IntN(rich)])
+		if err != nil {
+			return 0, err
+		}
+		out := settlement.Outcome{
+			Version: settlement.Version, Type: settlement.Refunded, PaymentNo: refund.PaymentNo, OrderID: refund.OrderID, Seq: refund.Seq,
+			Amount: refund.Amount, OccurredAt: time.Now(),
+		}
+		if err := p.decidedAs(ctx, out); err != nil {
+			return 0, err
+		}
+		if err := p.repeatOutcome(ctx, repeater, out); err != nil {
+			return 0, err
+		}
+		ends[out.OrderID], early = "refunded", append(early, out)
+	}
+	if err := p.waitOrAreApplied(ctx, early); err != nil {
+		return repeater.Published(), err
+	}
+	p.Payment.MQ.Clear()
+
+	if err := p.endAs(ctx, ends); err != nil {
+		return repeater.Published(), err
+	}
+	_, err = p.came(ctx, waited)
+	return repeater.Published(), err
+}
+
+// repeatOutcome publishes an outcome as payment-service will.
+func (p *Play) repeatOutcome(ctx context.Context, repeater *traffic.Repeater, out settlement.Outcome) error {
+	body, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	return repeater.Publish(ctx, rocketmq.Delivery{
+		Topic: settlement.TopicOutcome, Queue: outbox.QueueOf(out.OrderID, settlement.DefaultQueues),
+		Key: out.PaymentNo, ShardingKey: out.OrderID, Tag: string(out.Type), Body: body,
+	}, 1)
+}
+
+// waitOrAreApplied waits until order-service has taken outcomes, in whatever way. One that it has taken and keeps nowhere
+// is lost: that its sender sends it again is no merit of order-service.
+func (p *Play) waitOrAreApplied(ctx context.Context, outcomes []settlement.Outcome) error {
+	for _, out := range outcomes {
+		err := p.reaches(ctx, p.orders, 1, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE payment_no = ? AND state IN ('waiting', 'parked')) +"+
+			" (SELECT COUNT(*) FROM payments WHERE payment_no = ?)", out.PaymentNo, out.PaymentNo)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			p.violated(checker.Violation{
+				Invariant: checker.Lost, What: "an outcome that came early was not kept", OrderID: out.OrderID, PaymentNo: out.PaymentNo, Row: err.Error(),
+			})
+			break // one shows it
+		}
+	}
+	return nil
+}
+
+// decidedAs waits until payment-service has decided an instruction.
+func (p *Play) decidedAs(ctx context.Context, out settlement.Outcome) error {
+	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
+		n, err := count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ? AND outcome = ?", out.PaymentNo, string(out.Type))
+		if err == nil && n != 1 {
+			err = fmt.Errorf("payment number %s of order %s is not decided as %s", out.PaymentNo, out.OrderID, out.Type)
+		}
+		return err
+	})
+}
+
+// outcomesIn counts outcomes that order-service keeps in a state.
+func (p *Play) outcomesIn(state string) measure {
+	return func(ctx context.Context) (int64, error) {
+		return count(ctx, p.orders, "SELECT COUNT(*) FROM parked_messages WHERE topic = 'payment-outcome' AND state = ?", state)
+	}
+}

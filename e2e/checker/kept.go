@@ -1,0 +1,113 @@
+package checker
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"settlement/e2e/traffic"
+	contract "settlement/shared/settlement"
+)
+
+// CheckKept returns the messages that their consumer has taken without a trace (L). Of each one a row has to be there,
+// in the database of the service that consumes its topic: what it says, recorded under its number, or the message itself,
+// for the predecessor that it waits for or for an operator. One that says something else than what is recorded under its
+// number is no repeat of it, and an operator has to have it.
+func (c *Checker) CheckKept(ctx context.Context, settlement, outcome, points []traffic.Message) ([]Violation, error) {
+	var f findings
+	err := c.look(ctx, func(s *state) {
+		s.checkKept(&f, s.keptByPayments, settlement, s.instructionIsRecorded)
+		s.checkKept(&f, s.keptByOrders, outcome, s.outcomeIsRecorded)
+		s.checkKept(&f, s.keptByPayments, points, s.pointsAreRecorded)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("check for messages without a trace: %w", err)
+	}
+	return f.sorted(), nil
+}
+
+// kept are messages that a service has in a row of their own.
+type kept struct {
+	payloads map[payload]bool
+	claims   map[claim]bool
+}
+
+type payload struct{ topic, hash string }
+
+// claim is a place that a message asks for; a repeat asks for the same one, in other bytes perhaps.
+type claim struct {
+	topic, number, key string // the ordering key
+	seq                int64
+}
+
+func (k *kept) read(ctx context.Context, tx *sql.Tx) error {
+	k.payloads, k.claims = map[payload]bool{}, map[claim]bool{}
+	type row struct {
+		payload
+		claim
+		cause string
+	}
+	return read(ctx, tx, "SELECT topic, payload_sha256, cause, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0) FROM parked_messages",
+		func(r *row) []any { return []any{&r.payload.topic, &r.hash, &r.cause, &r.number, &r.key, &r.seq} },
+		func(r *row) {
+			k.payloads[r.payload] = true
+			if r.cause != "conflict" && r.number != "" {
+				r.claim.topic = r.payload.topic
+				k.claims[r.claim] = true
+			}
+		})
+}
+
+// checkKept looks for each message of a topic. recorded says what it claims and whether that is recorded as it says.
+func (s *state) checkKept(f *findings, k kept, messages []traffic.Message, recorded func(body []byte) (claim, bool, error)) {
+	for _, m := range messages {
+		c, is, err := recorded(m.Body)
+		c.topic = m.Topic
+		if is || k.payloads[payload{m.Topic, PayloadHash(m.Body)}] || err == nil && k.claims[c] {
+			continue
+		}
+		order := c.key
+		if m.Topic == contract.TopicPoints {
+			order = "" // it is a customer
+		}
+		f.add(Lost, "a message was taken, and nothing of it is kept", order, c.number,
+			append(place(m), "readable", err == nil, "body", fmt.Sprintf("%.400q", m.Body))...)
+	}
+}
+
+func (s *state) instructionIsRecorded(body []byte) (claim, bool, error) {
+	in, err := contract.ParseInstruction(body)
+	if err != nil {
+		return claim{}, false, err
+	}
+	says := movement{
+		OrderID: in.OrderID, Seq: in.Seq, Type: string(in.Type),
+		Terms: terms{AccountID: in.AccountID, Minor: in.Amount.Minor, Currency: string(in.Amount.Currency)},
+	}
+	d, ok := s.decided[in.PaymentNo]
+	is := ok && d.OrderID == says.OrderID && d.Seq == says.Seq && d.Type == says.Type && d.Terms == says.Terms
+	return claim{number: in.PaymentNo, key: in.OrderID, seq: in.Seq}, is, nil
+}
+
+func (s *state) outcomeIsRecorded(body []byte) (claim, bool, error) {
+	out, err := contract.ParseOutcome(body)
+	if err != nil {
+		return claim{}, false, err
+	}
+	a, ok := s.applied[out.PaymentNo]
+	is := ok && a.OrderID == out.OrderID && a.Seq == out.Seq && a.Outcome == string(out.Type) && a.Terms.Minor == out.Amount.Minor
+	if o := s.orders[out.OrderID]; o == nil || o.Terms.Currency != string(out.Amount.Currency) {
+		is = false
+	}
+	return claim{number: out.PaymentNo, key: out.OrderID, seq: out.Seq}, is, nil
+}
+
+func (s *state) pointsAreRecorded(body []byte) (claim, bool, error) {
+	change, err := contract.ParsePointsChange(body)
+	if err != nil {
+		return claim{}, false, err
+	}
+	p := s.recorded(change)
+	is := p != nil && p.PointsNo == change.PointsNo && p.Type == string(change.Type) && p.Change == change.Points && p.Reason == change.Reason
+	return claim{number: change.PointsNo, key: change.CustomerID, seq: change.Seq}, is, nil
+}
