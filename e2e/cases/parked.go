@@ -13,7 +13,7 @@ import (
 	"settlement/e2e/traffic"
 )
 
-// ours are the messages that the case has not published to be parked.
+// ours are the messages that no case has published to be parked.
 func (p *Play) ours(messages []traffic.Message) []traffic.Message {
 	return slices.DeleteFunc(slices.Clone(messages), func(m traffic.Message) bool { return p.parks[m.Key] })
 }

@@ -116,7 +116,7 @@ func (n *native) boot(ctx context.Context) error {
 		if err := n.bootRocketMQ(inner, n.RocketMQ); err != nil {
 			return err
 		}
-		return n.RocketMQ.createTopics(inner)
+		return n.find(Broker).waitReady(inner, startLimit, n.RocketMQ.createTopics) // a busy one may not answer at once
 	})
 	group.Go(func() error {
 		if n.options.Bin != "" || n.runs(OrderService) && n.runs(PaymentService) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"settlement/shared/config"
+	"settlement/shared/logs"
 )
 
 // Exit codes of a service.
@@ -53,7 +54,7 @@ func (s Service) run(ctx context.Context) (code int) {
 			return err
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { //nolint:contextcheck // the command's context is ctx
-			log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel})).With("service", s.Name)
+			log := logs.New(os.Stderr, cfg.LogLevel).With("service", s.Name)
 			if err := s.Serve(cmd.Context(), log); err != nil {
 				log.Error(s.Name+" ends", "error", err)
 				code = exitFailed
