@@ -102,7 +102,7 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 	if err != nil {
 		return nil, err
 	}
-	violations, err := p.check.CheckTopics(ctx, p.ours(settlements), p.ours(outcomes))
+	violations, err := p.check.CheckTopics(ctx, settlements, slices.DeleteFunc(slices.Clone(outcomes), p.isForged))
 	if err != nil {
 		return nil, err
 	}

@@ -81,8 +81,14 @@ func (p *Play) forge(ctx context.Context, order string, outcomes []any) (sent in
 	}
 	keys, err := p.publish(ctx, settlement.TopicOutcome, outbox.QueueOf(order, settlement.DefaultQueues), bodies...)
 	p.mayPark(keys...)
+	for _, key := range keys {
+		p.forged[key] = true
+	}
 	return int64(len(keys)), err
 }
+
+// isForged tells of an outcome whether it is not payment-service's.
+func (p *Play) isForged(m traffic.Message) bool { return p.forged[m.Key] }
 
 // paidUnheard has an order paid whose outcome is kept back, and returns the outcome.
 func (p *Play) paidUnheard(ctx context.Context, wallet string) (settlement.Outcome, error) {

@@ -13,11 +13,6 @@ import (
 	"settlement/e2e/traffic"
 )
 
-// ours are the messages that no case has published to be parked.
-func (p *Play) ours(messages []traffic.Message) []traffic.Message {
-	return slices.DeleteFunc(slices.Clone(messages), func(m traffic.Message) bool { return p.parks[m.Key] })
-}
-
 // lookAtParked looks for messages that an operator has, or had, and that the case has not said it parks.
 func (p *Play) lookAtParked(ctx context.Context, topics ...[]traffic.Message) ([]checker.Violation, error) {
 	asked := map[string]bool{}

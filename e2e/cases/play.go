@@ -54,6 +54,7 @@ type Play struct {
 	found      []checker.Violation
 	effects    []string        // what its fault has brought about
 	story      []report.Step   // what happened, in order
+	parks      map[string]bool // keys of messages that are to be parked
 	before     []string        // ids of what was parked before
 	toldBefore map[string]bool // ids of notices that were told before
 	broken     atomic.Int64    // how often somebody who tells notices may not know that he has told one
@@ -78,7 +79,7 @@ const (
 
 func newPlay(ctx context.Context, w *World, part string, seed uint64, say func(string)) (p *Play, err error) {
 	p = &Play{
-		World: w, draw: stream(seed, part), say: say, toldBefore: map[string]bool{},
+		World: w, draw: stream(seed, part), say: say, parks: map[string]bool{}, toldBefore: map[string]bool{},
 		answers: &faults.Answers{Next: http.DefaultTransport, Power: w.power}, history: checker.NewHistory(),
 		customers: 4, pace: 100 * time.Millisecond, most: 4000, points: true,
 	}

@@ -28,7 +28,7 @@ type World struct {
 	gone        map[string][]traffic.Message // by topic: what it held before it was lost, made anew or expired
 	known       map[life]bool                // the same
 	journalLost bool                         // the broker has lost what the auditor goes on from
-	parks       map[string]bool              // keys of messages that cases have published to be parked
+	forged      map[string]bool              // keys of outcomes that cases have reported in payment-service's name
 
 	admin  *rocketmq.Admin
 	power  *faults.Switch // of every fault
@@ -52,7 +52,7 @@ func openWorld(ctx context.Context, bin string, power *faults.Switch, log io.Wri
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Notices: notices, power: power, gone: map[string][]traffic.Message{}, known: map[life]bool{}, parks: map[string]bool{}}
+	w := &World{Notices: notices, power: power, gone: map[string][]traffic.Message{}, known: map[life]bool{}, forged: map[string]bool{}}
 	sides := map[string]*Side{}
 	w.Stack, err = stack.Up(ctx, stack.Options{
 		On: stack.OnNative, Bin: bin, Log: log,
