@@ -34,10 +34,10 @@ func foreignMessages(ctx context.Context, p *Play) (int64, error) {
 			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":1,"account_id":%q,"amount":{"currency":"CNY","minor":-5}}`, key(), key(), p.wallets[0]),
 		}
 		keys, err := p.publish(ctx, settlement.TopicSettlement, queue, bodies...)
+		p.mayPark(keys...)
 		if err != nil {
 			return 0, err
 		}
-		p.mayPark(keys...)
 		sent += int64(len(bodies))
 	}
 	_, err = p.came(ctx, all)
@@ -107,10 +107,10 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 			return 0, err
 		}
 		keys, err := p.instruct(ctx, order, three[1:])
+		p.mayPark(keys[min(2, len(keys)):]...) // what a stranger says is for an operator
 		if err != nil {
 			return 0, err
 		}
-		p.mayPark(keys[min(2, len(keys)):]...) // a stranger's claim is for an operator
 		sent += int64(len(three))
 	}
 	if !p.power.On() { // nothing was published

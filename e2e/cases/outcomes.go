@@ -43,7 +43,7 @@ func foreignOutcomes(ctx context.Context, p *Play) (sent int64, err error) {
 		less.Amount.Minor = 1
 		other.Amount.Currency = money.USD
 		stranger.PaymentNo = key()
-		n, err := p.forge(ctx, out.OrderID, []any{less, other, stranger, "no outcome", map[string]int{"version": 99}})
+		n, err := p.forge(ctx, out.OrderID, []any{less, other, stranger, "no outcome of " + out.OrderID, map[string]any{"version": 99, "order_id": out.OrderID}})
 		sent += n
 		if err != nil {
 			return sent, err
@@ -145,7 +145,7 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		}
 		ends[out.OrderID], early = "refunded", append(early, out)
 	}
-	if err := p.waitOrAreApplied(ctx, early); err != nil {
+	if err := p.areKept(ctx, early); err != nil {
 		return repeater.Published(), err
 	}
 	p.Payment.MQ.Clear()
@@ -169,21 +169,23 @@ func (p *Play) repeatOutcome(ctx context.Context, repeater *traffic.Repeater, ou
 	}, 1)
 }
 
-// waitOrAreApplied waits until order-service has taken outcomes, in whatever way. One that it has taken and keeps nowhere
-// is lost: that its sender sends it again is no merit of order-service.
-func (p *Play) waitOrAreApplied(ctx context.Context, outcomes []settlement.Outcome) error {
+// areKept waits until order-service has taken outcomes, in whatever way. One that it has acknowledged and keeps nowhere is
+// lost: that its sender sends it again is no merit of order-service.
+func (p *Play) areKept(ctx context.Context, outcomes []settlement.Outcome) error {
 	for _, out := range outcomes {
-		err := p.reaches(ctx, p.orders, 1, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE payment_no = ? AND state IN ('waiting', 'parked')) +"+
+		err := p.reaches(ctx, p.orders, 1, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE payment_no = ?) +"+
 			" (SELECT COUNT(*) FROM payments WHERE payment_no = ?)", out.PaymentNo, out.PaymentNo)
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err == nil {
+			continue
 		}
-		if err != nil {
-			p.violated(checker.Violation{
-				Invariant: checker.Lost, What: "an outcome that came early was not kept", OrderID: out.OrderID, PaymentNo: out.PaymentNo, Row: err.Error(),
-			})
-			break // one shows it
+		at, lagErr := traffic.Read(ctx, p.admin, settlement.TopicOutcome, settlement.GroupOrder)
+		if lagErr != nil || at.Lag > 0 {
+			return errors.Join(err, lagErr)
 		}
+		p.violated(checker.Violation{
+			Invariant: checker.Lost, What: "an outcome that came early was not kept", OrderID: out.OrderID, PaymentNo: out.PaymentNo, Row: err.Error(),
+		})
+		break // one shows it
 	}
 	return nil
 }

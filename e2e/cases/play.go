@@ -259,7 +259,8 @@ func (m *moment) wait(ctx context.Context) error {
 	}
 }
 
-// publish sends messages as a foreign program would, and returns their keys.
+// publish sends messages as a foreign program would, and returns the keys of those that may be on the topic, also when a
+// send fails.
 func (p *Play) publish(ctx context.Context, topic string, queue int, bodies ...string) (keys []string, err error) {
 	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: p.NamesrvAddr, Group: "foreign", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -272,10 +273,10 @@ func (p *Play) publish(ctx context.Context, topic string, queue int, bodies ...s
 			_, err := mq.SendBatch(ctx, m.Topic, queue, settlement.DefaultQueues, []rocketmq.Message{m})
 			return err
 		}
-		if err := p.power.Do(send); err != nil {
-			return nil, fmt.Errorf("publish %.40q: %w", body, err)
-		}
 		keys = append(keys, m.Key)
+		if err := p.power.Do(send); err != nil {
+			return keys, fmt.Errorf("publish %.40q: %w", body, err)
+		}
 	}
 	return keys, nil
 }

@@ -55,7 +55,7 @@ var producerCases = []Case{
 	},
 	{
 		Name: "out-of-order", From: fromProducer,
-		Title: "Another shop's instructions come in shuffled order, and strangers claim places of its orders that are taken.",
+		Title: "Another shop's instructions come in shuffled order, and strangers claim places of its orders that are taken, and numbers for another amount.",
 		run:   outOfOrder,
 	},
 	{

@@ -120,7 +120,7 @@ func (w *World) newSide(a stack.Addresses) (*Side, error) {
 	return s, nil
 }
 
-// env is how either service is told of its proxies; order-service has no use for a receiver of notices.
+// env is how either service is told of its proxies and of whom it tells of parked messages.
 func (s *Side) env(notices *receiver.Receiver) map[string]string {
 	return map[string]string{
 		"NAMESRV_ADDR": s.MQ.NamesrvAddr(), "DB_ADDR": s.DB.Addr(), "WEBHOOK_URL": notices.URL, "WEBHOOK_SECRET": notices.Secret,

@@ -9,10 +9,10 @@ import (
 	contract "settlement/shared/settlement"
 )
 
-// CheckKept returns the messages that their consumer has taken without a trace (L). Of each one a row has to be there,
-// in the database of the service that consumes its topic: what it says, recorded under its number, or the message itself,
-// for the predecessor that it waits for or for an operator. One that says something else than what is recorded under its
-// number is no repeat of it, and an operator has to have it.
+// CheckKept returns the messages that their consumer has taken without a trace (L). All of them have to be acknowledged. Of
+// each a row has to be there, in the database of the service that consumes its topic: what it says, recorded under its
+// number, or the message itself, for the predecessor that it waits for or for an operator. One that says something else
+// than what is recorded under its number is no repeat of it, and an operator has to have it.
 func (c *Checker) CheckKept(ctx context.Context, settlement, outcome, points []traffic.Message) ([]Violation, error) {
 	var f findings
 	err := c.look(ctx, func(s *state) {
@@ -58,56 +58,66 @@ func (k *kept) read(ctx context.Context, tx *sql.Tx) error {
 		})
 }
 
-// checkKept looks for each message of a topic. recorded says what it claims and whether that is recorded as it says.
-func (s *state) checkKept(f *findings, k kept, messages []traffic.Message, recorded func(body []byte) (claim, bool, error)) {
+// said is what a message says, and what is recorded of it.
+type said struct {
+	claim
+	known bool // its number is recorded
+	same  bool // as it says
+}
+
+// checkKept looks for each message of a topic.
+func (s *state) checkKept(f *findings, k kept, messages []traffic.Message, recorded func(body []byte) (said, error)) {
 	for _, m := range messages {
-		c, is, err := recorded(m.Body)
-		c.topic = m.Topic
-		if is || k.payloads[payload{m.Topic, PayloadHash(m.Body)}] || err == nil && k.claims[c] {
+		is, err := recorded(m.Body)
+		is.topic = m.Topic
+		asItIs := k.payloads[payload{m.Topic, PayloadHash(m.Body)}]
+		if is.same || asItIs || err == nil && !is.known && k.claims[is.claim] {
 			continue
 		}
-		order := c.key
+		order := is.key
 		if m.Topic == contract.TopicPoints {
 			order = "" // it is a customer
 		}
-		f.add(Lost, "a message was taken, and nothing of it is kept", order, c.number,
+		f.add(Lost, "a message was taken, and nothing of it is kept", order, is.number,
 			append(place(m), "readable", err == nil, "body", fmt.Sprintf("%.400q", m.Body))...)
 	}
 }
 
-func (s *state) instructionIsRecorded(body []byte) (claim, bool, error) {
+func (s *state) instructionIsRecorded(body []byte) (said, error) {
 	in, err := contract.ParseInstruction(body)
 	if err != nil {
-		return claim{}, false, err
+		return said{}, err
 	}
-	says := movement{
-		OrderID: in.OrderID, Seq: in.Seq, Type: string(in.Type),
-		Terms: terms{AccountID: in.AccountID, Minor: in.Amount.Minor, Currency: string(in.Amount.Currency)},
-	}
-	d, ok := s.decided[in.PaymentNo]
-	is := ok && d.OrderID == says.OrderID && d.Seq == says.Seq && d.Type == says.Type && d.Terms == says.Terms
-	return claim{number: in.PaymentNo, key: in.OrderID, seq: in.Seq}, is, nil
+	on := terms{AccountID: in.AccountID, Minor: in.Amount.Minor, Currency: string(in.Amount.Currency)}
+	is := said{claim: claim{number: in.PaymentNo, key: in.OrderID, seq: in.Seq}}
+	d, known := s.decided[in.PaymentNo]
+	is.known = known
+	is.same = known && d.OrderID == in.OrderID && d.Seq == in.Seq && d.Type == string(in.Type) && d.Terms == on
+	return is, nil
 }
 
-func (s *state) outcomeIsRecorded(body []byte) (claim, bool, error) {
+func (s *state) outcomeIsRecorded(body []byte) (said, error) {
 	out, err := contract.ParseOutcome(body)
 	if err != nil {
-		return claim{}, false, err
+		return said{}, err
 	}
-	a, ok := s.applied[out.PaymentNo]
-	is := ok && a.OrderID == out.OrderID && a.Seq == out.Seq && a.Outcome == string(out.Type) && a.Terms.Minor == out.Amount.Minor
-	if o := s.orders[out.OrderID]; o == nil || o.Terms.Currency != string(out.Amount.Currency) {
-		is = false
-	}
-	return claim{number: out.PaymentNo, key: out.OrderID, seq: out.Seq}, is, nil
+	is := said{claim: claim{number: out.PaymentNo, key: out.OrderID, seq: out.Seq}}
+	o := s.orders[out.OrderID]
+	a, known := s.applied[out.PaymentNo]
+	is.known = known
+	is.same = known && a.OrderID == out.OrderID && a.Seq == out.Seq && a.Outcome == string(out.Type) && a.Terms.Minor == out.Amount.Minor &&
+		o != nil && o.Terms.Currency == string(out.Amount.Currency)
+	return is, nil
 }
 
-func (s *state) pointsAreRecorded(body []byte) (claim, bool, error) {
+func (s *state) pointsAreRecorded(body []byte) (said, error) {
 	change, err := contract.ParsePointsChange(body)
 	if err != nil {
-		return claim{}, false, err
+		return said{}, err
 	}
+	is := said{claim: claim{number: change.PointsNo, key: change.CustomerID, seq: change.Seq}}
 	p := s.recorded(change)
-	is := p != nil && p.PointsNo == change.PointsNo && p.Type == string(change.Type) && p.Change == change.Points && p.Reason == change.Reason
-	return claim{number: change.PointsNo, key: change.CustomerID, seq: change.Seq}, is, nil
+	is.known = p != nil
+	is.same = is.known && p.PointsNo == change.PointsNo && p.Type == string(change.Type) && p.Change == change.Points && p.Reason == change.Reason
+	return is, nil
 }

@@ -74,6 +74,12 @@ func TestAMessageWithARowOfItsOwnIsKept(t *testing.T) {
 			found, err := c.CheckKept(t.Context(), messages(goodInstruction, waits, again), nil, nil)
 			wantNone(t, state, found, err)
 
+			dearer := instruction(3, paidOrder, first, 2, 31)
+			b.exec(b.payments, "UPDATE parked_messages SET payment_no = ?, order_id = ?", first, paidOrder)
+			found, err = c.CheckKept(t.Context(), messages(dearer), nil, nil)
+			want{checker.Lost, "a message was taken", paidOrder, first}.in(t, state+", and decided otherwise since", found, err)
+			b.exec(b.payments, "UPDATE parked_messages SET payment_no = ?, order_id = ?", second, newOrder)
+
 			b.exec(b.payments, "UPDATE parked_messages SET cause = 'conflict'")
 			found, err = c.CheckKept(t.Context(), messages(waits, again), nil, nil)
 			want{checker.Lost, "a message was taken", newOrder, second}.in(t, "another claim than one in conflict", found, err)

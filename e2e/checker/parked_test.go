@@ -37,6 +37,8 @@ func TestAMessageThatNobodyAskedToParkIsSeen(t *testing.T) {
 			" VALUES (UUID(), 'parked', 'conflict', 'payment-outcome', '', 0, 0, 'm', ?, ?, 1, '', '', '{}', 'r', 1, '', NOW(), NOW())", second, newOrder)
 		found, err = c.CheckAsked(t.Context(), nil, nil)
 		want{checker.Lost, "a message was parked that nothing was wrong with", newOrder, second}.in(t, "an outcome", found, err)
+		found, err = c.Check(t.Context())
+		want{checker.Lost, "a message is parked, and nobody is to be told", newOrder, second}.in(t, "an outcome, and no notice", found, err)
 	})
 }
 

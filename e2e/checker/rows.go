@@ -102,6 +102,9 @@ type parkedRow struct {
 	movement
 }
 
+// hasOperator says that an operator has the message, or had it.
+func (p *parkedRow) hasOperator() bool { return p.State != "waiting" && p.State != "released" }
+
 // notice is on how many channels people were told of a parked message, and have to be.
 type notice struct {
 	ParkedID      string

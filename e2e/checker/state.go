@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -23,7 +24,7 @@ type state struct {
 	parked     map[string]movement  // with an operator or given up by one, by payment number
 	waiting    map[string]movement  // for their predecessor, by payment number
 	markedDone []movement           // released, or replayed by an operator
-	toOperator []parkedRow          // that an operator has, or had
+	toOperator []parkedRow          // that an operator of either service has, or had
 	notices    map[string]notice    // by the id of the parked message
 	outbox     []outboxRow          // of both
 	unplaced   []outboxRow          // decisions that have no place in the journal
@@ -50,12 +51,22 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		orderKeys: map[string]*keyRow{}, paymentKeys: map[string]*keyRow{}, accepted: map[string]*answer{}, deposits: map[string]entryRow{},
 	}
 	var ordersOutbox, paymentsOutbox []outboxRow
+	var ordersParked []parkedRow
+	ordersNotices := map[string]notice{}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return inTurn(
 			func() error { return s.readOrders(ctx, orders) },
 			func() error { return s.readCustomers(ctx, orders) },
 			func() error { return s.keptByOrders.read(ctx, orders) },
+			func() error {
+				return readParked(ctx, orders, func(p *parkedRow) {
+					if p.hasOperator() {
+						ordersParked = append(ordersParked, *p)
+					}
+				})
+			},
+			func() error { return readNotices(ctx, orders, ordersNotices) },
 			func() error { return readOutbox(ctx, orders, &ordersOutbox) },
 			func() error { return c.readKeys(ctx, orders, s.orderKeys) })
 	})
@@ -63,9 +74,9 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		return inTurn(
 			func() error { return s.readDecided(ctx, payments) },
 			func() error { return s.readMoney(ctx, payments) },
-			func() error { return s.readParked(ctx, payments) },
+			func() error { return readParked(ctx, payments, s.takeParked) },
 			func() error { return s.keptByPayments.read(ctx, payments) },
-			func() error { return s.readNotices(ctx, payments) },
+			func() error { return readNotices(ctx, payments, s.notices) },
 			func() error { return s.readPoints(ctx, payments) },
 			func() error { return s.readJournalPending(ctx, payments) },
 			func() error { return readOutbox(ctx, payments, &paymentsOutbox) },
@@ -75,6 +86,8 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		return nil, err
 	}
 	s.outbox = append(ordersOutbox, paymentsOutbox...)
+	s.toOperator = append(s.toOperator, ordersParked...)
+	maps.Copy(s.notices, ordersNotices)
 	for _, k := range s.orderKeys {
 		if k.Answer.isAccepted() {
 			s.accepted[k.Answer.PaymentNo] = k.Answer
@@ -172,41 +185,43 @@ const payloadReadMax = "16384"
 
 // readParked reads what waits. A message that was parked as it came has no payment number
 // in its row, but often one in its payload.
-func (s *state) readParked(ctx context.Context, tx *sql.Tx) error {
+func readParked(ctx context.Context, tx *sql.Tx, each func(*parkedRow)) error {
 	return read(ctx, tx, "SELECT id, state, cause, topic, attempts, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
 		" CASE WHEN payment_no IS NULL AND LENGTH(payload) <= "+payloadReadMax+" THEN payload ELSE '' END"+
 		" FROM parked_messages",
 		func(p *parkedRow) []any {
 			return []any{&p.ID, &p.State, &p.Cause, &p.Topic, &p.Attempts, &p.PaymentNo, &p.OrderID, &p.Seq, &p.Payload}
-		},
-		func(p *parkedRow) {
-			if p.State != "waiting" && p.State != "released" {
-				s.toOperator = append(s.toOperator, *p)
-			}
-			if p.Topic != "settlement" || p.Cause == "conflict" { // what is in conflict claims a number that is another's
-				return
-			}
-			m := p.movement
-			if m.PaymentNo == "" {
-				m = movementIn(p.Payload)
-			}
-			switch {
-			case m.PaymentNo == "":
-			case p.State == "waiting":
-				s.waiting[m.PaymentNo] = m
-			case p.State == "parked", p.State == "discarded":
-				s.parked[m.PaymentNo] = m
-			default:
-				s.markedDone = append(s.markedDone, m)
-			}
-		})
+		}, each)
+}
+
+// takeParked takes what payment-service keeps.
+func (s *state) takeParked(p *parkedRow) {
+	if p.hasOperator() {
+		s.toOperator = append(s.toOperator, *p)
+	}
+	if p.Topic != "settlement" || p.Cause == "conflict" { // what is in conflict claims a number that is another's
+		return
+	}
+	m := p.movement
+	if m.PaymentNo == "" {
+		m = movementIn(p.Payload)
+	}
+	switch {
+	case m.PaymentNo == "":
+	case p.State == "waiting":
+		s.waiting[m.PaymentNo] = m
+	case p.State == "parked", p.State == "discarded":
+		s.parked[m.PaymentNo] = m
+	default:
+		s.markedDone = append(s.markedDone, m)
+	}
 }
 
 // readNotices reads what people were told of.
-func (s *state) readNotices(ctx context.Context, tx *sql.Tx) error {
+func readNotices(ctx context.Context, tx *sql.Tx, notices map[string]notice) error {
 	return read(ctx, tx, "SELECT parked_id, COUNT(told_at), COUNT(*) - COUNT(told_at), MAX(last_error) FROM notifications WHERE type = 'message.parked' GROUP BY parked_id",
 		func(n *notice) []any { return []any{&n.ParkedID, &n.Told, &n.Waiting, &n.LastError} },
-		func(n *notice) { s.notices[n.ParkedID] = *n })
+		func(n *notice) { notices[n.ParkedID] = *n })
 }
 
 // movementIn reads what it can of a message that could not be settled.

@@ -101,6 +101,13 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	return newStack(OnNative, n.Database.Kind, addresses, n), nil
 }
 
+// topicsLimit is how long a busy broker may take to create the topics.
+const topicsLimit = 2 * time.Minute
+
+func (n *native) createTopics(ctx context.Context) error {
+	return n.find(Broker).waitReady(ctx, topicsLimit, n.RocketMQ.createTopics)
+}
+
 // boot starts whatever does not run yet and returns when all of it is ready.
 func (n *native) boot(ctx context.Context) error {
 	group, inner := errgroup.WithContext(ctx)
@@ -116,7 +123,7 @@ func (n *native) boot(ctx context.Context) error {
 		if err := n.bootRocketMQ(inner, n.RocketMQ); err != nil {
 			return err
 		}
-		return n.find(Broker).waitReady(inner, startLimit, n.RocketMQ.createTopics) // a busy one may not answer at once
+		return n.createTopics(inner)
 	})
 	group.Go(func() error {
 		if n.options.Bin != "" || n.runs(OrderService) && n.runs(PaymentService) {

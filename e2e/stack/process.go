@@ -213,7 +213,7 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 			return nil
 		}
 		if caller.Err() != nil {
-			return fmt.Errorf("%s: given up: %w", p.name, context.Cause(caller)) // not the server's fault: its log would mislead
+			return fmt.Errorf("%s: given up: %w; its last answer: %w", p.name, context.Cause(caller), err) // not the server's fault: its log would mislead
 		}
 		if !alive {
 			return fmt.Errorf("%s ended while it started; %s ends with:\n%s", p.name, p.log, tail(p.log, 20))

@@ -70,7 +70,7 @@ func (s *Stack) CreateTopics(ctx context.Context) error {
 	if !ok {
 		return errors.New("create topics: only on a native stack")
 	}
-	return n.RocketMQ.createTopics(ctx)
+	return n.createTopics(ctx)
 }
 
 // deleteTries is how often a topic is told to go at most: the tool waits 5 s for each answer, also on a busy machine.

@@ -20,12 +20,13 @@ const (
 	linesMax = 1000
 	// NotLogged is the attribute that says how often a line came since it was logged last.
 	NotLogged = "not_logged"
-	// pause is the attribute that says when something is tried again. It grows while the cause stays.
-	pause = "pause"
 )
 
-// New makes a logger that writes JSON lines to out. A warning or an error is one line in a minute as long as nothing in it
-// differs but its pause; the next line says how many were left out.
+// growing are attributes that grow while the cause stays.
+var growing = map[string]bool{"pause": true, "failures": true, "attempts": true}
+
+// New makes a logger that writes JSON lines to out. A warning or an error that differs from the one before in nothing but
+// what grows is one line in a minute; the next one says how many were left out.
 func New(out io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(&handler{
 		next: slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}),
@@ -78,7 +79,7 @@ var ownPort = regexp.MustCompile(`:\d+->`)
 func text(attrs []slog.Attr) string {
 	all := make([]string, 0, len(attrs))
 	for _, a := range attrs {
-		if a.Key != pause {
+		if !growing[a.Key] {
 			all = append(all, ownPort.ReplaceAllString(a.String(), "->"))
 		}
 	}

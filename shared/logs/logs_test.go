@@ -39,6 +39,11 @@ func TestWhatIsLoggedOnceInAMinute(t *testing.T) {
 			log.Error("trying again", "error", errAway, "pause", "100ms")
 			log.Error("trying again", "error", errAway, "pause", "200ms")
 		}, 1},
+		"a queue whose handler fails again and again": {func(log *slog.Logger) {
+			for i := range 5 {
+				log.Warn("handler failed", "queue", 3, "failures", i+1, "pause", time.Duration(i).String(), "error", errAway)
+			}
+		}, 1},
 		"over connections that broke, each with a port of its own": {func(log *slog.Logger) {
 			log.Error("trying again", "error", "read tcp 127.0.0.1:41000->127.0.0.1:3306: connection reset by peer")
 			log.Error("trying again", "error", "read tcp 127.0.0.1:41001->127.0.0.1:3306: connection reset by peer")
