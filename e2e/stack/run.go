@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
 )
 
 // commandGrace is what a command gets to end by itself after SIGINT or SIGTERM.
@@ -125,7 +126,7 @@ func runCommand(ctx context.Context, command, env []string) (int, error) {
 	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // it gets a SIGTERM and time to end, below
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	ownGroup := !isTerminal(os.Stdin)
+	ownGroup := !term.IsTerminal(int(os.Stdin.Fd()))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: ownGroup}
 	dieWithParent(cmd.SysProcAttr)
 	if err := startOnLastingThread(cmd); err != nil {
@@ -162,11 +163,6 @@ func exitCode(err error) (int, error) {
 		return 128 + int(status.Signal()), nil
 	}
 	return exit.ExitCode(), nil
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }
 
 // UntilInterrupted is a context that SIGINT and SIGTERM cancel, and on Linux also the death of the

@@ -22,20 +22,21 @@ const (
 	gone      = time.Minute
 )
 
-// runner is `cmd run --mariadb` with a command that goes on until it is stopped.
+// runner is `cmd run --db mariadb` with a command that goes on until it is stopped.
 type runner struct {
 	cmd     *exec.Cmd
 	server  string // host:port
 	command int    // pid
 }
 
-func startRunner(t *testing.T) runner {
+// startRunner runs a script that prints the pid of what goes on. Its input is none, as in a CI, and no terminal.
+func startRunner(t *testing.T, script string) runner {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "cmd")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	r := runner{cmd: exec.CommandContext(t.Context(), binary, "run", "--db", "mariadb", "--", "sh", "-c", `echo $$ "$TEST_MARIADB_DSN"; exec sleep 600`)}
+	r := runner{cmd: exec.CommandContext(t.Context(), binary, "run", "--db", "mariadb", "--", "sh", "-c", script)}
 	r.cmd.Stderr = os.Stderr
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
@@ -78,7 +79,8 @@ func (r runner) expectAllGone(t *testing.T) {
 }
 
 func TestRunStopsEverythingAtSIGTERM(t *testing.T) {
-	r := startRunner(t)
+	// A child of the command, as go test is of make, is the process that stays behind when only the command is told.
+	r := startRunner(t, `sleep 600 & echo $! "$TEST_MARIADB_DSN"; wait`)
 	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +93,7 @@ func TestRunStopsEverythingAtSIGTERM(t *testing.T) {
 
 // This holds on Linux: elsewhere nothing ties a child to its parent (see dieWithParent).
 func TestRunLeavesNoOrphanAtSIGKILL(t *testing.T) {
-	r := startRunner(t)
+	r := startRunner(t, `echo $$ "$TEST_MARIADB_DSN"; exec sleep 600`)
 	if err := r.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
