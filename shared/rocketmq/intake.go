@@ -1,7 +1,6 @@
 package rocketmq
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -47,12 +46,12 @@ type intake struct {
 	running    sync.WaitGroup
 
 	mu    sync.Mutex
-	doors map[string]net.Listener // by the address of the server behind it
+	doors map[string]*door // by name
 }
 
 func newIntake(inflateMax int, logger *slog.Logger) *intake {
 	done, cancel := context.WithCancel(context.Background())
-	return &intake{inflateMax: inflateMax, logger: logger, done: done, close: cancel, doors: map[string]net.Listener{}}
+	return &intake{inflateMax: inflateMax, logger: logger, done: done, close: cancel, doors: map[string]*door{}}
 }
 
 // shutdown closes every connection and waits for what they do.
@@ -60,7 +59,7 @@ func (in *intake) shutdown() {
 	in.close()
 	in.mu.Lock()
 	for _, door := range in.doors {
-		_ = door.Close()
+		door.close()
 	}
 	in.mu.Unlock()
 	in.running.Wait()
@@ -70,11 +69,11 @@ func (in *intake) shutdown() {
 // next door when one is silent, and not when it says that its server cannot be reached.
 func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
 	for i := range addrs {
-		door, err := in.door(slices.Concat(addrs[i:], addrs[:i]), in.passRoutes)
+		door, err := in.door(addrs[i], slices.Concat(addrs[i:], addrs[:i]), in.passRoutes)
 		if err != nil {
 			return nil, err
 		}
-		doors = append(doors, door)
+		doors = append(doors, door.addr())
 	}
 	return doors, nil
 }
@@ -82,114 +81,37 @@ func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
 // pass is what an intake does with a frame from a server, before the library gets it. drop: the library does not get it.
 type pass func(f rawFrame) (out rawFrame, drop bool)
 
-// door is the address that the library dials for the first of these servers; the others stand in while that one cannot
-// be reached. Each server has one, as long as the intake lives.
-func (in *intake) door(servers []string, p pass) (string, error) {
+// door returns the door with a name, and opens it the first time; each lives as long as the intake.
+func (in *intake) door(name string, servers []string, p pass) (*door, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if door := in.doors[servers[0]]; door != nil {
-		return door.Addr().String(), nil
+	if d := in.doors[name]; d != nil {
+		d.lead(servers)
+		return d, nil
 	}
 	if in.done.Err() != nil {
-		return "", errClosed
+		return nil, errClosed
 	}
-	var listen net.ListenConfig
-	door, err := listen.Listen(in.done, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("intake for %s: %w", servers[0], err)
+	d, err := openDoor(in, servers, p)
+	if err == nil {
+		in.doors[name] = d
 	}
-	in.doors[servers[0]] = door
-	in.running.Go(func() {
-		for {
-			conn, err := door.Accept()
-			if err != nil {
-				return
-			}
-			in.running.Go(func() { in.serve(conn, servers, p) })
-		}
-	})
-	return door.Addr().String(), nil
+	return d, err
 }
 
-// serve connects a connection of the library with one of its servers, and ends when either does.
-func (in *intake) serve(client net.Conn, servers []string, p pass) {
-	defer func() { _ = client.Close() }()
-	defer context.AfterFunc(in.done, func() { _ = client.Close() })()
-	requests := bufio.NewReader(client)
-	conn, first, err := in.dial(client, requests, servers)
-	if err != nil {
-		return
-	}
-	defer func() { _ = conn.Close() }()
-	defer context.AfterFunc(in.done, func() { _ = conn.Close() })()
-
-	in.running.Go(func() {
-		defer func() { _ = conn.Close() }()
-		if _, err := first.writeTo(conn); err == nil {
-			_, _ = io.Copy(conn, requests)
-		}
-	})
-	answers := bufio.NewReaderSize(conn, 64<<10)
-	for {
-		f, err := readRaw(answers)
-		if err != nil {
-			return
-		}
-		out, drop := p(f)
-		if drop {
-			continue
-		}
-		if _, err := out.writeTo(client); err != nil {
-			return
+// masters tells of the brokers' present masters, by the brokers' names. One that the library has not heard of has no door yet.
+func (in *intake) masters(queues []Queue) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, q := range queues {
+		if d := in.doors[doorOf(q.Broker, masterID)]; d != nil {
+			d.lead([]string{q.Addr})
 		}
 	}
 }
 
-// dial connects to one of the servers, and gives the request that is to be sent there first. While it cannot, it says so to each
-// request: the library would wait for the answer of a connection that was made, up to 30 s, and tries again at once when
-// none was made.
-func (in *intake) dial(client net.Conn, requests *bufio.Reader, servers []string) (net.Conn, rawFrame, error) {
-	for {
-		f, err := readRaw(requests)
-		if err != nil {
-			return nil, f, err
-		}
-		conn, err := in.connect(servers)
-		if err == nil {
-			return conn, f, nil
-		}
-
-		var request command
-		if json.Unmarshal(f.header, &request) != nil || request.Flag&flagOneWay != 0 {
-			continue
-		}
-		refusal, err := encodeFrame(command{
-			Code: responseSystemError, Language: "GO", Version: clientVersion, Opaque: request.Opaque, Flag: flagResponse,
-			Remark: fmt.Sprintf("cannot be reached: %v", err),
-		})
-		if err != nil {
-			return nil, f, err
-		}
-		if _, err := client.Write(refusal); err != nil {
-			return nil, f, err
-		}
-	}
-}
-
-// connect dials servers in turn until one takes the connection. Each has its share of the time that is left.
-func (in *intake) connect(servers []string) (net.Conn, error) {
-	deadline := time.Now().Add(dialTimeout)
-	var failures []error
-	for i, server := range servers {
-		dialer := net.Dialer{Timeout: time.Until(deadline) / time.Duration(len(servers)-i)}
-		conn, err := dialer.DialContext(in.done, "tcp", server)
-		if err == nil {
-			return conn, nil
-		}
-		failures = append(failures, err)
-	}
-	return nil, errors.Join(failures...)
-}
+// doorOf names the door of a broker's master or of one of its slaves.
+func doorOf(broker, id string) string { return broker + "/" + id }
 
 // passRoutes puts the intake's own addresses into a route.
 func (in *intake) passRoutes(f rawFrame) (rawFrame, bool) {
@@ -202,12 +124,12 @@ func (in *intake) passRoutes(f rawFrame) (rawFrame, bool) {
 		return f, true
 	}
 	for _, broker := range data.BrokerDatas {
-		for _, addr := range broker.BrokerAddrs {
-			door, err := in.door([]string{addr}, in.passMessages)
+		for id, addr := range broker.BrokerAddrs {
+			door, err := in.door(doorOf(broker.BrokerName, id), []string{addr}, in.passMessages)
 			if err != nil {
 				return f, true
 			}
-			f.body = bytes.ReplaceAll(f.body, fmt.Appendf(nil, "%q", addr), fmt.Appendf(nil, "%q", door))
+			f.body = bytes.ReplaceAll(f.body, fmt.Appendf(nil, "%q", addr), fmt.Appendf(nil, "%q", door.addr()))
 		}
 	}
 	return f, false

@@ -33,8 +33,8 @@ func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue
 	if s.abandoned {
 		return nil
 	}
-	// A broker that has just restarted does not know us before our next heartbeat, at most 30 s away. The library
-	// would drop all queues until the rebalance after it. They stay ours, as far as the broker gives us the locks.
+	// A broker that has just restarted does not know us before we have dialled it again. The library would drop all
+	// queues until the rebalance after that. They stay ours, as far as the broker gives us the locks.
 	if !slices.Contains(clients, clientID) {
 		return s.share
 	}

@@ -119,6 +119,11 @@ func (c *Consumer) lookAtQueues(ctx context.Context) (lags []QueueLag, doubtful 
 	if err != nil {
 		return nil, false, err
 	}
+	c.mu.Lock()
+	if c.session != nil {
+		c.session.intake.masters(route.Readable)
+	}
+	c.mu.Unlock()
 	for _, q := range route.Readable {
 		a := c.activity()(queueKey{q.Broker, q.ID})
 		look, err := c.lookAt(ctx, q, a)
