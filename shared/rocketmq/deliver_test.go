@@ -185,6 +185,9 @@ func TestAllocateKeepsQueuesThatTheBrokerForgot(t *testing.T) {
 	if got := s.allocate("g", "me", all, []string{"me", "other"}); len(got) != 2 {
 		t.Fatalf("share of two consumers is %v, want 2 queues", got)
 	}
+	if got := s.allocate("g", "me", all, []string{"me", "me", "other", "other"}); len(got) != 2 || got[1].QueueId != 1 {
+		t.Fatalf("share of two consumers, each listed twice, is %v, want queues 0 and 1", got)
+	}
 	for _, clients := range [][]string{nil, {"other"}} {
 		if got := s.allocate("g", "me", all, clients); len(got) != 2 || got[0].QueueId != 0 || got[1].QueueId != 1 {
 			t.Errorf("share while the broker knows %v is %v, want queues 0 and 1 as before", clients, got)

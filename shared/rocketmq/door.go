@@ -16,6 +16,8 @@ const (
 	requestHeartbeat = 34
 	// greetingOpaque is the number of a request that the library does not know of. Its own count up from 1.
 	greetingOpaque = -1
+	// acceptPause is the time until a door that could not take a connection tries again.
+	acceptPause = 100 * time.Millisecond
 )
 
 // door is an address on loopback that the library dials for a server. The address stays while the server behind it changes:
@@ -26,12 +28,11 @@ type door struct {
 	pass     pass
 
 	mu      sync.Mutex
-	servers []string        // behind it; the others stand in while the first cannot be reached
+	servers []string        // behind it; the others stand in while the first cannot be reached; none: it is behind another door now
 	moved   context.Context // done when others are behind it
 	move    context.CancelFunc
 	// greeting is the library's last heartbeat. A broker refuses the pulls of a group that it does not know, and one that
-	// has just started, or has just become the master, knows none before the next heartbeat, 30 s away at most: so each new
-	// connection begins with it.
+	// has just started knows none before the next heartbeat, 30 s away at most: so each new connection begins with it.
 	greeting *rawFrame
 }
 
@@ -46,8 +47,12 @@ func openDoor(in *intake, servers []string, p pass) (*door, error) {
 	in.running.Go(func() {
 		for {
 			conn, err := listener.Accept()
-			if err != nil {
+			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if err != nil { // too many open files, say
+				_ = pause(in.done, acceptPause)
+				continue
 			}
 			in.running.Go(func() { (&visit{door: d, client: conn}).serve() })
 		}
@@ -69,6 +74,19 @@ func (d *door) lead(servers []string) {
 	d.moved, d.move = context.WithCancel(d.intake.done)
 }
 
+func (d *door) leadsTo(servers []string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Equal(d.servers, servers)
+}
+
+// hasStandIns says that the library has other doors with the same servers behind them.
+func (d *door) hasStandIns() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.servers) > 1
+}
+
 func (d *door) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -82,6 +100,9 @@ func (d *door) connect() (conn net.Conn, stay func() bool, err error) {
 	d.mu.Lock()
 	servers, moved := d.servers, d.moved
 	d.mu.Unlock()
+	if len(servers) == 0 {
+		return nil, nil, errors.New("no server has this part any more")
+	}
 	deadline := time.Now().Add(dialTimeout)
 	var failures []error
 	for i, server := range servers {
@@ -135,8 +156,9 @@ type visit struct {
 // link is a connection with a server.
 type link struct {
 	conn    net.Conn
-	answers *bufio.Reader
-	stay    func() bool // see connect
+	stay    func() bool   // see connect
+	greeted chan struct{} // closed when the greeting has its answer
+	gone    chan struct{} // closed when the link has ended
 
 	mu    sync.Mutex
 	open  map[int32]bool // requests without an answer
@@ -175,12 +197,14 @@ func (v *visit) serve() {
 func (v *visit) forward(f rawFrame, request command) error {
 	l := v.link
 	if l == nil || !l.expects(request) {
+		if request.isResponse() {
+			return nil // to a server that has gone
+		}
 		var err error
 		if l, err = v.newLink(request); err != nil {
 			return err
 		}
 		v.link = l
-		l.expects(request)
 	}
 	if _, err := f.writeTo(l.conn); err != nil {
 		l.close() // whoever reads the answers refuses what is open
@@ -188,71 +212,76 @@ func (v *visit) forward(f rawFrame, request command) error {
 	return nil
 }
 
-// newLink connects to the server and greets it.
+// newLink connects to the server, greets it, and expects the answer to a request.
 func (v *visit) newLink(request command) (*link, error) {
 	conn, stay, err := v.door.connect()
 	if err != nil {
 		return nil, err
 	}
-	l := &link{conn: conn, answers: bufio.NewReaderSize(conn, 64<<10), stay: stay, open: map[int32]bool{}}
-	if request.Code != requestHeartbeat {
-		if err := v.greet(l); err != nil {
-			l.close()
-			return nil, fmt.Errorf("greet %s: %w", conn.RemoteAddr(), err)
-		}
-	}
+	l := &link{conn: conn, stay: stay, greeted: make(chan struct{}), gone: make(chan struct{}), open: map[int32]bool{}}
 	v.door.intake.running.Go(func() { v.deliver(l) })
+	if request.Code != requestHeartbeat {
+		v.greet(l)
+	}
+	if !l.expects(request) {
+		return nil, fmt.Errorf("%s has hung up", conn.RemoteAddr())
+	}
 	return l, nil
 }
 
-// greet waits for the server's answer: it could take the next request before it has looked at this one.
-func (v *visit) greet(l *link) error {
+// greet gives the server a moment to answer: it could take the next request before it has looked at the greeting. One that
+// is too slow is asked all the same, and what it refuses is asked again by the library.
+func (v *visit) greet(l *link) {
 	hello, err := v.door.hello()
 	if err != nil || hello == nil {
-		return err
-	}
-	if err := l.conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
-		return err
+		return
 	}
 	if _, err := hello.writeTo(l.conn); err != nil {
-		return err
+		l.close()
+		return
 	}
-	for {
-		f, err := readRaw(l.answers)
-		if err != nil {
-			return err
-		}
-		var answer command
-		if err := json.Unmarshal(f.header, &answer); err != nil {
-			return err
-		}
-		if answer.isResponse() && answer.Opaque == greetingOpaque {
-			return l.conn.SetDeadline(time.Time{})
-		}
-		if err := v.hand(f); err != nil { // a request of the server's, such as that its consumers have changed
-			return err
-		}
+	select {
+	case <-l.greeted:
+	case <-l.gone:
+	case <-time.After(dialTimeout):
 	}
 }
 
-// deliver hands the server's frames to the library until the connection ends, and then refuses what has no answer.
+// deliver hands the server's frames to the library until either hangs up.
 func (v *visit) deliver(l *link) {
 	defer l.close()
+	answers := bufio.NewReaderSize(l.conn, 64<<10)
 	for {
-		f, err := readRaw(l.answers)
+		f, err := readRaw(answers)
 		if err != nil {
-			for _, opaque := range l.end() {
-				_ = v.refuse(command{Opaque: opaque}, fmt.Errorf("the connection has ended: %w", err))
-			}
+			v.ended(l, err)
 			return
 		}
 		var answer command
 		if json.Unmarshal(f.header, &answer) == nil && answer.isResponse() {
+			if answer.Opaque == greetingOpaque {
+				close(l.greeted) // a link is greeted once
+				continue
+			}
 			l.answered(answer.Opaque)
 		}
-		if v.hand(f) != nil {
+		if err := v.hand(f); err != nil {
+			v.ended(l, err)
 			return
 		}
+	}
+}
+
+// ended refuses what a link has left open. A refusal counts as a name server's answer, and keeps the library from asking the
+// next one: there it hears nothing, and its connection ends.
+func (v *visit) ended(l *link, cause error) {
+	open := l.end()
+	if len(open) > 0 && v.door.hasStandIns() {
+		_ = v.client.Close()
+		return
+	}
+	for _, opaque := range open {
+		_ = v.refuse(command{Opaque: opaque}, fmt.Errorf("the connection has ended: %w", cause))
 	}
 }
 
@@ -291,6 +320,7 @@ func (l *link) end() (open []int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
+	close(l.gone)
 	for opaque := range l.open {
 		open = append(open, opaque)
 	}

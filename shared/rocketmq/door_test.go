@@ -1,12 +1,15 @@
 package rocketmq
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -17,11 +20,18 @@ type caller struct {
 	conn net.Conn
 }
 
-func testDoor(t *testing.T, servers ...string) (*door, caller) {
-	t.Helper()
+var master, slave = doorKey{"broker", masterID}, doorKey{"broker", "1"}
+
+func testIntake(t *testing.T) *intake {
 	in := newIntake(inflateMax, testLogger(t))
 	t.Cleanup(in.shutdown)
-	d, err := in.door("broker/0", servers, in.passMessages)
+	return in
+}
+
+// call opens a door and dials it.
+func call(t *testing.T, in *intake, key doorKey, servers ...string) caller {
+	t.Helper()
+	d, err := in.door(key, servers, in.passMessages)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +41,7 @@ func testDoor(t *testing.T, servers ...string) (*door, caller) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return d, caller{t, conn}
+	return caller{t, conn}
 }
 
 func (c caller) ask(code int, opaque int32) {
@@ -45,18 +55,23 @@ func (c caller) ask(code int, opaque int32) {
 	}
 }
 
-// wantAnswer reads an answer, well within the 30 s that the library waits for one.
-func (c caller) wantAnswer(opaque int32, code int) {
+// answerTo reads an answer, well within the 30 s that the library waits for one, and returns its code.
+func (c caller) answerTo(opaque int32) int {
 	c.t.Helper()
 	if err := c.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		c.t.Fatal(err)
 	}
 	got, err := readFrame(c.conn)
-	if err != nil {
-		c.t.Fatal(err)
+	if err != nil || got.Opaque != opaque || !got.isResponse() {
+		c.t.Fatalf("answer %+v, error %v, want one to request %d", got, err, opaque)
 	}
-	if got.Opaque != opaque || got.Code != code || !got.isResponse() {
-		c.t.Fatalf("answer %+v, want code %d to request %d", got, code, opaque)
+	return got.Code
+}
+
+func (c caller) wantAnswer(opaque int32, code int) {
+	c.t.Helper()
+	if got := c.answerTo(opaque); got != code {
+		c.t.Fatalf("answer with code %d to request %d, want %d", got, opaque, code)
 	}
 }
 
@@ -113,7 +128,7 @@ const (
 func TestWhatAServerDoesNotAnswerIsRefusedWhenItGoes(t *testing.T) {
 	t.Parallel()
 	var a asked
-	_, c := testDoor(t, a.server(t, "a", hangUp))
+	c := call(t, testIntake(t), master, a.server(t, "a", hangUp))
 	c.ask(requestPull, 1)
 	c.wantAnswer(1, 0)
 	c.ask(hangUp, 2)
@@ -126,7 +141,7 @@ func TestWhatAServerDoesNotAnswerIsRefusedWhenItGoes(t *testing.T) {
 func TestANewConnectionBeginsWithTheLastHeartbeat(t *testing.T) {
 	t.Parallel()
 	var a asked
-	_, c := testDoor(t, a.server(t, "a", hangUp))
+	c := call(t, testIntake(t), master, a.server(t, "a", hangUp))
 	c.ask(requestHeartbeat, 1)
 	c.wantAnswer(1, 0)
 	c.ask(hangUp, 2)
@@ -143,33 +158,96 @@ func TestANewConnectionBeginsWithTheLastHeartbeat(t *testing.T) {
 func TestADoorLeadsToTheNewMaster(t *testing.T) {
 	t.Parallel()
 	var a asked
-	before, after := a.server(t, "a", hangUp), a.server(t, "b", hangUp)
-	d, c := testDoor(t, before)
+	in := testIntake(t)
+	c := call(t, in, master, a.server(t, "a", requestPull))
 	c.ask(requestHeartbeat, 1)
 	c.wantAnswer(1, 0)
-	d.lead([]string{after})
+	in.masters([]Queue{{Broker: "broker", Addr: a.server(t, "b", hangUp)}})
 	c.ask(requestPull, 2)
-	if got := c.answerOf(2); got == responseSystemError { // the connection with the first was just ending
+	if c.answerTo(2) == responseSystemError { // it went to the first, which does not answer it
 		c.ask(requestPull, 2)
 		c.wantAnswer(2, 0)
 	}
-	d.lead([]string{after})
-	c.ask(requestPull, 3)
-	c.wantAnswer(3, 0)
 	a.mu.Lock()
 	a.list = slices.DeleteFunc(a.list, func(s string) bool { return s == "a 11 2" })
 	a.mu.Unlock()
-	a.want(t, "a 34 1", "b 34 -1", "b 11 2", "b 11 3")
+	a.want(t, "a 34 1", "b 34 -1", "b 11 2")
 }
 
-// answerOf reads the answer to a request and returns its code.
-func (c caller) answerOf(opaque int32) int {
-	c.t.Helper()
-	got, err := readFrame(c.conn)
-	if err != nil || got.Opaque != opaque {
-		c.t.Fatalf("answer %+v, error %v, want one to request %d", got, err, opaque)
+// A broker counts its consumers by connection.
+func TestASlaveThatBecomesTheMasterIsBehindOneDoor(t *testing.T) {
+	t.Parallel()
+	var a asked
+	in := testIntake(t)
+	promoted := a.server(t, "b", hangUp)
+	toMaster, toSlave := call(t, in, master, a.server(t, "a", hangUp)), call(t, in, slave, promoted)
+	toSlave.ask(requestHeartbeat, 1)
+	toSlave.wantAnswer(1, 0)
+	in.masters([]Queue{{Broker: "broker", Addr: promoted}})
+	eventually(t, received, func() error {
+		toSlave.ask(requestPull, 2)
+		if code := toSlave.answerTo(2); code != responseSystemError {
+			return fmt.Errorf("what was the slave answers with code %d, want a refusal", code)
+		}
+		return nil
+	})
+	toMaster.ask(requestPull, 3)
+	toMaster.wantAnswer(3, 0)
+}
+
+// The library asks the next name server only when it hears nothing.
+func TestANameServerThatHangsUpIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	var a asked
+	hangsUp := a.server(t, "a", requestPull)
+	c := call(t, testIntake(t), doorKey{server: hangsUp}, hangsUp, deadAddr)
+	c.ask(requestPull, 1)
+	if err := c.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
 	}
-	return got.Code
+	if got, err := readFrame(c.conn); !errors.Is(err, io.EOF) {
+		t.Errorf("answer %+v, error %v, want the connection's end", got, err)
+	}
+}
+
+// A server that takes a greeting and does not answer it, as a busy one, is asked what the library asks.
+func TestASlowGreetingHoldsNothingUpForLong(t *testing.T) {
+	t.Parallel()
+	var greetings atomic.Int32
+	addr := serve(t, func(conn net.Conn, _ int32) {
+		for {
+			request, err := readFrame(conn)
+			if err != nil || request.Code == hangUp {
+				return
+			}
+			if request.Opaque == greetingOpaque {
+				greetings.Add(1)
+				continue
+			}
+			frame, err := encodeFrame(command{Opaque: request.Opaque, Flag: flagResponse})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := conn.Write(frame); err != nil {
+				return
+			}
+		}
+	})
+	c := call(t, testIntake(t), master, addr)
+	c.ask(requestHeartbeat, 1)
+	c.wantAnswer(1, 0)
+	c.ask(hangUp, 2)
+	c.wantAnswer(2, responseSystemError)
+	for opaque := range int32(5) {
+		c.ask(requestPull, 10+opaque)
+	}
+	for opaque := range int32(5) {
+		c.wantAnswer(10+opaque, 0)
+	}
+	if n := greetings.Load(); n != 1 {
+		t.Errorf("the server was greeted %d times, want once", n)
+	}
 }
 
 // switched stands before name servers and shows one of them at a time.
@@ -235,6 +313,7 @@ func TestAConsumerFollowsItsMaster(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.timing.every = 200 * time.Millisecond
+	t.Cleanup(func() { _ = c.Stop(context.WithoutCancel(t.Context())) })
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -46,12 +46,12 @@ type intake struct {
 	running    sync.WaitGroup
 
 	mu    sync.Mutex
-	doors map[string]*door // by name
+	doors map[doorKey]*door
 }
 
 func newIntake(inflateMax int, logger *slog.Logger) *intake {
 	done, cancel := context.WithCancel(context.Background())
-	return &intake{inflateMax: inflateMax, logger: logger, done: done, close: cancel, doors: map[string]*door{}}
+	return &intake{inflateMax: inflateMax, logger: logger, done: done, close: cancel, doors: map[doorKey]*door{}}
 }
 
 // shutdown closes every connection and waits for what they do.
@@ -69,7 +69,7 @@ func (in *intake) shutdown() {
 // next door when one is silent, and not when it says that its server cannot be reached.
 func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
 	for i := range addrs {
-		door, err := in.door(addrs[i], slices.Concat(addrs[i:], addrs[:i]), in.passRoutes)
+		door, err := in.door(doorKey{server: addrs[i]}, slices.Concat(addrs[i:], addrs[:i]), in.passRoutes)
 		if err != nil {
 			return nil, err
 		}
@@ -81,12 +81,16 @@ func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
 // pass is what an intake does with a frame from a server, before the library gets it. drop: the library does not get it.
 type pass func(f rawFrame) (out rawFrame, drop bool)
 
-// door returns the door with a name, and opens it the first time; each lives as long as the intake.
-func (in *intake) door(name string, servers []string, p pass) (*door, error) {
+// doorKey says what is behind a door: a name server, by its address, or a broker's master or one of its slaves, by the
+// broker's name and their id.
+type doorKey struct{ server, id string }
+
+// door returns a door, and opens it the first time; each lives as long as the intake.
+func (in *intake) door(key doorKey, servers []string, p pass) (*door, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if d := in.doors[name]; d != nil {
-		d.lead(servers)
+	if d := in.doors[key]; d != nil {
+		in.lead(key, servers)
 		return d, nil
 	}
 	if in.done.Err() != nil {
@@ -94,24 +98,33 @@ func (in *intake) door(name string, servers []string, p pass) (*door, error) {
 	}
 	d, err := openDoor(in, servers, p)
 	if err == nil {
-		in.doors[name] = d
+		in.doors[key] = d
+		in.lead(key, servers)
 	}
 	return d, err
 }
 
-// masters tells of the brokers' present masters, by the brokers' names. One that the library has not heard of has no door yet.
+// lead has a door lead to other servers. A slave that has become the master is behind one door only: it would count us as
+// two consumers with one id, and give half of the queues to the second.
+func (in *intake) lead(key doorKey, servers []string) {
+	for other, d := range in.doors {
+		if other.server == key.server && other != key && d.leadsTo(servers) {
+			d.lead(nil)
+		}
+	}
+	in.doors[key].lead(servers)
+}
+
+// masters tells of the brokers' present masters. One that the library has not heard of has no door yet.
 func (in *intake) masters(queues []Queue) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, q := range queues {
-		if d := in.doors[doorOf(q.Broker, masterID)]; d != nil {
-			d.lead([]string{q.Addr})
+		if key := (doorKey{q.Broker, masterID}); in.doors[key] != nil {
+			in.lead(key, []string{q.Addr})
 		}
 	}
 }
-
-// doorOf names the door of a broker's master or of one of its slaves.
-func doorOf(broker, id string) string { return broker + "/" + id }
 
 // passRoutes puts the intake's own addresses into a route.
 func (in *intake) passRoutes(f rawFrame) (rawFrame, bool) {
@@ -125,7 +138,7 @@ func (in *intake) passRoutes(f rawFrame) (rawFrame, bool) {
 	}
 	for _, broker := range data.BrokerDatas {
 		for id, addr := range broker.BrokerAddrs {
-			door, err := in.door(doorOf(broker.BrokerName, id), []string{addr}, in.passMessages)
+			door, err := in.door(doorKey{broker.BrokerName, id}, []string{addr}, in.passMessages)
 			if err != nil {
 				return f, true
 			}

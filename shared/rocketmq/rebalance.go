@@ -23,6 +23,8 @@ const (
 // calls it at every rebalance.
 func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue, clients []string) []*primitive.MessageQueue {
 	c := s.consumer
+	// A broker lists a client once for each connection that it has of it, also of one that ended without its notice.
+	clients = slices.Compact(slices.Clone(clients)) // the library has sorted them
 	ours := consumer.AllocateByAveragely(group, clientID, all, clients)
 	if len(all) == 0 || all[0].Topic != c.cfg.Topic {
 		return ours // of %RETRY%<group>, which the library subscribes to by itself
