@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -108,16 +107,18 @@ func (a *asked) server(t *testing.T, name string, unanswered int) (addr string) 
 			if request.Code == unanswered {
 				return
 			}
-			frame, err := encodeFrame(command{Opaque: request.Opaque, Flag: flagResponse})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if _, err := conn.Write(frame); err != nil {
-				return
-			}
+			reply(t, conn, request)
 		}
 	})
+}
+
+func reply(t *testing.T, conn net.Conn, request command) {
+	t.Helper()
+	frame, err := encodeFrame(command{Opaque: request.Opaque, Flag: flagResponse})
+	if err != nil {
+		t.Error(err)
+	}
+	_, _ = conn.Write(frame) // who has gone reads nothing
 }
 
 const (
@@ -224,14 +225,7 @@ func TestASlowGreetingHoldsNothingUpForLong(t *testing.T) {
 				greetings.Add(1)
 				continue
 			}
-			frame, err := encodeFrame(command{Opaque: request.Opaque, Flag: flagResponse})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if _, err := conn.Write(frame); err != nil {
-				return
-			}
+			reply(t, conn, request)
 		}
 	})
 	c := call(t, testIntake(t), master, addr)
@@ -250,51 +244,17 @@ func TestASlowGreetingHoldsNothingUpForLong(t *testing.T) {
 	}
 }
 
-// switched stands before name servers and shows one of them at a time.
-type switched struct {
-	mu     sync.Mutex
-	target string
-	live   map[net.Conn]bool
-}
-
-func (s *switched) to(target string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.target = target
-	for conn := range s.live {
-		_ = conn.Close()
-	}
-	clear(s.live)
-}
-
-func (s *switched) serve(t *testing.T) (addr string) {
-	return serve(t, func(client net.Conn, _ int32) {
-		s.mu.Lock()
-		target := s.target
-		s.live[client] = true
-		s.mu.Unlock()
-		var dialer net.Dialer
-		server, err := dialer.DialContext(t.Context(), "tcp", target)
-		if err != nil {
-			return
-		}
-		defer func() { _ = server.Close() }()
-		go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
-		_, _ = io.Copy(client, server)
-	})
-}
-
 // A broker whose master has moved to another address, as after a failover, is consumed from there as soon as the
 // watchdog sees it: the library by itself asks for the route every 30 s, and tells the new master of the group as seldom.
 func TestAConsumerFollowsItsMaster(t *testing.T) {
 	t.Parallel()
 	const each = 10
 	topic, p := testTopic(t, 2), testProducer(t)
-	namesrv := strings.TrimPrefix(testNamesrv(t), "http://")
+	shown := newNamesrvProxy(t)
+	namesrv := shown.target
 	// An intake stands for the broker's machine: its doors are the broker's addresses.
 	machine := func() (*intake, string) {
-		in := newIntake(inflateMax, testLogger(t))
-		t.Cleanup(in.shutdown)
+		in := testIntake(t)
 		doors, err := in.namesrvs([]string{namesrv})
 		if err != nil {
 			t.Fatal(err)
@@ -303,11 +263,11 @@ func TestAConsumerFollowsItsMaster(t *testing.T) {
 	}
 	first, firstRoute := machine()
 	_, secondRoute := machine()
-	shown := &switched{target: firstRoute, live: map[net.Conn]bool{}}
+	shown.lead(firstRoute)
 
 	var r record
 	c, err := NewOrderlyConsumer(ConsumerConfig{
-		Namesrv: shown.serve(t), Group: testGroup(), Topic: topic, BatchMax: 8, Logger: testLogger(t),
+		Namesrv: shown.addr, Group: testGroup(), Topic: topic, BatchMax: 8, Logger: testLogger(t),
 	}, r.handle)
 	if err != nil {
 		t.Fatal(err)
@@ -321,7 +281,7 @@ func TestAConsumerFollowsItsMaster(t *testing.T) {
 	eventually(t, received, r.atLeast(each))
 
 	first.shutdown()
-	shown.to(secondRoute)
+	shown.lead(secondRoute)
 	publish(t, p, topic, 1, 2, each, each)
 	eventually(t, 15*time.Second, r.atLeast(2*each))
 	wantBodies(t, r.bodies(1), numbers(0, 2*each))

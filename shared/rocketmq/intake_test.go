@@ -13,8 +13,7 @@ const (
 func TestANameServerThatIsAwayIsStoodInFor(t *testing.T) {
 	t.Parallel()
 	topic := testTopic(t, 1)
-	in := newIntake(inflateMax, testLogger(t))
-	t.Cleanup(in.shutdown)
+	in := testIntake(t)
 	doors, err := in.namesrvs([]string{deadAddr, testAdmin(t).namesrvs[0], otherDeadAddr})
 	if err != nil {
 		t.Fatal(err)

@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// namesrvProxy stands before the real name server and can be taken away.
+// namesrvProxy stands before a name server, at first the real one, and can be taken away.
 type namesrvProxy struct {
-	addr string
-	mu   sync.Mutex
-	down string // "", "refuse" (closes connections) or "silent" (takes them and never answers)
-	live map[net.Conn]bool
+	addr   string
+	mu     sync.Mutex
+	target string
+	down   string // "", "refuse" (closes connections) or "silent" (takes them and never answers)
+	live   map[net.Conn]bool
 }
 
 func newNamesrvProxy(t *testing.T) *namesrvProxy {
 	t.Helper()
-	target := strings.TrimPrefix(testNamesrv(t), "http://")
-	p := &namesrvProxy{live: map[net.Conn]bool{}}
+	p := &namesrvProxy{target: strings.TrimPrefix(testNamesrv(t), "http://"), live: map[net.Conn]bool{}}
 	p.addr = serve(t, func(client net.Conn, _ int32) {
 		p.mu.Lock()
-		down := p.down
+		down, target := p.down, p.target
 		p.live[client] = true
 		p.mu.Unlock()
 		switch down {
@@ -36,7 +36,6 @@ func newNamesrvProxy(t *testing.T) *namesrvProxy {
 		var dialer net.Dialer
 		server, err := dialer.DialContext(t.Context(), "tcp", target)
 		if err != nil {
-			t.Error(err)
 			return
 		}
 		defer func() { _ = server.Close() }()
@@ -51,6 +50,18 @@ func (p *namesrvProxy) take(down string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = down
+	p.hangUp()
+}
+
+// lead puts another name server behind it.
+func (p *namesrvProxy) lead(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+	p.hangUp()
+}
+
+func (p *namesrvProxy) hangUp() {
 	for conn := range p.live {
 		_ = conn.Close()
 	}
