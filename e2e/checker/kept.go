@@ -9,10 +9,11 @@ import (
 	contract "settlement/shared/settlement"
 )
 
-// CheckKept returns the messages that their consumer has taken without a trace (L). All of them have to be acknowledged. Of
-// each a row has to be there, in the database of the service that consumes its topic: what it says, recorded under its
-// number, or the message itself, for the predecessor that it waits for or for an operator. One that says something else
-// than what is recorded under its number is no repeat of it, and an operator has to have it.
+// CheckKept returns the messages that their consumer has taken without a trace (L). Call it only when all of them are
+// acknowledged: one that is under way looks lost. Of each a row has to be there, in the database of the service that
+// consumes its topic: what it says, recorded under its number, or the message itself, for the predecessor that it waits for
+// or for an operator. One that says something else than what is recorded under its number is no repeat of it, and an
+// operator has to have it.
 func (c *Checker) CheckKept(ctx context.Context, settlement, outcome, points []traffic.Message) ([]Violation, error) {
 	var f findings
 	err := c.look(ctx, func(s *state) {
@@ -26,7 +27,8 @@ func (c *Checker) CheckKept(ctx context.Context, settlement, outcome, points []t
 	return f.sorted(), nil
 }
 
-// kept are messages that a service has in a row of their own.
+// kept is what parked_messages of one service has, in any state. A message is there in the same bytes, or, as one that was
+// sent again, with the same number and place. Rows in conflict do not stand for the honest message that has that number.
 type kept struct {
 	payloads map[payload]bool
 	claims   map[claim]bool
@@ -36,8 +38,10 @@ type payload struct{ topic, hash string }
 
 // claim is a place that a message asks for; a repeat asks for the same one, in other bytes perhaps.
 type claim struct {
-	topic, number, key string // the ordering key
-	seq                int64
+	topic  string
+	number string // payment or points number
+	key    string // order or customer
+	seq    int64
 }
 
 func (k *kept) read(ctx context.Context, tx *sql.Tx) error {
@@ -61,8 +65,8 @@ func (k *kept) read(ctx context.Context, tx *sql.Tx) error {
 // said is what a message says, and what is recorded of it.
 type said struct {
 	claim
-	known bool // its number is recorded
-	same  bool // as it says
+	known bool // something is recorded under its payment number; for points, at its place
+	same  bool // and says the same
 }
 
 // checkKept looks for each message of a topic.

@@ -95,16 +95,16 @@ type said struct {
 
 type line struct {
 	loggedAt time.Time
-	left     int // out, since then
+	leftOut  int // since loggedAt
 }
 
 // count says whether a line was logged within onceIn, and if not, how often it was left out before.
-func (s *said) count(text string, now time.Time) (again bool, left int) {
+func (s *said) count(text string, now time.Time) (again bool, leftOut int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.lines[text]
 	if known != nil && now.Sub(known.loggedAt) < onceIn {
-		known.left++
+		known.leftOut++
 		return true, 0
 	}
 	if known == nil {
@@ -114,6 +114,6 @@ func (s *said) count(text string, now time.Time) (again bool, left int) {
 		known = &line{}
 		s.lines[text] = known
 	}
-	left, known.left, known.loggedAt = known.left, 0, now
-	return false, left
+	leftOut, known.leftOut, known.loggedAt = known.leftOut, 0, now
+	return false, leftOut
 }

@@ -14,8 +14,10 @@ import (
 
 const (
 	requestHeartbeat = 34
-	// greetingOpaque is the number of a request that the library does not know of. Its own count up from 1.
+	// greetingOpaque is the request number of our own heartbeat; the library numbers its requests from 1 up.
 	greetingOpaque = -1
+	// greetTimeout bounds the wait for its answer.
+	greetTimeout = 3 * time.Second
 	// acceptPause is the time until a door that could not take a connection tries again.
 	acceptPause = 100 * time.Millisecond
 )
@@ -28,8 +30,8 @@ type door struct {
 	pass     pass
 
 	mu      sync.Mutex
-	servers []string        // behind it; the others stand in while the first cannot be reached; none: it is behind another door now
-	moved   context.Context // done when others are behind it
+	servers []string        // tried in this order; none when the slave behind it has become the master, which has its own door
+	moved   context.Context // cancelled by lead and close
 	move    context.CancelFunc
 	// greeting is the library's last heartbeat. A broker refuses the pulls of a group that it does not know, and one that
 	// has just started knows none before the next heartbeat, 30 s away at most: so each new connection begins with it.
@@ -62,7 +64,7 @@ func openDoor(in *intake, servers []string, p pass) (*door, error) {
 
 func (d *door) addr() string { return d.listener.Addr().String() }
 
-// lead puts other servers behind the door. Connections with those before end.
+// lead puts other servers behind the door. Connections to the previous ones are closed.
 func (d *door) lead(servers []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,7 +82,8 @@ func (d *door) leadsTo(servers []string) bool {
 	return slices.Equal(d.servers, servers)
 }
 
-// hasStandIns says that the library has other doors with the same servers behind them.
+// hasStandIns says that this is the door of one of several name servers: each has its own (see intake.namesrvs), so the
+// library can try the next. A broker's door has one server.
 func (d *door) hasStandIns() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,13 +98,13 @@ func (d *door) close() {
 }
 
 // connect dials the servers in turn until one takes the connection. Each has its share of the time that is left. The
-// connection ends when the door leads elsewhere, unless stay is called.
-func (d *door) connect() (conn net.Conn, stay func() bool, err error) {
+// connection is closed when the door is led to other servers; unwatch is for who closes it himself.
+func (d *door) connect() (conn net.Conn, unwatch func() bool, err error) {
 	d.mu.Lock()
 	servers, moved := d.servers, d.moved
 	d.mu.Unlock()
 	if len(servers) == 0 {
-		return nil, nil, errors.New("no server has this part any more")
+		return nil, nil, errors.New("no server behind this door: the slave that was here is the master now")
 	}
 	deadline := time.Now().Add(dialTimeout)
 	var failures []error
@@ -143,8 +146,8 @@ func (d *door) hello() (*rawFrame, error) {
 	return &rawFrame{word: serializerJSON<<24 | uint32(len(changed)), header: changed, body: greeting.body}, nil //nolint:gosec // a header that was read is short
 }
 
-// visit is a connection of the library. It outlives the connections with the server: the library fails no request whose
-// connection ends, and waits up to 30 s for each.
+// visit is a connection of the library, and outlives those with the server. When a connection ends, the library does not
+// fail its open requests but waits up to 30 s for each: so this one is kept, and they are refused on it.
 type visit struct {
 	door   *door
 	client net.Conn
@@ -156,7 +159,7 @@ type visit struct {
 // link is a connection with a server.
 type link struct {
 	conn    net.Conn
-	stay    func() bool   // see connect
+	unwatch func() bool   // see connect
 	greeted chan struct{} // closed when the greeting has its answer
 	gone    chan struct{} // closed when the link has ended
 
@@ -212,13 +215,13 @@ func (v *visit) forward(f rawFrame, request command) error {
 	return nil
 }
 
-// newLink connects to the server, greets it, and expects the answer to a request.
+// newLink connects to the server, greets it, unless the request is a heartbeat itself, and expects the answer to the request.
 func (v *visit) newLink(request command) (*link, error) {
-	conn, stay, err := v.door.connect()
+	conn, unwatch, err := v.door.connect()
 	if err != nil {
 		return nil, err
 	}
-	l := &link{conn: conn, stay: stay, greeted: make(chan struct{}), gone: make(chan struct{}), open: map[int32]bool{}}
+	l := &link{conn: conn, unwatch: unwatch, greeted: make(chan struct{}), gone: make(chan struct{}), open: map[int32]bool{}}
 	v.door.intake.running.Go(func() { v.deliver(l) })
 	if request.Code != requestHeartbeat {
 		v.greet(l)
@@ -229,8 +232,9 @@ func (v *visit) newLink(request command) (*link, error) {
 	return l, nil
 }
 
-// greet gives the server a moment to answer: it could take the next request before it has looked at the greeting. One that
-// is too slow is asked all the same, and what it refuses is asked again by the library.
+// greet sends the library's last heartbeat and waits for the answer, greetTimeout at most: else the server might take the
+// next request before it has handled the heartbeat. One that is too slow is asked all the same; what it refuses is asked
+// again by the library.
 func (v *visit) greet(l *link) {
 	hello, err := v.door.hello()
 	if err != nil || hello == nil {
@@ -243,7 +247,7 @@ func (v *visit) greet(l *link) {
 	select {
 	case <-l.greeted:
 	case <-l.gone:
-	case <-time.After(dialTimeout):
+	case <-time.After(greetTimeout):
 	}
 }
 
@@ -272,8 +276,8 @@ func (v *visit) deliver(l *link) {
 	}
 }
 
-// ended refuses what a link has left open. A refusal counts as a name server's answer, and keeps the library from asking the
-// next one: there it hears nothing, and its connection ends.
+// ended refuses what a link has left open. Not at a name server's door: the library takes a refusal for an answer and would
+// not ask the next name server, so its connection is closed.
 func (v *visit) ended(l *link, cause error) {
 	open := l.end()
 	if len(open) > 0 && v.door.hasStandIns() {
@@ -305,7 +309,7 @@ func (l *link) expects(request command) bool {
 }
 
 func (l *link) close() {
-	l.stay()
+	l.unwatch()
 	_ = l.conn.Close()
 }
 

@@ -252,7 +252,7 @@ func TestAConsumerFollowsItsMaster(t *testing.T) {
 	topic, p := testTopic(t, 2), testProducer(t)
 	shown := newNamesrvProxy(t)
 	namesrv := shown.target
-	// An intake stands for the broker's machine: its doors are the broker's addresses.
+	// Two intakes of one broker stand for its two addresses. The watchdog looks every 200 ms here, every 5 s otherwise.
 	machine := func() (*intake, string) {
 		in := testIntake(t)
 		doors, err := in.namesrvs([]string{namesrv})
