@@ -3,14 +3,11 @@ package cases
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"settlement/e2e/checker"
-	"settlement/e2e/faults"
-	"settlement/e2e/traffic"
 	"settlement/e2e/wait"
 	"settlement/shared/outbox"
 	"settlement/shared/settlement"
@@ -157,46 +154,4 @@ func (p *Play) aheadAlone(ctx context.Context, in settlement.Instruction) error 
 		Invariant: checker.Lost, What: "an instruction that came out of order was not carried out", PaymentNo: in.PaymentNo, Row: err.Error(),
 	})
 	return fmt.Errorf("%w: %w", errNoEffect, err)
-}
-
-// settleHeld is how long each settle transaction is held between its look for repeats and its writing.
-const settleHeld = 800 * time.Millisecond
-
-// copiesOnOtherQueues has two goroutines of payment-service settle the same instruction at the same time. The
-// broker's lock on a queue does not help: the copy is on another one.
-func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) {
-	repeater, err := traffic.NewRepeater(p.NamesrvAddr, settlement.TopicSettlement, 0, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
-	met, err := p.expects(ctx, 1, "duplicate keys (1062) met by payment-service", refusedWith(paymentSide, duplicateKey)(p))
-	if err != nil {
-		return 0, err
-	}
-	p.Payment.DB.Add(&faults.SQLRule{Touching: settleTx, At: faults.AtStatement, Do: faults.Hold, For: settleHeld})
-	const copies = 60
-	began, looked, done := time.Now(), 0, 0
-	err = wait.For(ctx, momentLimit, func(ctx context.Context) error {
-		for _, d := range repeater.Seen()[looked:] {
-			looked++
-			if d.StoredAt.Before(began) { // settled long ago
-				continue
-			}
-			done++
-			d.Queue = (d.Queue + 1) % settlement.DefaultQueues
-			if err := p.power.Do(func() error { return repeater.Publish(ctx, d, 1) }); err != nil {
-				return err
-			}
-		}
-		if done < copies {
-			return fmt.Errorf("%d copies were published, want %d", done, copies)
-		}
-		return nil
-	})
-	if err != nil {
-		return repeater.Published(), err
-	}
-	_, err = p.came(ctx, met)
-	return repeater.Published(), err
 }

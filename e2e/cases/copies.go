@@ -1,0 +1,107 @@
+package cases
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"settlement/e2e/faults"
+	"settlement/e2e/traffic"
+	"settlement/e2e/wait"
+	"settlement/shared/outbox"
+	"settlement/shared/rocketmq"
+	"settlement/shared/settlement"
+)
+
+// settleHeld is how long each settle transaction is held between its look for repeats and its writing.
+const settleHeld = 300 * time.Millisecond
+
+// copiesOnOtherQueues has two goroutines of payment-service settle the same instruction at the same time. The
+// broker's lock on a queue does not help: the copy is on another one.
+func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) {
+	repeater, err := traffic.NewRepeater(p.NamesrvAddr, settlement.TopicSettlement, 0, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
+	const least = 3
+	met, err := p.expects(ctx, least, "duplicate keys (1062) met by payment-service", refusedWith(paymentSide, duplicateKey)(p))
+	if err != nil {
+		return 0, err
+	}
+	p.Payment.DB.Add(&faults.SQLRule{Touching: settleTx, At: faults.AtStatement, Do: faults.Hold, For: settleHeld})
+	if err := p.copyOnto(ctx, repeater); err != nil {
+		return repeater.Published(), err
+	}
+	if err := p.twins(ctx, repeater, met); err != nil {
+		return repeater.Published(), err
+	}
+	_, err = p.came(ctx, met)
+	return repeater.Published(), err
+}
+
+// copyOnto publishes each new message again, on the next queue. The copy is late, by its way through the broker: usually
+// it finds what the first has recorded.
+func (p *Play) copyOnto(ctx context.Context, repeater *traffic.Repeater) error {
+	const copies = 60
+	began, looked, done := time.Now(), 0, 0
+	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
+		for _, d := range repeater.Seen()[looked:] {
+			looked++
+			if d.StoredAt.Before(began) { // settled long ago
+				continue
+			}
+			done++
+			d.Queue = (d.Queue + 1) % settlement.DefaultQueues
+			if err := p.power.Do(func() error { return repeater.Publish(ctx, d, 1) }); err != nil {
+				return err
+			}
+		}
+		if done < copies {
+			return fmt.Errorf("%d copies were published, want %d", done, copies)
+		}
+		return nil
+	})
+}
+
+// twins publishes another shop's instructions, each on two queues at once, until enough of them have met. Neither of the
+// two finds what the other has not committed: a new order has no row yet to wait for. One pair comes after the other, or
+// several would be in one batch, which meets the first of them only.
+func (p *Play) twins(ctx context.Context, repeater *traffic.Repeater, met *effect) error {
+	const pairs = 60 // at most
+	for range pairs {
+		n, err := met.now(ctx)
+		if err != nil || n-met.began >= met.least || !p.power.On() {
+			return err
+		}
+		if err := p.twin(ctx, repeater); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Play) twin(ctx context.Context, repeater *traffic.Repeater) error {
+	order := key()
+	in := threeSteps(order, p.wallets[p.draw.IntN(rich)])[0]
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	queue := outbox.QueueOf(order, settlement.DefaultQueues)
+	var both errgroup.Group
+	for _, q := range []int{queue, (queue + 1) % settlement.DefaultQueues} {
+		d := rocketmq.Delivery{
+			Topic: settlement.TopicSettlement, Queue: q, Key: in.PaymentNo, ShardingKey: order, Tag: string(in.Type), Body: body,
+		}
+		both.Go(func() error { return repeater.Publish(ctx, d, 1) })
+	}
+	if err := both.Wait(); err != nil {
+		return err
+	}
+	return p.reaches(ctx, p.books, 1, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ?", in.PaymentNo)
+}
