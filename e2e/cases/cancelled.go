@@ -2,7 +2,6 @@ package cases
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,8 +14,6 @@ import (
 	"settlement/e2e/faults"
 	"settlement/e2e/traffic"
 	"settlement/e2e/wait"
-	"settlement/shared/outbox"
-	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
@@ -51,13 +48,9 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 			return 0, err
 		}
 		ends[refund.OrderID] = end
-		body, err := json.Marshal(refund)
+		early, err := asSent(settlement.TopicSettlement, refund.OrderID, refund.PaymentNo, string(refund.Type), refund)
 		if err != nil {
 			return 0, err
-		}
-		early := rocketmq.Delivery{
-			Topic: settlement.TopicSettlement, Queue: outbox.QueueOf(refund.OrderID, settlement.DefaultQueues),
-			Key: refund.PaymentNo, ShardingKey: refund.OrderID, Tag: string(refund.Type), Body: body,
 		}
 		if err := repeater.Publish(ctx, early, 1); err != nil {
 			return 0, err

@@ -2,7 +2,6 @@ package cases
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"settlement/e2e/faults"
 	"settlement/e2e/traffic"
 	"settlement/e2e/wait"
-	"settlement/shared/outbox"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
@@ -74,8 +72,8 @@ func (p *Play) copyOnto(ctx context.Context, repeater *traffic.Repeater) error {
 func (p *Play) twins(ctx context.Context, repeater *traffic.Repeater, met *effect) error {
 	const pairs = 60 // at most
 	for range pairs {
-		n, err := met.now(ctx)
-		if err != nil || n-met.began >= met.least || !p.power.On() {
+		n, err := met.grown(ctx)
+		if err != nil || n >= met.least || !p.power.On() {
 			return err
 		}
 		if err := p.twin(ctx, repeater); err != nil {
@@ -88,16 +86,14 @@ func (p *Play) twins(ctx context.Context, repeater *traffic.Repeater, met *effec
 func (p *Play) twin(ctx context.Context, repeater *traffic.Repeater) error {
 	order := key()
 	in := threeSteps(order, p.wallets[p.draw.IntN(rich)])[0]
-	body, err := json.Marshal(in)
+	first, err := asSent(settlement.TopicSettlement, order, in.PaymentNo, string(in.Type), in)
 	if err != nil {
 		return err
 	}
-	queue := outbox.QueueOf(order, settlement.DefaultQueues)
+	second := first
+	second.Queue = (first.Queue + 1) % settlement.DefaultQueues
 	var both errgroup.Group
-	for _, q := range []int{queue, (queue + 1) % settlement.DefaultQueues} {
-		d := rocketmq.Delivery{
-			Topic: settlement.TopicSettlement, Queue: q, Key: in.PaymentNo, ShardingKey: order, Tag: string(in.Type), Body: body,
-		}
+	for _, d := range []rocketmq.Delivery{first, second} {
 		both.Go(func() error { return repeater.Publish(ctx, d, 1) })
 	}
 	if err := both.Wait(); err != nil {

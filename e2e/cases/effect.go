@@ -44,6 +44,12 @@ func (p *Play) expects(ctx context.Context, least int64, what string, now measur
 	return e, err
 }
 
+// grown is by how much the measure has grown since.
+func (e *effect) grown(ctx context.Context) (int64, error) {
+	now, err := e.now(ctx)
+	return now - e.began, err
+}
+
 // came waits until the effect is there, and returns how often.
 func (p *Play) came(ctx context.Context, e *effect) (int64, error) {
 	limit := momentLimit
@@ -59,11 +65,11 @@ func (p *Play) came(ctx context.Context, e *effect) (int64, error) {
 			}
 		}
 		looked = true
-		now, err := e.now(ctx)
+		n, err := e.grown(ctx)
 		if err != nil {
 			return err
 		}
-		if grown = now - e.began; grown < e.least {
+		if grown = n; grown < e.least {
 			return fmt.Errorf("%w: %d %s, want %d", errNoEffect, grown, e.what, e.least)
 		}
 		return nil

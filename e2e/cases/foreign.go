@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"settlement/e2e/checker"
-	"settlement/e2e/wait"
 	"settlement/shared/outbox"
+	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
@@ -68,15 +68,28 @@ func threeSteps(order, wallet string) []settlement.Instruction {
 
 // instruct publishes instructions of one order, one after the other, in the queue of the order, and returns their keys.
 func (p *Play) instruct(ctx context.Context, order string, instructions []settlement.Instruction) (keys []string, err error) {
-	bodies := make([]string, 0, len(instructions))
-	for _, in := range instructions {
-		body, err := json.Marshal(in)
+	return publishOf(ctx, p, settlement.TopicSettlement, order, instructions)
+}
+
+// publishOf publishes messages of one order, one after the other, in the queue of the order, and returns their keys.
+func publishOf[M any](ctx context.Context, p *Play, topic, order string, messages []M) (keys []string, err error) {
+	bodies := make([]string, 0, len(messages))
+	for _, m := range messages {
+		body, err := json.Marshal(m)
 		if err != nil {
 			return nil, err
 		}
 		bodies = append(bodies, string(body))
 	}
-	return p.publish(ctx, settlement.TopicSettlement, outbox.QueueOf(order, settlement.DefaultQueues), bodies...)
+	return p.publish(ctx, topic, outbox.QueueOf(order, settlement.DefaultQueues), bodies...)
+}
+
+// asSent is a message of an order as its sender publishes it.
+func asSent(topic, order, number, tag string, message any) (rocketmq.Delivery, error) {
+	body, err := json.Marshal(message)
+	return rocketmq.Delivery{
+		Topic: topic, Queue: outbox.QueueOf(order, settlement.DefaultQueues), Key: number, ShardingKey: order, Tag: tag, Body: body,
+	}, err
 }
 
 // outOfOrder has each of its orders settled, refunded and settled again, by messages that come in any order. Each
@@ -115,13 +128,7 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 		return sent, err
 	}
 	for _, no := range last {
-		err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
-			n, err := count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ? AND outcome = 'paid'", no)
-			if err == nil && n != 1 {
-				err = fmt.Errorf("payment number %s, settled after a refund, is not paid", no)
-			}
-			return err
-		})
+		err := p.decidedAs(ctx, no, settlement.Paid)
 		if err != nil {
 			p.violated(checker.Violation{Invariant: checker.Lost, What: "an instruction that came out of order was not carried out", PaymentNo: no, Row: err.Error()})
 			break
@@ -140,13 +147,7 @@ func (p *Play) aheadAlone(ctx context.Context, in settlement.Instruction) error 
 	if in.Seq == 1 || !p.power.On() {
 		return nil
 	}
-	err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
-		n, err := count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE payment_no = ? AND state = 'waiting'", in.PaymentNo)
-		if err == nil && n != 1 {
-			err = fmt.Errorf("payment number %s, seq %d of a new order, does not wait", in.PaymentNo, in.Seq)
-		}
-		return err
-	})
+	err := p.reaches(ctx, p.books, 1, "SELECT COUNT(*) FROM parked_messages WHERE payment_no = ? AND state = 'waiting'", in.PaymentNo)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}

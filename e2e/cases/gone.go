@@ -47,14 +47,22 @@ func lifeOf(m traffic.Message) life { return life{m.ID, m.StoredAt} }
 // the topic to the next.
 func (w *World) messages(ctx context.Context, topic string) ([]traffic.Message, error) {
 	now, err := traffic.Messages(ctx, w.NamesrvAddr, topic)
-	if err != nil || len(w.gone[topic]) == 0 {
-		return now, err
+	if err != nil {
+		return nil, err
 	}
-	all := slices.Concat(w.gone[topic], slices.DeleteFunc(now, func(m traffic.Message) bool { return w.known[lifeOf(m)] }))
+	return w.ever(topic, now), nil
+}
+
+// ever adds to what a topic holds now what it held before.
+func (w *World) ever(topic string, now []traffic.Message) []traffic.Message {
+	if len(w.gone[topic]) == 0 {
+		return now
+	}
+	all := slices.Concat(w.gone[topic], slices.DeleteFunc(slices.Clone(now), func(m traffic.Message) bool { return w.known[lifeOf(m)] }))
 	next := map[int]int64{} // by queue
 	for i := range all {
 		all[i].Offset = next[all[i].Queue]
 		next[all[i].Queue]++
 	}
-	return all, nil
+	return all
 }

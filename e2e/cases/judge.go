@@ -90,22 +90,20 @@ func (p *Play) lookAtAll(ctx context.Context) ([]checker.Violation, error) {
 
 // lookAtTold compares the databases with what the topics hold and with what customers were told.
 func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
-	settlements, err := p.messages(ctx, settlement.TopicSettlement)
+	now := map[string][]traffic.Message{}
+	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints} {
+		var err error
+		if now[topic], err = traffic.Messages(ctx, p.NamesrvAddr, topic); err != nil {
+			return nil, err
+		}
+	}
+	kept, err := p.lookAtKept(ctx, now)
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := p.messages(ctx, settlement.TopicOutcome)
-	if err != nil {
-		return nil, err
-	}
-	changes, err := p.messages(ctx, settlement.TopicPoints)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := p.lookAtKept(ctx)
-	if err != nil {
-		return nil, err
-	}
+	settlements := p.ever(settlement.TopicSettlement, now[settlement.TopicSettlement])
+	outcomes := p.ever(settlement.TopicOutcome, now[settlement.TopicOutcome])
+	changes := p.ever(settlement.TopicPoints, now[settlement.TopicPoints])
 	violations, err := p.check.CheckTopics(ctx, settlements, slices.DeleteFunc(slices.Clone(outcomes), p.isForged))
 	if err != nil {
 		return nil, err
@@ -136,18 +134,11 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 
 // lookAtKept looks for messages that were acknowledged and left nothing. While some are not acknowledged, which is a
 // violation of its own, and of those that the broker has lost, it cannot tell.
-func (p *Play) lookAtKept(ctx context.Context) ([]checker.Violation, error) {
+func (p *Play) lookAtKept(ctx context.Context, now map[string][]traffic.Message) ([]checker.Violation, error) {
 	if len(p.lookAtLag(ctx)) > 0 {
 		return nil, nil
 	}
-	var topics [3][]traffic.Message
-	for i, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints} {
-		var err error
-		if topics[i], err = traffic.Messages(ctx, p.NamesrvAddr, topic); err != nil {
-			return nil, err
-		}
-	}
-	return p.check.CheckKept(ctx, topics[0], topics[1], topics[2])
+	return p.check.CheckKept(ctx, now[settlement.TopicSettlement], now[settlement.TopicOutcome], now[settlement.TopicPoints])
 }
 
 // lookAtJournal compares the journal with the books, and has the auditor do the same its own way.

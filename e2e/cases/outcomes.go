@@ -2,18 +2,13 @@ package cases
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"settlement/e2e/checker"
 	"settlement/e2e/faults"
 	"settlement/e2e/traffic"
-	"settlement/e2e/wait"
 	"settlement/shared/money"
-	"settlement/shared/outbox"
-	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
@@ -71,15 +66,7 @@ func foreignOutcomes(ctx context.Context, p *Play) (sent int64, err error) {
 
 // forge publishes outcomes of an order that are to be parked, in the order's queue.
 func (p *Play) forge(ctx context.Context, order string, outcomes []any) (sent int64, err error) {
-	var bodies []string
-	for _, out := range outcomes {
-		body, err := json.Marshal(out)
-		if err != nil {
-			return 0, err
-		}
-		bodies = append(bodies, string(body))
-	}
-	keys, err := p.publish(ctx, settlement.TopicOutcome, outbox.QueueOf(order, settlement.DefaultQueues), bodies...)
+	keys, err := publishOf(ctx, p, settlement.TopicOutcome, order, outcomes)
 	p.mayPark(keys...)
 	for _, key := range keys {
 		p.forged[key] = true
@@ -104,7 +91,7 @@ func (p *Play) paidUnheard(ctx context.Context, wallet string) (settlement.Outco
 		Version: settlement.Version, Type: settlement.Paid, PaymentNo: settle.PaymentNo, OrderID: o.ID, Seq: settle.Seq,
 		Amount: o.Amount, OccurredAt: time.Now(),
 	}
-	return out, p.decidedAs(ctx, out)
+	return out, p.decidedAs(ctx, out.PaymentNo, out.Type)
 }
 
 // outcomeOvertakes keeps the outcomes of cancelled orders back, and brings a copy of that of each refund to order-service
@@ -137,10 +124,14 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 			Version: settlement.Version, Type: settlement.Refunded, PaymentNo: refund.PaymentNo, OrderID: refund.OrderID, Seq: refund.Seq,
 			Amount: refund.Amount, OccurredAt: time.Now(),
 		}
-		if err := p.decidedAs(ctx, out); err != nil {
+		if err := p.decidedAs(ctx, out.PaymentNo, out.Type); err != nil {
 			return 0, err
 		}
-		if err := p.repeatOutcome(ctx, repeater, out); err != nil {
+		d, err := asSent(settlement.TopicOutcome, out.OrderID, out.PaymentNo, string(out.Type), out)
+		if err != nil {
+			return 0, err
+		}
+		if err := repeater.Publish(ctx, d, 1); err != nil {
 			return 0, err
 		}
 		ends[out.OrderID], early = "refunded", append(early, out)
@@ -155,18 +146,6 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 	}
 	_, err = p.came(ctx, waited)
 	return repeater.Published(), err
-}
-
-// repeatOutcome publishes an outcome as payment-service will.
-func (p *Play) repeatOutcome(ctx context.Context, repeater *traffic.Repeater, out settlement.Outcome) error {
-	body, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	return repeater.Publish(ctx, rocketmq.Delivery{
-		Topic: settlement.TopicOutcome, Queue: outbox.QueueOf(out.OrderID, settlement.DefaultQueues),
-		Key: out.PaymentNo, ShardingKey: out.OrderID, Tag: string(out.Type), Body: body,
-	}, 1)
 }
 
 // areKept waits until order-service has taken outcomes, in whatever way. One that it has acknowledged and keeps nowhere is
@@ -191,14 +170,8 @@ func (p *Play) areKept(ctx context.Context, outcomes []settlement.Outcome) error
 }
 
 // decidedAs waits until payment-service has decided an instruction.
-func (p *Play) decidedAs(ctx context.Context, out settlement.Outcome) error {
-	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
-		n, err := count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ? AND outcome = ?", out.PaymentNo, string(out.Type))
-		if err == nil && n != 1 {
-			err = fmt.Errorf("payment number %s of order %s is not decided as %s", out.PaymentNo, out.OrderID, out.Type)
-		}
-		return err
-	})
+func (p *Play) decidedAs(ctx context.Context, paymentNo string, outcome settlement.OutcomeType) error {
+	return p.reaches(ctx, p.books, 1, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ? AND outcome = ?", paymentNo, string(outcome))
 }
 
 // outcomesIn counts outcomes that order-service keeps in a state.

@@ -293,7 +293,7 @@ func (p *Play) reaches(ctx context.Context, db *sql.DB, n int64, query string, a
 	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
 		now, err := count(ctx, db, query, args...)
 		if err == nil && now != n {
-			err = fmt.Errorf("%s: %d, want %d", query, now, n)
+			err = fmt.Errorf("%s %v: %d, want %d", query, args, now, n)
 		}
 		return err
 	})

@@ -2,7 +2,6 @@ package checker
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"settlement/e2e/traffic"
@@ -17,9 +16,10 @@ import (
 func (c *Checker) CheckKept(ctx context.Context, settlement, outcome, points []traffic.Message) ([]Violation, error) {
 	var f findings
 	err := c.look(ctx, func(s *state) {
-		s.checkKept(&f, s.keptByPayments, settlement, s.instructionIsRecorded)
-		s.checkKept(&f, s.keptByOrders, outcome, s.outcomeIsRecorded)
-		s.checkKept(&f, s.keptByPayments, points, s.pointsAreRecorded)
+		byOrders, byPayments := newKept(s.ordersParked), newKept(s.paymentsParked)
+		checkKept(&f, byPayments, settlement, s.instructionIsRecorded)
+		checkKept(&f, byOrders, outcome, s.outcomeIsRecorded)
+		checkKept(&f, byPayments, points, s.pointsAreRecorded)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("check for messages without a trace: %w", err)
@@ -44,22 +44,15 @@ type claim struct {
 	seq    int64
 }
 
-func (k *kept) read(ctx context.Context, tx *sql.Tx) error {
-	k.payloads, k.claims = map[payload]bool{}, map[claim]bool{}
-	type row struct {
-		payload
-		claim
-		cause string
+func newKept(rows []parkedRow) kept {
+	k := kept{payloads: map[payload]bool{}, claims: map[claim]bool{}}
+	for _, p := range rows {
+		k.payloads[payload{p.Topic, p.Hash}] = true
+		if p.Cause != "conflict" && p.PaymentNo != "" {
+			k.claims[claim{p.Topic, p.PaymentNo, p.OrderID, p.Seq}] = true
+		}
 	}
-	return read(ctx, tx, "SELECT topic, payload_sha256, cause, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0) FROM parked_messages",
-		func(r *row) []any { return []any{&r.payload.topic, &r.hash, &r.cause, &r.number, &r.key, &r.seq} },
-		func(r *row) {
-			k.payloads[r.payload] = true
-			if r.cause != "conflict" && r.number != "" {
-				r.claim.topic = r.payload.topic
-				k.claims[r.claim] = true
-			}
-		})
+	return k
 }
 
 // said is what a message says, and what is recorded of it.
@@ -70,7 +63,7 @@ type said struct {
 }
 
 // checkKept looks for each message of a topic.
-func (s *state) checkKept(f *findings, k kept, messages []traffic.Message, recorded func(body []byte) (said, error)) {
+func checkKept(f *findings, k kept, messages []traffic.Message, recorded func(body []byte) (said, error)) {
 	for _, m := range messages {
 		is, err := recorded(m.Body)
 		is.topic = m.Topic
@@ -92,11 +85,10 @@ func (s *state) instructionIsRecorded(body []byte) (said, error) {
 	if err != nil {
 		return said{}, err
 	}
-	on := terms{AccountID: in.AccountID, Minor: in.Amount.Minor, Currency: string(in.Amount.Currency)}
 	is := said{claim: claim{number: in.PaymentNo, key: in.OrderID, seq: in.Seq}}
 	d, known := s.decided[in.PaymentNo]
 	is.known = known
-	is.same = known && d.OrderID == in.OrderID && d.Seq == in.Seq && d.Type == string(in.Type) && d.Terms == on
+	is.same = known && d.OrderID == in.OrderID && d.Seq == in.Seq && d.Type == string(in.Type) && d.Terms == termsOf(in)
 	return is, nil
 }
 
@@ -122,6 +114,6 @@ func (s *state) pointsAreRecorded(body []byte) (said, error) {
 	is := said{claim: claim{number: change.PointsNo, key: change.CustomerID, seq: change.Seq}}
 	p := s.recorded(change)
 	is.known = p != nil
-	is.same = is.known && p.PointsNo == change.PointsNo && p.Type == string(change.Type) && p.Change == change.Points && p.Reason == change.Reason
+	is.same = is.known && p.says(change)
 	return is, nil
 }

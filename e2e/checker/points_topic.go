@@ -33,8 +33,7 @@ func (s *state) checkPointsTopic(f *findings, messages []traffic.Message) {
 			f.add(Order, "a change of points was sent without its key", "", "", append(place(m), "customer_id", change.CustomerID,
 				"points_no", change.PointsNo, "key", m.Key, "sharding_key", m.ShardingKey, "tag", m.Tag)...)
 		}
-		if p := s.recorded(change); p != nil && (p.PointsNo != change.PointsNo || p.Type != string(change.Type) ||
-			p.Change != change.Points || p.Reason != change.Reason) {
+		if p := s.recorded(change); p != nil && !p.says(change) {
 			f.add(All, "a change of points on the topic is not the one recorded", "", "",
 				append(place(m), "body", string(m.Body), "points_history", *p)...)
 		}
@@ -57,6 +56,11 @@ func (s *state) checkPointsTopic(f *findings, messages []traffic.Message) {
 			}
 		}
 	}
+}
+
+// says tells whether a change was recorded as it is.
+func (p *pointsRow) says(change contract.PointsChange) bool {
+	return p.PointsNo == change.PointsNo && p.Type == string(change.Type) && p.Change == change.Points && p.Reason == change.Reason
 }
 
 // recorded is the row of payment-service that has the place of a change; nil: none has.

@@ -98,12 +98,10 @@ type outboxRow struct {
 type parkedRow struct {
 	ID, State, Cause, Topic string
 	Attempts                int
+	Hash                    string // PayloadHash
 	Payload                 []byte
 	movement
 }
-
-// hasOperator says that an operator has the message, or had it.
-func (p *parkedRow) hasOperator() bool { return p.State != "waiting" && p.State != "released" }
 
 // notice is on how many channels people were told of a parked message, and have to be.
 type notice struct {

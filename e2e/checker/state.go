@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -29,7 +28,7 @@ type state struct {
 	outbox     []outboxRow          // of both
 	unplaced   []outboxRow          // decisions that have no place in the journal
 
-	keptByOrders, keptByPayments kept // messages that the two services have in a row of their own
+	ordersParked, paymentsParked []parkedRow // all of both databases, in any state
 
 	customers     map[string]customerRow  // by id
 	balances      map[string]customerRow  // their points, by customer
@@ -51,22 +50,14 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		orderKeys: map[string]*keyRow{}, paymentKeys: map[string]*keyRow{}, accepted: map[string]*answer{}, deposits: map[string]entryRow{},
 	}
 	var ordersOutbox, paymentsOutbox []outboxRow
-	var ordersParked []parkedRow
-	ordersNotices := map[string]notice{}
+	var ordersNotices, paymentsNotices []notice
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return inTurn(
 			func() error { return s.readOrders(ctx, orders) },
 			func() error { return s.readCustomers(ctx, orders) },
-			func() error { return s.keptByOrders.read(ctx, orders) },
-			func() error {
-				return readParked(ctx, orders, func(p *parkedRow) {
-					if p.hasOperator() {
-						ordersParked = append(ordersParked, *p)
-					}
-				})
-			},
-			func() error { return readNotices(ctx, orders, ordersNotices) },
+			func() error { return readParked(ctx, orders, &s.ordersParked) },
+			func() error { return readNotices(ctx, orders, &ordersNotices) },
 			func() error { return readOutbox(ctx, orders, &ordersOutbox) },
 			func() error { return c.readKeys(ctx, orders, s.orderKeys) })
 	})
@@ -74,9 +65,8 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		return inTurn(
 			func() error { return s.readDecided(ctx, payments) },
 			func() error { return s.readMoney(ctx, payments) },
-			func() error { return readParked(ctx, payments, s.takeParked) },
-			func() error { return s.keptByPayments.read(ctx, payments) },
-			func() error { return readNotices(ctx, payments, s.notices) },
+			func() error { return readParked(ctx, payments, &s.paymentsParked) },
+			func() error { return readNotices(ctx, payments, &paymentsNotices) },
 			func() error { return s.readPoints(ctx, payments) },
 			func() error { return s.readJournalPending(ctx, payments) },
 			func() error { return readOutbox(ctx, payments, &paymentsOutbox) },
@@ -86,8 +76,10 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		return nil, err
 	}
 	s.outbox = append(ordersOutbox, paymentsOutbox...)
-	s.toOperator = append(s.toOperator, ordersParked...)
-	maps.Copy(s.notices, ordersNotices)
+	for _, n := range append(ordersNotices, paymentsNotices...) {
+		s.notices[n.ParkedID] = n
+	}
+	s.takeParked()
 	for _, k := range s.orderKeys {
 		if k.Answer.isAccepted() {
 			s.accepted[k.Answer.PaymentNo] = k.Answer
@@ -185,20 +177,29 @@ const payloadReadMax = "16384"
 
 // readParked reads what waits. A message that was parked as it came has no payment number
 // in its row, but often one in its payload.
-func readParked(ctx context.Context, tx *sql.Tx, each func(*parkedRow)) error {
-	return read(ctx, tx, "SELECT id, state, cause, topic, attempts, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
+func readParked(ctx context.Context, tx *sql.Tx, rows *[]parkedRow) error {
+	return read(ctx, tx, "SELECT id, state, cause, topic, attempts, payload_sha256, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
 		" CASE WHEN payment_no IS NULL AND LENGTH(payload) <= "+payloadReadMax+" THEN payload ELSE '' END"+
 		" FROM parked_messages",
 		func(p *parkedRow) []any {
-			return []any{&p.ID, &p.State, &p.Cause, &p.Topic, &p.Attempts, &p.PaymentNo, &p.OrderID, &p.Seq, &p.Payload}
-		}, each)
+			return []any{&p.ID, &p.State, &p.Cause, &p.Topic, &p.Attempts, &p.Hash, &p.PaymentNo, &p.OrderID, &p.Seq, &p.Payload}
+		},
+		func(p *parkedRow) { *rows = append(*rows, *p) })
 }
 
-// takeParked takes what payment-service keeps.
-func (s *state) takeParked(p *parkedRow) {
-	if p.hasOperator() {
-		s.toOperator = append(s.toOperator, *p)
+// takeParked sorts what was read: what an operator of either service has, and what payment-service keeps of instructions.
+func (s *state) takeParked() {
+	for _, p := range slices.Concat(s.ordersParked, s.paymentsParked) {
+		if p.State != "waiting" && p.State != "released" {
+			s.toOperator = append(s.toOperator, p)
+		}
 	}
+	for _, p := range s.paymentsParked {
+		s.takeInstruction(p)
+	}
+}
+
+func (s *state) takeInstruction(p parkedRow) {
 	if p.Topic != "settlement" || p.Cause == "conflict" { // what is in conflict claims a number that is another's
 		return
 	}
@@ -218,10 +219,10 @@ func (s *state) takeParked(p *parkedRow) {
 }
 
 // readNotices reads what people were told of.
-func readNotices(ctx context.Context, tx *sql.Tx, notices map[string]notice) error {
+func readNotices(ctx context.Context, tx *sql.Tx, notices *[]notice) error {
 	return read(ctx, tx, "SELECT parked_id, COUNT(told_at), COUNT(*) - COUNT(told_at), MAX(last_error) FROM notifications WHERE type = 'message.parked' GROUP BY parked_id",
 		func(n *notice) []any { return []any{&n.ParkedID, &n.Told, &n.Waiting, &n.LastError} },
-		func(n *notice) { notices[n.ParkedID] = *n })
+		func(n *notice) { *notices = append(*notices, *n) })
 }
 
 // movementIn reads what it can of a message that could not be settled.

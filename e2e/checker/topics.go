@@ -44,7 +44,7 @@ func (s *state) checkInstructions(f *findings, messages []traffic.Message) {
 		if err != nil || !ours || !known || a.OrderID != in.OrderID {
 			continue
 		}
-		sent := movement{Type: string(in.Type), Terms: terms{AccountID: in.AccountID, Minor: in.Amount.Minor, Currency: string(in.Amount.Currency)}}
+		sent := movement{Type: string(in.Type), Terms: termsOf(in)}
 		d, isDecided := s.decided[in.PaymentNo]
 		if in.Seq != a.Seq || !sent.fits(o.Terms) || in.Type != typeOf[a.Status] || isDecided && d.Terms != sent.Terms {
 			f.add(All, "an instruction on the topic is not the one accepted", in.OrderID, in.PaymentNo,
@@ -57,6 +57,10 @@ func (s *state) checkInstructions(f *findings, messages []traffic.Message) {
 			f.add(Lost, "accepted, and its instruction is not on the topic", a.OrderID, no, "seq", a.Seq, "orders.status", o.Status)
 		}
 	}
+}
+
+func termsOf(in contract.Instruction) terms {
+	return terms{AccountID: in.AccountID, Minor: in.Amount.Minor, Currency: string(in.Amount.Currency)}
 }
 
 // typeOf is the instruction that brings an order into a status.

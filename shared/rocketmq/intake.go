@@ -89,19 +89,18 @@ type doorKey struct{ server, id string }
 func (in *intake) door(key doorKey, servers []string, p pass) (*door, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if d := in.doors[key]; d != nil {
-		in.lead(key, servers)
-		return d, nil
-	}
-	if in.done.Err() != nil {
-		return nil, errClosed
-	}
-	d, err := openDoor(in, servers, p)
-	if err == nil {
+	if in.doors[key] == nil {
+		if in.done.Err() != nil {
+			return nil, errClosed
+		}
+		d, err := openDoor(in, servers, p)
+		if err != nil {
+			return nil, err
+		}
 		in.doors[key] = d
-		in.lead(key, servers)
 	}
-	return d, err
+	in.lead(key, servers)
+	return in.doors[key], nil
 }
 
 // lead has a door lead to other servers. A slave that has become the master is behind one door only: it would count us as
