@@ -101,7 +101,12 @@ var consumerCases = []Case{
 	{
 		Name: "killed-while-suspended", From: fromConsumer,
 		Title: "payment-service cannot reach its database for 12 s, and dies with the batches that it has suspended.",
-		run:   killedWhileSuspended,
+		run:   endedWhileSuspended(func(p *Play, _ context.Context, s *Side) error { return p.kill(s) }),
+	},
+	{
+		Name: "stopped-while-suspended", From: fromConsumer,
+		Title: "payment-service cannot reach its database for 12 s, and is stopped in peace with the batches that it has suspended.",
+		run:   endedWhileSuspended((*Play).stop),
 	},
 }
 
@@ -110,7 +115,7 @@ func offsetCommitsLost(l line) run {
 		side := l.consumer(p)
 		lost := &faults.FrameRule{Codes: []int{faults.CommitOffset}, Group: l.group, Do: faults.DropRequest}
 		side.MQ.Add(lost)
-		// Every pull commits too, beside what it asks for.
+		// T9: every pull commits too, beside what it asks for.
 		side.MQ.Add(&faults.FrameRule{Codes: []int{faults.PullMessage}, Group: l.group, Do: faults.StripCommit})
 		given := side.MQ.Fetched()[l.group].Messages
 		if err := p.accepts(ctx, 60); err != nil {

@@ -60,7 +60,7 @@ func (p *Play) came(ctx context.Context, e *effect) (int64, error) {
 	looked := false
 	err := wait.For(ctx, limit, func(ctx context.Context) error {
 		if looked { // a look may read a whole topic
-			if err := pause(ctx, lookInterval); err != nil {
+			if err := pause(ctx, lookIntervalMin); err != nil {
 				return err
 			}
 		}

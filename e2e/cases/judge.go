@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// lookInterval is the time between two looks at the whole.
-	lookInterval = 300 * time.Millisecond
+	// Between two looks at the whole passes a twentieth of the time that has gone, within these limits: what is not right
+	// soon is looked at less and less often, because a look reads both databases.
+	lookIntervalMin = 300 * time.Millisecond
+	lookIntervalMax = 2 * time.Second
 	// cleanLooks is how many looks in a row must find nothing: the broker says that a message is there a
 	// little after it has taken it, so one look may come before the last repeat.
 	cleanLooks = 3
@@ -53,7 +55,7 @@ func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration)
 		select {
 		case <-ctx.Done():
 			return -1, violations, context.Cause(ctx)
-		case <-time.After(lookInterval):
+		case <-time.After(min(max(time.Since(healed)/20, lookIntervalMin), lookIntervalMax)):
 		}
 	}
 }

@@ -188,13 +188,10 @@ func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error)
 	}
 	for i, m := range parked {
 		want := "paid,refunded,paid"
-		if i%2 == 0 {
-			_, err = p.api.Replay(ctx, key(), m.ID)
-		} else {
+		if i%2 != 0 {
 			want = "failed,failed,paid"
-			_, err = p.api.Discard(ctx, key(), m.ID, "the customer has gone")
 		}
-		if err != nil {
+		if err := p.decideParked(ctx, m, i%2 == 0); err != nil {
 			return 0, err
 		}
 		if err := p.wantOutcomes(ctx, m.OrderID, want); err != nil {
@@ -238,21 +235,35 @@ func (p *Play) parkedOf(ctx context.Context, orders []string) (parked []client.P
 	return parked, err
 }
 
+// decideParked replays a parked message, or discards it.
+func (p *Play) decideParked(ctx context.Context, m client.Parked, replay bool) (err error) {
+	if replay {
+		_, err = p.api.Replay(ctx, key(), m.ID)
+	} else {
+		_, err = p.api.Discard(ctx, key(), m.ID, "the customer has gone")
+	}
+	var refusal *client.Problem
+	if errors.As(err, &refusal) {
+		p.violated(checker.Violation{
+			Invariant: checker.Lost, What: "an operator could not decide on a parked message", OrderID: m.OrderID,
+			Row: fmt.Sprintf("parked_messages.id=%s replay=%t: %v", m.ID, replay, refusal),
+		})
+		return nil
+	}
+	return err
+}
+
 // operate replays every second message and discards the others; their orders have to end as paid and failed.
 func (p *Play) operate(ctx context.Context, parked []client.Parked) error {
 	for i, m := range parked {
-		var err error
 		want := "paid"
-		if i%2 == 0 {
-			_, err = p.api.Replay(ctx, key(), m.ID)
-		} else {
+		if i%2 != 0 {
 			want = "failed"
-			_, err = p.api.Discard(ctx, key(), m.ID, "the customer has gone")
 		}
-		if err != nil {
+		if err := p.decideParked(ctx, m, i%2 == 0); err != nil {
 			return err
 		}
-		err = wait.For(ctx, momentLimit, func(ctx context.Context) error {
+		err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
 			o, err := p.api.Order(ctx, m.OrderID)
 			if err == nil && o.Status != want {
 				err = fmt.Errorf("order %s is %s, want %s", m.OrderID, o.Status, want)

@@ -46,6 +46,9 @@ func comeTo(steps []*movement) (e end) {
 
 // checkApplied follows each order through what order-service applied.
 func (s *state) checkApplied(f *findings) {
+	for _, m := range s.reapplied {
+		f.add(Double, "an outcome was applied more than once", m.OrderID, m.PaymentNo, "seq", m.Seq, "outcome", m.Outcome)
+	}
 	last := eachOrder(slices.Collect(maps.Values(s.applied)), func(orderID string, steps []*movement) {
 		o, ok := s.orders[orderID]
 		for i, m := range steps {

@@ -172,6 +172,7 @@ func (b *books) parked(state, order, no string, seq int, payload string) {
 // dropConstraints takes away what keeps some faults out of the tables.
 func (b *books) dropConstraints() {
 	b.t.Helper()
+	b.exec(b.orders, "ALTER TABLE payments DROP PRIMARY KEY, DROP INDEX payments_by_order")
 	b.exec(b.payments, "ALTER TABLE payment_numbers DROP INDEX payment_numbers_payment_no")
 	b.exec(b.payments, "ALTER TABLE payment_numbers DROP INDEX payment_numbers_by_order")
 	b.exec(b.payments, "ALTER TABLE entries DROP INDEX entries_once")

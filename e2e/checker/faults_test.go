@@ -141,6 +141,9 @@ var forbiddenFaults = []fault{
 	{"a payment number is there twice", want{checker.Double, "a payment number is there more than once", paidOrder, first}, func(b *books) {
 		b.moved(first, 2, "settle", "paid", 30)
 	}},
+	{"an outcome is applied twice", want{checker.Double, "an outcome was applied more than once", paidOrder, first}, func(b *books) {
+		b.applied(first, 1, "settle", "paid")
+	}},
 	{"one payment number debited twice", want{checker.Double, "a payment number moved an account more than once", paidOrder, first}, func(b *books) {
 		b.entry(first, payer, -30, "CNY", "settle")
 		b.entry(first, merchant, 30, "CNY", "settle")

@@ -17,6 +17,7 @@ type state struct {
 	applied    map[string]*movement // what order-service applied, by payment number
 	decided    map[string]*movement // what payment-service decided, by payment number
 	again      []*movement          // decided under a payment number that is in decided too
+	reapplied  []*movement          // applied under a payment number that is in applied too
 	progress   map[string]int64     // the last sequence that took effect, by order
 	entries    []*entryRow          // by payment number
 	accounts   map[string]walletRow // by id
@@ -115,7 +116,16 @@ func (s *state) readOrders(ctx context.Context, tx *sql.Tx) error {
 		func(m *movement) []any {
 			return []any{&m.PaymentNo, &m.OrderID, &m.Seq, &m.Type, &m.Outcome, &m.Terms.Minor}
 		},
-		func(m *movement) { s.applied[m.PaymentNo] = m })
+		func(m *movement) { keepFirst(s.applied, &s.reapplied, m) })
+}
+
+// keepFirst keeps a movement by its payment number, and apart from those a further one under a number that is there.
+func keepFirst(first map[string]*movement, further *[]*movement, m *movement) {
+	if _, twice := first[m.PaymentNo]; twice {
+		*further = append(*further, m)
+		return
+	}
+	first[m.PaymentNo] = m
 }
 
 func (s *state) readDecided(ctx context.Context, tx *sql.Tx) error {
@@ -127,13 +137,7 @@ func (s *state) readDecided(ctx context.Context, tx *sql.Tx) error {
 				&m.Terms.AccountID, &m.Terms.Minor, &m.Terms.Currency, &m.At,
 			}
 		},
-		func(m *movement) {
-			if _, twice := s.decided[m.PaymentNo]; twice {
-				s.again = append(s.again, m)
-				return
-			}
-			s.decided[m.PaymentNo] = m
-		})
+		func(m *movement) { keepFirst(s.decided, &s.again, m) })
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ var parkingVersions = []version{
 		Name:  "notice-told-once",
 		Why:   "A notice counts as told when it was sent, whether anybody took it or not.",
 		Cases: []string{"notices-refused"},
-		Sees:  []string{"notices that nobody took are not told again"},
+		Sees:  []string{"notices that nobody took are not told again", "a message was parked, and the receiver was not told"},
 		Edits: []overlay.Edit{{File: teller, Find: "\tif failure != nil {\n", Replace: "\tif failure != nil && ctx.Err() != nil {\n"}},
 	},
 }

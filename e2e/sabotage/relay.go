@@ -72,7 +72,7 @@ var relayVersions = []version{
 		Why: "Two relays send at the same time, each row twice. What absorbs that is gone too: order-service adds whatever " +
 			"outcome comes to its payments, which have no unique index.",
 		Cases: []string{"consumers-come-and-go"},
-		Sees:  []string{"outcomes were not applied one for each sequence"},
+		Sees:  []string{"an outcome was applied more than once"},
 		Edits: []overlay.Edit{
 			{File: lease, Find: "\t\tgot = res.RowsAffected == 1\n", Replace: "\t\tgot = true\n"},
 			{File: apply, Find: anyRecorded, Replace: noneRecorded},

@@ -69,8 +69,8 @@ var survivorVersions = []version{
 	},
 	{
 		Name:  "offset-acknowledged-on-suspend",
-		Why:   "A batch that failed counts as acknowledged while its queue pauses: whoever comes after a crash begins behind it. Nobody asks again.",
-		Cases: []string{"killed-while-suspended"},
+		Why:   "A batch that failed counts as acknowledged while its queue pauses: whoever comes after a stop begins behind it. Nobody asks again.",
+		Cases: []string{"stopped-while-suspended"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
 			{File: deliver, Find: "\tif q.failedAt != first {\n", Replace: "\tq.acknowledge(batch)\n\tif q.failedAt != first {\n"},

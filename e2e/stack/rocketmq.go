@@ -28,6 +28,8 @@ const clusterName = "settlement-cluster"
 // jvmFlags are what RocketMQ 5.4.0 needs on JDK 17 and what keeps it small.
 var jvmFlags = []string{
 	"-Xms256m", "-Xmx512m",
+	// Most stacks live for a minute, which the optimising compiler and G1 cost more than they give.
+	"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
 	"--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
 	"--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
 	"--add-opens=java.base/java.nio=ALL-UNNAMED",
@@ -62,9 +64,7 @@ func (r rocketmq) namesrvAddr() string { return loopback(r.NamesrvPort) }
 func (r rocketmq) brokerAddr() string  { return loopback(r.BrokerPort) }
 
 func (r rocketmq) namesrv(classes, dir string) (program, error) {
-	// Half the CPU time to start; a name server has nothing to do that is worth compiling better.
-	flags := []string{"-XX:TieredStopAtLevel=1"}
-	return java(classes, dir, "namesrv", []int{r.NamesrvPort}, "org.apache.rocketmq.namesrv.NamesrvStartup", flags, map[string]string{
+	return java(classes, dir, "namesrv", []int{r.NamesrvPort}, "org.apache.rocketmq.namesrv.NamesrvStartup", nil, map[string]string{
 		"bindAddress": "127.0.0.1",
 		"listenPort":  strconv.Itoa(r.NamesrvPort),
 	})
@@ -72,9 +72,9 @@ func (r rocketmq) namesrv(classes, dir string) (program, error) {
 
 func (r rocketmq) broker(classes, dir string) (program, error) {
 	flags := []string{
-		// A consumer that dies keeps its queues locked for this long, 60 s by default; clients renew every 20 s.
+		// T27: a consumer that dies keeps its queues locked for this long, 60 s by default; clients renew every 20 s.
 		"-Drocketmq.broker.rebalance.lockMaxLiveTime=25000",
-		// By default the broker refuses messages on a disk that is 90 % full; a developer's often is.
+		// T50: by default the broker refuses messages on a disk that is 90 % full; a developer's often is.
 		"-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99",
 	}
 	return java(classes, dir, "broker", []int{r.BrokerPort, r.BrokerPort - 2, r.MetricsPort}, "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
@@ -90,7 +90,7 @@ func (r rocketmq) broker(classes, dir string) (program, error) {
 		"storePathCommitLog":    commitLog(dir),
 		"autoCreateTopicEnable": "false",
 		"flushDiskType":         "SYNC_FLUSH",
-		// Under load the default of 200 ms refuses sends that a little later would have been stored.
+		// T49: under load the default of 200 ms refuses sends that a little later would have been stored.
 		"waitTimeMillsInSendQueue": "5000",
 		"mappedFileSizeCommitLog":  strconv.Itoa(CommitLogFile),
 		"metricsExporterType":      "PROM",
