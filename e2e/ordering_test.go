@@ -200,7 +200,7 @@ func TestAFixedQueueAndAnOrderlyConsumerKeepOrder(t *testing.T) {
 	p.ends(false)
 }
 
-// Queues are consumed side by side; all it takes is that one of them is slower.
+// T17: queues are consumed side by side; all it takes is that one of them is slower.
 func TestRoundRobinSendingBreaksOrder(t *testing.T) {
 	p := newParade(t, 8)
 	sent := 0
@@ -222,7 +222,7 @@ func TestRoundRobinSendingBreaksOrder(t *testing.T) {
 	p.ends(true)
 }
 
-// Every callback is looked at, and what failed is sent again: by then its successors are stored.
+// T19: every callback is looked at, and what failed is sent again: by then its successors are stored.
 func TestAsynchronousSendsBreakOrder(t *testing.T) {
 	p := newParade(t, 8)
 	p.consume(dontHold)
@@ -283,7 +283,7 @@ func (p *parade) broker() string {
 	return route.Writable[0].Broker
 }
 
-// Sent one after the other to one queue, and consumed by a consumer that is not orderly: a message whose handler
+// T20: sent one after the other to one queue, and consumed by a consumer that is not orderly. A message whose handler
 // takes longer is passed by the next of its queue.
 func TestAConcurrentConsumerBreaksOrder(t *testing.T) {
 	p := newParade(t, 8)
@@ -322,7 +322,7 @@ func TestAConcurrentConsumerBreaksOrder(t *testing.T) {
 	p.ends(true)
 }
 
-// The queue is hash % number of queues, and the topic is widened: an order's next message goes to another queue, past
+// T17: the queue is hash % number of queues, and the topic is widened: an order's next message goes to another queue, past
 // its own earlier ones that still wait in the old one.
 func TestAChangedQueueCountBreaksOrder(t *testing.T) {
 	const before, after = 2, 8

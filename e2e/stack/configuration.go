@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// passedOn are the variables of the README's configuration table that `make up` hands on to the services where they
+// passedOn are the variables of the configuration table in shared/config/README.md that `make up` hands on to the services where they
 // are set. The others say where a service and its servers are: those the stack chooses itself.
 var passedOn = []string{
 	"CONSUME_BATCH_MAX", "LOG_LEVEL", "SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT",

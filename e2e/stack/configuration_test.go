@@ -25,7 +25,7 @@ func TestEveryDocumentedVariableReachesTheServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, heading := range map[string]string{"README.md": "## Configuration", "README.zh-CN.md": "## 配置"} {
+	for file, heading := range map[string]string{"shared/config/README.md": "## Configuration", "shared/config/README.zh-CN.md": "## 配置"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", file))
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,7 @@ const (
 // Options choose what a stack runs on. The zero value takes everything from the environment.
 type Options struct {
 	On string // OnAuto, OnNative or OnCompose; empty: $STACK, and if that is empty OnAuto
-	DB string // one of kinds or a DSN (see README); empty: $DB, and if that is empty "mysql"
+	DB string // one of kinds or a DSN (see e2e/README.md); empty: $DB, and if that is empty "mysql"
 	// RocketMQ is the release of name server and broker; empty: $ROCKETMQ, and if that is empty 5.4.0.
 	RocketMQ string
 	Log      io.Writer // gets the progress, one line each; nil: stderr

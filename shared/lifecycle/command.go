@@ -46,7 +46,7 @@ func (s Service) run(ctx context.Context) (code int) {
 	began := false // else what is wrong is the arguments or the environment
 	root := &cobra.Command{
 		Use:   s.Name,
-		Short: s.Name + " serves until SIGINT or SIGTERM. It is configured by the environment, see README.md.",
+		Short: s.Name + " serves until SIGINT or SIGTERM. It is configured by the environment, see shared/config/README.md.",
 		Args:  cobra.NoArgs,
 		PersistentPreRunE: func(*cobra.Command, []string) (err error) {
 			cfg, err = s.Load()

@@ -54,7 +54,7 @@ func (a *Admin) Close() error {
 
 // Route asks where a topic's queues are. errors.Is(err, ErrTopicMissing) when there is no such topic.
 func (a *Admin) Route(ctx context.Context, topic string) (Route, error) {
-	// Without this flag a name server may answer in fastjson's dialect (see quoteKeys, older ones do anyway).
+	// T64: without this flag a name server may answer in fastjson's dialect (see quoteKeys, older ones do anyway).
 	fields := map[string]string{"topic": topic, "acceptStandardJsonOnly": "true"}
 	answer, err := a.askNamesrv(ctx, requestRoute, fields)
 	if err == nil {
@@ -64,7 +64,7 @@ func (a *Admin) Route(ctx context.Context, topic string) (Route, error) {
 	if !errors.As(err, &refused) || refused.Code != responseNoTopic {
 		return Route{}, fmt.Errorf("route of topic %q: %w", topic, err)
 	}
-	// A name server that has just started knows no topic because it knows no broker, for up to 30 s.
+	// T38: a name server that has just started knows no topic because it knows no broker, for up to 30 s.
 	brokers, err := a.masters(ctx)
 	if err != nil {
 		return Route{}, fmt.Errorf("route of topic %q: %w", topic, err)
@@ -124,8 +124,8 @@ func (a *Admin) masters(ctx context.Context) ([]string, error) {
 }
 
 // askNamesrv asks the name servers in turn, first the one that answered last, until one answers with
-// success. A refusal counts only when no other knows better: one that has just started does not know the
-// brokers, and so no topic.
+// success. T38: a refusal counts only when no other knows better, or one that has just started would make
+// topics missing.
 func (a *Admin) askNamesrv(ctx context.Context, code int, fields map[string]string) (command, error) {
 	first := int(a.prefer.Load())
 	var refusal, failure error

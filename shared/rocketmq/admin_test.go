@@ -24,7 +24,7 @@ func TestAdminOffsetsAgreeWithWhatWasProducedAndConsumed(t *testing.T) {
 	broker := route.Readable[0].Broker
 	want := func(when string, want ...QueueLag) {
 		t.Helper()
-		eventually(t, received, func() error { // see MaxOffset
+		eventually(t, received, func() error { // T57: the end may be behind
 			got, err := admin.Lag(t.Context(), topic, group)
 			if err != nil {
 				return err
@@ -72,7 +72,7 @@ func TestCreateTopic(t *testing.T) {
 	}
 }
 
-// Changes of several topics at once are all seen: see CreateTopic for what the name server may miss.
+// T63: changes of several topics at once are all seen, though the name server may miss some.
 func TestCreateTopicsAtOnce(t *testing.T) {
 	t.Parallel()
 	var wg sync.WaitGroup

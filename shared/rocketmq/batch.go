@@ -15,20 +15,20 @@ const (
 )
 
 const (
-	// propertiesMaxBytes is what the broker's 16 bits can say. The library does not check: the length would
-	// wrap around and the rest of the batch be read from the wrong place.
+	// propertiesMaxBytes is what the broker's 16 bits can say. T45: a greater length would wrap around, and the
+	// rest of the batch be read from the wrong place.
 	propertiesMaxBytes = math.MaxInt16
 	// batchFrameBytes is what the batch encoding adds to each message.
 	batchFrameBytes = 22
-	// propertyGroup is what RocketMQ itself, its consoles, its gRPC clients and the 5.x proxy call the sharding key. The
-	// library calls it SHARDING_KEY, so that they would see no group.
+	// propertyGroup is what RocketMQ itself calls the sharding key. T46: the library calls it SHARDING_KEY, in which
+	// consoles, gRPC clients and the 5.x proxy see no group.
 	propertyGroup = "__SHARDINGKEY"
 	// Separators of the properties' encoding: inside a name or a value they would make properties of it.
 	propertySeparators = "\x01\x02"
 )
 
-// reserved are properties that the broker or the library gives a meaning to: DELAY, for one, would hold the
-// message back, and TRAN_MSG hide it.
+// reserved are properties that the broker or the library gives a meaning to. T48: DELAY, for one, would hold a
+// message back that is sent alone, and do nothing in a batch; TRAN_MSG would hide it.
 var reserved = func() map[string]bool {
 	names := []string{
 		primitive.PropertyKeys, primitive.PropertyTags, primitive.PropertyWaitStoreMsgOk, primitive.PropertyDelayTimeLevel,
@@ -68,8 +68,7 @@ func encodeBatch(topic string, queue int, target Queue, msgs []Message) ([]*prim
 		if err != nil {
 			return nil, fmt.Errorf("message %d (key %q): %w", i, m.Key, err)
 		}
-		// The library sends a batch to a random queue, whatever its selector says, unless each message has its
-		// queue set.
+		// T18: for a batch the library takes the queue of its first message, and none of them may go elsewhere.
 		p.Queue = &primitive.MessageQueue{Topic: topic, BrokerName: target.Broker, QueueId: target.ID}
 		total += size
 		encoded[i] = p
@@ -91,8 +90,7 @@ func encodeMessage(m Message) (p *primitive.Message, size int, err error) {
 		}
 		p.WithProperty(name, value)
 	}
-	// The sharding key is only a property to the broker, but the library drops it from a batch unless it is set
-	// on each message.
+	// T18: a batch has no sharding key of its own. To the broker it is only a property, of each message.
 	p.WithKeys([]string{m.Key})
 	p.WithTag(m.Tag)
 	p.WithShardingKey(m.ShardingKey)

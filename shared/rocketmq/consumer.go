@@ -179,8 +179,7 @@ func (c *Consumer) stopSession(ctx context.Context, s *session) error {
 
 // openSession starts a session and makes it the consumer's, unless the consumer is being stopped.
 func (c *Consumer) openSession(ctx context.Context) error {
-	// The library's own start would wait much longer for a silent name server, and say only "route info not
-	// found, it may not exist" for any reason.
+	// T35: the library's own start would wait much longer for a silent name server, and would not say what is wrong.
 	if err := c.admin.Ping(ctx, c.cfg.Topic); err != nil {
 		return err
 	}

@@ -38,7 +38,8 @@ func TestConsumerKeepsOrderAndBatches(t *testing.T) {
 	}
 }
 
-// An error and a panic suspend the queue with a growing pause and give the same batch again; the others go on.
+// T14, T24, T25: an error and a panic suspend the queue with a growing pause and give the same batch again; the others
+// go on.
 func TestConsumerSuspendsWithGrowingPause(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"error": func() error { return errors.New("not now") },
@@ -102,7 +103,7 @@ func TestGrowingPause(t *testing.T) {
 	}
 }
 
-// Messages from before the group's first start are not skipped.
+// T6: messages from before the group's first start are not skipped.
 func TestConsumerBeginsWithTheOldestMessage(t *testing.T) {
 	t.Parallel()
 	topic, p := testTopic(t, 1), testProducer(t)
@@ -115,7 +116,7 @@ func TestConsumerBeginsWithTheOldestMessage(t *testing.T) {
 	wantBodies(t, r.bodies(0), numbers(0, 10))
 }
 
-// Consumers of one group one after the other, each stopped in the middle, receive every message exactly once.
+// T10: consumers of one group one after the other, each stopped in the middle, receive every message exactly once.
 func TestStopLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	const queues, each = 4, 1500
@@ -200,7 +201,7 @@ func TestStopIsBoundedAndCancelsHandlers(t *testing.T) {
 	wantBodies(t, r.bodies(0), numbers(0, 3))
 }
 
-// A second consumer takes half of the queues while the first is at work, and no message is lost or comes twice.
+// T26: a second consumer takes half of the queues while the first is at work, and no message is lost or comes twice.
 func TestSecondConsumerTakesItsShareWithoutRepeats(t *testing.T) {
 	t.Parallel()
 	const queues, each = 4, 600
@@ -279,7 +280,7 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A start that failed because the topic was missing works once it is there.
+// T35: a start that failed because the topic was missing works once it is there.
 func TestStartCanBeTriedAgain(t *testing.T) {
 	t.Parallel()
 	topic := testTopic(t, 1) + "-later"

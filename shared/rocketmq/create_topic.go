@@ -43,8 +43,8 @@ func (a *Admin) CreateTopic(ctx context.Context, topic string, queues int) error
 		if err == nil {
 			return nil
 		}
-		// Again, because the name server can miss a change: when two topics change at once, both changes may carry
-		// the version of the later one, and it takes no second change of one version to a topic that it knows.
+		// T63: again, because the name server can miss a change when two topics change at once, and would go on
+		// showing the old count.
 		if ctx.Err() != nil {
 			return fmt.Errorf("topic %q was created but cannot be seen: %w", topic, err)
 		}
@@ -53,7 +53,7 @@ func (a *Admin) CreateTopic(ctx context.Context, topic string, queues int) error
 
 func (a *Admin) putTopic(ctx context.Context, addr, topic string, queues int) error {
 	count := strconv.Itoa(queues)
-	// The library's admin package does not look at the answer: a refused topic would pass for created.
+	// T62: the library's admin package does not look at the answer. A refused topic would pass for created.
 	_, err := a.remoting.ask(ctx, addr, requestCreateTopic, map[string]string{
 		"topic": topic, "defaultTopic": "TBW102", "readQueueNums": count, "writeQueueNums": count,
 		"perm": strconv.Itoa(topicPerm), "topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false",

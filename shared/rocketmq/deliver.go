@@ -28,12 +28,11 @@ type panicError struct {
 func (e *panicError) Error() string { return fmt.Sprintf("panic in handler: %v", e.value) }
 
 // deliver is what the library calls with a batch. It answers with "done" or "again after a pause", both with a
-// nil error, and nothing else: after ConsumeRetryLater the library does not put the messages back, and the next
-// success commits past them; and an error beside the zero result is a success, because ConsumeSuccess is 0.
+// nil error. T1: after any other answer the batch would be lost.
 func (s *session) deliver(ctx context.Context, msgs ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
 	orderly, ok := primitive.GetOrderlyCtx(ctx)
 	if !ok {
-		// An operator's "consume message directly" comes past the queue's order and its lock.
+		// T22: an operator's "consume message directly" comes past the queue's order and its lock.
 		s.consumer.logger.Error("refused a message that was sent to this consumer directly, not through its queue")
 		return consumer.SuspendCurrentQueueAMoment, nil
 	}
@@ -41,8 +40,7 @@ func (s *session) deliver(ctx context.Context, msgs ...*primitive.MessageExt) (c
 	if pause == 0 {
 		return consumer.ConsumeSuccess, nil
 	}
-	// On every suspend: it is -1 unless set here, no pause at all (245,000 calls a second were seen), and the
-	// consumer option of that name does nothing.
+	// T25: on every suspend, or there would be no pause at all. The consumer option of that name does nothing.
 	orderly.SuspendCurrentQueueTimeMillis = int(pause.Milliseconds())
 	return consumer.SuspendCurrentQueueAMoment, nil
 }
@@ -52,9 +50,8 @@ func (s *session) process(mq primitive.MessageQueue, msgs []*primitive.MessageEx
 	c := s.consumer
 	batch := make([]Delivery, len(msgs))
 	for i, m := range msgs {
-		// The library subscribes to %RETRY%<group> too and renames what comes from there to the original topic.
-		// Nothing here sends to it, and what others sent has no place in the order. Not acknowledged either: it
-		// may be the only copy.
+		// T22: the library brings messages of %RETRY%<group> too, under the original topic's name. Nothing here sends
+		// to it, and what others sent has no place in the order. Not acknowledged either: it may be the only copy.
 		if mq.Topic != c.cfg.Topic || m.Topic != c.cfg.Topic {
 			c.logger.Error("refused a message of another topic: only this consumer may use its group; move the message and skip it with mqadmin",
 				"of_topic", mq.Topic, "queue", mq.QueueId, "offset", m.QueueOffset, "key", m.GetKeys())
@@ -76,8 +73,8 @@ func (s *session) process(mq primitive.MessageQueue, msgs []*primitive.MessageEx
 	return 0
 }
 
-// run calls the handler. A panic becomes an error: in the library it would end the queue's goroutine silently,
-// with the broker's lock held and renewed.
+// run calls the handler. T24: a panic becomes an error, because in the library it would end the queue's goroutine
+// silently, with the broker's lock held and renewed.
 func (c *Consumer) run(batch []Delivery) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -121,7 +118,7 @@ func (s *session) end(key queueKey, batch []Delivery, err error) time.Duration {
 		c.mu.Unlock()
 		return 0
 	}
-	// By the first message only: later ones may have joined the batch since.
+	// T14: by the first message only, because later ones may have joined the batch since.
 	if q.failedAt != first {
 		q.failures, q.failedAt = 0, first
 	}

@@ -46,7 +46,7 @@ func deliver(t *testing.T, s *session, topic string, msgs ...*primitive.MessageE
 	return result, time.Duration(orderly.SuspendCurrentQueueTimeMillis) * time.Millisecond
 }
 
-// Whatever the handler does, the library is told "done" or "again after a pause", never anything else.
+// T1: whatever the handler does, the library is told "done" or "again after a pause", never anything else.
 func TestDeliverAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		handle Handler
@@ -76,7 +76,7 @@ func TestDeliverAnswers(t *testing.T) {
 	}
 }
 
-// A handler that ends its goroutine takes the library's goroutine with it, but leaves nothing locked.
+// T24: a handler that ends its goroutine takes the library's goroutine with it, but leaves nothing locked.
 func TestDeliverSurvivesGoexit(t *testing.T) {
 	s, _ := testSession(t, func(context.Context, []Delivery) error { runtime.Goexit(); return nil })
 	ended := make(chan struct{})
@@ -90,7 +90,7 @@ func TestDeliverSurvivesGoexit(t *testing.T) {
 	}
 }
 
-// The pause grows while the batch begins with the same message, however many have joined it, and starts again
+// T14: the pause grows while the batch begins with the same message, however many have joined it, and starts again
 // with another first message or after a success.
 func TestPauseGrowsWithTheFirstMessage(t *testing.T) {
 	fail := true
@@ -121,7 +121,7 @@ func TestPauseGrowsWithTheFirstMessage(t *testing.T) {
 	}
 }
 
-// What does not come from the topic's own queue in its own order never reaches the handler.
+// T22: what does not come from the topic's own queue in its own order never reaches the handler.
 func TestDeliverRefusesWhatIsNotItsOwn(t *testing.T) {
 	s, log := testSession(t, func(context.Context, []Delivery) error {
 		t.Error("the handler was called")
@@ -152,7 +152,7 @@ func TestDeliverRefusesWhatIsNotItsOwn(t *testing.T) {
 	}
 }
 
-// Two handlers of this process never have one queue, even when the library calls for it twice.
+// T16: two handlers of this process never have one queue, even when the library calls for it twice.
 func TestDeliverHandsAQueueToOneHandler(t *testing.T) {
 	called, release := make(chan struct{}), make(chan struct{})
 	s, _ := testSession(t, func(context.Context, []Delivery) error {

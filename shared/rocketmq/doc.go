@@ -2,14 +2,15 @@
 // bytes and knows nothing of what they mean.
 //
 // Producer and Consumer are built on rocketmq-client-go, which has ways of losing, repeating and
-// reordering messages without saying so. Each one that concerns us is closed here, where a comment names
-// it. Admin is a small client of its own, because the library's is internal.
+// reordering messages without saying so. README.md lists these traps, and a comment refers to one by its
+// number. Each one that concerns us is closed here. Admin is a small client of its own, because the library's
+// is internal.
 //
 // What the package promises: SendBatch returns nil only for messages that the broker has stored in the
 // queue that was asked for. The handler of a Consumer is given every message of its topic at least once,
 // those of one queue in the order of their offsets, and never acknowledges what the handler refused.
 //
-// What it cannot promise: RocketMQ's lock on a queue is no fence. After a pause of the process, a rebalance
-// or a crash two consumers can hold one queue for a while, and a repeat can come late. Whoever needs more
-// keeps a fence in its database.
+// T16: what it cannot promise is that a queue has one consumer. RocketMQ's lock is no fence: after a pause of the
+// process, a rebalance or a crash two consumers can hold one queue for a while, and a repeat can come late.
+// Whoever needs more keeps a fence in its database.
 package rocketmq

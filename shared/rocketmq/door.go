@@ -22,8 +22,8 @@ const (
 	acceptPause = 100 * time.Millisecond
 )
 
-// door is an address on loopback that the library dials for a server. The address stays while the server behind it changes:
-// the library asks for the route every 30 s, which is how long it would go on dialling a master that has gone.
+// door is an address on loopback that the library dials for a server. T31: the address stays while the server behind it
+// changes, because the library would go on dialling a master that has gone for 30 s.
 type door struct {
 	intake   *intake
 	listener net.Listener
@@ -33,8 +33,8 @@ type door struct {
 	servers []string        // tried in this order; none when the slave behind it has become the master, which has its own door
 	moved   context.Context // cancelled by lead and close
 	move    context.CancelFunc
-	// greeting is the library's last heartbeat. A broker refuses the pulls of a group that it does not know, and one that
-	// has just started knows none before the next heartbeat, 30 s away at most: so each new connection begins with it.
+	// greeting is the library's last heartbeat. T29: each new connection begins with it, because a broker refuses the pulls
+	// of a group that it does not know, and the next heartbeat may be 30 s away.
 	greeting *rawFrame
 }
 
@@ -146,8 +146,8 @@ func (d *door) hello() (*rawFrame, error) {
 	return &rawFrame{word: serializerJSON<<24 | uint32(len(changed)), header: changed, body: greeting.body}, nil //nolint:gosec // a header that was read is short
 }
 
-// visit is a connection of the library, and outlives those with the server. When a connection ends, the library does not
-// fail its open requests but waits up to 30 s for each: so this one is kept, and they are refused on it.
+// visit is a connection of the library, and outlives those with the server. T30: if it ended with them, the library would
+// wait up to 30 s for each open request; so it is kept, and they are refused on it.
 type visit struct {
 	door   *door
 	client net.Conn
@@ -276,8 +276,8 @@ func (v *visit) deliver(l *link) {
 	}
 }
 
-// ended refuses what a link has left open. Not at a name server's door: the library takes a refusal for an answer and would
-// not ask the next name server, so its connection is closed.
+// ended refuses what a link has left open. T38: not at a name server's door, because the library takes a refusal for an
+// answer and would not ask the next name server. There its connection is closed.
 func (v *visit) ended(l *link, cause error) {
 	open := l.end()
 	if len(open) > 0 && v.door.hasStandIns() {

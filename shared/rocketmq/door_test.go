@@ -175,7 +175,7 @@ func TestADoorLeadsToTheNewMaster(t *testing.T) {
 	a.want(t, "a 34 1", "b 34 -1", "b 11 2")
 }
 
-// A broker counts its consumers by connection.
+// T29: a broker counts its consumers by connection.
 func TestASlaveThatBecomesTheMasterIsBehindOneDoor(t *testing.T) {
 	t.Parallel()
 	var a asked
@@ -196,7 +196,7 @@ func TestASlaveThatBecomesTheMasterIsBehindOneDoor(t *testing.T) {
 	toMaster.wantAnswer(3, 0)
 }
 
-// The library asks the next name server only when it hears nothing.
+// T38: the library asks the next name server only when it hears nothing.
 func TestANameServerThatHangsUpIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	var a asked
@@ -244,8 +244,8 @@ func TestASlowGreetingHoldsNothingUpForLong(t *testing.T) {
 	}
 }
 
-// A broker whose master has moved to another address, as after a failover, is consumed from there as soon as the
-// watchdog sees it: the library by itself asks for the route every 30 s, and tells the new master of the group as seldom.
+// T31: a broker whose master has moved to another address, as after a failover, is consumed from there as soon as the
+// watchdog sees it.
 func TestAConsumerFollowsItsMaster(t *testing.T) {
 	t.Parallel()
 	const each = 10

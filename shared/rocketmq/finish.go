@@ -24,8 +24,8 @@ func (s *session) finish(ctx context.Context) error {
 	c := s.consumer
 	c.lastLook(ctx)
 
-	// Before the shutdown, because that unlocks the queues first and sends the offsets after it: who takes a queue
-	// over in between would begin with the old offset.
+	// T10: before the shutdown, which unlocks the queues first and sends the offsets after it. Who takes a queue over
+	// in between would begin with the old offset.
 	before := s.commit(ctx)
 	held, err := c.held(ctx)
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *session) finish(ctx context.Context) error {
 	if err := s.shutdown(ctx); err != nil {
 		return errors.Join(err, before)
 	}
-	// Once more: a pull request of the library carries an offset too, and one that was under way carries an old one.
+	// T54: once more, because a pull carries an offset too, and one that was under way may have set it back.
 	return s.commit(ctx)
 }
 
@@ -64,7 +64,7 @@ func (s *session) abandon(ctx context.Context, held map[queueKey]int64) error {
 // shutdown ends the library's consumer.
 func (s *session) shutdown(ctx context.Context) error {
 	done := make(chan error, 1)
-	// In a goroutine because the library waits up to 15 s for each queue when the broker is away.
+	// T10: in a goroutine, because the library waits up to 15 s for each queue when the broker is away.
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
@@ -133,9 +133,9 @@ func (c *Consumer) held(ctx context.Context) (map[queueKey]int64, error) {
 	return held, nil
 }
 
-// commit makes sure that the broker's offset of each queue is not behind what the handlers acknowledged. The
-// library sends offsets without waiting for an answer, and forgets those of all other queues when one queue is
-// taken away in a rebalance: an idle queue's offset would stay behind and its last messages come again.
+// commit makes sure that the broker's offset of each queue is not behind what the handlers acknowledged. T9: the
+// library's own may get lost. T11: when one queue moves it forgets those of all others, and an idle queue's last
+// messages would come again.
 func (s *session) commit(ctx context.Context) error {
 	c := s.consumer
 	acked := map[queueKey]int64{}
@@ -150,7 +150,7 @@ func (s *session) commit(ctx context.Context) error {
 }
 
 // commitOffsets commits offsets to the broker, each only where that is forward, because another consumer may have gone
-// on, and where the queue reaches so far.
+// on, and where the queue reaches so far. T54: the broker would take any.
 func (c *Consumer) commitOffsets(ctx context.Context, offsets map[queueKey]int64) error {
 	return c.eachQueue(ctx, offsets, func(q Queue, offset int64) error {
 		committed, err := c.admin.CommittedOffset(ctx, q, c.cfg.Group)

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// The library's log belongs to the process, not to the test that happens to come first.
+// T41: the library's log belongs to the process, not to the test that happens to come first.
 func TestMain(m *testing.M) {
 	adoptLog(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	os.Exit(m.Run())
@@ -83,8 +83,8 @@ func publish(t *testing.T, p *Producer, topic string, queue, queues, first, coun
 	}
 }
 
-// send sends one batch, again while the broker is too busy to take it: on a loaded machine it turns away what
-// has waited 200 ms, before it has stored any of it. It returns the offset of the first message.
+// send sends one batch, again while the broker is too busy to take it. T49: on a loaded machine it turns away what
+// has waited, before it has stored any of it. It returns the offset of the first message.
 func send(t *testing.T, p *Producer, topic string, queue, queues int, batch []Message) (first int64) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() (err error) {

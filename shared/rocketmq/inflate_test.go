@@ -33,7 +33,7 @@ func publishCompressed(t *testing.T, topic string, bodies ...[]byte) {
 	}
 }
 
-// A body that inflates beyond the limit is given cut, and says so; those around it are given whole, in their order.
+// T34: a body that inflates beyond the limit is given cut, and says so; those around it are given whole, in their order.
 func TestABodyThatInflatesTooFarIsCut(t *testing.T) {
 	t.Parallel()
 	const limit = 16 << 10

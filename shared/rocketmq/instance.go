@@ -8,9 +8,8 @@ import (
 )
 
 // uniqueInstance is a client instance name that no other client has, in this process, on this machine or in
-// another container. The library's default is the process id, and clients of one name share one connection and
-// one id: in containers, where every process is number 1 and addresses can repeat, a broker would take two
-// consumers for one and give each of them every queue.
+// another container. T40: clients of one name have one id. The library's default is the process id, by which a
+// broker could take the consumers of two containers for one, and give each of them every queue.
 func uniqueInstance(label string) string {
 	return fmt.Sprintf("%s-%d-%s", label, os.Getpid(), uuid.NewString())
 }

@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// The library inflates compressed bodies as soon as it has them, without a limit (1 MB that was stored became 4 GB), and
-// has no hook before that. So it does not read from the brokers itself: it dials an intake, on loopback and in this
-// process, which dials them and looks at each message on its way. A body that would inflate to more than inflateMax is cut
-// before the library sees it, and marked (see Delivery.TooLarge). Everything else passes unchanged, both ways.
+// T34: the library inflates compressed bodies as soon as it has them, without a limit, and has no hook before that. So it
+// does not read from the brokers itself: it dials an intake, on loopback and in this process, which dials them and looks at
+// each message on its way. A body that would inflate to more than inflateMax is cut before the library sees it, and marked
+// (see Delivery.TooLarge). Everything else passes unchanged, both ways.
 //
-// The library finds the brokers through the route that a name server gives it, so name servers are dialled through the
+// T39: the library dials the addresses in the route that a name server gives it, so name servers are dialled through the
 // intake too, and the addresses in their answers are those of the intake. It is not for a client with TLS.
 
 const (
@@ -65,8 +65,8 @@ func (in *intake) shutdown() {
 	in.running.Wait()
 }
 
-// namesrvs are addresses of doors to name servers. Behind each are all of them, first its own: the library goes to the
-// next door when one is silent, and not when it says that its server cannot be reached.
+// namesrvs are addresses of doors to name servers. T38: behind each are all of them, first its own, because the library
+// goes to the next door when one is silent, and not when it says that its server cannot be reached.
 func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
 	for i := range addrs {
 		door, err := in.door(doorKey{server: addrs[i]}, slices.Concat(addrs[i:], addrs[:i]), in.passRoutes)

@@ -8,8 +8,8 @@ const (
 	otherDeadAddr = "127.0.0.1:2"
 )
 
-// The library takes one of the name servers and stays with the answer that it gets there: whichever it takes, it gets
-// the route from one that is up.
+// T38: the library takes one of the name servers and stays with the answer that it gets there. Whichever it takes, it
+// gets the route from one that is up.
 func TestANameServerThatIsAwayIsStoodInFor(t *testing.T) {
 	t.Parallel()
 	topic := testTopic(t, 1)

@@ -13,12 +13,12 @@ import (
 
 var adoptLogOnce sync.Once
 
-// adoptLog sends the library's log to logger. The library has one logger for the process and reads it without
-// a lock, so it is set before the first client exists and never again: the first client's logger wins.
+// adoptLog sends the library's log to logger. T41: the library has one logger for the process and reads it without
+// a lock, so it is set before the first client exists and never again. The first client's logger wins.
 func adoptLog(logger *slog.Logger) {
 	adoptLogOnce.Do(func() {
 		rlog.SetLogger(clientLog{logger.With("component", "rocketmq-client")})
-		// The library recovers panics of its goroutines and says nothing: a queue would stand still without a word.
+		// T24: the library recovers panics of its goroutines and says nothing. A queue would stand still without a word.
 		primitive.DefaultPanicHandler = func(p any) {
 			logger.Error("panic in the RocketMQ client", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
@@ -55,7 +55,7 @@ var routine = map[string]bool{
 	"the cached message size exceeds the threshold, so do flow control":  true,
 }
 
-// confidential are fields that carry the bodies of messages.
+// confidential are fields that carry the bodies of messages. T41: the library logs them.
 var confidential = map[string]bool{rlog.LogKeyMessages: true, "message": true}
 
 func (l clientLog) Debug(string, map[string]any)           {}
@@ -76,7 +76,7 @@ func (l clientLog) Warning(msg string, fields map[string]any) {
 	l.log(slog.LevelWarn, msg, fields)
 }
 
-// Fatal must not end the process, as the library's own logger would: only main decides that.
+// Fatal must not end the process. T41: the library's own logger would, and only main decides that.
 func (l clientLog) Fatal(msg string, fields map[string]any) { l.log(slog.LevelError, msg, fields) }
 
 func (l clientLog) log(level slog.Level, msg string, fields map[string]any) {

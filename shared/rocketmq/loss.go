@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A broker can come back with less than a group has consumed: its store was lost or restored, a topic was deleted
-// and made anew, a replica that was behind became the master. Broker and library then agree on the queue's end, and
-// what lies before it is given to nobody. So a Consumer looks for that, at its start and at every look of its
+// T3: a broker can come back with less than a group has consumed. Broker and library then agree on the queue's end,
+// and what lies before it is given to nobody. So a Consumer looks for that, at its start and at every look of its
 // watchdog, and begins again with the oldest message that is stored: repeats do no harm.
 //
 // What it sees, and by what:
 //
 //   - the queue ends before what was committed, acknowledged or seen as its end: by the numbers, when it stays so
-//     over lossLooks looks, because a broker that just started builds its index behind its back;
-//   - the topic was made anew and has grown beyond that already: by the oldest message, which is another one;
+//     over lossLooks looks, because the index of a broker that just started may be behind (T57: see offsets.go);
+//   - the topic was made anew and has grown beyond that already (T4: the old offset is written onto it): by the
+//     oldest message, which is another one;
 //   - the queue was cut and has grown again: by messages among those that were acknowledged that were stored later;
 //   - the library was just told that its offset is beyond the end (see moved.go), however fast the queue grows.
 //

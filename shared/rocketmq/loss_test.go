@@ -78,7 +78,7 @@ func consumed(t *testing.T, p *Producer, count int) (topic, group string, q Queu
 	return topic, group, q
 }
 
-// A committed offset beyond the queue's end is set to the oldest message when a consumer starts.
+// T3: a committed offset beyond the queue's end is set to the oldest message when a consumer starts.
 func TestStartBeginsAgainWhenTheQueueEndsBeforeTheOffset(t *testing.T) {
 	t.Parallel()
 	p, admin := testProducer(t), testAdmin(t)
@@ -96,7 +96,7 @@ func TestStartBeginsAgainWhenTheQueueEndsBeforeTheOffset(t *testing.T) {
 	awaitCommitted(t, admin, q, group, 15)
 }
 
-// A topic is deleted and created under a running consumer, with fewer messages than it has consumed, and
+// T4: a topic is deleted and created under a running consumer, with fewer messages than it has consumed, and
 // with more before anybody can look.
 func TestATopicMadeAnewIsConsumedFromItsBeginning(t *testing.T) {
 	for name, count := range map[string]int{"fewer": 10, "more": 300} {
@@ -309,7 +309,7 @@ func TestLossWatch(t *testing.T) {
 	}
 }
 
-// What the library calls a refused offset is understood as the pinned version prints it.
+// T52: what the library calls a refused offset is understood as the pinned version prints it.
 func TestPullRefusedIsUnderstood(t *testing.T) {
 	s, log := testSession(t, func(context.Context, []Delivery) error { return errors.New("not called") })
 	c := s.consumer

@@ -9,15 +9,13 @@ import (
 	"time"
 )
 
-// The library says only in its log that a broker has refused the offset that it asked for; it then drops what it
-// holds of the queue, waits 10 s and goes on where the broker has told it to. There are three reasons: the offset is
-// beyond the end (see loss.go), its message has expired unread, or an operator has set the group's offset back with
-// mqadmin, which a broker tells a running consumer in this way.
+// T52: the library says only in its log that a broker has refused the offset that it asked for; it then waits 10 s and
+// goes on where the broker has told it to. There are three reasons: the offset is beyond the end (T3: see loss.go), its
+// message has expired unread (T5: it is passed over), or an operator has set the group's offset back with mqadmin.
 //
-// An operator's reset is in danger until the queue has begun again: in those 10 s the library goes on writing its old
-// offset over it, and a stop would commit the old one for good. So what was set is read at once, kept until messages
-// come from there, and a stop in between leaves the group there. A process that is killed by SIGKILL in those 10 s
-// loses the reset: the old offset is what the broker has by then, and the operator has to set it again.
+// T53: an operator's reset is in danger until the queue has begun again, because the library goes on writing its old
+// offset over it. So what was set is read at once, kept until messages come from there, and a stop in between leaves the
+// group there. A process that is killed by SIGKILL in those 10 s loses the reset, and the operator has to set it again.
 
 const (
 	illegalOffset = "the pull request offset illegal"

@@ -21,8 +21,8 @@ func resetToBeginning(t *testing.T, admin *Admin, q Queue, group string) {
 	}
 }
 
-// An operator sets the offsets back while a consumer runs, which is stopped at each moment of what follows: before the
-// library knows, while it waits 10 s and writes its old offset, and when messages have come again.
+// T53: an operator sets the offsets back while a consumer runs, which is stopped at each moment of what follows: before
+// the library knows, while it waits 10 s and writes its old offset, and when messages have come again.
 func TestAnOperatorsResetOutlivesAStop(t *testing.T) {
 	const count = 100
 	for name, until := range map[string]func(t *testing.T, c *Consumer, p *Producer, r *record){

@@ -24,13 +24,13 @@ func parseNamesrv(namesrv string) ([]string, error) {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
 			return nil, fmt.Errorf("name server address %q: use ip:port or http://name:port", part)
 		}
-		// The library refuses a bare DNS name with "IP addr error", and only once a client starts.
+		// T37: the library would refuse a bare DNS name with "IP addr error".
 		if _, err := netip.ParseAddr(host); err != nil && !named {
 			return nil, fmt.Errorf("name server address %q: %q is not an IP address; write a DNS name as http://%s", part, host, part)
 		}
 		addrs = append(addrs, addr)
 	}
-	// With no address the library would take one from its own NAMESRV_ADDR variable, or ask a host of Alibaba's.
+	// T37: with no address the library would take one from a variable of its own, or ask a host on the internet.
 	if len(addrs) == 0 {
 		return nil, fmt.Errorf("name server address %q is empty: use ip:port[;ip:port] or http://name:port", namesrv)
 	}

@@ -26,9 +26,9 @@ type QueueLag struct {
 	Lag       int64 // stored messages that the group has not committed; all of them if it never did
 }
 
-// MaxOffset is the offset that the next message of a queue will get. The broker builds the index that it reads
-// this from behind the storing: what SendBatch has just confirmed may be missing for a moment, on a loaded machine
-// for longer. So one look that finds no lag does not prove that all is consumed.
+// MaxOffset is the offset that the next message of a queue will get. T57: what SendBatch has just confirmed may be
+// missing for a moment, on a loaded machine for longer. So one look that finds no lag does not prove that all is
+// consumed.
 func (a *Admin) MaxOffset(ctx context.Context, q Queue) (int64, error) {
 	offset, _, err := a.offset(ctx, requestMaxOffset, q, "")
 	return offset, err
@@ -52,6 +52,7 @@ func (a *Admin) CommittedOffset(ctx context.Context, q Queue, group string) (int
 // Lag says how far group is behind on each readable queue of topic, ascending by broker and queue. Queues of
 // a broker that is down are not in the route and so not in the answer. See MaxOffset for what may be missing.
 func (a *Admin) Lag(ctx context.Context, topic, group string) ([]QueueLag, error) {
+	// T56: the route first, because a topic that is not there has offsets too, and would look empty.
 	route, err := a.Route(ctx, topic)
 	if err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func (a *Admin) offset(ctx context.Context, request int, q Queue, group string) 
 	fields := queueFields(q)
 	if request == requestCommittedOffset {
 		fields["consumerGroup"] = group
-		// Otherwise the broker says 0 for a group that never committed to a young queue: it could not be told
+		// T55: otherwise the broker says 0 for a group that never committed to a young queue. It could not be told
 		// from one that did.
 		fields["setZeroIfNotFound"] = "false"
 	}

@@ -77,14 +77,13 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 		producer.WithNameServer(clientNamesrv(addrs)),
 		producer.WithGroupName(cfg.Group),
 		producer.WithInstanceName(uniqueInstance(cfg.Instance)),
-		// The default selector is round robin, and the hash selector moves keys to other queues when a broker
-		// leaves or the count of queues changes. The caller chose the queue.
+		// T17: any other selector moves keys to other queues. The caller chose the queue.
 		producer.WithQueueSelector(producer.NewManualQueueSelector()),
-		// Its own retries would make the time of a send three times as long and hide what happened; the relay
+		// T43: its own retries would make the time of a send four times as long and hide what happened; the relay
 		// sends again anyway.
 		producer.WithRetry(0),
 		producer.WithSendMsgTimeout(publishTimeout),
-		// Only a batch of one is ever compressed: it would be the odd one out for whoever reads the topic.
+		// T47: only a batch of one is ever compressed. It would be the odd one out for whoever reads the topic.
 		producer.WithCompressMsgBodyOverHowmuch(math.MaxInt),
 	)
 	if err != nil {
@@ -137,7 +136,7 @@ func (p *Producer) SendBatch(ctx context.Context, topic string, queue, queues in
 		err   error
 	}
 	done := make(chan stored, 1)
-	// In a goroutine because the library waits for its locks and for the name server whatever the context
+	// T44: in a goroutine, because the library waits for its locks and for the name server whatever the context
 	// says. The turn is held until it really ends, which bounds how many can pile up.
 	go func() {
 		defer release()
@@ -164,7 +163,7 @@ func (p *Producer) send(ctx context.Context, batch []*primitive.Message) (first 
 			err = fmt.Errorf("%w: panic in the RocketMQ client: %v", ErrOutcomeUnknown, r)
 		}
 	}()
-	// The library would write with a deadline that is over, and close the connection under everybody else's sends.
+	// T44: the library would write with a deadline that is over, and close the connection under everybody else's sends.
 	if ctx.Err() != nil {
 		return 0, fmt.Errorf("not sent: %w", ctx.Err())
 	}
@@ -175,10 +174,10 @@ func (p *Producer) send(ctx context.Context, batch []*primitive.Message) (first 
 	return result.QueueOffset, nil
 }
 
-// outcome is nil only when the broker has stored the messages. The library's error is nil for flush and replica
-// timeouts too: stored in memory only, and a crash of the broker loses it. After any error it is unknown what
-// happened, unless no connection was made: a broken one may have carried the request, and the library's error
-// for a refusal cannot be told from others.
+// outcome is nil only when the broker has stored the messages. T42: the library's error is nil for flush and replica
+// timeouts too, and a crash of the broker would lose the messages. T12: after any error it is unknown what happened,
+// unless no connection was made. A broken one may have carried the request, and the library's error for a refusal
+// cannot be told from others.
 func outcome(result *primitive.SendResult, err error) error {
 	var dial *net.OpError
 	switch {
@@ -202,7 +201,7 @@ func (p *Producer) target(ctx context.Context, topic string, queue, queues int) 
 	if err != nil {
 		return Queue{}, err
 	}
-	// To go on with another count would send an order's next message to another queue than its last one.
+	// T17: to go on with another count would send an order's next message to another queue than its last one.
 	if len(writable) != queues {
 		p.setRoute(topic, nil)
 		return Queue{}, fmt.Errorf("topic has %d writable queues, configured are %d: bring back the missing broker or correct the configuration",

@@ -14,7 +14,7 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
-// Everything that a message carries survives a batch, a batch of one too, in exactly the queue asked for.
+// T18: everything that a message carries survives a batch, a batch of one too, in exactly the queue asked for.
 func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 	t.Parallel()
 	const queues, batches = 4, 5
@@ -63,8 +63,8 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 	}
 }
 
-// The sharding key is stored under the library's name and under that of RocketMQ's other clients, in a batch of one and of
-// more; without one, neither is there.
+// T46: the sharding key is stored under the library's name and under that of RocketMQ's other clients, in a batch of one
+// and of more; without one, neither is there.
 func TestTheShardingKeyHasBothNames(t *testing.T) {
 	t.Parallel()
 	topic, p := testTopic(t, 1), testProducer(t)
@@ -154,7 +154,7 @@ func TestSendBatchRefuses(t *testing.T) {
 	}
 }
 
-// A change of the queue count is noticed, and the right count works again without a restart.
+// T17: a change of the queue count is noticed, and the right count works again without a restart.
 func TestSendBatchNoticesAnotherQueueCount(t *testing.T) {
 	t.Parallel()
 	topic, p := testTopic(t, 2), testProducer(t)
@@ -213,7 +213,7 @@ func TestSendBatchAfterClose(t *testing.T) {
 	}
 }
 
-// Only SendOK is a success, and an error says whether the messages may be stored.
+// T42: only SendOK is a success. T12: an error says whether the messages may be stored.
 func TestOutcome(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	broken := &net.OpError{Op: "write", Err: errors.New("broken pipe")}
@@ -239,7 +239,7 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// A cancelled send is refused before it begins, so that nothing is stored behind the caller's back.
+// T44: a cancelled send is refused before it begins, so that nothing is stored behind the caller's back.
 func TestSendBatchWithAnEndedContext(t *testing.T) {
 	t.Parallel()
 	topic, p := testTopic(t, 1), testProducer(t)

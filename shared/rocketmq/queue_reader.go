@@ -79,7 +79,7 @@ func (r *QueueReader) open(ctx context.Context, cfg QueueReaderConfig) error {
 	if err != nil {
 		return err
 	}
-	// Not Subscribe: with it the library fetches in the background from offsets of its own, and commits them. Assigned to
+	// T59: with Subscribe the library would fetch in the background from offsets of its own, and commit them. Assigned to
 	// no queue it only knows the topic, without which it would not start.
 	if err := r.client.Assign(cfg.Topic, nil); err != nil {
 		return err
@@ -106,14 +106,14 @@ func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delive
 		err    error
 	}
 	done := make(chan answer, 1)
-	// In a goroutine because the library looks at no context: the call ends by its own timeout of 30 s.
+	// T60: in a goroutine, because the library looks at no context. The call ends by its own timeout of 30 s.
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
 				done <- answer{err: fmt.Errorf("panic in the RocketMQ client: %v", p)}
 			}
 		}()
-		// A new one each time: the library keeps it in what it returns.
+		// T60: a new one each time, because the library keeps it in what it returns.
 		queue := &primitive.MessageQueue{Topic: r.queue.Topic, BrokerName: r.queue.Broker, QueueId: r.queue.ID}
 		result, err := r.client.PullFrom(ctx, queue, offset, readMax)
 		done <- answer{result, err}
@@ -138,7 +138,7 @@ func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delive
 	case primitive.PullNoMsgMatched, primitive.PullBrokerTimeout:
 		return nil, got.result.NextBeginOffset, nil
 	case primitive.PullOffsetIllegal:
-		// The library calls this no error, and goes on elsewhere: messages would be passed over, or read again.
+		// T61: the library calls this no error, and goes on elsewhere. Messages would be passed over, or read again.
 		return nil, 0, fmt.Errorf("topic %s queue %d: %w: %d, it has %d to %d",
 			r.queue.Topic, r.queue.ID, ErrOffsetOutside, offset, got.result.MinOffset, got.result.MaxOffset)
 	}

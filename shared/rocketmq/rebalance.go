@@ -23,7 +23,7 @@ const (
 // calls it at every rebalance.
 func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue, clients []string) []*primitive.MessageQueue {
 	c := s.consumer
-	// A broker lists a client once for each connection that it has of it, also of one that ended without its notice.
+	// T29: a broker lists a client once for each connection that it has of it, also of one that ended without its notice.
 	clients = slices.Compact(slices.Clone(clients)) // the library has sorted them
 	ours := consumer.AllocateByAveragely(group, clientID, all, clients)
 	if len(all) == 0 || all[0].Topic != c.cfg.Topic {
@@ -35,7 +35,7 @@ func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue
 	if s.abandoned {
 		return nil
 	}
-	// A broker that has just restarted does not know us before we have dialled it again. The library would drop all
+	// T29: a broker that has just restarted does not know us before we have dialled it again. The library would drop all
 	// queues until the rebalance after that. They stay ours, as far as the broker gives us the locks.
 	if !slices.Contains(clients, clientID) {
 		return s.share
@@ -59,10 +59,9 @@ func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue
 }
 
 // handOver gives queues that a rebalance took away to their next consumer: it waits for their handlers, commits
-// what they acknowledged, sets those that have to begin again to their oldest message, and unlocks the queues. The
-// library does nothing of this: it drops what a handler acknowledges afterwards, so that the next consumer gets it
-// again, and keeps the locks until they expire at the broker, so that the queues stand still for 60 s (PR #1220). If
-// this fails, that is what happens.
+// what they acknowledged, sets those that have to begin again to their oldest message, and unlocks the queues. T26: the
+// library does nothing of this, so that the next consumer gets again what a handler acknowledges now, and waits for the
+// locks to expire. If this fails, that is what happens.
 func (s *session) handOver(clientID string, lost []queueKey) {
 	c := s.consumer
 	ctx, cancel := context.WithTimeout(c.handlers, handoverTimeout)

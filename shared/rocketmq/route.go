@@ -84,7 +84,7 @@ func compareQueues(a, b Queue) int {
 	return cmp.Or(cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.ID, b.ID))
 }
 
-// quoteKeys turns fastjson's dialect into JSON: it writes the keys of a map of numbers without quotes, as in
+// quoteKeys turns fastjson's dialect into JSON. T64: it writes the keys of a map of numbers without quotes, as in
 // {0:"127.0.0.1:10911"}, unless it knows the client for one that minds.
 func quoteKeys(body []byte) []byte {
 	var out bytes.Buffer

@@ -9,8 +9,8 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
-// What the library may hold of the topic that was not consumed yet, shared out evenly among its queues. Its own
-// default is 102,400 messages and 51,200 MiB.
+// What the library may hold of the topic that was not consumed yet, shared out evenly among its queues. T33: its own
+// default is 51,200 MiB.
 const (
 	prefetchMessages = 8192
 	prefetchMiB      = 64
@@ -60,14 +60,14 @@ func (s *session) start() error {
 		consumer.WithInstance(uniqueInstance(c.cfg.Instance)),
 		consumer.WithConsumerModel(consumer.Clustering),
 		consumer.WithConsumerOrder(true),
-		// The default begins with what comes after the start: messages from before it would never be consumed.
+		// T6: by default a new group skips what was sent before its start, unless the topic is young.
 		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset),
 		consumer.WithConsumeMessageBatchMaxSize(c.cfg.BatchMax),
 		consumer.WithPullBatchSize(int32(max(32, c.cfg.BatchMax))), //nolint:gosec // at most batchMaxLimit
-		// With a limit the library puts the message into a dead letter queue and goes on: the next message of the
-		// same key would overtake it. -1 is for ever in an orderly consumer.
+		// T2: with a limit the next message of the same key would overtake the one that fails. -1 is for ever in an
+		// orderly consumer.
 		consumer.WithMaxReconsumeTimes(-1),
-		// For the topic, because the options for a queue are overwritten at every rebalance.
+		// T33: for the topic, because the options for a queue are overwritten at every rebalance.
 		consumer.WithPullThresholdForTopic(prefetchMessages),
 		consumer.WithPullThresholdSizeForTopic(prefetchMiB),
 		consumer.WithStrategy(s.allocate),

@@ -15,7 +15,7 @@ type watchTiming struct {
 	drain        time.Duration // for the handlers under way before a new session
 }
 
-// A dead consumer's lock lives 60 s and a rebalance may take 20 s more, so that a queue can stand still for that
+// T27: a dead consumer's lock lives 60 s and a rebalance may take 20 s more, so that a queue can stand still for that
 // long with nothing wrong.
 var defaultTiming = watchTiming{
 	every: 5 * time.Second, stallAfter: 2 * time.Minute, rebuildEvery: 5 * time.Minute,
@@ -27,8 +27,7 @@ const lookTimeout = 5 * time.Second
 
 // Stalled lists the queues of this consumer that stand still though they have messages, ascending, by number on
 // their broker: the group's committed offset has not moved for 2 minutes, while no handler of this process was
-// called for the queue or is pausing it. Such queues were seen after a broker's restart (rocketmq-client-go
-// #1085). The watchdog logs an error for each and replaces the library's consumer, at most every 5 minutes,
+// called for the queue or is pausing it. T28: such queues were seen after a broker's restart. The watchdog logs an error for each and replaces the library's consumer, at most every 5 minutes,
 // when the handlers under way end within 30 s. It does not interrupt a handler that never returns, and does not
 // look at queues that the group has given to other consumers.
 func (c *Consumer) Stalled() []int {

@@ -57,7 +57,7 @@ func TestStallWatchForgetsWhatItCouldNotSee(t *testing.T) {
 	}
 }
 
-// A queue whose lock another client holds and does nothing with stands still: the watchdog names it, replaces
+// T28: a queue whose lock another client holds and does nothing with stands still. The watchdog names it, replaces
 // the library's consumer, and the queue goes on when the lock is gone.
 func TestWatchdogNamesAStalledQueueAndRecovers(t *testing.T) {
 	t.Parallel()
