@@ -84,7 +84,7 @@ var databaseCases = []Case{
 	},
 	{
 		Name: "outcomes-refused", From: fromDatabase,
-		Title: "order-service's database refuses every outcome, for a reason nobody foresaw, until one was tried 19 times.",
+		Title: "order-service's database refuses every outcome, for a reason nobody foresaw, for two minutes.",
 		run:   outcomesRefused,
 	},
 }
