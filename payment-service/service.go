@@ -29,9 +29,9 @@ import (
 	"settlement/shared/web"
 )
 
-// run is the service from start to stop. Parts start in the order they are written here
-// and stop in the opposite one: no new requests, no new messages, the outbox sent
-// once more, connections closed. It needs the database to start; the broker may come later.
+// run runs the service from start to stop. Its parts start in the order in which they are written
+// here, and stop in the opposite order: no new requests, no new messages, the outbox sent once
+// more, the connections closed. It needs the database to start; the broker may come later.
 func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -41,6 +41,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer pools.Close()
+
 	topics := topicsOf(cfg)
 	registry.MustRegister(outbox.Collector{Pool: pools.For(dbtx.Probes), Topics: topics})
 	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Payment, log); err != nil {
@@ -55,6 +56,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, admin.Close()) }()
+
 	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Logger: log})
 	if err != nil {
 		return err
@@ -66,10 +68,12 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	writer := journal.NewWriter(pools.For(dbtx.Background), topics, relay.Wake, time.Now, log)
 	defer lifecycle.Background(ctx, writer.Run)()
 	wake := func() { relay.Wake(); writer.Wake() }
+
 	registry.MustRegister(notify.Collector{Pool: pools.For(dbtx.Probes)}, journal.Collector{Pool: pools.For(dbtx.Probes)},
 		parking.Collector{Pool: pools.For(dbtx.Probes)})
 	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
+
 	asked, askedLot := openBooks(topics, pools.For(dbtx.Requests), teller, wake)
 	books, lot := openBooks(topics, pools.For(dbtx.Consumers), teller, wake)
 	_, waitingLot := openBooks(topics, pools.For(dbtx.Background), teller, wake)
@@ -83,6 +87,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, settling.stop()) }()
+
 	counting, err := startConsumer(ctx, cfg, log, settlement.TopicPoints, settlement.GroupPoints,
 		listener.NewPoints(books, lot, changes, registry, log).Handle)
 	if err != nil {
@@ -109,7 +114,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}), log)
 }
 
-// topicsOf is what payment-service sends to.
+// topicsOf returns the topics that payment-service sends to, each with its number of queues.
 func topicsOf(cfg config.Config) outbox.Topics {
 	return outbox.Topics{settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues}
 }
@@ -127,6 +132,7 @@ func startConsumer(ctx context.Context, cfg config.Config, log *slog.Logger, top
 	if err != nil {
 		return consumption{}, err
 	}
+
 	starting := lifecycle.StartLater(ctx, log, "consumer of "+topic, consumer.Start)
 	return consumption{started: starting.Started, stop: func() error {
 		starting.GiveUp()
@@ -136,18 +142,20 @@ func startConsumer(ctx context.Context, cfg config.Config, log *slog.Logger, top
 	}}, nil
 }
 
-// openDesk is what the operator's commands work with.
+// openDesk opens what the operator's commands work with.
 func openDesk(cfg config.Config) (operator.Desk, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
 	if err != nil {
 		return operator.Desk{}, err
 	}
-	_, lot := openBooks(topicsOf(cfg), pool, notify.NewTeller(pool, quiet), func() {}) // the relay of a service that runs finds the outcomes
+	// The command has no relay to wake: the relay of a running service finds the outcomes.
+	_, lot := openBooks(topicsOf(cfg), pool, notify.NewTeller(pool, quiet), func() {})
 	return operator.Desk{Lot: lot, Close: pool.Close}, nil
 }
 
-// openBooks makes the books, and the lot of the messages that they cannot take now.
+// openBooks makes the store of the books, and the lot of the messages that the store cannot take
+// now.
 func openBooks(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
 	keeper := parking.NewKeeper(teller, time.Now)
 	books := store.New(pool, keeper, topics, wake, time.Now)
@@ -156,12 +164,13 @@ func openBooks(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wak
 	})
 }
 
-// openAuditor is what the command audit works with.
+// openAuditor opens what the audit command works with, and returns a function that closes it.
 func openAuditor(ctx context.Context, cfg config.Config) (a *audit.Auditor, closeAll func() error, err error) {
 	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
 	if err != nil {
 		return nil, nil, err
 	}
+
 	reader, err := rocketmq.OpenQueueReader(ctx, rocketmq.QueueReaderConfig{
 		Namesrv: cfg.Namesrv, Group: settlement.GroupAudit, Topic: settlement.TopicJournal, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -169,6 +178,7 @@ func openAuditor(ctx context.Context, cfg config.Config) (a *audit.Auditor, clos
 		pool.Close()
 		return nil, nil, err
 	}
+
 	books, _ := openBooks(topicsOf(cfg), pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {})
 	auditor := audit.New(audit.NewTape(pool, time.Now), books, reader)
 	return auditor, func() error { defer pool.Close(); return reader.Close() }, nil

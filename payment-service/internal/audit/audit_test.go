@@ -31,13 +31,14 @@ type bench struct {
 	tape    *Tape
 	wallet  string
 	topic   []rocketmq.Delivery
-	numbers []string // by position, from 1
+	numbers []string // payment numbers by position, from 1
 }
 
 func open(t *testing.T, pool *dbtx.Pool) *bench {
 	t.Helper()
 	keeper := parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
 	b := &bench{t: t, pool: pool, books: store.New(pool, keeper, testdb.Topics, func() {}, time.Now), tape: NewTape(pool, time.Now), numbers: []string{""}}
+
 	a, err := b.books.CreateAccount(t.Context(), b.request(), "somebody", money.CNY)
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,7 @@ func (b *bench) request() idempotency.Request {
 	return req
 }
 
-// live has an order paid, refunded, paid again, and another declined: records 1 to 4.
+// live settles, refunds and settles an order again, and has another one declined: records 1 to 4.
 func (b *bench) live() {
 	b.t.Helper()
 	order := uuid.NewString()
@@ -80,12 +81,14 @@ func (b *bench) live() {
 		}
 		batch = append(batch, store.Received{Message: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: int64(i), Body: body}})
 	}
+
 	if _, err := b.books.SettleBatch(b.t.Context(), batch); err != nil {
 		b.t.Fatal(err)
 	}
 	if n, err := journal.NewWriter(b.pool, testdb.Topics, func() {}, time.Now, slog.New(slog.DiscardHandler)).Write(b.t.Context()); n != 4 || err != nil {
 		b.t.Fatalf("%d records were written, error %v", n, err)
 	}
+
 	var bodies [][]byte
 	if err := b.pool.Read(b.t.Context()).Table("outbox").Where("topic = ?", settlement.TopicJournal).Order("id").Pluck("body", &bodies).Error; err != nil {
 		b.t.Fatal(err)
@@ -121,7 +124,8 @@ func (b *bench) exec(query string, args ...any) {
 	}
 }
 
-// breaks are all that an audit would tell of, but for what is missing in the journal.
+// breaks returns what an audit would report, but for the findings and for what is missing in the
+// journal.
 func (b *bench) breaks() []string {
 	b.t.Helper()
 	a := New(b.tape, b.books, nil)
@@ -156,7 +160,7 @@ func TestEachTamperingIsSeen(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change string
-		number int      // whose payment number is the change's only parameter
+		number int      // record whose payment number is the change's only parameter
 		want   []string // beside that number
 	}{
 		{"an amount", "UPDATE payment_numbers SET amount_minor = 31 WHERE payment_no = ?", 1, []string{"payment_numbers", "record 1", "0.31"}},
@@ -181,6 +185,7 @@ func TestEachTamperingIsSeen(t *testing.T) {
 				if found := b.breaks(); len(found) > 0 {
 					t.Fatalf("before the change:\n%s", strings.Join(found, "\n"))
 				}
+
 				b.exec(c.change, b.numbers[c.number])
 				switch c.name {
 				case "a record's body and hash":
@@ -202,9 +207,11 @@ func TestWhatNoRecordShows(t *testing.T) {
 		b := open(t, db.Pool)
 		b.live()
 		b.take(0, 4)
+
 		stranger := uuid.NewString()
 		b.exec("INSERT INTO entries (payment_no, account_id, amount_minor, currency, kind, created_at)"+
 			" VALUES (?, ?, 5, 'CNY', 'refund', NOW())", stranger, b.wallet)
+
 		b.wantBreak("money without a number", "entries", stranger, "no payment number")
 		b.wantBreak("one entry alone", "entries", stranger, "sum to zero")
 		b.wantBreak("the wallet does not have it", "accounts", b.wallet)
@@ -216,9 +223,11 @@ func TestRecordsOutOfAnOrdersSequenceAreSeen(t *testing.T) {
 		b := open(t, db.Pool)
 		b.live()
 		b.take(0, 4)
+
 		b.exec("UPDATE payment_numbers SET seq = 7 - seq WHERE payment_no IN (?, ?)", b.numbers[1], b.numbers[2])
 		b.exec("UPDATE payment_numbers SET seq = seq - 4 WHERE seq > 3")
 		b.wantBreak("the refund before the payment", "record 2, of payment "+b.numbers[2], "behind record 1, of payment "+b.numbers[1], "before it in its order")
+
 		b.exec("UPDATE audit_records SET payment_no = ? WHERE position = 4", b.numbers[1])
 		b.wantBreak("a number twice", "record 4, of payment "+b.numbers[1], "behind record 1", "has that place too")
 	})
@@ -230,13 +239,14 @@ func TestAReportPrintsWhereItBreaks(t *testing.T) {
 	for i := range r.Breaks {
 		r.Breaks[i] = fmt.Sprint("break ", i)
 	}
+
 	r.print(&out)
 	if s := out.String(); !strings.Contains(s, "break 99\n") || strings.Contains(s, "break 100") || !strings.Contains(s, "and 2 more") || strings.Contains(s, "whole") {
 		t.Errorf("printed\n%s", s)
 	}
 }
 
-// A wallet can have more entries than one question may be about.
+// A wallet can have more entries than one query may cover.
 func TestAWalletOfManyEntriesIsAudited(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := open(t, db.Pool)
@@ -247,6 +257,7 @@ func TestAWalletOfManyEntriesIsAudited(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		exec("CREATE TABLE digits (d INT PRIMARY KEY)")
 		exec("INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)")
 		wallet := uuid.Must(uuid.NewV7()).String()
@@ -255,10 +266,12 @@ func TestAWalletOfManyEntriesIsAudited(t *testing.T) {
 			" SELECT CONCAT('019a0000-0000-8000-8000-', LPAD(n.i, 12, '0')), ?, 1, 'CNY', 'deposit', NOW(6)"+
 			" FROM (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS i FROM digits a, digits b, digits c, digits e, digits f) n"+
 			" WHERE n.i < ?", wallet, entries)
+
 		auditor := New(b.tape, b.books, nil)
 		if breaks, err := auditor.wallets(t.Context()); err != nil || len(breaks) != 0 {
 			t.Errorf("breaks %v, %v; want none", breaks, err)
 		}
+
 		exec("UPDATE entries SET amount_minor = 2 WHERE account_id = ? ORDER BY id DESC LIMIT 1", wallet) // in the last page
 		if breaks, err := auditor.wallets(t.Context()); err != nil || len(breaks) != 1 {
 			t.Errorf("breaks %v, %v; want the wallet", breaks, err)

@@ -1,5 +1,6 @@
-// Package audit reads the journal from its topic and holds it against the books: is the chain of records whole, and is
-// what it says what the tables say? It reads with a pull consumer and keeps the offset itself.
+// Package audit reads the journal from its topic and compares it with the books: is the chain of
+// records whole, and do the tables say what it says? It reads with a pull consumer and keeps the
+// offset itself.
 package audit
 
 import (
@@ -36,8 +37,8 @@ func New(tape *Tape, books *store.Store, reader *rocketmq.QueueReader) *Auditor 
 // Report is what an audit has found.
 type Report struct {
 	Records  int64    // in the journal up to now
-	Hash     string   // of the last one
-	New      int      // of the records, read in this audit
+	Hash     string   // of the last record
+	New      int      // how many of the records were read in this audit
 	Repeats  int      // messages read in this audit that were copies of earlier records
 	UnderWay int      // decided payment numbers that have not reached the topic yet
 	Breaks   []string // what is wrong and where, a line each
@@ -45,13 +46,15 @@ type Report struct {
 	lastFinding int64 // offset of the last message that is told of in Breaks
 }
 
-// Audit reads what the topic has and compares all of it with the books. An error means that it could not look.
+// Audit reads what is new on the topic and compares the whole journal with the books. An error
+// means that the audit could not be finished.
 func (a *Auditor) Audit(ctx context.Context, progress func(records int64)) (Report, error) {
 	var r Report
 	took := func(t Taken) {
 		r.New += len(t.Records)
 		r.Repeats += t.Repeats
 	}
+
 	if err := a.catchUp(ctx, took); err != nil {
 		return r, err
 	}
@@ -60,6 +63,7 @@ func (a *Auditor) Audit(ctx context.Context, progress func(records int64)) (Repo
 		return r, err
 	}
 	r.UnderWay = underWay
+
 	found, last, err := a.findings(ctx, -1)
 	if err != nil {
 		return r, err
@@ -72,18 +76,22 @@ func (a *Auditor) Audit(ctx context.Context, progress func(records int64)) (Repo
 	if err != nil {
 		return r, err
 	}
+
 	r.Records, r.Hash, r.lastFinding = at.position, at.hash, last
 	r.Breaks = slices.Concat(found, differ, missing, amiss)
 	return r, nil
 }
 
-// Follow goes on from the end of an audit until ctx ends: it reads what comes and compares it with the books. told is
-// called with the last record that was compared and with what is wrong; after an error, with the error, it tries again.
+// Follow goes on from the end of an audit until ctx ends: it reads what comes and compares it with
+// the books. After each round it calls told with the last record that was compared, what is wrong,
+// and the error, if there was one. After an error it tries again.
 func (a *Auditor) Follow(ctx context.Context, r Report, told func(last int64, breaks []string, err error)) {
 	at, lastFinding := end{r.Records, r.Hash}, r.lastFinding
 	for ; ctx.Err() == nil; wake.Pause(ctx, pollInterval) {
 		err := a.catchUp(ctx, func(Taken) {})
-		// From the tape, not from what was just read: after a commit whose answer was lost that is not all.
+
+		// Findings and records come from the tape, not from what catchUp has just taken: after a
+		// commit whose answer was lost, there is more on the tape.
 		var found, differ []string
 		if err == nil {
 			found, lastFinding, err = a.findings(ctx, lastFinding)
@@ -91,13 +99,14 @@ func (a *Auditor) Follow(ctx context.Context, r Report, told func(last int64, br
 		if err == nil {
 			at, differ, err = a.compareFrom(ctx, at, func(int64) {})
 		}
+
 		if ctx.Err() == nil {
 			told(at.position, append(found, differ...), err)
 		}
 	}
 }
 
-// ResumeAt has the tape go on with the message at an offset, whatever the chain says.
+// ResumeAt makes the tape go on with the message at an offset, whatever the chain says.
 func (a *Auditor) ResumeAt(ctx context.Context, offset int64, by Decision) error {
 	messages, _, err := a.reader.Read(ctx, offset)
 	if err != nil {
@@ -119,6 +128,7 @@ func (a *Auditor) catchUp(ctx context.Context, took func(Taken)) error {
 	if err != nil {
 		return err
 	}
+
 	if offset > next {
 		return fmt.Errorf("the journal's topic ends at offset %d and was read up to %d before: its broker is still recovering, or has lost messages", next, offset)
 	}
@@ -128,6 +138,7 @@ func (a *Auditor) catchUp(ctx context.Context, took func(Taken)) error {
 		}
 		offset = oldest
 	}
+
 	for offset < next {
 		messages, after, err := a.reader.Read(ctx, offset)
 		if err != nil {
@@ -136,6 +147,7 @@ func (a *Auditor) catchUp(ctx context.Context, took func(Taken)) error {
 		if after <= offset {
 			return fmt.Errorf("the broker has nothing at offset %d of the journal's topic, which ends at %d: is it still recovering?", offset, next)
 		}
+
 		taken, err := a.tape.Take(ctx, offset, after, messages)
 		switch {
 		case errors.Is(err, ErrMovedOn):
@@ -152,18 +164,20 @@ func (a *Auditor) catchUp(ctx context.Context, took func(Taken)) error {
 	return nil
 }
 
-// missing finds decisions that the journal does not have. It looks along their way, from the books to the topic, so that
-// none passes behind its back.
+// missing finds decisions that the journal does not have. It looks at each station on their way
+// from the books to the topic, in this order, so that no decision passes unseen.
 func (a *Auditor) missing(ctx context.Context, took func(Taken)) (breaks []string, underWay int, err error) {
 	absent, err := a.absent(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
+
 	before := len(absent)
 	if err := a.leaveOutUnderWay(ctx, absent); err != nil {
 		return nil, 0, err
 	}
 	underWay = before - len(absent)
+
 	deadline := time.Now().Add(comesWithin)
 	for len(absent) > 0 {
 		if err := a.catchUp(ctx, took); err != nil {
@@ -177,6 +191,7 @@ func (a *Auditor) missing(ctx context.Context, took func(Taken)) (breaks []strin
 		}
 		wake.Pause(ctx, pollInterval)
 	}
+
 	for no, order := range absent {
 		breaks = append(breaks, fmt.Sprintf("journal: payment %s of order %s was decided, and is not in it", no, order))
 	}

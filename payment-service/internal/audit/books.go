@@ -11,10 +11,12 @@ import (
 	"settlement/shared/settlement"
 )
 
-// rangeRows is how many rows one question is about: the driver waits 10 s for an answer, and the tables grow for ever.
+// rangeRows is how many rows one query covers: the driver waits 10 s for an answer, and the tables
+// grow for ever.
 const rangeRows = 20_000
 
-// inRanges asks about a table's rows range by range, by id. Ranges are counted in rows: ids may have gaps of any size.
+// inRanges calls ask for one range of a table's ids after another. Ranges are counted in rows,
+// because ids may have gaps of any size.
 func (a *Auditor) inRanges(ctx context.Context, table string, after uint64, ask func(after, to uint64) error) error {
 	for {
 		to := []uint64{}
@@ -22,6 +24,7 @@ func (a *Auditor) inRanges(ctx context.Context, table string, after uint64, ask 
 		if err != nil {
 			return fmt.Errorf("audit %s behind id %d: %w", table, after, err)
 		}
+
 		last := len(to) == 0
 		if last {
 			to = append(to, math.MaxUint64)
@@ -36,7 +39,8 @@ func (a *Auditor) inRanges(ctx context.Context, table string, after uint64, ask 
 	}
 }
 
-// absent are the payment numbers decided since the journal began that no record is of, with their orders.
+// absent returns the payment numbers that were decided since the journal began and have no record,
+// with their orders.
 func (a *Auditor) absent(ctx context.Context) (map[string]string, error) {
 	db := a.tape.pool.Read(ctx)
 	var began []uint64
@@ -46,6 +50,7 @@ func (a *Auditor) absent(ctx context.Context) (map[string]string, error) {
 	if len(began) == 0 {
 		return nil, errors.New("table journal_head is empty: where the journal began is not known any more, restore the row with id 1")
 	}
+
 	absent := map[string]string{}
 	err := a.inRanges(ctx, "payment_numbers", began[0], func(after, to uint64) error {
 		var rows []struct{ PaymentNo, OrderID string }
@@ -59,7 +64,7 @@ func (a *Auditor) absent(ctx context.Context) (map[string]string, error) {
 	return absent, err
 }
 
-// leaveOutRecorded takes those out of absent that have come meanwhile.
+// leaveOutRecorded removes from absent the payment numbers whose records have come meanwhile.
 func (a *Auditor) leaveOutRecorded(ctx context.Context, absent map[string]string) error {
 	for numbers := range slices.Chunk(slices.Collect(maps.Keys(absent)), compareRows) {
 		var found []string
@@ -73,8 +78,9 @@ func (a *Auditor) leaveOutRecorded(ctx context.Context, absent map[string]string
 	return nil
 }
 
-// leaveOutUnderWay takes those out of absent that have no place yet or wait in the outbox. In this order: a decision that
-// moves on in between is seen at its next station.
+// leaveOutUnderWay removes from absent the payment numbers that have no place in the journal yet,
+// and those that wait in the outbox. It looks in this order, so that a decision that moves on in
+// between is seen at its next station.
 func (a *Auditor) leaveOutUnderWay(ctx context.Context, absent map[string]string) error {
 	var pending, unsent []string
 	db := a.tape.pool.Read(ctx)
@@ -84,14 +90,15 @@ func (a *Auditor) leaveOutUnderWay(ctx context.Context, absent map[string]string
 	if err := db.Raw("SELECT message_key FROM outbox WHERE topic = ?", settlement.TopicJournal).Scan(&unsent).Error; err != nil {
 		return fmt.Errorf("read what waits to be sent to the journal: %w", err)
 	}
+
 	for _, no := range slices.Concat(pending, unsent) {
 		delete(absent, no)
 	}
 	return nil
 }
 
-// findings are the messages of the topic behind an offset that were no part of the chain, in this audit and before, and
-// the offset of the last one.
+// findings returns what is wrong with the messages of the topic behind an offset, found in this
+// audit or before, and the offset of the last of them.
 func (a *Auditor) findings(ctx context.Context, after int64) (breaks []string, last int64, err error) {
 	var rows []findingRow
 	if err := a.tape.pool.Read(ctx).Where("queue_offset > ?", after).Order("queue_offset").Find(&rows).Error; err != nil {
@@ -103,7 +110,9 @@ func (a *Auditor) findings(ctx context.Context, after int64) (breaks []string, l
 	return breaks, after, nil
 }
 
-// amiss are questions about the books that no record answers.
+// amiss finds what is wrong within the books, where no record of the journal shows it: money that
+// moved under no payment number, entries that do not sum to zero, and balances that are not the sum
+// of their entries.
 func (a *Auditor) amiss(ctx context.Context) (breaks []string, err error) {
 	db := a.tape.pool.Read(ctx)
 	ask := func(what, query string, args ...any) error {
@@ -114,12 +123,13 @@ func (a *Auditor) amiss(ctx context.Context) (breaks []string, err error) {
 		}
 		return err
 	}
+
 	err = a.inRanges(ctx, "entries", 0, func(after, to uint64) error {
 		return errors.Join(
 			ask("entries: money was moved under %s, which is no payment number",
 				"SELECT DISTINCT e.payment_no FROM entries e LEFT JOIN payment_numbers p ON p.payment_no = e.payment_no"+
 					" WHERE e.id > ? AND e.id <= ? AND e.kind <> 'deposit' AND p.payment_no IS NULL", after, to),
-			// All entries of a number belong to the range in which its first one is.
+			// All entries of a number belong to the range of its first entry.
 			ask("entries: those of %s do not sum to zero",
 				"SELECT e.payment_no FROM (SELECT DISTINCT payment_no FROM entries WHERE id > ? AND id <= ?) r JOIN entries e ON e.payment_no = r.payment_no"+
 					" GROUP BY e.payment_no, e.currency HAVING SUM(e.amount_minor) <> 0 AND MIN(e.id) > ?", after, to, after))
@@ -127,6 +137,7 @@ func (a *Auditor) amiss(ctx context.Context) (breaks []string, err error) {
 	if err != nil {
 		return breaks, err
 	}
+
 	wrong, err := a.wallets(ctx)
 	return append(breaks, wrong...), err
 }

@@ -20,13 +20,15 @@ type verdict int
 
 const (
 	follows verdict = iota // the next record
-	repeat                 // a copy of an earlier one, which a sender makes that has lost its answer
+	repeat                 // a copy of an earlier record, sent again by a sender that lost the answer
 	outside                // no part of the chain
 )
 
-// judge compares a message with the chain's end. kept gives the hash of an earlier record. what tells of an outside message.
+// judge compares a message with the chain's end. kept has the hashes of earlier records by
+// position. what says why a message is outside.
 //
-// It never guesses: whatever a stranger publishes, the records that were kept stay, and an operator decides.
+// It never guesses: whatever a stranger publishes, the records that were kept stay, and an operator
+// decides.
 func (e end) judge(body []byte, kept map[int64]string) (record settlement.JournalRecord, v verdict, what string) {
 	record, err := settlement.ParseJournalRecord(body)
 	switch {

@@ -18,7 +18,8 @@ import (
 // breaksShownMax is how many breaks are printed.
 const breaksShownMax = 100
 
-// Command is "audit". open is called when it runs, and its result closed when it ends.
+// Command is the command "audit". It calls open when it runs, and closes what open returned when it
+// ends.
 func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, err error)) *cobra.Command {
 	var follow bool
 	resumeAt, by := int64(-1), Decision{}
@@ -46,11 +47,13 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 					err = closeErr
 				}
 			}()
+
 			if resumeAt >= 0 {
 				if err := a.ResumeAt(cmd.Context(), resumeAt, by); err != nil {
 					return err
 				}
 			}
+
 			report, err := auditOnce(cmd, a)
 			if err != nil && follow && cmd.Context().Err() != nil {
 				return nil // interrupted before there was anything to say
@@ -58,6 +61,7 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 			if err != nil {
 				return err
 			}
+
 			broken := len(report.Breaks)
 			if follow {
 				broken += followOn(cmd, a, report)
@@ -68,6 +72,7 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 			return nil
 		},
 	}
+
 	cmd.Flags().Int64Var(&resumeAt, "resume-at", -1, "first take the message at this offset for the record that it says it is; needs --why (-1: go on where the last audit stopped)")
 	cmd.Flags().StringVar(&by.Reason, "why", "", "why it goes on with that message, for table audit_decisions")
 	operator.WhoFlag(cmd, &by.Operator)
@@ -79,7 +84,7 @@ func auditOnce(cmd *cobra.Command, a *Auditor) (Report, error) {
 	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowCount(),
 		progressbar.OptionSetDescription("audit: records compared"), progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
-	r, err := a.Audit(cmd.Context(), func(records int64) { _ = bar.Set64(records) }) // the bar only shows
+	r, err := a.Audit(cmd.Context(), func(records int64) { _ = bar.Set64(records) }) // an error of the bar is none of the audit
 	_ = bar.Finish()
 	if err == nil {
 		r.print(cmd.OutOrStdout())
@@ -101,7 +106,8 @@ func (r Report) print(out io.Writer) {
 	}
 }
 
-// followOn prints a line each time that something has come.
+// followOn goes on after an audit. It prints breaks, errors and which records were compared, and
+// returns the number of breaks.
 func followOn(cmd *cobra.Command, a *Auditor, r Report) (broken int) {
 	out, before := cmd.OutOrStdout(), r.Records
 	fmt.Fprintln(out, "Following, until it is interrupted.")
@@ -110,6 +116,7 @@ func followOn(cmd *cobra.Command, a *Auditor, r Report) (broken int) {
 			fmt.Fprintln(out, "BREAK  "+b)
 		}
 		broken += len(breaks)
+
 		if err != nil {
 			cmd.PrintErrf("trying again: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
 		} else if last > before {

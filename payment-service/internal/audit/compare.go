@@ -15,8 +15,9 @@ import (
 // compareRows is how many records are compared at once.
 const compareRows = 500
 
-// compareFrom goes through the records after an end: is the chain whole, and do the books say the same? It returns the end
-// that it has come to, also with an error. done is called with the last record's position after each page.
+// compareFrom goes through the records after an end. It checks that the chain is whole, and that
+// the books say the same. It returns the end that it has come to, also with an error. done is
+// called with the last record's position after each page.
 func (a *Auditor) compareFrom(ctx context.Context, from end, done func(position int64)) (at end, breaks []string, err error) {
 	for at = from; ; {
 		var page []recordRow
@@ -24,6 +25,7 @@ func (a *Auditor) compareFrom(ctx context.Context, from end, done func(position 
 		if err != nil {
 			return at, breaks, fmt.Errorf("read records after %d: %w", at.position, err)
 		}
+
 		found, err := a.compare(ctx, page)
 		if err != nil {
 			return at, breaks, err
@@ -32,6 +34,7 @@ func (a *Auditor) compareFrom(ctx context.Context, from end, done func(position 
 		if err != nil {
 			return at, breaks, err
 		}
+
 		for _, r := range page {
 			breaks = append(breaks, at.checkRow(r)...)
 			at = end{r.Position, r.Hash}
@@ -44,17 +47,19 @@ func (a *Auditor) compareFrom(ctx context.Context, from end, done func(position 
 	}
 }
 
-// checkRow looks whether a kept record follows the end, and is what it was when it was kept.
+// checkRow checks that a kept record follows the end, and that it is what it was when it was kept.
 func (e end) checkRow(r recordRow) (breaks []string) {
 	add := func(format string, args ...any) {
 		breaks = append(breaks, fmt.Sprintf("audit_records: record %d (payment %s) ", r.Position, r.PaymentNo)+fmt.Sprintf(format, args...))
 	}
+
 	if r.Position != e.position+1 {
 		add("comes after record %d: those between are gone", e.position)
 	}
 	if hash := settlement.JournalHash(r.Body); hash != r.Hash {
 		add("was changed: its body has the hash %s, and was kept with %s", hash, r.Hash)
 	}
+
 	record, err := settlement.ParseJournalRecord(r.Body)
 	switch {
 	case err != nil:
@@ -67,11 +72,12 @@ func (e end) checkRow(r recordRow) (breaks []string) {
 	return breaks
 }
 
-// compare asks the books for what records say.
+// compare compares records with the payment numbers and the entries in the books.
 func (a *Auditor) compare(ctx context.Context, records []recordRow) (breaks []string, err error) {
 	if len(records) == 0 {
 		return nil, nil
 	}
+
 	numbers := make([]string, 0, len(records))
 	for _, r := range records {
 		numbers = append(numbers, r.PaymentNo)
@@ -84,6 +90,7 @@ func (a *Auditor) compare(ctx context.Context, records []recordRow) (breaks []st
 	if err != nil {
 		return nil, err
 	}
+
 	for _, r := range records {
 		record, err := settlement.ParseJournalRecord(r.Body)
 		if err != nil {
@@ -95,6 +102,7 @@ func (a *Auditor) compare(ctx context.Context, records []recordRow) (breaks []st
 				record.PaymentNo, record.OrderID, record.Position))
 			continue
 		}
+
 		if what := differs(record, m); what != "" {
 			breaks = append(breaks, fmt.Sprintf("payment_numbers: payment %s of order %s is not what record %d says: %s",
 				record.PaymentNo, record.OrderID, record.Position, what))
@@ -107,12 +115,14 @@ func (a *Auditor) compare(ctx context.Context, records []recordRow) (breaks []st
 	return breaks, nil
 }
 
-// misplaced looks back from records: at those of their order that should come later, and at a second one of their number.
-// STRAIGHT_JOIN and + 0 keep the optimizer from walking a whole order, or all records, for each of them.
+// misplaced looks back from each record of a page: at an earlier record that should come later in
+// its order, and at an earlier record of its own payment number. STRAIGHT_JOIN and + 0 keep the
+// optimizer from walking a whole order, or all records, for each record.
 func (a *Auditor) misplaced(ctx context.Context, page []recordRow) (breaks []string, err error) {
 	if len(page) == 0 {
 		return nil, nil
 	}
+
 	var rows []struct {
 		PaymentNo, OtherNo string
 		Position, Other    int64
@@ -129,6 +139,7 @@ func (a *Auditor) misplaced(ctx context.Context, page []recordRow) (breaks []str
 	if err != nil {
 		return nil, fmt.Errorf("look for records out of their place: %w", err)
 	}
+
 	for _, r := range rows {
 		what := "comes before it in its order"
 		if r.OtherNo == r.PaymentNo {

@@ -22,9 +22,9 @@ var ErrMovedOn = errors.New("somebody else has read on meanwhile")
 // findingMaxLength is how much of a finding is kept, in bytes.
 const findingMaxLength = 1000
 
-// Tape is the auditor's own copy of the journal, and where it goes on reading, in the payments database. The offset is
-// moved in the transaction that keeps what was read up to it: after a crash exactly that is kept, no message twice and
-// none passed over, without a table to recognise repeats by.
+// Tape is the auditor's own copy of the journal, and the offset at which it goes on reading, in the
+// payments database. One transaction keeps what was read and moves the offset behind it. So after a
+// crash no message is kept twice and none is passed over, without a table to recognise repeats by.
 type Tape struct {
 	pool *dbtx.Pool
 	now  func() time.Time
@@ -33,7 +33,7 @@ type Tape struct {
 // NewTape makes a tape.
 func NewTape(pool *dbtx.Pool, now func() time.Time) *Tape { return &Tape{pool: pool, now: now} }
 
-// recordRow is audit_records.
+// recordRow is a kept record, a row of table audit_records.
 type recordRow struct {
 	Position    int64 `gorm:"primaryKey;autoIncrement:false"`
 	PaymentNo   string
@@ -44,9 +44,9 @@ type recordRow struct {
 
 func (recordRow) TableName() string { return "audit_records" }
 
-// findingRow is audit_findings.
+// findingRow is something wrong with the topic, a row of table audit_findings.
 type findingRow struct {
-	QueueOffset int64 `gorm:"primaryKey;autoIncrement:false"` // 0 is one too
+	QueueOffset int64 `gorm:"primaryKey;autoIncrement:false"` // 0 is an offset too
 	What        string
 	CreatedAt   time.Time
 }
@@ -64,7 +64,7 @@ type Taken struct {
 	Findings []findingRow // messages that are no part of the chain
 }
 
-// Offset is where to go on reading.
+// Offset returns the offset at which to go on reading.
 func (t *Tape) Offset(ctx context.Context) (offset int64, err error) {
 	if err := t.pool.Read(ctx).Raw("SELECT next_offset FROM audit_offset WHERE id = 1").Scan(&offset).Error; err != nil {
 		return 0, fmt.Errorf("read the auditor's offset: %w", err)
@@ -97,7 +97,7 @@ func (t *Tape) Skip(ctx context.Context, offset, next int64) error {
 }
 
 func (t *Tape) takeIn(tx dbtx.Tx, offset, next int64, messages []rocketmq.Delivery) (taken Taken, err error) {
-	// First, because it makes auditors come one after the other.
+	// The offset moves first: its row lets auditors in one after the other.
 	if err := moveOffset(tx, offset, next); err != nil {
 		return Taken{}, err
 	}
@@ -109,6 +109,7 @@ func (t *Tape) takeIn(tx dbtx.Tx, offset, next int64, messages []rocketmq.Delive
 	if err != nil {
 		return Taken{}, err
 	}
+
 	for _, m := range messages {
 		record, v, what := at.judge(m.Body, kept)
 		switch v {
@@ -122,6 +123,7 @@ func (t *Tape) takeIn(tx dbtx.Tx, offset, next int64, messages []rocketmq.Delive
 			taken.Findings = append(taken.Findings, t.newFinding(m.Offset, what))
 		}
 	}
+
 	if len(taken.Records) > 0 {
 		if err := tx.DB().Create(&taken.Records).Error; err != nil {
 			return Taken{}, fmt.Errorf("insert %d records: %w", len(taken.Records), err)
@@ -135,18 +137,21 @@ func (t *Tape) takeIn(tx dbtx.Tx, offset, next int64, messages []rocketmq.Delive
 	return taken, nil
 }
 
-// ResumeAt takes the message for the record that it says it is, whatever the chain says, because an operator has decided
-// so: behind a gap, or instead of a stranger's. What was kept from its place on and what was found behind it is forgotten,
-// and reading goes on behind it. That this was done is a finding, until somebody deletes it; by whom and why stays in
+// ResumeAt takes the message for the record that it says it is, whatever the chain says, because an
+// operator has decided so: behind a gap, or instead of a stranger's record. The records that were
+// kept from its place on and the findings from its offset on are forgotten, and reading goes on
+// behind it. The decision is a finding until its row is deleted. Who decided, and why, stays in
 // audit_decisions.
 func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery, by Decision) error {
 	record, err := settlement.ParseJournalRecord(m.Body)
 	if err != nil {
 		return fmt.Errorf("the message at offset %d: %w", m.Offset, err)
 	}
+
 	err = t.pool.Run(ctx, func(tx dbtx.Tx) error {
 		row := newRecordRow(record, m)
 		finding := t.newFinding(m.Offset, fmt.Sprintf("was taken for record %d because operator %s said so: %s", record.Position, by.Operator, by.Reason))
+
 		return firstError(
 			func() error {
 				return tx.DB().Exec("UPDATE audit_offset SET next_offset = ? WHERE id = 1", m.Offset+1).Error
@@ -166,7 +171,7 @@ func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery, by Decision) e
 	return nil
 }
 
-// Decision is who has an auditor go on behind a break, and why.
+// Decision says who makes an auditor go on behind a break, and why.
 type Decision struct {
 	Operator, Reason string
 }
@@ -218,7 +223,7 @@ func moveOffset(tx dbtx.Tx, from, to int64) error {
 	return nil
 }
 
-// endOf is the end of what was recorded.
+// endOf returns the end of the chain that is kept.
 func endOf(db *gorm.DB) (end, error) {
 	var rows []recordRow
 	if err := db.Select("position", "hash").Order("position DESC").Limit(1).Find(&rows).Error; err != nil {
@@ -230,7 +235,7 @@ func endOf(db *gorm.DB) (end, error) {
 	return end{rows[0].Position, rows[0].Hash}, nil
 }
 
-// hashes are those kept at the positions that messages claim.
+// hashes returns the kept hashes at the positions that messages claim.
 func hashes(tx dbtx.Tx, messages []rocketmq.Delivery) (map[int64]string, error) {
 	var positions []int64
 	for _, m := range messages {
@@ -242,6 +247,7 @@ func hashes(tx dbtx.Tx, messages []rocketmq.Delivery) (map[int64]string, error) 
 	if len(positions) == 0 {
 		return kept, nil
 	}
+
 	var rows []recordRow
 	if err := tx.DB().Select("position", "hash").Where("position IN ?", positions).Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read earlier records: %w", err)

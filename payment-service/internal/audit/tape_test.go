@@ -27,17 +27,19 @@ func TestWhatIsNoPartOfTheChain(t *testing.T) {
 		altered := func(at int, from, to string) []byte {
 			return []byte(strings.Replace(string(good[at].Body), from, to, 1))
 		}
+
 		b.topic = nil
 		b.send(good[0].Body)
 		b.send(good[1].Body)
-		b.send(good[1].Body)                           // 2: a copy, which is none of them
+		b.send(good[1].Body)                           // 2: a copy, which is no finding
 		b.send([]byte("hello"))                        // 3
 		b.send(altered(0, `"minor":30`, `"minor":90`)) // 4: another first record
 		b.send(good[3].Body)                           // 5: the third is missing
 		b.send(good[2].Body)
-		b.send(altered(3, `"minor":30`, `"minor":90`))         // 7: nothing shows it, but the books
-		b.send(altered(3, `"position":4`, `"position":5`))     // 8: does not follow that
+		b.send(altered(3, `"minor":30`, `"minor":90`))         // 7: only the books show that it is forged
+		b.send(altered(3, `"position":4`, `"position":5`))     // 8: does not follow the forged record 4
 		b.send([]byte(`{"version":1,"position":-1,"x":"\xff`)) // 9
+
 		taken := b.take(0, 10)
 		if len(taken.Records) != 4 || taken.Repeats != 1 {
 			t.Errorf("%d records and %d copies, want 4 and 1", len(taken.Records), taken.Repeats)
@@ -90,6 +92,7 @@ func TestAnOperatorResumesTheJournal(t *testing.T) {
 		for _, m := range good[1:] {
 			b.send(m.Body)
 		}
+
 		b.take(0, 5)
 		b.wantFindings("offset 2 is another record 2", "offset 3 is record 3", "offset 4 is record 4, and 3 to 3 are missing")
 		if err := b.tape.ResumeAt(t.Context(), b.topic[2], Decision{Operator: "Han Meimei", Reason: "the second was lost"}); err != nil {
@@ -100,6 +103,7 @@ func TestAnOperatorResumesTheJournal(t *testing.T) {
 		if err := db.Pool.Read(t.Context()).Raw("SELECT operator, reason FROM audit_decisions WHERE queue_offset = 2 AND position = 2").Row().Scan(&who, &why); err != nil || who != "Han Meimei" || why != "the second was lost" {
 			t.Errorf("decided by %q because %q, %v", who, why, err)
 		}
+
 		b.take(3, 5)
 		b.wantAt(5, 4)
 		b.wantFindings("offset 2 was taken for record 2 because operator Han Meimei said so: the second was lost")
@@ -118,7 +122,8 @@ func TestAnOperatorResumesTheJournal(t *testing.T) {
 	})
 }
 
-// The offset and what was read up to it are kept together or not at all: whichever of two readers comes second keeps nothing.
+// The offset and the records that were read up to it are kept together or not at all: of two
+// readers, the second keeps nothing.
 func TestTheOffsetMovesWithTheRecords(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := open(t, db.Pool)
@@ -127,11 +132,13 @@ func TestTheOffsetMovesWithTheRecords(t *testing.T) {
 		if _, err := b.tape.Take(t.Context(), 0, 3, b.topic[:3]); !errors.Is(err, ErrMovedOn) {
 			t.Errorf("the same offset again: error %v, want ErrMovedOn", err)
 		}
+
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := b.tape.Take(ctx, 2, 4, b.topic[2:4]); err == nil {
 			t.Error("kept after its context had ended")
 		}
+
 		b.wantAt(2, 2)
 		b.take(2, 4)
 		b.wantAt(4, 4)
@@ -158,6 +165,7 @@ func TestALostCommitAnswerIsFoundByTheOffset(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := open(t, db.Pool)
 		b.live()
+
 		proxy, err := faults.NewMySQL(db.Config.Addr)
 		if err != nil {
 			t.Fatal(err)
@@ -170,6 +178,7 @@ func TestALostCommitAnswerIsFoundByTheOffset(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
+
 		for i, moment := range []faults.SQLMoment{faults.AfterCommit, faults.BeforeCommit} {
 			from := 2 * i
 			lost := &faults.SQLRule{Touching: "audit_records", At: moment, Limit: 1, Do: faults.Cut}
@@ -180,6 +189,7 @@ func TestALostCommitAnswerIsFoundByTheOffset(t *testing.T) {
 			}
 			proxy.Clear()
 		}
+
 		b.wantAt(2, 2) // the first took effect, the second did not
 		b.take(2, 4)
 		b.wantAt(4, 4)

@@ -8,13 +8,14 @@ import (
 const (
 	// walletRows is how many wallets are read at once.
 	walletRows = 100
-	// walletEntries is how many entries of a wallet one question is about: the driver waits 10 s for an answer, and
-	// one wallet can have millions.
+	// walletEntries is how many entries of a wallet one query covers: the driver waits 10 s for an
+	// answer, and one wallet can have millions.
 	walletEntries = 20_000
 )
 
-// balance is a wallet at one moment. Its entries are written under the lock of its row, so those up to lastEntry are
-// what the balance came from, and stay so: entries are only ever added.
+// balance is a wallet at one moment. Entries are written under the lock of their wallet's row, and
+// are only ever added. So the balance came from the entries up to LastEntry, and those stay as they
+// are.
 type balance struct {
 	ID        string
 	Minor     int64
@@ -31,6 +32,7 @@ func (a *Auditor) wallets(ctx context.Context) (breaks []string, err error) {
 		if err != nil {
 			return breaks, fmt.Errorf("audit accounts after %q: %w", after, err)
 		}
+
 		for _, b := range page {
 			sum, err := a.sumOfEntries(ctx, b)
 			if err != nil {
@@ -40,6 +42,7 @@ func (a *Auditor) wallets(ctx context.Context) (breaks []string, err error) {
 				breaks = append(breaks, fmt.Sprintf("accounts: the balance of wallet %s is not the sum of its entries", b.ID))
 			}
 		}
+
 		if len(page) < walletRows {
 			return breaks, nil
 		}
@@ -55,12 +58,14 @@ func (a *Auditor) sumOfEntries(ctx context.Context, b balance) (sum int64, err e
 			Entries int
 			Last    uint64
 		}
+
 		err := a.tape.pool.Read(ctx).Raw("SELECT COALESCE(SUM(p.amount_minor), 0) AS sum, COUNT(*) AS entries, COALESCE(MAX(p.id), 0) AS last"+
 			" FROM (SELECT id, amount_minor FROM entries FORCE INDEX (entries_by_account)"+
 			" WHERE account_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?) AS p", b.ID, after, b.LastEntry, walletEntries).Scan(&page).Error
 		if err != nil {
 			return 0, err
 		}
+
 		sum += page.Sum
 		if page.Entries < walletEntries {
 			return sum, nil

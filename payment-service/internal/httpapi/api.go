@@ -1,5 +1,6 @@
-// Package httpapi is how wallets are opened and filled, how payments are looked up, and how an
-// operator sees and resolves what waits. It answers as openapi.yaml says. One file holds one call.
+// Package httpapi is the HTTP API of payment-service: it opens and fills wallets, looks up
+// payments, and lets an operator see and resolve kept messages. It answers as openapi.yaml says.
+// One file holds one call.
 package httpapi
 
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml openapi.yaml
@@ -30,6 +31,7 @@ func New(books *store.Store, lot *parking.Lot, reader *backlog.Reader, cfg web.C
 		"GET /v1/points/:customer_id":  web.QueryOf(GetPointsParams{}),
 		"GET /v1/parked":               web.QueryOf(ListParkedParams{}),
 	}
+
 	engine := web.NewEngine(cfg)
 	RegisterHandlersWithOptions(engine, &API{Health: web.NewHealth(cfg), store: books, parking: lot, backlog: reader},
 		GinServerOptions{ErrorHandler: web.BadParameter})
@@ -57,6 +59,7 @@ func newParked(r parking.Record) Parked {
 	if properties == nil {
 		properties = map[string]string{} // {} and not null
 	}
+
 	return Parked{
 		ID: r.ID, State: ParkedState(r.State), Cause: ParkedCause(r.Cause), Topic: r.Topic, Broker: r.Broker, Queue: r.Queue,
 		Offset: r.Offset, MessageID: r.MessageID,

@@ -58,10 +58,12 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = admin.Close() })
+
 	keeper := parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
 	books := store.New(pool, keeper, testdb.Topics, func() {}, time.Now)
 	lot := parking.NewLot(pool, keeper, map[string]parking.Resolver{settlement.TopicSettlement: books.Instructions()})
 	reader := backlog.NewReader(admin, backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment})
+
 	handler := httpapi.New(books, lot, reader, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
@@ -165,6 +167,7 @@ func TestWallet(t *testing.T) {
 		if read := s.get(t, path).Want(t, 200, ""); string(read.Body) != string(answer.Body) {
 			t.Errorf("read as\n%s\nafter it was answered as\n%s", read.Body, answer.Body)
 		}
+
 		var page httpapi.EntryPage
 		s.get(t, path+"/entries").Want(t, 200, "").Into(t, &page)
 		if page.Items == nil || len(page.Items) != 0 || page.NextCursor != "" {
@@ -176,12 +179,14 @@ func TestWallet(t *testing.T) {
 		if d.AccountID != a.ID || d.Amount.Minor != money.AmountMaxMinor || d.Balance != d.Amount {
 			t.Errorf("deposit answered %+v", d)
 		}
+
 		var p httpapi.Payment
 		no := s.settle(t, a.ID, 1999)
 		s.get(t, "/v1/payments/"+no).Want(t, 200, "").Into(t, &p)
 		if p.PaymentNo != no || p.Type != "settle" || p.Outcome != "paid" || p.Reason != "" || p.Seq != 1 || p.AccountID != a.ID || p.Amount.Minor != 1999 {
 			t.Errorf("payment is %+v", p)
 		}
+
 		s.get(t, path).Want(t, 200, "").Into(t, &a)
 		if a.Balance.Minor != money.AmountMaxMinor-1999 {
 			t.Errorf("balance is %+v", a.Balance)
@@ -191,6 +196,7 @@ func TestWallet(t *testing.T) {
 			page.Items[1].PaymentNo != d.DepositNo || page.Items[1].Kind != "deposit" {
 			t.Errorf("entries are %+v", page.Items)
 		}
+
 		s.get(t, "/v1/payments/"+s.settle(t, a.ID, money.AmountMaxMinor)).Want(t, 200, "").Into(t, &p)
 		if p.Outcome != "declined" || p.Reason != "insufficient_funds" {
 			t.Errorf("declined payment is %+v", p)
@@ -207,11 +213,13 @@ func TestEntriesByPages(t *testing.T) {
 			s.post(t, path+"/deposits", uuid.NewString(), deposit(i+1)).Want(t, 201, "")
 			s.post(t, other+"/deposits", uuid.NewString(), deposit(1000)).Want(t, 201, "")
 		}
+
 		var page httpapi.EntryPage
 		s.get(t, path+"/entries?cursor=&limit=").Want(t, 200, "").Into(t, &page)
 		if len(page.Items) != web.LimitDefault || page.NextCursor == "" {
 			t.Errorf("a page has %d entries, cursor %q", len(page.Items), page.NextCursor)
 		}
+
 		want := int64(deposits)
 		for cursor, pages := "", 0; pages < 10; pages++ {
 			s.get(t, path+"/entries?limit=5&cursor="+cursor).Want(t, 200, "").Into(t, &page)
@@ -225,6 +233,7 @@ func TestEntriesByPages(t *testing.T) {
 				break
 			}
 		}
+
 		if want != 0 {
 			t.Errorf("%d entries are missing", want)
 		}
@@ -262,6 +271,7 @@ func TestRequestsAreTakenAsTheContractSays(t *testing.T) {
 func TestDatabaseAndBrokerAway(t *testing.T) {
 	s := serve(t, nowhere(t))
 	id := uuid.NewString()
+
 	for _, answer := range []webtest.Answer{
 		s.post(t, "/v1/accounts", "k", `{"owner":"a","currency":"CNY"}`),
 		s.post(t, "/v1/accounts/"+id+"/deposits", "k", deposit(1)),
@@ -280,12 +290,14 @@ func TestDatabaseAndBrokerAway(t *testing.T) {
 			t.Errorf("the answer shows where the database is: %s", answer.Body)
 		}
 	}
+
 	if answer := s.get(t, "/v1/backlog").Want(t, 503, "broker_unavailable"); strings.Contains(string(answer.Body), "127.0.0.1") {
 		t.Errorf("the answer shows where the broker is: %s", answer.Body)
 	}
 	if ready := s.get(t, "/readyz"); ready.Status != 503 || string(ready.Body) != `{"checks":{"broker":"failed","database":"failed"},"status":"not_ready"}` {
 		t.Errorf("/readyz is %d %s", ready.Status, ready.Body)
 	}
+
 	s.get(t, "/healthz").Want(t, 200, "")
 	s.get(t, "/metrics").Want(t, 200, "")
 }

@@ -9,7 +9,7 @@ import (
 	"settlement/shared/web"
 )
 
-// ownerMaxLength is in characters, as the column's.
+// ownerMaxLength is in characters, like the length of the column.
 const ownerMaxLength = 128
 
 // CreateAccount opens an empty wallet.
@@ -23,6 +23,7 @@ func (a *API) CreateAccount(c *gin.Context, params CreateAccountParams) {
 		fail(c, err)
 		return
 	}
+
 	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST /v1/accounts", body)
 	if err != nil {
 		fail(c, err)
@@ -33,6 +34,7 @@ func (a *API) CreateAccount(c *gin.Context, params CreateAccountParams) {
 		fail(c, err)
 		return
 	}
+
 	c.Header("Location", "/v1/accounts/"+created.ID)
 	c.JSON(http.StatusCreated, newAccount(created))
 }

@@ -15,6 +15,7 @@ func (a *API) Deposit(c *gin.Context, id AccountID, params DepositParams) {
 		fail(c, err)
 		return
 	}
+
 	var body DepositRequest
 	if err := web.Decode(c, &body); err != nil {
 		fail(c, err)
@@ -24,6 +25,7 @@ func (a *API) Deposit(c *gin.Context, id AccountID, params DepositParams) {
 		fail(c, err)
 		return
 	}
+
 	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST /v1/accounts/"+id+"/deposits", body)
 	if err != nil {
 		fail(c, err)
@@ -34,6 +36,7 @@ func (a *API) Deposit(c *gin.Context, id AccountID, params DepositParams) {
 		fail(c, err)
 		return
 	}
+
 	c.JSON(http.StatusCreated, Deposit{
 		DepositNo: d.DepositNo, AccountID: d.AccountID, Amount: d.Amount, Balance: d.Balance, CreatedAt: d.CreatedAt.UTC(),
 	})

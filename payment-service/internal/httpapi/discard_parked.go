@@ -19,6 +19,7 @@ func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedPar
 		fail(c, err)
 		return
 	}
+
 	var body DiscardRequest
 	if err := web.Decode(c, &body); err != nil {
 		fail(c, err)
@@ -28,6 +29,7 @@ func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedPar
 		fail(c, err)
 		return
 	}
+
 	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST /v1/parked/"+id+"/discard", body)
 	if err != nil {
 		fail(c, err)
@@ -38,6 +40,7 @@ func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedPar
 		fail(c, err)
 		return
 	}
+
 	c.JSON(http.StatusOK, newParked(discarded))
 }
 

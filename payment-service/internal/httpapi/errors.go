@@ -12,12 +12,12 @@ import (
 	"settlement/shared/web"
 )
 
-// errBroker marks an error of asking the broker; without it the client would hear of a
-// database that is fine.
+// errBroker marks an error of asking the broker. Without it the answer would blame the database,
+// which is fine.
 var errBroker = errors.New("broker does not answer")
 
-// fail answers with the problem that err is. Refusals by the state of an account or a parked
-// message carry their own code and are 409, see web.Fail.
+// fail answers with the problem that belongs to err. Refusals by the state of an account or a
+// parked message carry their own code and are 409, see web.Fail.
 func fail(c *gin.Context, err error) {
 	switch {
 	case errors.Is(err, payment.ErrAccountNotFound):

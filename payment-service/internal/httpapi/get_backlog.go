@@ -16,6 +16,7 @@ func (a *API) GetBacklog(c *gin.Context) {
 		fail(c, fmt.Errorf("%w: %w", errBroker, err))
 		return
 	}
+
 	answer := Backlog{Items: make([]BacklogGroup, 0, len(groups))}
 	for _, g := range groups {
 		answer.Items = append(answer.Items, newBacklogGroup(g))

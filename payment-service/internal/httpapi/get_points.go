@@ -17,11 +17,13 @@ func (a *API) GetPoints(c *gin.Context, customerID ID, params GetPointsParams) {
 		fail(c, err)
 		return
 	}
+
 	balance, found, more, err := a.store.Points(c.Request.Context(), customerID, before, web.LimitOr(params.Limit))
 	if err != nil {
 		fail(c, err)
 		return
 	}
+
 	answer := Points{CustomerID: customerID, Points: balance.Points, Seq: balance.LastSeq, History: make([]PointsChange, 0, len(found))}
 	for _, ch := range found {
 		answer.History = append(answer.History, PointsChange{
@@ -32,5 +34,6 @@ func (a *API) GetPoints(c *gin.Context, customerID ID, params GetPointsParams) {
 	if more {
 		answer.NextCursor = strconv.FormatInt(found[len(found)-1].Seq, 10)
 	}
+
 	c.JSON(http.StatusOK, answer)
 }

@@ -17,12 +17,14 @@ func (a *API) ListEntries(c *gin.Context, id AccountID, params ListEntriesParams
 		fail(c, err)
 		return
 	}
+
 	found, more, err := a.store.Entries(c.Request.Context(), id, uint64(before), //nolint:gosec // G115: CursorNumber has no sign
 		web.LimitOr(params.Limit))
 	if err != nil {
 		fail(c, err)
 		return
 	}
+
 	page := EntryPage{Items: make([]Entry, 0, len(found))} // [] and not null when empty
 	for _, e := range found {
 		page.Items = append(page.Items, newEntry(e))

@@ -23,6 +23,7 @@ func (a *API) ListParked(c *gin.Context, params ListParkedParams) {
 		fail(c, err)
 		return
 	}
+
 	page := ParkedPage{Items: make([]Parked, 0, len(found)), NextCursor: next} // [] and not null when empty
 	for _, r := range found {
 		page.Items = append(page.Items, newParked(r))

@@ -25,6 +25,7 @@ func (s service) park(t *testing.T, body []byte) string {
 	if len(page.Items) == 1 {
 		offset = page.Items[0].Offset + 1
 	}
+
 	_, err := s.lot.Park(t.Context(), rocketmq.Delivery{
 		Topic: settlement.TopicSettlement, Queue: 3, Offset: offset, MessageID: "7F00000100002A9F00000000000186A0",
 		Body: body, Properties: map[string]string{"KEYS": "k"},
@@ -32,6 +33,7 @@ func (s service) park(t *testing.T, body []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s.get(t, "/v1/parked?limit=1").Want(t, 200, "").Into(t, &page)
 	return "/v1/parked/" + page.Items[0].ID
 }
@@ -79,18 +81,21 @@ func TestParkedMessages(t *testing.T) {
 		s.get(t, "/v1/payments/"+in.PaymentNo).Want(t, 200, "")
 		s.post(t, good+"/replay", uuid.NewString(), "").Want(t, 409, parking.CodeAlreadyResolved)
 		s.post(t, good+"/discard", uuid.NewString(), `{"reason":"too late"}`).Want(t, 409, parking.CodeAlreadyResolved)
+
 		reason := strings.Repeat("因", 512)
 		discarded := s.post(t, poison+"/discard", "discard", `{"reason":"`+reason+`"}`).Want(t, 200, "")
 		discarded.Into(t, &p)
 		if p.State != "discarded" || p.Resolution == "" || !strings.HasPrefix(reason, p.Resolution) {
 			t.Errorf("discarded message is %+v", p)
 		}
+
 		before := s.rows(t)
 		if again := s.post(t, poison+"/discard", "discard", `{"reason":"`+reason+`"}`); !again.Same(discarded) {
 			t.Errorf("discard: first\n%s\nthen\n%s", discarded.Body, again.Body)
 		}
 		s.post(t, good+"/replay", "replay", "").Want(t, 200, "")
 		s.wantRows(t, before)
+
 		s.get(t, "/v1/parked?state=parked").Want(t, 200, "").Into(t, &page)
 		if len(page.Items) != 0 {
 			t.Errorf("parked still: %+v", page.Items)
@@ -98,8 +103,8 @@ func TestParkedMessages(t *testing.T) {
 	})
 }
 
-// A message that waits for its predecessor is in order; giving it up or forcing it is not an
-// operator's to do.
+// A message that waits for its predecessor is in order: an operator does not replay it, unless the
+// gap is to be closed.
 func TestWaitingMessageIsLeftAlone(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
 		account, _ := s.open(t)
@@ -109,11 +114,13 @@ func TestWaitingMessageIsLeftAlone(t *testing.T) {
 		if _, err := s.store.SettleBatch(t.Context(), []store.Received{received}); err != nil {
 			t.Fatal(err)
 		}
+
 		var page httpapi.ParkedPage
 		s.get(t, "/v1/parked?state=waiting").Want(t, 200, "").Into(t, &page)
 		if len(page.Items) != 1 || page.Items[0].OrderID != in.OrderID || page.Items[0].PaymentNo != in.PaymentNo || page.Items[0].Seq != 2 {
 			t.Fatalf("waiting are %+v", page.Items)
 		}
+
 		path := "/v1/parked/" + page.Items[0].ID
 		s.post(t, path+"/replay", uuid.NewString(), "").Want(t, 409, parking.CodeNotReplayable)
 		s.get(t, "/v1/payments/"+in.PaymentNo).Want(t, 404, "payment_not_found")
@@ -130,6 +137,7 @@ func TestLargePoison(t *testing.T) {
 		if len(list.Body) > 64<<10 || page.Items[0].PayloadSize != 1<<20 || len(page.Items[0].Payload) != 16<<10 {
 			t.Errorf("answer has %d bytes, of the payload's %d it shows %d", len(list.Body), page.Items[0].PayloadSize, len(page.Items[0].Payload))
 		}
+
 		s.post(t, path+"/replay", uuid.NewString(), "").Want(t, 409, parking.CodeNotReplayable)
 		s.post(t, path+"/discard", uuid.NewString(), `{"reason":"somebody's test"}`).Want(t, 200, "")
 	})
@@ -151,6 +159,7 @@ func TestRefusedOperatorRequests(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
 		poison := s.park(t, []byte("not JSON"))
 		unknown := "/v1/parked/" + uuid.Must(uuid.NewV7()).String()
+
 		for _, c := range []refusal{
 			{"replay of nothing", unknown + "/replay", "", 404, "parked_not_found"},
 			{"discard of nothing", unknown + "/discard", `{"reason":"a"}`, 404, "parked_not_found"},
@@ -171,9 +180,11 @@ func TestRefusedOperatorRequests(t *testing.T) {
 				s.wantRows(t, before)
 			})
 		}
+
 		for _, path := range []string{poison + "/replay", poison + "/discard"} {
 			s.post(t, path, "", `{"reason":"a"}`).Want(t, 400, web.CodeKeyMissing)
 		}
+
 		for path, code := range map[string]string{
 			"/v1/parked?state=lost": web.CodeInvalidParameter, "/v1/parked?limit=0": web.CodeInvalidParameter,
 			"/v1/parked?limit=x": web.CodeInvalidParameter, "/v1/parked?cursor=7": web.CodeInvalidCursor,
@@ -192,10 +203,12 @@ func TestDiscardInFlight(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = tx.Rollback() }()
+
 		_, err = tx.ExecContext(t.Context(), "INSERT INTO idempotency_keys (idem_key, request_hash, result, refusal_code, refusal_detail, created_at) VALUES ('k', '', '', '', '', NOW())")
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		request := webtest.Request{Method: "POST", Path: path + "/discard", Key: "k", Body: `{"reason":"a"}`}
 		s.Do(t, request).Want(t, 409, web.CodeKeyInFlight)
 		if err := tx.Rollback(); err != nil {
@@ -211,11 +224,13 @@ func TestAGapIsClosed(t *testing.T) {
 		in := newInstruction(uuid.NewString(), 10)
 		in.Seq = 2
 		path := s.park(t, encode(t, in))
+
 		var waits, done httpapi.Parked
 		s.post(t, path+"/replay", uuid.NewString(), "").Want(t, 200, "").Into(t, &waits)
 		if waits.State != "waiting" {
 			t.Errorf("state %s, want it to wait for seq 1", waits.State)
 		}
+
 		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":false}`).Want(t, 409, parking.CodeNotReplayable)
 		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":"yes"}`).Want(t, 400, "invalid_field")
 		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":true,"reason":"seq 1 was cut"}`).Want(t, 200, "").Into(t, &done)

@@ -38,6 +38,7 @@ func badAccounts() []refusal {
 		{"currency in lower case", "", `{"owner":"a","currency":"cny"}`, 400, web.CodeUnsupportedCurrency},
 		{"body of 10 MB", "", strings.Repeat("x", 10<<20), 413, web.CodeBodyTooLarge},
 	}
+
 	for i := range cases {
 		cases[i].path = "/v1/accounts"
 	}
@@ -61,6 +62,7 @@ func badDeposits(path string) []refusal {
 		{"unsupported currency", "", `{"amount":{"currency":"XAU","minor":1}}`, 400, web.CodeUnsupportedCurrency},
 		{"body of 10 MB", "", strings.Repeat(" ", 10<<20), 413, web.CodeBodyTooLarge},
 	}
+
 	for i := range cases {
 		cases[i].path = path + "/deposits"
 	}
@@ -80,6 +82,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 			{"post to an account", path, deposit(1), 405, web.CodeMethodNotAllowed},
 			{"withdrawal", path + "/withdrawals", deposit(1), 404, web.CodeNotFound},
 		}...)
+
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				before := s.rows(t)
@@ -87,6 +90,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 				s.wantRows(t, before)
 			})
 		}
+
 		t.Run("without a usable key", func(t *testing.T) {
 			before := s.rows(t)
 			for path, body := range map[string]string{"/v1/accounts": `{"owner":"a","currency":"CNY"}`, path + "/deposits": deposit(1)} {
@@ -96,6 +100,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 			}
 			s.wantRows(t, before)
 		})
+
 		t.Run("wrong media type", func(t *testing.T) {
 			before := s.rows(t)
 			s.Do(t, webtest.Request{
@@ -113,12 +118,14 @@ func TestRefusedDeposits(t *testing.T) {
 		if _, err := s.db.ExecContext(t.Context(), "UPDATE accounts SET balance_minor = ? WHERE id = ?", money.BalanceMaxMinor-1, id); err != nil {
 			t.Fatal(err)
 		}
+
 		mismatch := s.post(t, path+"/deposits", "mismatch", `{"amount":{"currency":"USD","minor":1}}`).Want(t, 409, store.CodeCurrencyMismatch)
 		full := s.post(t, path+"/deposits", "full", deposit(2)).Want(t, 409, store.CodeBalanceLimitExceeded)
 		s.post(t, path+"/deposits", "last", deposit(1)).Want(t, 201, "")
 		if _, err := s.db.ExecContext(t.Context(), "UPDATE accounts SET balance_minor = 0 WHERE id = ?", id); err != nil {
 			t.Fatal(err)
 		}
+
 		before := s.rows(t)
 		if again := s.post(t, path+"/deposits", "mismatch", `{"amount":{"currency":"USD","minor":1}}`); !again.Same(mismatch) {
 			t.Errorf("first\n%s\nthen\n%s", mismatch.Body, again.Body)
@@ -134,6 +141,7 @@ func TestRefusedReads(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
 		_, path := s.open(t)
 		unknown := uuid.Must(uuid.NewV7()).String()
+
 		for _, c := range []refusal{
 			{"", "/v1/accounts/" + unknown, "", 404, "account_not_found"},
 			{"", "/v1/accounts/" + unknown + "/entries", "", 404, "account_not_found"},

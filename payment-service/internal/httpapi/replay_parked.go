@@ -16,6 +16,7 @@ func (a *API) ReplayParked(c *gin.Context, id ParkedID, params ReplayParkedParam
 		fail(c, err)
 		return
 	}
+
 	var body ReplayRequest
 	if err := web.DecodeOptional(c, &body); err != nil {
 		fail(c, err)
@@ -25,6 +26,7 @@ func (a *API) ReplayParked(c *gin.Context, id ParkedID, params ReplayParkedParam
 		fail(c, err)
 		return
 	}
+
 	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST /v1/parked/"+id+"/replay", body)
 	if err != nil {
 		fail(c, err)
@@ -35,5 +37,6 @@ func (a *API) ReplayParked(c *gin.Context, id ParkedID, params ReplayParkedParam
 		fail(c, err)
 		return
 	}
+
 	c.JSON(http.StatusOK, newParked(replayed))
 }

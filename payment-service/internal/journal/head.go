@@ -11,7 +11,8 @@ import (
 	"settlement/shared/settlement"
 )
 
-// headRow is journal_head, which has one row: the last place that was given, and the hash of what is there.
+// headRow is the only row of table journal_head: the last place that was given, and the hash of the
+// record at that place.
 type headRow struct {
 	ID       int `gorm:"primaryKey"`
 	Position int64
@@ -20,7 +21,8 @@ type headRow struct {
 
 func (headRow) TableName() string { return "journal_head" }
 
-// lockHead locks the head for the transaction. mine is false while another instance has it: then that one writes.
+// lockHead locks the head for the transaction. mine is false while another instance holds the lock:
+// that instance writes then.
 func lockHead(tx dbtx.Tx) (head headRow, mine bool, err error) {
 	var rows []headRow
 	err = tx.DB().Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate, Options: clause.LockingOptionsSkipLocked}).
@@ -31,6 +33,7 @@ func lockHead(tx dbtx.Tx) (head headRow, mine bool, err error) {
 	if len(rows) == 1 {
 		return rows[0], true, nil
 	}
+
 	var there int64
 	if err := tx.DB().Model(&headRow{}).Where("id = 1").Count(&there).Error; err != nil {
 		return headRow{}, false, fmt.Errorf("look for the journal's head: %w", err)

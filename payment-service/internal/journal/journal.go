@@ -19,7 +19,7 @@ type Note struct {
 	Traceparent string // valid
 }
 
-// pendingRow is journal_pending.
+// pendingRow is a noted decision, a row of table journal_pending.
 type pendingRow struct {
 	ID          uint64 `gorm:"primaryKey"`
 	PaymentNo   string
@@ -35,6 +35,7 @@ func Add(tx dbtx.Tx, now time.Time, notes []Note) error {
 	if len(notes) == 0 {
 		return nil
 	}
+
 	rows := make([]pendingRow, 0, len(notes))
 	for _, n := range notes {
 		record, err := json.Marshal(RecordOf(n.Movement))
@@ -43,6 +44,7 @@ func Add(tx dbtx.Tx, now time.Time, notes []Note) error {
 		}
 		rows = append(rows, pendingRow{PaymentNo: n.Movement.PaymentNo, Record: record, Traceparent: n.Traceparent, CreatedAt: now})
 	}
+
 	if err := tx.DB().Create(&rows).Error; err != nil {
 		return fmt.Errorf("note %d payment numbers for the journal: %w", len(rows), err)
 	}

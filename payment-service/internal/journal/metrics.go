@@ -17,7 +17,7 @@ var (
 	pendingDesc  = prometheus.NewDesc("journal_pending", "Decisions that have no place in the journal yet.", nil, nil)
 )
 
-// Collector reports how far the journal is, from any instance.
+// Collector reports how far the journal is. It asks the database, so every instance can report it.
 type Collector struct{ Pool *dbtx.Pool }
 
 // Describe implements prometheus.Collector.
@@ -36,6 +36,7 @@ func (c Collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.NewInvalidMetric(positionDesc, err)
 		return
 	}
+
 	ch <- prometheus.MustNewConstMetric(positionDesc, prometheus.GaugeValue, now.Position)
 	ch <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, now.Pending)
 }

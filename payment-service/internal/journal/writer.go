@@ -16,15 +16,16 @@ import (
 const (
 	// batchRows is how many records one transaction places at most.
 	batchRows = 500
-	// unsentMax is how many records may wait in the outbox. When the topic cannot be sent to, the others wait in
-	// journal_pending: whoever audits reads all that are in the outbox.
+	// unsentMax is how many records may wait in the outbox. When the relay cannot send to the
+	// topic, the other decisions wait in journal_pending: an audit reads every record that is in
+	// the outbox.
 	unsentMax = 2000
 	// pollInterval finds the decisions of other instances and of the command line, whose commits do not wake this writer.
 	pollInterval = 500 * time.Millisecond
 	// pauseMin and pauseMax bound the growing pause after a failure.
 	pauseMin = 100 * time.Millisecond
 	pauseMax = 3 * time.Second
-	// endTimeout bounds placing what is there when the writer ends.
+	// endTimeout bounds how long an ending writer goes on to place the decisions that are left.
 	endTimeout = 5 * time.Second
 )
 
@@ -47,7 +48,7 @@ func NewWriter(pool *dbtx.Pool, topics outbox.Topics, written func(), now func()
 // Wake makes the writer look at once. Call it after a commit that added decisions; it never blocks.
 func (w *Writer) Wake() { w.bell.Ring() }
 
-// Run writes until ctx is done, then what is there at that moment.
+// Run writes until ctx is done, and then the decisions that are left at that moment.
 func (w *Writer) Run(ctx context.Context) {
 	pause := pauseMin
 	for ctx.Err() == nil {
@@ -62,6 +63,7 @@ func (w *Writer) Run(ctx context.Context) {
 			w.bell.Wait(ctx, pollInterval)
 		}
 	}
+
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	for {
@@ -90,13 +92,15 @@ func (w *Writer) Write(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// writeIn takes the rows by id. Of two decisions of which one was committed before the other began, as those of one order
-// are, that one has the smaller id, and is there whenever the other is.
+// writeIn takes the rows by id. When one decision was committed before another began, its id is
+// smaller, and it is visible whenever the other one is. The decisions of one order are such
+// decisions.
 func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 	before, mine, err := lockHead(tx)
 	if err != nil || !mine {
 		return 0, err
 	}
+
 	var rows []pendingRow
 	if err := tx.DB().Order("id").Limit(batchRows).Find(&rows).Error; err != nil {
 		return 0, fmt.Errorf("read what is pending: %w", err)
@@ -104,6 +108,7 @@ func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
+
 	var unsent int64
 	err = tx.DB().Raw("SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE topic = ? LIMIT ?) AS unsent", settlement.TopicJournal, unsentMax+1).Scan(&unsent).Error
 	if err != nil {
@@ -112,6 +117,7 @@ func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 	if unsent > unsentMax {
 		return 0, nil
 	}
+
 	head := before
 	ids := make([]uint64, 0, len(rows))
 	messages := make([]outbox.Message, 0, len(rows))
@@ -130,7 +136,9 @@ func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 			Traceparent: row.Traceparent, Body: body,
 		})
 	}
-	// The locked head makes the outbox's ids ascend with the positions, and the relay sends one key by id.
+
+	// Because the head is locked, ids in the outbox ascend with the positions, and the relay sends
+	// the records of one sharding key by id.
 	if err := outbox.Add(tx, w.topics, w.now().UTC(), messages...); err != nil {
 		return 0, err
 	}

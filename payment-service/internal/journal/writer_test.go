@@ -65,6 +65,7 @@ func wantChain(t *testing.T, pool *dbtx.Pool, count int) {
 	if len(records) != count {
 		t.Fatalf("%d records, want %d", len(records), count)
 	}
+
 	previous, numbers, seqs := settlement.JournalOrigin, map[string]bool{}, map[string]int64{}
 	for i, r := range records {
 		if r.Position != int64(i+1) || r.Previous != previous {
@@ -89,6 +90,7 @@ func TestRivalWritersMakeOneChain(t *testing.T) {
 			w := newWriter(db.Open(t))
 			writers.Go(func() { w.Run(ctx) })
 		}
+
 		for range orders {
 			order := uuid.NewString()
 			adders.Go(func() {
@@ -97,14 +99,15 @@ func TestRivalWritersMakeOneChain(t *testing.T) {
 				}
 			})
 		}
+
 		adders.Wait()
 		stop()
-		writers.Wait() // each ends with what is there
+		writers.Wait() // each writes what is left before it ends
 		wantChain(t, db.Pool, orders*steps)
 	})
 }
 
-// What is committed later under a smaller id is written too; nothing waits for it.
+// A decision that is committed late, under a smaller id, is written too. Nothing waits for it.
 func TestADecisionCommittedLateIsWritten(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		added, commit, done := make(chan struct{}), make(chan struct{}), make(chan error)
@@ -115,12 +118,14 @@ func TestADecisionCommittedLateIsWritten(t *testing.T) {
 				return journal.Add(tx, time.Now().UTC(), []journal.Note{note("late", 1)})
 			})
 		}()
+
 		<-added
 		add(t, db.Pool, note("other", 1), note("other", 2))
 		w := newWriter(db.Pool)
 		if n, err := w.Write(t.Context()); n != 2 || err != nil {
 			t.Errorf("%d records were written, error %v, while a transaction was open; want 2", n, err)
 		}
+
 		close(commit)
 		if err := <-done; err != nil {
 			t.Fatal(err)
@@ -131,7 +136,8 @@ func TestADecisionCommittedLateIsWritten(t *testing.T) {
 	})
 }
 
-// A writer that is frozen holds up nobody: the others leave the journal to it and are not in the way of decisions.
+// A frozen writer holds up no decision: the other writers leave the journal to it, and no decision
+// waits for the head.
 func TestAFrozenWriterHoldsUpNoDecision(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		locked, release, done := make(chan struct{}), make(chan struct{}), make(chan error)
@@ -142,15 +148,18 @@ func TestAFrozenWriterHoldsUpNoDecision(t *testing.T) {
 				return tx.DB().Exec("UPDATE journal_head SET hash = hash WHERE id = 1").Error
 			})
 		}()
+
 		<-locked
 		add(t, db.Pool, note(uuid.NewString(), 1))
 		if n, err := newWriter(db.Pool).Write(t.Context()); n != 0 || err != nil {
 			t.Errorf("%d records were written, error %v, while another writer had the head", n, err)
 		}
+
 		close(release)
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
+
 		w := newWriter(db.Pool)
 		wait.Until(t, limit, func() error {
 			if n, err := w.Write(t.Context()); n != 1 {
@@ -161,7 +170,8 @@ func TestAFrozenWriterHoldsUpNoDecision(t *testing.T) {
 	})
 }
 
-// A journal that cannot be sent fills the outbox up to a limit, and then waits elsewhere.
+// Records that cannot be sent fill the outbox up to a limit. Further decisions wait in
+// journal_pending.
 func TestAJournalThatIsNotSentLeavesTheOutboxToOthers(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		const decisions = 4000
@@ -172,12 +182,14 @@ func TestAJournalThatIsNotSentLeavesTheOutboxToOthers(t *testing.T) {
 		for page := range slices.Chunk(notes, 500) {
 			add(t, db.Pool, page...)
 		}
+
 		w := newWriter(db.Pool)
 		written := drain(t, w)
 		if written >= decisions || written < 2000 {
 			t.Errorf("%d of %d records are in the outbox", written, decisions)
 		}
-		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec("DELETE FROM outbox WHERE id <= 1000").Error }) // sent
+
+		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec("DELETE FROM outbox WHERE id <= 1000").Error }) // as if sent
 		if err != nil {
 			t.Fatal(err)
 		}

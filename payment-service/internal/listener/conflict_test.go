@@ -37,7 +37,8 @@ func (d *desk) handle(batch ...rocketmq.Delivery) {
 	}
 }
 
-// What claims a payment number or a place that belongs to something else is neither settled nor swallowed.
+// An instruction that claims the payment number or the place of another one is neither settled nor
+// swallowed.
 func TestAConflictIsParkedAndTold(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		for name, conflicting := range map[string]func(no, order string) rocketmq.Delivery{
@@ -51,6 +52,7 @@ func TestAConflictIsParkedAndTold(t *testing.T) {
 				for _, table := range []string{"parked_messages", "notifications", "payment_numbers", "order_progress", "outbox"} {
 					d.sql("DELETE FROM " + table)
 				}
+
 				no, order := uuid.NewString(), uuid.NewString()
 				genuine, other := claims(t, no, order, 1, 10, 1), conflicting(no, order)
 				decided := int64(1)
@@ -68,14 +70,15 @@ func TestAConflictIsParkedAndTold(t *testing.T) {
 					d.handle(genuine, other)
 					decided = 0
 					if name == "another seq" || name == "another order" {
-						continue // what these claim cannot be told from the genuine one before either is decided
+						continue // until one of them is decided, nothing tells such a claim from the genuine instruction
 					}
 				}
+
 				d.wantCount("payment_numbers", decided)
 				d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'conflict' AND queue_offset = 2", 1)
 				d.wantCount("notifications", 1)
 
-				// Once more, from another offset: it is kept already.
+				// The same message once more, from another offset: it is kept already.
 				other.Offset = 3
 				d.handle(other)
 				d.wantCount("parked_messages WHERE state = 'parked'", 1)
@@ -96,13 +99,15 @@ func TestAConflictIsParkedAndTold(t *testing.T) {
 	})
 }
 
-// A copy that waited for the lock while the first was settled is a repeat: 196 of 200 were taken for conflicts.
+// A copy that waited for the lock while the first one was settled is a repeat. Once, 196 of 200
+// such copies were taken for conflicts.
 func TestCopiesAtOnceAreNoConflicts(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		const rounds = 50
 		d := openDesk(t, db.Pool, db.Pool)
 		order := uuid.NewString()
-		d.handle(claims(t, uuid.NewString(), order, 1, 1, 0)) // there is a progress row to wait for now
+		d.handle(claims(t, uuid.NewString(), order, 1, 1, 0)) // now there is a progress row to wait for
+
 		for seq := int64(2); seq < 2+rounds; seq++ {
 			m := claims(t, uuid.NewString(), order, seq, 1, seq)
 			done := make(chan error, 2)
@@ -115,6 +120,7 @@ func TestCopiesAtOnceAreNoConflicts(t *testing.T) {
 				}
 			}
 		}
+
 		d.wantCount("parked_messages", 0)
 		d.wantCount("payment_numbers", rounds+1)
 		if n := d.counted("repeated"); n != rounds {
@@ -123,7 +129,8 @@ func TestCopiesAtOnceAreNoConflicts(t *testing.T) {
 	})
 }
 
-// Brokers count their queues and offsets by themselves.
+// Each broker counts its own queues and offsets: the same offset of another broker is another
+// message.
 func TestParkedMessagesKnowTheirBroker(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
@@ -136,8 +143,10 @@ func TestParkedMessagesKnowTheirBroker(t *testing.T) {
 	})
 }
 
-// The number of a deposit is seen by customers. As a payment number it is refused at once. One from before deposits
-// had numbers of their own meets the unique index each time: it is parked, and the queue goes on.
+// Customers see the numbers of their deposits. An instruction that uses such a number as its
+// payment number is parked at once. A number from before deposits had a kind of number of their own
+// meets the unique index each time: that instruction is parked after its tries, and the queue goes
+// on.
 func TestADepositsNumberIsNoPaymentNumber(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
@@ -149,6 +158,7 @@ func TestADepositsNumberIsNoPaymentNumber(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		d.handle(claims(t, deposit.DepositNo, uuid.NewString(), 1, 10, 1))
 		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'poison'", 1)
 
@@ -161,6 +171,7 @@ func TestADepositsNumberIsNoPaymentNumber(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		bad := rocketmq.Delivery{Topic: settlement.TopicSettlement, Broker: "a", Offset: 2, MessageID: "m", Body: body}
 		for round := int64(0); ; round++ {
 			err := d.listener.Handle(t.Context(), []rocketmq.Delivery{bad, claims(t, uuid.NewString(), uuid.NewString(), 1, 1, 10+round)})
@@ -172,11 +183,13 @@ func TestADepositsNumberIsNoPaymentNumber(t *testing.T) {
 				t.Fatalf("not parked after %d rounds: %v", round+1, err)
 			}
 		}
+
 		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'failed'", 1)
 	})
 }
 
-// An instruction that strayed to topic points is nothing there: to discard it there must not end the payment.
+// An instruction that strayed to topic points is poison there. To discard it there must not end the
+// payment.
 func TestAStrayInstructionIsPoisonInTopicPoints(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
@@ -189,12 +202,14 @@ func TestAStrayInstructionIsPoisonInTopicPoints(t *testing.T) {
 		if err := d.discardOffset(3); err != nil {
 			t.Fatal(err)
 		}
+
 		d.handle(genuine)
 		d.wantCount("payment_numbers WHERE outcome = 'declined' AND reason = 'unknown_account'", 1)
 	})
 }
 
-// A change of points that no column holds, or that fails for whatever reason, stops nobody else's.
+// A change of points that no column can hold, or that fails for another reason, does not stop the
+// changes of other customers.
 func TestABadChangeOfPointsStopsNobodyElse(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
@@ -202,6 +217,7 @@ func TestABadChangeOfPointsStopsNobodyElse(t *testing.T) {
 			return rocketmq.Delivery{Topic: settlement.TopicPoints, Broker: "a", Offset: offset, MessageID: "m", Body: []byte(
 				`{"version":1,"type":"set","points_no":"` + uuid.NewString() + `","customer_id":"` + customer + `","seq":1,"points":10,"reason":"x","occurred_at":"` + at + `"}`)}
 		}
+
 		const today = "2026-01-01T00:00:00Z"
 		for i, at := range []string{"0000-06-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59-01:00"} {
 			batch := []rocketmq.Delivery{change(uuid.NewString(), at, int64(10*i)), change(uuid.NewString(), today, int64(10*i+1))}
@@ -209,6 +225,7 @@ func TestABadChangeOfPointsStopsNobodyElse(t *testing.T) {
 				t.Errorf("occurred at %s: %v", at, err)
 			}
 		}
+
 		d.wantCount("points_history", 3)
 		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'poison'", 3)
 
@@ -221,6 +238,7 @@ func TestABadChangeOfPointsStopsNobodyElse(t *testing.T) {
 				t.Fatal("not parked")
 			}
 		}
+
 		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'failed' AND topic = 'points' AND order_id = '"+bad+"'", 1)
 		d.sql("DROP TRIGGER refuse")
 		if err := d.tryOffset(100, false); err != nil {
@@ -230,13 +248,15 @@ func TestABadChangeOfPointsStopsNobodyElse(t *testing.T) {
 	})
 }
 
-// An instruction that failed every time keeps its number and its place until an operator has decided: neither a forged
-// copy of it nor a stranger in its place takes effect meanwhile, also not by an operator's decision on those.
+// An instruction that failed every time keeps its number and its place until an operator has
+// decided on it. Until then neither a forged copy of it nor another instruction for its place takes
+// effect, not even when an operator replays or discards one of those.
 func TestAParkedInstructionKeepsItsPlace(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
 		no, order := uuid.NewString(), uuid.NewString()
 		genuine := claims(t, no, order, 1, 10, 1)
+
 		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW BEGIN IF NEW.order_id = '" + order +
 			"' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
 		for round := int64(0); d.listener.Handle(t.Context(), []rocketmq.Delivery{about(t, uuid.NewString(), 1, 100+round), genuine}) != nil; round++ {
@@ -250,6 +270,7 @@ func TestAParkedInstructionKeepsItsPlace(t *testing.T) {
 		d.handle(forged, stranger)
 		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'conflict'", 2)
 		d.wantCount("payment_numbers WHERE order_id = '"+order+"'", 0)
+
 		for _, offset := range []int{2, 3} {
 			if err := d.tryOffset(offset, true); err == nil {
 				t.Errorf("offset %d: replayed, while the genuine one is parked", offset)
@@ -258,6 +279,7 @@ func TestAParkedInstructionKeepsItsPlace(t *testing.T) {
 				t.Errorf("offset %d: discard: %v", offset, err)
 			}
 		}
+
 		d.wantCount("payment_numbers WHERE order_id = '"+order+"'", 0)
 		if err := d.tryOffset(1, false); err != nil {
 			t.Fatal(err)

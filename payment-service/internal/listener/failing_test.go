@@ -30,7 +30,8 @@ func about(t *testing.T, order string, seq, offset int64) rocketmq.Delivery {
 	return rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: offset, MessageID: "m", Body: body}
 }
 
-// refuse has the database refuse every payment of an order, and counts the executions, whatever is rolled back.
+// refuse makes the database refuse every payment of an order. It counts the executions in a MyISAM
+// table, which keeps its rows when a transaction is rolled back.
 func (d *desk) refuse(order string) {
 	d.t.Helper()
 	d.sql("CREATE TABLE executed (n INT) ENGINE = MyISAM")
@@ -38,7 +39,7 @@ func (d *desk) refuse(order string) {
 		" INSERT INTO executed VALUES (1); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
 }
 
-// An instruction that fails for a reason nobody foresaw: here a trigger that refuses its order.
+// An instruction fails for a reason that nobody foresaw: here, a trigger refuses its order.
 func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		bad := uuid.NewString()
@@ -47,11 +48,13 @@ func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 		batch := []rocketmq.Delivery{
 			about(t, uuid.NewString(), 1, 0), about(t, bad, 1, 1), about(t, bad, 2, 2), about(t, uuid.NewString(), 1, 3),
 		}
+
 		if err := d.listener.Handle(t.Context(), batch); err == nil || dbtx.IsTransient(err) {
 			t.Fatalf("first time: error %v, want one that is not transient", err)
 		}
 		d.wantCount("parked_messages WHERE state = 'parked'", 0)
 		d.wantCount("payment_numbers", 2) // the others do not wait for it
+
 		if err := d.listener.Handle(t.Context(), batch); err != nil {
 			t.Fatalf("second time: %v, want the message parked and acknowledged", err)
 		}
@@ -65,6 +68,7 @@ func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 		if err := d.listener.Handle(t.Context(), batch); err != nil { // the acknowledgement was lost
 			t.Errorf("the batch once more: %v", err)
 		}
+
 		again := batch[1]
 		again.Offset, again.MessageID = 99, "another" // sent twice
 		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{again}); err != nil {
@@ -74,17 +78,19 @@ func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 		d.wantCount("parked_messages", 2)
 		d.wantCount("notifications WHERE channel = 'log' AND body LIKE '%"+bad+"%'", 1) // and not one for each redelivery
 		d.wantCount("notifications", 1)
-		d.wantCount("notifications WHERE body LIKE '%a bug%'", 0) // what the database says does not leave the house
+		d.wantCount("notifications WHERE body LIKE '%a bug%'", 0) // the error text of the database is not sent to people
 	})
 }
 
-// What counts is in the database, so that restarts do not begin anew. What others do is known to this process only.
+// The tries are counted in the database, so that a restart does not begin anew. Whether other
+// messages take effect, only the running process knows.
 func TestTriesAreCountedAcrossRestarts(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		bad := uuid.NewString()
 		d := openDesk(t, db.Pool, db.Pool)
 		d.refuse(bad)
 		failing := about(t, bad, 1, 0)
+
 		fails := func(executed int64) {
 			t.Helper()
 			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{failing}); err == nil {
@@ -93,6 +99,7 @@ func TestTriesAreCountedAcrossRestarts(t *testing.T) {
 			d.wantCount("executed", executed)
 			d.wantCount("parked_messages", 0)
 		}
+
 		fails(1)
 		for restarts := range int64(parking.TriesMax - 1) {
 			d = openDesk(t, db.Pool, db.Pool)
@@ -102,6 +109,7 @@ func TestTriesAreCountedAcrossRestarts(t *testing.T) {
 				fails(restarts + 2)
 			}
 		}
+
 		d.handle(failing)
 		d.wantCount("executed", parking.TriesMax)
 		d.wantCount("parked_messages WHERE state = 'parked' AND attempts = 3", 1)
@@ -120,6 +128,7 @@ func TestASystemicFaultParksNothing(t *testing.T) {
 		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{repeat}); err != nil {
 			t.Fatal(err)
 		}
+
 		// The triggers of a bad release refuse each payment.
 		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bad release'")
 		for range 2 * parking.TriesMax {
@@ -127,6 +136,7 @@ func TestASystemicFaultParksNothing(t *testing.T) {
 				t.Fatal("the batch was acknowledged")
 			}
 		}
+
 		d.wantCount("parked_messages", 0)
 		d.wantCount("notifications WHERE type = 'consumption.stopped'", 1)
 		if n := d.gauge("intake_stopped", settlement.TopicSettlement); n != 1 {
@@ -139,7 +149,7 @@ func TestASystemicFaultParksNothing(t *testing.T) {
 		d.wantCount("notifications", 1)
 		d.wantCount("payment_numbers", 21)
 
-		// A table that is away is known for what it is, also when it meets one message only.
+		// A missing table is known as a fault of the system, also when only one message meets it.
 		d.sql("RENAME TABLE entries TO entries_away")
 		account := d.wallet(100)
 		paying := pays(t, account, 99)
@@ -149,8 +159,9 @@ func TestASystemicFaultParksNothing(t *testing.T) {
 			}
 			d.handle(about(t, uuid.NewString(), 1, 98)) // declined: writes no entries
 		}
+
 		d.wantCount("parked_messages", 0)
-		d.wantCount("delivery_attempts", 20) // of the batch before: this is not counted
+		d.wantCount("delivery_attempts", 20) // all from the batch before: this failure is not counted
 		d.sql("RENAME TABLE entries_away TO entries")
 		d.handle(paying)
 		d.wantCount("payment_numbers WHERE outcome = 'paid'", 1)
@@ -160,8 +171,8 @@ func TestASystemicFaultParksNothing(t *testing.T) {
 	})
 }
 
-// A successor that fails when it is released is not its predecessor's fault: that one is settled and acknowledged,
-// and the successor's failures count against itself.
+// A successor that fails when it is released is not its predecessor's fault: the predecessor is
+// settled and acknowledged, and the failures count against the successor.
 func TestAFailingSuccessorIsNotBlamedOnItsPredecessor(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
@@ -169,6 +180,7 @@ func TestAFailingSuccessorIsNotBlamedOnItsPredecessor(t *testing.T) {
 		one, two, three := about(t, order, 1, 1), about(t, order, 2, 2), about(t, order, 3, 3)
 		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW BEGIN IF NEW.order_id = '" + order + "' AND NEW.seq = 2" +
 			" THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
+
 		for _, m := range []rocketmq.Delivery{two, three, one} {
 			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{m}); err != nil {
 				t.Fatalf("offset %d: %v", m.Offset, err)
@@ -176,6 +188,7 @@ func TestAFailingSuccessorIsNotBlamedOnItsPredecessor(t *testing.T) {
 		}
 		d.wantCount("payment_numbers WHERE seq = 1", 1)
 		d.wantCount("parked_messages WHERE state = 'waiting'", 2)
+
 		for range parking.TriesMax + 1 {
 			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{about(t, uuid.NewString(), 1, 4)}); err != nil {
 				t.Fatal(err)
@@ -193,22 +206,24 @@ func TestAFailingSuccessorIsNotBlamedOnItsPredecessor(t *testing.T) {
 	})
 }
 
-// One that waits for a predecessor that never comes is told, and an operator can end the wait.
+// When an instruction waits for a predecessor that never comes, operators are told, and one of them
+// can end the wait.
 func TestAGapIsToldAndClosed(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
 		order := uuid.NewString()
-		// The first comes as poison, cut on its way, and is discarded.
+		// The first instruction was cut on its way, and comes as poison.
 		cutShort := rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: 1, MessageID: "m", Body: []byte(`{"version":1,"order_id":"` + order)}
 		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{cutShort, about(t, order, 2, 2), about(t, order, 3, 3)}); err != nil {
 			t.Fatal(err)
 		}
+
 		d.lookAtWaiting()
 		d.wantCount("notifications WHERE type = 'message.waiting'", 0)
 		d.sql("UPDATE parked_messages SET waits_since = NOW(6) - INTERVAL 5 MINUTE WHERE state = 'waiting'")
 		d.lookAtWaiting()
 		d.lookAtWaiting()
-		d.wantCount("notifications WHERE type = 'message.waiting'", 2) // told as one, see the teller
+		d.wantCount("notifications WHERE type = 'message.waiting'", 2) // told together, see the teller
 		d.wantCount("(SELECT DISTINCT cause_key FROM notifications WHERE type = 'message.waiting') AS causes", 1)
 
 		for seq, closeGap := range map[int]bool{2: false, 3: true} {

@@ -15,7 +15,8 @@ import (
 	"settlement/shared/settlement"
 )
 
-// lookAtWaiting has the service look at every message that waits, whenever it was looked at last.
+// lookAtWaiting makes the service look at every message that waits, even if it has just looked at
+// it.
 func (d *desk) lookAtWaiting() {
 	d.t.Helper()
 	d.sql("UPDATE parked_messages SET next_try_at = NOW(6) WHERE state = 'waiting'")
@@ -59,6 +60,7 @@ func (d *desk) gauge(name, topic string) float64 {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == name && m.GetLabel()[0].GetValue() == topic {
@@ -66,6 +68,7 @@ func (d *desk) gauge(name, topic string) float64 {
 			}
 		}
 	}
+
 	d.t.Fatalf("no metric %s of topic %s", name, topic)
 	return 0
 }
@@ -93,7 +96,8 @@ func (d *desk) discardOffset(offset int) error {
 	return err
 }
 
-// wallet is an account that holds minor units, and whose entries nobody asks for.
+// wallet opens an account that holds minor units. Its balance has no entries, and the tests here
+// ask for none.
 func (d *desk) wallet(minor int64) string {
 	d.t.Helper()
 	account, err := d.store.CreateAccount(d.t.Context(), d.request(), "x", money.CNY)

@@ -1,4 +1,5 @@
-// Package listener says what the messages of a topic ask of the books. What a failure means is shared/intake's.
+// Package listener connects the topics with the books: what the messages of a topic ask, the store
+// does. What a failure means is decided in shared/intake.
 package listener
 
 import (
@@ -22,7 +23,7 @@ type Instructions struct {
 	log     *slog.Logger
 }
 
-// NewInstructions makes it and registers its metrics.
+// NewInstructions makes the listener and registers its metrics.
 func NewInstructions(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger) *Instructions {
 	l := &Instructions{store: s, metrics: newInstructionMetrics(registry), log: log}
 	l.intake = intake.New(intake.Topic[settlement.Instruction]{
@@ -46,6 +47,7 @@ func (l *Instructions) settle(ctx context.Context, batch []store.Received) (effe
 	if err != nil {
 		return 0, err
 	}
+
 	l.metrics.count(summary)
 	l.report(summary)
 	return len(summary.Decided), nil

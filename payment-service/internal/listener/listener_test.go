@@ -36,7 +36,7 @@ type desk struct {
 	registry *prometheus.Registry
 }
 
-// openDesk keeps poison in lot's pool and settles in books'.
+// openDesk makes a desk that parks poison through the pool lot, and settles through the pool books.
 func openDesk(t *testing.T, lot, books *dbtx.Pool) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: lot, registry: prometheus.NewRegistry()}
@@ -46,6 +46,7 @@ func openDesk(t *testing.T, lot, books *dbtx.Pool) *desk {
 	d.lot = parking.NewLot(lot, keeper, map[string]parking.Resolver{
 		settlement.TopicSettlement: d.store.Instructions(), settlement.TopicPoints: d.store.PointsChanges(),
 	})
+
 	settling := intake.NewPolicy(settlement.TopicSettlement, d.lot, d.registry, quiet)
 	counting := intake.NewPolicy(settlement.TopicPoints, d.lot, d.registry, quiet)
 	d.listener = listener.NewInstructions(d.store, d.lot, settling, d.registry, quiet)
@@ -91,6 +92,7 @@ func (d *desk) counted(result string) float64 {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == "settlement_instructions_total" && m.GetLabel()[0].GetValue() == result {
@@ -101,8 +103,8 @@ func (d *desk) counted(result string) float64 {
 	return 0
 }
 
-// Whatever a sender puts into a message, it can be parked: one that cannot would stop
-// its queue for ever.
+// Whatever a sender puts into a message, the message can be parked: one that cannot be parked would
+// stop its queue for ever.
 func TestAnyMessageCanBeParked(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
@@ -115,6 +117,7 @@ func TestAnyMessageCanBeParked(t *testing.T) {
 			{MessageID: "m", Body: []byte("y"), Properties: map[string]string{"long": strings.Repeat("p", 40_000), "bad": "\xff"}},
 			{MessageID: strings.Repeat("u", 65), Body: instruction(2)}, // no poison: it waits
 		}
+
 		for i, p := range poison {
 			p.Topic, p.Offset = settlement.TopicSettlement, int64(i)
 			good := rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: int64(100 + i), MessageID: "g", Body: instruction(1)}
@@ -122,6 +125,7 @@ func TestAnyMessageCanBeParked(t *testing.T) {
 				t.Errorf("message %d stops its queue: %.200v", i, err)
 			}
 		}
+
 		d.wantCount("parked_messages WHERE state = 'parked'", int64(len(poison)-1))
 		d.wantCount("parked_messages WHERE state = 'waiting'", 1)
 		d.wantCount("payment_numbers", int64(len(poison)))
@@ -135,16 +139,19 @@ func TestAPoisonMessageThatComesAgainIsParkedAndCountedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer away.Close()
+
 		d := openDesk(t, db.Pool, away)
 		batch := []rocketmq.Delivery{
 			{Topic: settlement.TopicSettlement, Offset: 1, MessageID: "a", Body: []byte("x")},
 			{Topic: settlement.TopicSettlement, Offset: 2, MessageID: "b", Body: instruction(1)},
 		}
+
 		for range 3 { // the other message of the batch fails, so both come again
 			if err := d.listener.Handle(t.Context(), batch); !dbtx.IsTransient(err) {
 				t.Fatalf("error %v, want a transient one", err)
 			}
 		}
+
 		d.wantCount("parked_messages", 1)
 		d.wantCount("notifications", 1)
 		if n := d.counted("poison"); n != 1 {
@@ -153,7 +160,8 @@ func TestAPoisonMessageThatComesAgainIsParkedAndCountedOnce(t *testing.T) {
 	})
 }
 
-// A server can take less than a broker does. What is too large for it is parked cut, or it would stop its queue for ever.
+// A database server can take less than a broker. A message that is too large for the server is
+// parked cut: otherwise it would stop its queue for ever.
 func TestWhatTheServerDoesNotTakeWholeIsParkedCut(t *testing.T) {
 	testdb.EachOwn(t, []string{"--max-allowed-packet=1M"}, func(t *testing.T, db testdb.Database) {
 		pool, err := db.Pool.SQL()
@@ -163,11 +171,13 @@ func TestWhatTheServerDoesNotTakeWholeIsParkedCut(t *testing.T) {
 		if err := migrations.Up(t.Context(), pool, migrations.Payment, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
+
 		d := openDesk(t, db.Pool, db.Pool)
 		quotes := rocketmq.Delivery{Topic: settlement.TopicSettlement, MessageID: "m", Body: bytes.Repeat([]byte{'\''}, 3<<20)} // each is written as two bytes
 		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{quotes}); err != nil {
 			t.Fatalf("%.300v", err)
 		}
+
 		d.wantCount("parked_messages WHERE cause = 'poison' AND LENGTH(payload) BETWEEN 100000 AND 600000 AND reason LIKE 'payload cut from 3145728 bytes%'", 1)
 		d.wantCount("notifications", 1)
 	})

@@ -21,13 +21,14 @@ type Points struct {
 	log     *slog.Logger
 }
 
-// NewPoints makes it and registers its metrics.
+// NewPoints makes the listener and registers its metrics.
 func NewPoints(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger) *Points {
 	changes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "points_changes_total",
 		Help: "Changes of points by result: applied, repeated, conflict, waiting, poison, parked.",
 	}, []string{"result"})
 	registry.MustRegister(changes)
+
 	p := &Points{store: s, changes: changes, log: log}
 	p.intake = intake.New(intake.Topic[settlement.PointsChange]{
 		Name:    settlement.TopicPoints,
@@ -49,10 +50,12 @@ func (p *Points) apply(ctx context.Context, batch []store.ReceivedPoints) (effec
 	if err != nil {
 		return 0, err
 	}
+
 	p.changes.WithLabelValues("applied").Add(float64(len(applied.Changed)))
 	p.changes.WithLabelValues("repeated").Add(float64(applied.Repeated))
 	p.changes.WithLabelValues("conflict").Add(float64(len(applied.Conflicts)))
 	p.changes.WithLabelValues("waiting").Add(float64(applied.Waiting))
+
 	for _, c := range applied.Changed {
 		p.log.Info("points changed", "type", c.Type, "points", c.Points, "reason", c.Reason,
 			"customer_id", c.CustomerID, "seq", c.Seq, "points_no", c.PointsNo)

@@ -13,7 +13,7 @@ import (
 type Ledger struct {
 	LastSeq  map[string]int64       // by order id; 0 for a new order
 	Balance  map[string]money.Money // by account id; an account that is missing is unknown
-	Standing map[string]Standing    // by order id: the payment that is not refunded, or in part
+	Standing map[string]Standing    // by order id: the payment that is not refunded, or only in part
 }
 
 // Standing is what an order has paid and not got back.
@@ -27,9 +27,9 @@ type Verdict int
 
 // The verdicts.
 const (
-	Due   Verdict = iota // next of its order: decided
-	Stale                // at or behind the order's progress: a repeat or a late writer, changes nothing
-	Ahead                // its predecessor is missing: has to wait
+	Due   Verdict = iota // the next one of its order: it is decided
+	Stale                // at or behind the order's progress: a repeat or a late writer, it changes nothing
+	Ahead                // its predecessor is missing: it has to wait
 )
 
 // Fence compares the instruction's sequence with the order's progress.
@@ -50,11 +50,13 @@ func (l *Ledger) Apply(in settlement.Instruction, now time.Time) (Movement, erro
 		PaymentNo: in.PaymentNo, OrderID: in.OrderID, Seq: in.Seq, Type: in.Type,
 		AccountID: in.AccountID, Amount: in.Amount, CreatedAt: now,
 	}
+
 	if in.Type == settlement.Refund {
 		m.Outcome, m.Reason = l.decideRefund(in)
 	} else {
 		m.Outcome, m.Reason = l.decideSettle(in)
 	}
+
 	if err := l.carryOut(m); err != nil {
 		return Movement{}, fmt.Errorf("payment %s of order %s: %w", in.PaymentNo, in.OrderID, err)
 	}
@@ -113,7 +115,8 @@ func (l *Ledger) carryOut(m Movement) error {
 	return nil
 }
 
-// Note keeps in mind what stands of an order after m, which comes after all that was noted of it.
+// Note updates what stands of an order after m. m comes after every movement of the order that was
+// noted before.
 func (l *Ledger) Note(m Movement) {
 	switch m.Outcome {
 	case settlement.Paid:

@@ -33,7 +33,7 @@ func TestDecisions(t *testing.T) {
 		in      settlement.Instruction
 		outcome settlement.OutcomeType
 		reason  string
-		balance int64 // of account a afterwards; it starts with 100 and 30 of them paid
+		balance int64 // of account a afterwards; before the instruction it held 100 and paid 30
 	}{
 		"enough":                  {instruct(settlement.Settle, "o", 1, "a", cny(70)), settlement.Paid, "", 0},
 		"one too much":            {instruct(settlement.Settle, "o", 1, "a", cny(71)), settlement.Declined, payment.ReasonInsufficientFunds, 70},
@@ -53,10 +53,12 @@ func TestDecisions(t *testing.T) {
 			if m, err := l.Apply(paid, now); err != nil || m.Outcome != settlement.Paid {
 				t.Fatalf("first payment: %+v, %v", m, err)
 			}
+
 			m, err := l.Apply(c.in, now)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if m.Outcome != c.outcome || m.Reason != c.reason {
 				t.Errorf("outcome %s (%s), want %s (%s)", m.Outcome, m.Reason, c.outcome, c.reason)
 			}
@@ -72,6 +74,7 @@ func TestDecisions(t *testing.T) {
 
 func TestPartsAreRefundedUpToWhatWasPaid(t *testing.T) {
 	l := newLedger(map[string]money.Money{"a": cny(100)})
+
 	for i, step := range []struct {
 		in      settlement.InstructionType
 		minor   int64
@@ -104,13 +107,14 @@ func TestFence(t *testing.T) {
 	}
 }
 
-// Whatever comes in whatever order: entries sum to zero, no wallet goes below zero, and
+// Whatever instructions come in whatever order, entries sum to zero, no wallet goes below zero, and
 // money is neither made nor lost.
 func TestMoneyIsConserved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		accounts := []string{"a", "b", "c"}
 		l := newLedger(map[string]money.Money{"a": cny(100), "b": cny(5), "c": {Currency: money.JPY, Minor: 50}})
 		merchant := map[money.Currency]int64{}
+
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			in := instruct(
 				rapid.SampledFrom([]settlement.InstructionType{settlement.Settle, settlement.Refund}).Draw(t, "type"),
@@ -125,10 +129,12 @@ func TestMoneyIsConserved(t *testing.T) {
 			if l.Fence(in) != payment.Due {
 				continue
 			}
+
 			m, err := l.Apply(in, now)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			var sum int64
 			for _, e := range m.Entries() {
 				sum += e.Amount.Minor
@@ -139,6 +145,7 @@ func TestMoneyIsConserved(t *testing.T) {
 			if sum != 0 {
 				t.Fatalf("entries of %+v sum to %d", m, sum)
 			}
+
 			if l.Balance["a"].Minor+l.Balance["b"].Minor+merchant[money.CNY] != 105 || l.Balance["c"].Minor+merchant[money.JPY] != 50 {
 				t.Fatalf("after %+v the books hold %v and the merchant %v", m, l.Balance, merchant)
 			}

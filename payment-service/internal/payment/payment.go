@@ -16,8 +16,8 @@ var (
 	ErrPaymentNotFound = errors.New("payment not found")
 )
 
-// The other sides of every movement. They have no row in accounts: their balance is the
-// sum of their entries.
+// The accounts on the other side of a wallet's movements. They have no row in accounts: their
+// balance is the sum of their entries.
 const (
 	MerchantID = "00000000-0000-7000-8000-000000000001" // what customers paid and was not refunded
 	OutsideID  = "00000000-0000-7000-8000-000000000002" // where deposits come from
@@ -44,7 +44,7 @@ type Movement struct {
 	CreatedAt time.Time
 }
 
-// The reasons of a decline or failure; stable, for programs.
+// The reasons of a decline or failure. They are stable, so that programs can rely on them.
 const (
 	ReasonInsufficientFunds = "insufficient_funds"
 	ReasonUnknownAccount    = "unknown_account"
@@ -55,7 +55,7 @@ const (
 	ReasonDiscarded         = "discarded" // by an operator
 )
 
-// Event is the message that tells the order side of m.
+// Event is the message that tells order-service of m.
 func (m Movement) Event() settlement.Outcome {
 	return settlement.Outcome{
 		Version: settlement.Version, Type: m.Outcome, PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq,
@@ -68,6 +68,6 @@ type Deposit struct {
 	DepositNo string // the payment number of its entries
 	AccountID string
 	Amount    money.Money
-	Balance   money.Money // of the wallet, right after
+	Balance   money.Money // of the wallet, right after the deposit
 	CreatedAt time.Time
 }

@@ -10,7 +10,8 @@ import (
 // ErrNotFound means that nothing is known of a customer's points.
 var ErrNotFound = errors.New("points not found")
 
-// Balance is what a customer has, and the fence: the last change that took effect. The zero value is before the first.
+// Balance is what a customer has, and the fence: the sequence number of the last change that took
+// effect. The zero value is the balance before the first change.
 type Balance struct {
 	Points  int64
 	LastSeq int64
@@ -22,7 +23,7 @@ type Place int
 // The places.
 const (
 	Due   Place = iota // the next one
-	Stale              // behind: a repeat, or another one for a place that is taken
+	Stale              // behind the fence: a repeat, or another change for a place that is taken
 	Ahead              // its predecessor is not there yet
 )
 

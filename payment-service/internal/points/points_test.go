@@ -9,6 +9,7 @@ import (
 
 func TestPointsFollowTheSequence(t *testing.T) {
 	var b points.Balance
+
 	for i, step := range []struct {
 		change     settlement.PointsChange
 		want       int64
@@ -25,6 +26,7 @@ func TestPointsFollowTheSequence(t *testing.T) {
 		if place == points.Due {
 			b = b.Apply(step.change)
 		}
+
 		if place != step.wasAtPlace || b.Points != step.want {
 			t.Errorf("step %d: place %v and %d points, want %v and %d", i, place, b.Points, step.wasAtPlace, step.want)
 		}

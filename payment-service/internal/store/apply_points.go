@@ -17,19 +17,21 @@ type ReceivedPoints = intake.Received[settlement.PointsChange]
 // PointsApplied is what became of a batch of changes.
 type PointsApplied struct {
 	Changed   []settlement.PointsChange // took effect, released ones included
-	Repeated  int                       // applied or waiting before: they changed nothing
+	Repeated  int                       // applied, waiting or parked before: they changed nothing
 	Conflicts []PointsConflict          // parked
 	Waiting   int                       // kept until their predecessor is there
 }
 
-// PointsConflict is a change whose number, or whose place in its customer's sequence, belongs to something else.
+// PointsConflict is a change whose number, or whose place in its customer's sequence, belongs to
+// another change.
 type PointsConflict struct {
 	ReceivedPoints
 	Reason string
 }
 
-// ApplyPoints applies a batch of changes in one transaction, each once and each customer's in sequence: what comes
-// before its predecessor waits for it in the database.
+// ApplyPoints applies a batch of changes in one transaction, each change once and the changes of
+// each customer in sequence. A change that comes before its predecessor waits for it in the
+// database.
 func (s *Store) ApplyPoints(ctx context.Context, batch []ReceivedPoints) (PointsApplied, error) {
 	var b *pointsBatch
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
@@ -37,9 +39,11 @@ func (s *Store) ApplyPoints(ctx context.Context, batch []ReceivedPoints) (Points
 		if err := b.lock(tx, batch); err != nil {
 			return err
 		}
+
 		for _, r := range batch {
 			b.take(r)
 		}
+
 		if err := b.write(tx); err != nil {
 			return err
 		}
@@ -48,30 +52,33 @@ func (s *Store) ApplyPoints(ctx context.Context, batch []ReceivedPoints) (Points
 	if err != nil {
 		return PointsApplied{}, fmt.Errorf("apply %d changes of points: %w", len(batch), err)
 	}
+
 	if len(b.applied.Conflicts) > 0 {
 		s.keeper.Wake()
 	}
 	return b.applied, nil
 }
 
-// take takes one change past the fence.
+// take compares one change with the fence, and notes what becomes of it.
 func (b *pointsBatch) take(r ReceivedPoints) {
 	c := r.Message
 	if first, known := b.known[c.PointsNo]; known {
 		b.repeated(r, first)
 		return
 	}
-	if first, parked := b.parked[c.PointsNo]; parked { // a copy of what waits for an operator, and so does this
+	if first, parked := b.parked[c.PointsNo]; parked { // its number waits for an operator, and a copy waits too
 		b.repeated(r, first)
 		return
 	}
+
 	at := pointsPlace{c.CustomerID, c.Seq}
 	for no, parked := range b.parked {
-		if parked.CustomerID == c.CustomerID && parked.Seq == c.Seq { // it keeps its place until an operator has decided
+		if parked.CustomerID == c.CustomerID && parked.Seq == c.Seq { // the parked one keeps its place until an operator has decided
 			b.conflict(r, "its place is that of another number, which is parked: "+no)
 			return
 		}
 	}
+
 	switch b.after[c.CustomerID].Place(c) {
 	case points.Stale:
 		b.conflict(r, fmt.Sprintf("seq %d of customer %s was taken by another number, or passed over", c.Seq, c.CustomerID))
@@ -92,13 +99,15 @@ func (b *pointsBatch) take(r ReceivedPoints) {
 	}
 }
 
-// hasItsPlace says whether a change that is due may be applied: see that of instructions.
+// hasItsPlace says whether a change that is due may be applied. The rule is that of instructions:
+// see batchState.hasItsPlace.
 func (b *pointsBatch) hasItsPlace(r ReceivedPoints) bool {
 	at := pointsPlace{r.Message.CustomerID, r.Message.Seq}
 	first, taken := b.waiting[at]
 	if !taken {
 		return true
 	}
+
 	waiting := first.received.Message
 	if _, appliedElsewhere := b.known[waiting.PointsNo]; appliedElsewhere {
 		return true
@@ -107,12 +116,14 @@ func (b *pointsBatch) hasItsPlace(r ReceivedPoints) bool {
 		b.conflict(r, "its number or its place belongs to another change of points: "+difference)
 		return false
 	}
+
 	delete(b.waiting, at)
 	b.released = append(b.released, first.id)
 	return true
 }
 
-// applyNextOfBatch applies the changes of this batch that came before one that is applied now.
+// applyNextOfBatch applies the successors of a change that is applied now, as far as they came
+// earlier in this batch.
 func (b *pointsBatch) applyNextOfBatch(id string) {
 	for {
 		at := b.nextPlace(id)
@@ -126,7 +137,8 @@ func (b *pointsBatch) applyNextOfBatch(id string) {
 	}
 }
 
-// repeated takes a change whose number or place was seen before, as first.
+// repeated takes a change whose number or place was seen before, in the change first. If the two
+// differ, it is a conflict.
 func (b *pointsBatch) repeated(r ReceivedPoints, first settlement.PointsChange) {
 	if difference := pointsDiffer(r.Message, first); difference != "" {
 		b.conflict(r, "its number or its place belongs to another change of points: "+difference)
@@ -139,7 +151,7 @@ func (b *pointsBatch) conflict(r ReceivedPoints, reason string) {
 	b.conflicts = append(b.conflicts, PointsConflict{ReceivedPoints: r, Reason: reason})
 }
 
-// pointsDiffer says in what two changes differ; empty: they are the same.
+// pointsDiffer says in what two changes differ. It returns an empty string when they are the same.
 func pointsDiffer(claimed, recorded settlement.PointsChange) string {
 	switch {
 	case claimed.PointsNo != recorded.PointsNo:

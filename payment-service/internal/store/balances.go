@@ -9,13 +9,14 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// updateBalances adds to each account its delta (minor units, none zero) in one
-// statement. The condition in it is the guard of last resort: it holds whatever the
-// caller computed, and a row that it stops is missing from the count.
+// updateBalances adds to each account its delta (minor units, none zero) in one statement. The
+// condition in the statement is the guard of last resort, whatever the caller computed: a row that
+// it stops is missing from the count.
 func updateBalances(tx dbtx.Tx, deltas map[string]int64) error {
 	if len(deltas) == 0 {
 		return nil
 	}
+
 	ids := slices.Sorted(maps.Keys(deltas))
 	var cases strings.Builder
 	var args []any
@@ -27,6 +28,7 @@ func updateBalances(tx dbtx.Tx, deltas map[string]int64) error {
 	cases.WriteString(" END")
 	after := cases.String()
 	query := "UPDATE accounts SET balance_minor = " + after + " WHERE id IN ? AND " + after + " >= 0"
+
 	res := tx.DB().Exec(query, slices.Concat(args, []any{ids}, args)...)
 	if res.Error != nil {
 		return fmt.Errorf("update %d balances: %w", len(ids), res.Error)

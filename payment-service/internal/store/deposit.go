@@ -30,6 +30,7 @@ func (s *Store) Deposit(ctx context.Context, req idempotency.Request, accountID 
 		if err != nil {
 			return payment.Deposit{}, err
 		}
+
 		after, err := account.Balance.Add(amount)
 		if errors.Is(err, money.ErrCurrencyMismatch) {
 			return payment.Deposit{}, &idempotency.Refusal{
@@ -43,6 +44,7 @@ func (s *Store) Deposit(ctx context.Context, req idempotency.Request, accountID 
 				Detail: fmt.Sprintf("account %s would hold more than %d minor units", accountID, money.BalanceMaxMinor),
 			}
 		}
+
 		d := payment.Deposit{
 			DepositNo: settlement.NewDepositNo(), AccountID: accountID, Amount: amount, Balance: after, CreatedAt: now,
 		}

@@ -9,7 +9,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// Instructions does what kept messages of the topic settlement ask.
+// Instructions returns the resolver that does what kept messages of the topic settlement ask for.
 func (s *Store) Instructions() parking.Resolver { return instructions{s} }
 
 type instructions struct{ *Store }
@@ -48,6 +48,7 @@ func (i instructions) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parki
 			return "", "", err
 		}
 	}
+
 	switch b.ledger.Fence(in) {
 	case payment.Stale:
 		return "", "", parking.NotReplayable("seq %d of order %s was decided under another payment number, or passed over", in.Seq, in.OrderID)
@@ -66,7 +67,8 @@ func (i instructions) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parki
 	return parking.Replayed, string(b.summary.Decided[0].Outcome), b.release(tx)
 }
 
-// report answers an instruction that was decided before: who asks may not have heard the outcome.
+// report answers the replay of an instruction that was decided before. The outcome is reported
+// again: order-service may not have heard it.
 func (i instructions) report(tx dbtx.Tx, b *batchState, r Received) (parking.State, string, error) {
 	b.repeated(r, b.known[r.Message.PaymentNo])
 	if len(b.conflicts) > 0 {
@@ -75,11 +77,12 @@ func (i instructions) report(tx dbtx.Tx, b *batchState, r Received) (parking.Sta
 	return parking.Replayed, "settled before: nothing changed", b.write(tx)
 }
 
-// Discard records an instruction as failed, in its place of the order, and lets its successors go on. One whose
-// number or place is taken could never take effect: it ends without a trace in the books.
+// Discard records an instruction as failed, at its place in its order, and lets its successors go
+// on. An instruction whose number or place is taken could never take effect: it ends without a
+// trace in the books.
 func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error {
 	in, err := settlement.ParseInstruction(m.Payload)
-	if err != nil { // nothing that anybody could settle
+	if err != nil { // it cannot be read, so there is nothing to settle
 		return nil //nolint:nilerr // that is what poison is
 	}
 	r := Received{Message: in, Delivery: m.Delivery()}
@@ -96,9 +99,10 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 		}
 		return parking.NotDiscardable("payment %s was decided meanwhile: replay the message, which changes nothing", in.PaymentNo)
 	}
-	if b.rival(in) != "" { // what it claims is that one's, and stays so
+	if b.rival(in) != "" { // the number or the place belongs to the other record, and stays with it
 		return nil
 	}
+
 	if closeGap && in.Type == settlement.Refund && b.ledger.Fence(in) == payment.Ahead {
 		return parking.NotDiscardable("close the gap by replaying the refund: it finds nothing to refund, which says that its order was not paid")
 	}
@@ -107,6 +111,7 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 			return err
 		}
 	}
+
 	switch b.ledger.Fence(in) {
 	case payment.Stale:
 		return nil
@@ -123,7 +128,8 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 	return b.release(tx)
 }
 
-// lockOne locks what one instruction is decided on, and says whether its number was decided before.
+// lockOne locks the rows that one instruction is decided on, and says whether its number was
+// decided before.
 func (b *batchState) lockOne(tx dbtx.Tx, r Received) (known bool, err error) {
 	if err := b.lock(tx, []Received{r}); err != nil {
 		return false, err
@@ -135,8 +141,9 @@ func (b *batchState) lockOne(tx dbtx.Tx, r Received) (known bool, err error) {
 	return known, nil
 }
 
-// rival says what else is kept under the number or for the place of an instruction; empty: nothing. Of a number that is
-// claimed twice, neither is decided on while the other is here.
+// rival says which other kept record has the number or the place of an instruction. It returns an
+// empty string when none has. Of two records with one number, neither is decided on while the other
+// is kept, unless the other was parked as a conflict.
 func (b *batchState) rival(in settlement.Instruction) string {
 	if kept, there := b.parked[in.PaymentNo]; there && kept.cause != parking.CauseConflict {
 		return fmt.Sprintf("payment %s is parked for seq %d of order %s in another record", in.PaymentNo, kept.in.Seq, kept.in.OrderID)
@@ -152,13 +159,14 @@ func (b *batchState) rival(in settlement.Instruction) string {
 	return ""
 }
 
-// closeGap moves the order to right before an instruction, past predecessors that will never come. It returns a
-// refusal while one of them is here.
+// closeGap moves the order's progress to right before an instruction, past predecessors that will
+// never come. It returns a refusal while one of those predecessors is kept here.
 func (b *batchState) closeGap(in settlement.Instruction) error {
 	last := b.ledger.LastSeq[in.OrderID]
 	if in.Seq <= last+1 {
 		return nil
 	}
+
 	for at, s := range b.successors {
 		if at.orderID == in.OrderID && at.seq < in.Seq {
 			return parking.NotReplayable("seq %d of the order waits too, as message %s: close the gap before that one", at.seq, s.id)
@@ -169,6 +177,7 @@ func (b *batchState) closeGap(in settlement.Instruction) error {
 			return parking.NotReplayable("seq %d of the order is parked under payment %s: replay or discard that one first", kept.in.Seq, no)
 		}
 	}
+
 	b.ledger.LastSeq[in.OrderID] = in.Seq - 1
 	b.touched[in.OrderID] = struct{}{}
 	return nil

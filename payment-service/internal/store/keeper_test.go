@@ -14,17 +14,17 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// keeper is one whose operators are told on the log.
+// keeper makes a keeper whose operators are told on the log.
 func keeper(pool *dbtx.Pool) *parking.Keeper {
 	return parking.NewKeeper(notify.NewTeller(pool, quiet, notify.Log{Logger: quiet}), time.Now)
 }
 
-// newStore is the store of another process.
+// newStore makes a store, as a further process would.
 func newStore(pool *dbtx.Pool) *store.Store {
 	return store.New(pool, keeper(pool), testdb.Topics, func() {}, time.Now)
 }
 
-// newLot is the lot of what a store keeps.
+// newLot makes the lot of the messages that a store keeps.
 func newLot(pool *dbtx.Pool, s *store.Store) *parking.Lot {
 	return parking.NewLot(pool, keeper(pool), map[string]parking.Resolver{
 		settlement.TopicSettlement: s.Instructions(), settlement.TopicPoints: s.PointsChanges(),

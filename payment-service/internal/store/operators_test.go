@@ -23,6 +23,7 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		var wins, beaten atomic.Int64
 		var working sync.WaitGroup
 		for range operators {
@@ -31,6 +32,7 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
+
 				for _, id := range chosen {
 					_, err := lot.Replay(t.Context(), b.request(), by, id)
 					var refusal *idempotency.Refusal
@@ -46,6 +48,7 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 			})
 		}
 		working.Wait()
+
 		if wins.Load() != messages || beaten.Load() == 0 {
 			t.Errorf("%d replays, %d too late; want each of %d messages replayed by one operator, and somebody beaten", wins.Load(), beaten.Load(), messages)
 		}
@@ -62,6 +65,7 @@ func TestATriedReplayChangesNothing(t *testing.T) {
 		order := newID()
 		first, second := received(settlement.Settle, order, 1, wallet, cny(30), 1), received(settlement.Refund, order, 2, wallet, cny(30), 2)
 		due, ahead := b.park(lot, first), b.park(lot, second)
+
 		if rec, err := lot.TryReplay(t.Context(), by, due); err != nil || rec.State != parking.Replayed || rec.Resolution != string(settlement.Paid) {
 			t.Errorf("tried %+v, %v; want it to come to paid", rec, err)
 		}

@@ -69,6 +69,7 @@ func (c terminal) park(order string, seq int64, typ settlement.InstructionType, 
 	if err != nil {
 		c.t.Fatal(err)
 	}
+
 	_, _, err = c.lot.Failed(c.t.Context(), parking.Failure{
 		Delivery: delivery(body), Subject: parking.Subject{Number: in.PaymentNo, OrderingKey: order, Seq: seq},
 		Executions: parking.TriesMax, Alone: true, Err: errors.New(reason),
@@ -79,7 +80,7 @@ func (c terminal) park(order string, seq int64, typ settlement.InstructionType, 
 	return c.newest()
 }
 
-// poison parks what nobody can read and returns the record's id.
+// poison parks a message that cannot be read and returns the record's id.
 func (c terminal) poison(body []byte) string {
 	c.t.Helper()
 	if _, err := c.lot.Park(c.t.Context(), delivery(body), parking.Subject{}, parking.CausePoison, "poison"); err != nil {
@@ -192,6 +193,7 @@ func TestWhatAnOperatorCannotMean(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		c := openTerminal(t, db.Pool)
 		id := c.park(uuid.NewString(), 1, settlement.Settle, "a bug")
+
 		for _, line := range []string{
 			"replay --why w", "replay " + id, "replay --all --order o --why w", "replay 42 --why w", "replay --all --why w --rate 0",
 			"replay --all --why w --rate 1e9", "discard --why w", "discard " + id, "show", "show " + uuid.NewString(), "list --state lost", "lose",
@@ -204,6 +206,7 @@ func TestWhatAnOperatorCannotMean(t *testing.T) {
 				t.Errorf("parked %s: more than a line: %v", line, fmt.Sprint(err))
 			}
 		}
+
 		c.wantCount("parked_messages WHERE state = 'parked'", 1)
 		c.wantCount("parked_audit", 0)
 	})

@@ -9,12 +9,13 @@ import (
 	"settlement/shared/settlement"
 )
 
-// PointsChanges does what kept messages of the topic points ask.
+// PointsChanges returns the resolver that does what kept messages of the topic points ask for.
 func (s *Store) PointsChanges() parking.Resolver { return pointsChanges{s} }
 
 type pointsChanges struct{ *Store }
 
-// Wake is called after a commit. Changes of points report to nobody.
+// Wake is called after a commit. There is nothing to wake: a change of points has no outcome to
+// send.
 func (p pointsChanges) Wake() {}
 
 // Subject is what a change of points is about.
@@ -49,6 +50,7 @@ func (p pointsChanges) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (park
 			return "", "", err
 		}
 	}
+
 	switch b.after[c.CustomerID].Place(c) {
 	case points.Stale:
 		return "", "", parking.NotReplayable("seq %d of customer %s was taken by another number, or passed over", c.Seq, c.CustomerID)
@@ -65,11 +67,11 @@ func (p pointsChanges) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (park
 	return parking.Replayed, "applied", b.release(tx)
 }
 
-// Discard passes a change over: its place counts as taken, and what comes behind it goes on. One whose number or
-// place is taken could never take effect.
+// Discard passes a change over: its place counts as taken, and its successors go on. A change whose
+// number or place is taken could never take effect: for it, nothing changes.
 func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error {
 	c, err := settlement.ParsePointsChange(m.Payload)
-	if err != nil { // nothing that anybody could apply
+	if err != nil { // it cannot be read, so there is nothing to apply
 		return nil //nolint:nilerr // that is what poison is
 	}
 	b := newPointsBatch(p.now(), p.keeper)
@@ -77,13 +79,14 @@ func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) erro
 	if err := b.lock(tx, []ReceivedPoints{{Message: c, Delivery: m.Delivery()}}); err != nil {
 		return err
 	}
+
 	if first, known := b.known[c.PointsNo]; known {
 		if pointsDiffer(c, first) != "" {
 			return nil
 		}
 		return parking.NotDiscardable("change of points %s was applied meanwhile: replay the message, which changes nothing", c.PointsNo)
 	}
-	if b.rival(c) != "" { // what it claims is that one's, and stays so
+	if b.rival(c) != "" { // the number or the place belongs to the other record, and stays with it
 		return nil
 	}
 	if closeGap {
@@ -102,13 +105,15 @@ func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) erro
 		balance.LastSeq = c.Seq
 		b.after[c.CustomerID] = balance
 	}
+
 	if err := b.write(tx); err != nil {
 		return err
 	}
 	return b.release(tx)
 }
 
-// rival says what else is kept under the number or for the place of a change; empty: nothing.
+// rival says which other kept record has the number or the place of a change. It returns an empty
+// string when none has.
 func (b *pointsBatch) rival(c settlement.PointsChange) string {
 	for no, parked := range b.parked {
 		if no == c.PointsNo || parked.CustomerID == c.CustomerID && parked.Seq == c.Seq {
@@ -122,12 +127,14 @@ func (b *pointsBatch) rival(c settlement.PointsChange) string {
 	return ""
 }
 
-// closeGap moves the customer to right before a change, past predecessors that will never come.
+// closeGap moves the customer's fence to right before a change, past predecessors that will never
+// come. It returns a refusal while one of those predecessors is kept here.
 func (b *pointsBatch) closeGap(c settlement.PointsChange) error {
 	balance := b.after[c.CustomerID]
 	if c.Seq <= balance.LastSeq+1 {
 		return nil
 	}
+
 	for at, w := range b.waiting {
 		if at.customerID == c.CustomerID && at.seq < c.Seq {
 			return parking.NotReplayable("seq %d of the customer waits too, as message %s: close the gap before that one", at.seq, w.id)
@@ -138,6 +145,7 @@ func (b *pointsBatch) closeGap(c settlement.PointsChange) error {
 			return parking.NotReplayable("seq %d of the customer is parked under number %s: replay or discard that one first", parked.Seq, no)
 		}
 	}
+
 	balance.LastSeq = c.Seq - 1
 	b.after[c.CustomerID] = balance
 	return nil

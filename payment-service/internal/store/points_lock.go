@@ -30,22 +30,22 @@ type waitingPoints struct {
 type pointsBatch struct {
 	now       time.Time
 	keeper    *parking.Keeper
-	resolving string // id of the parked message that this is about; it is in its own way otherwise
+	resolving string // id of the kept record that is resolved now: it must not stand in its own way
 
 	known   map[string]settlement.PointsChange // by number, what has taken effect, before or in this batch
-	parked  map[string]settlement.PointsChange // by number, what failed every time and an operator has to decide on
-	before  map[string]points.Balance          // as it is in the database
+	parked  map[string]settlement.PointsChange // by number, what failed every time: an operator has to decide on it
+	before  map[string]points.Balance          // by customer, as it is in the database
 	after   map[string]points.Balance
 	waiting map[pointsPlace]waitingPoints
 
-	// What write stores, and forgets then.
+	// What write stores and then forgets.
 	history   []pointsHistoryRow
 	changed   []settlement.PointsChange
 	conflicts []PointsConflict
 	released  []string        // records of changes that were applied
-	touched   map[string]bool // customers of whom somebody waits
+	touched   map[string]bool // customers of whom a change waits
 
-	applied PointsApplied // of what was written, but for its counts
+	applied PointsApplied // its lists are of what was written, its counts of all that was taken
 }
 
 func newPointsBatch(now time.Time, keeper *parking.Keeper) *pointsBatch {
@@ -55,9 +55,10 @@ func newPointsBatch(now time.Time, keeper *parking.Keeper) *pointsBatch {
 	}
 }
 
-// lock makes sure that each customer has a balance row, and locks them sorted by key. The row of a customer of whom
-// only a later change is known has to be there too: it is what the predecessor waits on. What is known is read
-// behind the lock, so that a copy that another writer has just applied is a repeat.
+// lock makes sure that each customer has a balance row, and locks the rows sorted by key. A
+// customer of whom only a later change has come needs the row too: it is what the predecessor's
+// transaction waits on. The known numbers are read behind the lock, so that a copy that another
+// writer has just applied is a repeat.
 func (b *pointsBatch) lock(tx dbtx.Tx, batch []ReceivedPoints) error {
 	ids := make([]string, 0, len(batch))
 	numbers := make([]string, 0, len(batch))
@@ -65,6 +66,7 @@ func (b *pointsBatch) lock(tx dbtx.Tx, batch []ReceivedPoints) error {
 		ids = append(ids, r.Message.CustomerID)
 		numbers = append(numbers, r.Message.PointsNo)
 	}
+
 	ids = sortedUnique(ids)
 	if err := b.lockBalances(tx, ids); err != nil {
 		return err
@@ -84,6 +86,7 @@ func (b *pointsBatch) lockBalances(tx dbtx.Tx, ids []string) error {
 	if err != nil {
 		return fmt.Errorf("lock points: %w", err)
 	}
+
 	b.before = make(map[string]points.Balance, len(ids))
 	for _, r := range rows {
 		b.before[r.CustomerID] = points.Balance{Points: r.Points, LastSeq: r.LastSeq}
@@ -100,6 +103,7 @@ func (b *pointsBatch) lockBalances(tx dbtx.Tx, ids []string) error {
 	if len(missing) == 0 {
 		return nil
 	}
+
 	err = tx.DB().Create(&missing).Error
 	if dbtx.IsDuplicateKey(err) {
 		return dbtx.Again("duplicate_key", err)
@@ -124,15 +128,19 @@ func (b *pointsBatch) findKnown(tx dbtx.Tx, numbers []string) error {
 	return nil
 }
 
-// readWaiting reads who waits for the customers and what is parked of them, and returns the numbers of those who wait.
+// readWaiting reads the waiting and the parked changes of the customers, and returns the numbers of
+// the waiting ones.
 func (b *pointsBatch) readWaiting(tx dbtx.Tx, ids []string) (numbers []string, err error) {
 	kept, err := parking.Of(tx, settlement.TopicPoints, ids)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, k := range kept {
 		c, err := settlement.ParsePointsChange(k.Delivery.Body)
-		if k.ID == b.resolving || err != nil { // cut by a server that takes no more: only an operator can look at it
+		// A record that cannot be read was cut by a server that takes no more: only an operator can
+		// look at it.
+		if k.ID == b.resolving || err != nil {
 			continue
 		}
 		if k.State == parking.Parked {
@@ -141,6 +149,7 @@ func (b *pointsBatch) readWaiting(tx dbtx.Tx, ids []string) (numbers []string, e
 			}
 			continue
 		}
+
 		b.waiting[pointsPlace{c.CustomerID, c.Seq}] = waitingPoints{id: k.ID, received: ReceivedPoints{Message: c, Delivery: k.Delivery}}
 		numbers = append(numbers, c.PointsNo)
 	}

@@ -8,8 +8,9 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// release applies whoever waits for the next place of a customer, and so on. As with instructions it is behind a
-// savepoint: one that fails here waits on, and is tried by itself.
+// release applies the changes that wait for the next place of a customer, then for the one after
+// it, and so on. Like the release of instructions it is behind a savepoint: a change that fails
+// here waits on, and is tried by itself.
 func (b *pointsBatch) release(tx dbtx.Tx) error {
 	var ready []string
 	for _, id := range slices.Sorted(maps.Keys(b.after)) {
@@ -24,6 +25,7 @@ func (b *pointsBatch) release(tx dbtx.Tx) error {
 	if err := tx.DB().SavePoint(beforeRelease).Error; err != nil {
 		return fmt.Errorf("savepoint before the release of points: %w", err)
 	}
+
 	before := b.applied
 	for _, id := range ready {
 		b.releaseCustomer(id)
@@ -32,6 +34,7 @@ func (b *pointsBatch) release(tx dbtx.Tx) error {
 	if err == nil || dbtx.IsTransient(err) && !dbtx.IsDuplicateKey(err) {
 		return err
 	}
+
 	b.applied = before
 	if err := tx.DB().RollbackTo(beforeRelease).Error; err != nil {
 		return fmt.Errorf("roll back the release of points: %w", err)
@@ -39,8 +42,9 @@ func (b *pointsBatch) release(tx dbtx.Tx) error {
 	return nil
 }
 
-// releaseCustomer goes on until a place is missing. A change whose number has taken effect elsewhere ends there and
-// fills no place; it is in conflict, and is parked when it is tried by itself.
+// releaseCustomer applies successors until a place is empty. It stops at a change whose number has
+// taken effect elsewhere, which fills no place: that one is in conflict, and is parked when it is
+// tried by itself.
 func (b *pointsBatch) releaseCustomer(id string) {
 	for {
 		at := b.nextPlace(id)
@@ -51,6 +55,7 @@ func (b *pointsBatch) releaseCustomer(id string) {
 		if _, known := b.known[next.received.Message.PointsNo]; known {
 			return
 		}
+
 		delete(b.waiting, at)
 		b.released = append(b.released, next.id)
 		if next.now {

@@ -6,17 +6,17 @@ import (
 	"settlement/shared/settlement"
 )
 
-// pointsBalanceRow is points_balances.
+// pointsBalanceRow is a customer's points, a row of table points_balances.
 type pointsBalanceRow struct {
 	CustomerID string `gorm:"primaryKey"`
 	Points     int64
 	LastSeq    int64
-	Waits      int64 // how many changes had to wait: changed so that the row is written, see writeProgress
+	Waits      int64 // grows when a change has to wait, so that the row is really written: see writeProgress
 }
 
 func (pointsBalanceRow) TableName() string { return "points_balances" }
 
-// pointsHistoryRow is points_history.
+// pointsHistoryRow is a change that took effect, a row of table points_history.
 type pointsHistoryRow struct {
 	CustomerID string `gorm:"primaryKey"`
 	Seq        int64  `gorm:"primaryKey"`

@@ -31,6 +31,7 @@ func story(customer string, n int) (changes []settlement.PointsChange, after []i
 			Reason: "a test", OccurredAt: now,
 		})
 	}
+
 	add(settlement.PointsSet, 10)
 	for range n {
 		add(settlement.PointsAdd, 2)
@@ -62,6 +63,7 @@ func (b *books) wantPoints(customer string, after []int64) {
 	if err != nil || more {
 		b.t.Fatalf("points of customer %s: more %t, %v", customer, more, err)
 	}
+
 	var was []int64
 	for _, c := range slices.Backward(page) {
 		was = append(was, c.Points)
@@ -79,15 +81,18 @@ func TestPointsInAnyOrderComeToTheSame(t *testing.T) {
 		if _, _, _, err := b.store.Points(t.Context(), customer, 0, 1); !errors.Is(err, points.ErrNotFound) {
 			t.Errorf("points of a stranger: %v, want ErrNotFound", err)
 		}
+
 		changes, after := story(customer, 3)
 		backwards := slices.Clone(changes)
 		slices.Reverse(backwards)
+
 		for _, c := range backwards { // each before its predecessor
 			if _, err := b.store.ApplyPoints(t.Context(), pointsOf(c, c)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		b.wantPoints(customer, after)
+
 		applied, err := b.store.ApplyPoints(t.Context(), pointsOf(backwards...))
 		if err != nil || applied.Repeated != len(backwards) {
 			t.Errorf("all of them once more: %+v, %v; want only repeats", applied, err)
@@ -96,7 +101,7 @@ func TestPointsInAnyOrderComeToTheSame(t *testing.T) {
 	})
 }
 
-// Two consumers of one queue at the same time, each with every message, in any order.
+// Several consumers of one queue at the same time, each with every message, in any order.
 func TestPointsFromRivalConsumers(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		const customers, rivals = 8, 6
@@ -108,6 +113,7 @@ func TestPointsFromRivalConsumers(t *testing.T) {
 			changes, points := story(id, 5)
 			all, after[id] = append(all, changes...), points
 		}
+
 		var working sync.WaitGroup
 		for i := range rivals {
 			draw := rand.New(rand.NewPCG(7, uint64(i)))
@@ -128,6 +134,7 @@ func TestPointsFromRivalConsumers(t *testing.T) {
 				}
 			})
 		}
+
 		working.Wait()
 		for id, points := range after {
 			b.wantPoints(id, points)
@@ -146,6 +153,7 @@ func TestANumberOfPointsCountsOnce(t *testing.T) {
 		for i := range copies {
 			copies[i].CustomerID, copies[i].Seq = other, others[i].Seq
 		}
+
 		apply := func(batch ...settlement.PointsChange) store.PointsApplied {
 			t.Helper()
 			applied, err := b.store.ApplyPoints(t.Context(), pointsOf(batch...))
@@ -154,7 +162,8 @@ func TestANumberOfPointsCountsOnce(t *testing.T) {
 			}
 			return applied
 		}
-		if got := apply(copies[2]); got.Waiting != 1 { // nobody can know yet
+
+		if got := apply(copies[2]); got.Waiting != 1 { // nothing shows yet that it is a copy
 			t.Errorf("a copy that is ahead: %+v, want it to wait", got)
 		}
 		apply(changes...)
@@ -166,6 +175,7 @@ func TestANumberOfPointsCountsOnce(t *testing.T) {
 			t.Errorf("the other customer's own: %+v, want 2 changes", got)
 		}
 		apply(others[2])
+
 		b.tryWaiting() // the copy that has waited
 		b.wantCount("parked_messages WHERE topic = 'points' AND state = 'parked' AND cause = 'conflict'", 3)
 		b.wantCount("notifications WHERE type = 'message.parked'", 3)

@@ -12,7 +12,8 @@ import (
 	"settlement/shared/parking"
 )
 
-// write stores what was taken since it was called last: history, balances, who waits, who waits no more, conflicts.
+// write stores what was taken since it was called last: history, balances, changes that wait,
+// conflicts, and which changes wait no more.
 func (b *pointsBatch) write(tx dbtx.Tx) error {
 	steps := []func(dbtx.Tx) error{b.writeHistory, b.writeBalances, b.writeWaiting, b.writeConflicts}
 	for _, step := range steps {
@@ -57,6 +58,7 @@ func (b *pointsBatch) writeBalances(tx dbtx.Tx) error {
 		default:
 			continue
 		}
+
 		res := tx.DB().Model(&pointsBalanceRow{}).Where("customer_id = ? AND last_seq = ?", id, before.LastSeq).Updates(changes)
 		if res.Error != nil {
 			return fmt.Errorf("update points of customer %s: %w", id, res.Error)
@@ -78,6 +80,7 @@ func (b *pointsBatch) writeWaiting(tx dbtx.Tx) error {
 	slices.SortFunc(places, func(x, y pointsPlace) int {
 		return cmp.Or(cmp.Compare(x.customerID, y.customerID), cmp.Compare(x.seq, y.seq))
 	})
+
 	for _, at := range places {
 		w := b.waiting[at]
 		id, err := b.keeper.Wait(tx, w.received.Delivery, PointsSubject(w.received.Message),

@@ -29,6 +29,7 @@ func (s *Store) Entries(ctx context.Context, accountID string, before uint64, li
 	if _, err := s.Account(ctx, accountID); err != nil {
 		return nil, false, err
 	}
+
 	query := s.pool.Read(ctx).Where("account_id = ?", accountID).Order("id DESC").Limit(limit + 1)
 	if before > 0 {
 		query = query.Where("id < ?", before)
@@ -40,6 +41,7 @@ func (s *Store) Entries(ctx context.Context, accountID string, before uint64, li
 	if len(rows) > limit {
 		rows, more = rows[:limit], true
 	}
+
 	for _, row := range rows {
 		page = append(page, row.entry())
 	}

@@ -17,14 +17,15 @@ type PointsChanged struct {
 	PointsNo   string
 	Seq        int64
 	Type       settlement.PointsType
-	ChangeBy   int64 // set to, or added
-	Points     int64 // after it
+	ChangeBy   int64 // what the points were set to, or what was added to them
+	Points     int64 // after this change
 	Reason     string
 	OccurredAt time.Time
 }
 
-// Points reads what a customer has and a page of how that came, newest first: changes with a sequence below before (0:
-// from the newest), at most limit. more says whether older ones are left. It returns points.ErrNotFound.
+// Points reads what a customer has and a page of the changes that led there, newest first: those
+// with a sequence below before (0: from the newest), at most limit. more says whether older ones
+// are left. It returns points.ErrNotFound when nothing is known of the customer.
 func (s *Store) Points(ctx context.Context, customerID string, before int64, limit int) (b points.Balance, page []PointsChanged, more bool, err error) {
 	var row pointsBalanceRow
 	err = s.pool.Read(ctx).Where("customer_id = ?", customerID).Take(&row).Error
@@ -34,6 +35,7 @@ func (s *Store) Points(ctx context.Context, customerID string, before int64, lim
 	if err != nil {
 		return points.Balance{}, nil, false, fmt.Errorf("read points of customer %s: %w", customerID, err)
 	}
+
 	query := s.pool.Read(ctx).Where("customer_id = ?", customerID).Order("seq DESC").Limit(limit + 1)
 	if before > 0 {
 		query = query.Where("seq < ?", before)
@@ -42,6 +44,7 @@ func (s *Store) Points(ctx context.Context, customerID string, before int64, lim
 	if err := query.Find(&rows).Error; err != nil {
 		return points.Balance{}, nil, false, fmt.Errorf("list points of customer %s: %w", customerID, err)
 	}
+
 	if len(rows) > limit {
 		rows, more = rows[:limit], true
 	}

@@ -19,7 +19,7 @@ import (
 
 func (b *books) lot(pool *dbtx.Pool) *parking.Lot { return newLot(pool, b.store) }
 
-// by is who decides in a test.
+// by is the decision of the operator in a test.
 var by = parking.Decision{Operator: "tester", Reason: "a test"}
 
 // park puts a message that could be settled among the parked ones and returns its id.
@@ -39,7 +39,7 @@ func subject(r store.Received) parking.Subject {
 	return parking.Subject{Number: r.Message.PaymentNo, OrderingKey: r.Message.OrderID, Seq: r.Message.Seq}
 }
 
-// failEveryTime has an instruction parked because it failed as often as it may.
+// failEveryTime parks an instruction as one that failed as often as it may.
 func failEveryTime(t *testing.T, lot *parking.Lot, r store.Received) {
 	t.Helper()
 	parked, tries, err := lot.Failed(t.Context(), parking.Failure{
@@ -63,12 +63,14 @@ func (b *books) tryWaiting() {
 	}
 }
 
-// Of what waits for an operator, a copy waits too: it is not tried behind their back.
+// A copy of an instruction that waits for an operator waits too: it is not tried behind the
+// operator's back.
 func TestACopyOfAParkedInstructionChangesNothing(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
 		lot := b.lot(db.Pool)
 		wallet := b.wallet(cny(100))
+
 		for _, decide := range []func(id string) error{
 			func(id string) error { _, err := lot.Replay(t.Context(), b.request(), by, id); return err },
 			func(id string) error { _, err := lot.Discard(t.Context(), b.request(), by, id); return err },
@@ -79,12 +81,14 @@ func TestACopyOfAParkedInstructionChangesNothing(t *testing.T) {
 			if err != nil || len(page) != 1 {
 				t.Fatalf("parked %v, %v", page, err)
 			}
+
 			again := first
 			again.Delivery.Offset = 2
 			refund := received(settlement.Refund, first.Message.OrderID, 2, wallet, cny(30), 3)
 			if s := b.settle(again, refund); s.Repeated != 1 || s.Waiting != 1 || len(s.Decided) != 0 {
 				t.Errorf("%+v, want a repeat, and its successor to wait", s)
 			}
+
 			if err := decide(page[0].ID); err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +97,8 @@ func TestACopyOfAParkedInstructionChangesNothing(t *testing.T) {
 				t.Errorf("%+v, want repeats", s)
 			}
 		}
-		b.wantBalance(wallet, 100) // refunded; not paid, and so not refunded
+
+		b.wantBalance(wallet, 100) // the first was paid and refunded, the second neither
 		b.wantBooksClosed()
 	})
 }
@@ -116,6 +121,7 @@ func TestReplay(t *testing.T) {
 			}
 			b.wantBalance(wallet, 100)
 		})
+
 		t.Run("its place is taken", func(t *testing.T) {
 			id := b.park(lot, received(settlement.Settle, order, 1, wallet, cny(30), 3))
 			var refusal *idempotency.Refusal
@@ -127,6 +133,7 @@ func TestReplay(t *testing.T) {
 				t.Error(err)
 			}
 		})
+
 		t.Run("due", func(t *testing.T) {
 			r := received(settlement.Settle, order, 3, wallet, cny(30), 4)
 			id := b.park(lot, r)
@@ -139,6 +146,7 @@ func TestReplay(t *testing.T) {
 			}
 			b.wantBalance(wallet, 70)
 		})
+
 		b.wantBooksClosed()
 	})
 }
@@ -164,6 +172,7 @@ func TestDiscard(t *testing.T) {
 		if m, err := b.store.Payment(t.Context(), settle.Message.PaymentNo); err != nil || m.Outcome != settlement.Failed || m.Reason != payment.ReasonDiscarded {
 			t.Errorf("payment %+v, %v; want it failed", m, err)
 		}
+
 		if s := b.settle(settle); s.Repeated != 1 {
 			t.Errorf("the message once more: %+v, want it known", s)
 		}
@@ -171,7 +180,7 @@ func TestDiscard(t *testing.T) {
 			t.Error(err)
 		}
 		b.wantCount("parked_messages WHERE state = 'released'", 1) // seq 3
-		b.wantCount("outbox", 4)                                   // and the first's outcome once more, when its message came once more
+		b.wantCount("outbox", 4)                                   // with the first's outcome, which is reported again when its message comes once more
 		b.wantBalance(wallet, 60)
 
 		late := received(settlement.Settle, newID(), 1, wallet, cny(10), 4)

@@ -15,7 +15,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// Three processes settle the same new orders, each in an order and in batches of its own.
+// Three processes settle the same new orders, each in a shuffled order and in batches of its own.
 func TestRivalsOnNewOrders(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		const rounds, orders = 20, 3
@@ -31,6 +31,7 @@ func TestRivalsOnNewOrders(t *testing.T) {
 					received(settlement.Refund, id, 2, wallet, cny(10), offset+1),
 					received(settlement.Settle, id, 3, wallet, cny(10), offset+2))
 			}
+
 			var rivals sync.WaitGroup
 			for range 3 {
 				mine := slices.Clone(messages)
@@ -47,6 +48,7 @@ func TestRivalsOnNewOrders(t *testing.T) {
 			}
 			rivals.Wait()
 		}
+
 		b.wantBalance(wallet, 100_000-rounds*orders*10)
 		b.wantCount("payment_numbers WHERE outcome IN ('paid', 'refunded')", rounds*orders*3)
 		b.wantCount("(SELECT DISTINCT message_key FROM outbox) AS reported", rounds*orders*3)
@@ -55,8 +57,8 @@ func TestRivalsOnNewOrders(t *testing.T) {
 	})
 }
 
-// A successor that was released by its predecessor and comes again in the same batch is
-// a repeat, not somebody else's claim to its place.
+// A successor that was released by its predecessor and comes again in the same batch is a repeat.
+// It is not another claim to its place.
 func TestAReleasedSuccessorThatComesAgainIsARepeat(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
@@ -79,6 +81,7 @@ func TestABatchDoesNotWaitForForeignRows(t *testing.T) {
 		for i := range wallets {
 			mine = append(mine, received(settlement.Settle, newID(), 1, b.wallet(cny(100)), cny(1), int64(i)))
 		}
+
 		foreign := mine[wallets-1].Message.AccountID
 		held, settled := make(chan struct{}), make(chan struct{})
 		other := make(chan error, 1)
@@ -99,6 +102,7 @@ func TestABatchDoesNotWaitForForeignRows(t *testing.T) {
 				return nil
 			})
 		}()
+
 		<-held
 		for _, n := range []int{1, 8, 32} {
 			b.settle(mine[:n]...)
@@ -106,6 +110,7 @@ func TestABatchDoesNotWaitForForeignRows(t *testing.T) {
 				mine[i] = received(settlement.Settle, newID(), 1, mine[i].Message.AccountID, cny(1), int64(100*n+i))
 			}
 		}
+
 		close(settled)
 		if err := <-other; err != nil {
 			t.Error(err)

@@ -8,7 +8,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// accountRow is accounts.
+// accountRow is a wallet, a row of table accounts.
 type accountRow struct {
 	ID           string `gorm:"primaryKey"`
 	Owner        string
@@ -27,7 +27,7 @@ func (r accountRow) account() payment.Account {
 	return payment.Account{ID: r.ID, Owner: r.Owner, Balance: r.balance(), CreatedAt: r.CreatedAt}
 }
 
-// movementRow is payment_numbers.
+// movementRow is a decision, a row of table payment_numbers.
 type movementRow struct {
 	ID          uint64 `gorm:"primaryKey"`
 	PaymentNo   string
@@ -58,16 +58,16 @@ func (r movementRow) movement() payment.Movement {
 	}
 }
 
-// progressRow is order_progress.
+// progressRow is the fence of an order, a row of table order_progress.
 type progressRow struct {
 	OrderID string `gorm:"primaryKey"`
 	LastSeq int64
-	Waits   int64 // how many instructions had to wait: changed so that the row is written, see writeProgress
+	Waits   int64 // grows when an instruction has to wait, so that the row is really written: see writeProgress
 }
 
 func (progressRow) TableName() string { return "order_progress" }
 
-// entryRow is entries.
+// entryRow is half of a movement, a row of table entries.
 type entryRow struct {
 	ID          uint64 `gorm:"primaryKey"`
 	PaymentNo   string

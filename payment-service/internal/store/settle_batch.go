@@ -19,8 +19,8 @@ type Summary struct {
 	Repeated   int        // decided, waiting or parked before: changed nothing; what was decided is reported again
 	Conflicts  []Conflict // parked
 	Waiting    int        // kept until their predecessor is done
-	Released   int        // how many had been waiting and wait no more
-	Unreleased error      // why successors that are due wait on, nil if none do
+	Released   int        // had been waiting before, and wait no more
+	Unreleased error      // why successors that are due still wait; nil if none does
 }
 
 // Decided is a movement and the trace it came with, or a new one.
@@ -30,16 +30,18 @@ type Decided struct {
 	Traceparent string
 }
 
-// Conflict is an instruction whose payment number, or whose place in its order, belongs to something else.
+// Conflict is an instruction whose payment number, or whose place in its order, belongs to another
+// instruction.
 type Conflict struct {
 	Received
 	Reason string
 }
 
-// SettleBatch settles instructions of one queue, in order, in one transaction: payment numbers, entries, balances,
-// the orders' progress and the outcomes' outbox rows are there together or not at all. An instruction that was
-// settled before changes nothing, and its outcome is reported again: who asks again may not have heard it. So a
-// batch may be given again after any error; dbtx.ErrCommitUnknown is one of them.
+// SettleBatch settles instructions of one queue, in order, in one transaction: payment numbers,
+// entries, balances, the orders' progress and the outcomes' outbox rows are there together or not
+// at all. An instruction that was settled before changes nothing, and its outcome is reported
+// again: the sender of the repeat may not have heard it. So a batch may be given again after any
+// error; dbtx.ErrCommitUnknown is one of them.
 func (s *Store) SettleBatch(ctx context.Context, batch []Received) (Summary, error) {
 	var b *batchState
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
@@ -64,6 +66,7 @@ func (b *batchState) settle(tx dbtx.Tx, batch []Received) error {
 	if err := b.findKnown(tx, paymentNumbers(batch)); err != nil {
 		return err
 	}
+
 	fresh := b.leaveOut(batch)
 	if err := b.lock(tx, fresh); err != nil {
 		return err
@@ -92,8 +95,9 @@ func paymentNumbers(batch []Received) []string {
 	return numbers
 }
 
-// findKnown notes what was decided before under these numbers. This read takes no lock; what another writer commits
-// after it is stopped by the fence or the unique index.
+// findKnown notes what was decided before under these numbers. This read takes no lock. When
+// another writer decides one of the numbers after it, the fence or the unique index stops this
+// batch from deciding it again.
 func (b *batchState) findKnown(tx dbtx.Tx, numbers []string) error {
 	if len(numbers) == 0 {
 		return nil
@@ -108,7 +112,8 @@ func (b *batchState) findKnown(tx dbtx.Tx, numbers []string) error {
 	return nil
 }
 
-// leaveOut takes out what is known, or twice in the batch, and returns the rest in order.
+// leaveOut takes out the instructions whose payment number is known, or came earlier in the batch.
+// It returns the rest in order.
 func (b *batchState) leaveOut(batch []Received) []Received {
 	var fresh []Received
 	seen := map[string]settlement.Instruction{}
@@ -118,6 +123,7 @@ func (b *batchState) leaveOut(batch []Received) []Received {
 			b.repeated(r, m)
 			continue
 		}
+
 		first, twice := seen[in.PaymentNo]
 		switch {
 		case !twice:

@@ -26,12 +26,14 @@ func TestConcurrentSettlesOfOneWalletNeverOverdraw(t *testing.T) {
 		const settles, each = 64, 30 // 33 of them fit
 		var wg sync.WaitGroup
 		errs := make(chan error, settles)
+
 		for i := range settles {
 			r := received(settlement.Settle, newID(), 1, wallet, cny(each), int64(i))
 			wg.Go(func() {
 				errs <- untilSettled(t.Context(), b.store, []store.Received{r})
 			})
 		}
+
 		wg.Wait()
 		close(errs)
 		for err := range errs {
@@ -39,6 +41,7 @@ func TestConcurrentSettlesOfOneWalletNeverOverdraw(t *testing.T) {
 				t.Error(err)
 			}
 		}
+
 		b.wantBalance(wallet, 1000-33*each)
 		b.wantCount("payment_numbers WHERE outcome = 'paid'", 33)
 		b.wantCount("payment_numbers WHERE outcome = 'declined'", settles-33)
@@ -68,18 +71,21 @@ func TestTheSameBatchTwice(t *testing.T) {
 			received(settlement.Settle, order, 3, wallet, cny(30), 2),
 			received(settlement.Settle, newID(), 1, wallet, cny(500), 3), // declined, and stays so
 		}
+
 		first := b.settle(batch...)
 		if len(first.Decided) != 4 || first.Repeated != 0 {
 			t.Fatalf("first time: %+v", first)
 		}
+
 		b.deposit(wallet, cny(1000)) // the declined one could be paid now
 		second := b.settle(append(batch, batch...)...)
 		if len(second.Decided) != 0 || second.Repeated != 8 {
 			t.Errorf("second time: %+v, want 8 repeats", second)
 		}
+
 		b.wantBalance(wallet, 1070)
 		b.wantCount("payment_numbers", 4)
-		b.wantCount("outbox", 8) // who asks again is answered again, once for a batch
+		b.wantCount("outbox", 8) // a repeat is answered again, once in a batch
 		b.wantCount("(SELECT message_key FROM outbox GROUP BY message_key, body HAVING COUNT(*) = 2) AS answered", 4)
 		b.wantBooksClosed()
 	})
@@ -90,11 +96,13 @@ func TestTwoWritersWithTheSameBatchAtTheSameTime(t *testing.T) {
 		b := openBooks(t, db.Pool)
 		wallet := b.wallet(cny(100_000))
 		other := newStore(db.Open(t))
+
 		for round := range 20 {
 			var batch []store.Received
 			for i := range 16 {
 				batch = append(batch, received(settlement.Settle, newID(), 1, wallet, cny(10), int64(16*round+i)))
 			}
+
 			errs := make(chan error, 2)
 			for _, s := range []*store.Store{b.store, other} {
 				go func() { errs <- untilSettled(t.Context(), s, batch) }()
@@ -105,6 +113,7 @@ func TestTwoWritersWithTheSameBatchAtTheSameTime(t *testing.T) {
 				}
 			}
 		}
+
 		b.wantBalance(wallet, 100_000-20*16*10)
 		b.wantCount("payment_numbers", 20*16)
 		b.wantCount("(SELECT DISTINCT message_key FROM outbox) AS reported", 20*16)
@@ -118,11 +127,13 @@ func TestALateWriterStopsAtTheFence(t *testing.T) {
 		wallet := b.wallet(cny(100))
 		order := newID()
 		b.settle(received(settlement.Settle, order, 1, wallet, cny(30), 0), received(settlement.Refund, order, 2, wallet, cny(30), 1))
+
 		// The same places of the order under other payment numbers.
 		late := b.settle(received(settlement.Settle, order, 1, wallet, cny(30), 7), received(settlement.Settle, order, 2, wallet, cny(30), 8))
 		if len(late.Conflicts) != 2 || len(late.Decided) != 0 {
 			t.Errorf("late writer: %+v, want 2 conflicts", late)
 		}
+
 		b.wantCount("parked_messages WHERE state = 'parked' AND cause = 'conflict'", 2)
 		b.wantCount("notifications", 2)
 		b.wantBalance(wallet, 100)
@@ -148,6 +159,7 @@ func TestSuccessorsWaitForTheirPredecessor(t *testing.T) {
 		}
 		b.wantBalance(wallet, 100)
 		b.wantCount("parked_messages WHERE state = 'waiting'", 2)
+
 		if s := b.settle(settle); len(s.Decided) != 3 || s.Released != 2 {
 			t.Fatalf("seq 1: %+v, want all three decided", s)
 		}
@@ -163,6 +175,7 @@ func TestABatchInAnyOrderSettlesInSequence(t *testing.T) {
 		b := openBooks(t, db.Pool)
 		wallet := b.wallet(cny(30)) // enough only when each refund comes before the next settle
 		order := newID()
+
 		s := b.settle(
 			received(settlement.Settle, order, 3, wallet, cny(30), 0),
 			received(settlement.Refund, order, 2, wallet, cny(30), 1),
@@ -171,6 +184,7 @@ func TestABatchInAnyOrderSettlesInSequence(t *testing.T) {
 		if len(s.Decided) != 3 || s.Waiting != 0 {
 			t.Fatalf("%+v, want all decided and none waiting", s)
 		}
+
 		b.wantCount("payment_numbers WHERE outcome = 'declined'", 0)
 		b.wantCount("parked_messages", 0)
 		b.wantBalance(wallet, 0)
@@ -184,6 +198,7 @@ func TestDuplicateKeyRace(t *testing.T) {
 		b := openBooks(t, db.Pool)
 		wallet := b.wallet(cny(100))
 		r := received(settlement.Settle, newID(), 1, wallet, cny(30), 0)
+
 		// Another session has inserted the order's progress and not committed yet.
 		inserted, goOn := make(chan struct{}), make(chan struct{})
 		other := make(chan error, 1)
@@ -195,6 +210,7 @@ func TestDuplicateKeyRace(t *testing.T) {
 				return err
 			})
 		}()
+
 		<-inserted
 		done := make(chan store.Summary, 1)
 		go func() {
@@ -204,6 +220,7 @@ func TestDuplicateKeyRace(t *testing.T) {
 			}
 			done <- s
 		}()
+
 		b.waitForLockWait()
 		close(goOn)
 		if err := <-other; err != nil {
@@ -220,6 +237,7 @@ func TestALostCommitAnswerIsFoundByTheRepeat(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
 		wallet := b.wallet(cny(100))
+
 		proxy, err := faults.NewMySQL(db.Config.Addr)
 		if err != nil {
 			t.Fatal(err)
@@ -232,16 +250,19 @@ func TestALostCommitAnswerIsFoundByTheRepeat(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
+
 		s := newStore(pool)
 		batch := []store.Received{received(settlement.Settle, newID(), 1, wallet, cny(30), 0)}
 		lost := &faults.SQLRule{At: faults.AfterCommit, Limit: 1, Do: faults.Cut}
 		proxy.Add(lost)
+
 		if _, err := s.SettleBatch(t.Context(), batch); !errors.Is(err, dbtx.ErrCommitUnknown) {
 			t.Fatalf("error %v, want ErrCommitUnknown", err)
 		}
 		if lost.Fired() != 1 {
 			t.Fatal("no answer was lost")
 		}
+
 		summary, err := s.SettleBatch(t.Context(), batch)
 		if err != nil || summary.Repeated != 1 {
 			t.Errorf("repeat: %+v, %v; want it found", summary, err)
@@ -251,12 +272,13 @@ func TestALostCommitAnswerIsFoundByTheRepeat(t *testing.T) {
 	})
 }
 
-// The indexes that stop a second writer whatever the code before them does.
+// The unique indexes stop a second writer, whatever the code before them does.
 func TestTheUniqueIndexesAreThere(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
 		r := received(settlement.Settle, newID(), 1, b.wallet(cny(100)), cny(30), 0)
 		b.settle(r)
+
 		for _, copied := range []string{
 			"payment_numbers (payment_no, order_id, seq, type, outcome, reason, account_id, amount_minor, currency, created_at)" +
 				" SELECT payment_no, UUID(), seq, type, outcome, reason, account_id, amount_minor, currency, created_at FROM payment_numbers",

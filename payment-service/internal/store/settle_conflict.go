@@ -8,8 +8,8 @@ import (
 	"settlement/shared/settlement"
 )
 
-// repeated takes an instruction whose payment number was decided: the outcome is reported again, once for the
-// batch, unless what was decided is something else.
+// repeated takes an instruction whose payment number was decided. The outcome is reported again,
+// once in a batch. If the number was decided for another instruction, this one is a conflict.
 func (b *batchState) repeated(r Received, m payment.Movement) {
 	if difference := differs(r.Message, instructionOf(m)); difference != "" {
 		b.conflict(r, "its payment number was decided for another instruction: "+difference)
@@ -26,9 +26,9 @@ func (b *batchState) conflict(r Received, reason string) {
 	b.conflicts = append(b.conflicts, Conflict{Received: r, Reason: reason})
 }
 
-// tellRepeatsFromConflicts looks at the instructions behind the fence again, now that their orders are locked: a
-// copy that another writer has decided since the first look is a repeat. What is left claims a place that
-// something else has.
+// tellRepeatsFromConflicts looks up the instructions behind the fence again, now that their orders
+// are locked. A copy that another writer has decided since the first look-up is a repeat. Each of
+// the others claims a place that is taken, and is a conflict.
 func (b *batchState) tellRepeatsFromConflicts(tx dbtx.Tx) error {
 	if len(b.behind) == 0 {
 		return nil
@@ -36,6 +36,7 @@ func (b *batchState) tellRepeatsFromConflicts(tx dbtx.Tx) error {
 	if err := b.findKnown(tx, paymentNumbers(b.behind)); err != nil {
 		return err
 	}
+
 	for _, r := range b.behind {
 		if m, known := b.known[r.Message.PaymentNo]; known {
 			b.repeated(r, m)
@@ -47,8 +48,9 @@ func (b *batchState) tellRepeatsFromConflicts(tx dbtx.Tx) error {
 	return nil
 }
 
-// differs says in what two instructions under one payment number differ; empty: they are the same. When it was
-// requested does not matter: an instruction that is asked for again may say so.
+// differs says in what two instructions under one payment number differ. It returns an empty string
+// when they are the same. RequestedAt is not compared: an instruction that is sent again may carry
+// another time.
 func differs(claimed, recorded settlement.Instruction) string {
 	switch {
 	case claimed.OrderID != recorded.OrderID:

@@ -7,11 +7,12 @@ import (
 	"settlement/shared/settlement"
 )
 
-// decide takes one instruction past the fence.
+// decide compares one instruction with the fence. One that is due is decided, one that is ahead
+// waits, and one that is stale is looked up again later.
 func (b *batchState) decide(r Received) error {
 	in := r.Message
 	if kept, there := b.parked[in.PaymentNo]; there {
-		if differs(in, kept.in) == "" { // a copy of what waits for an operator, and so does this
+		if differs(in, kept.in) == "" { // a copy of an instruction that waits for an operator, and it waits too
 			b.summary.Repeated++
 			return nil
 		}
@@ -32,17 +33,20 @@ func (b *batchState) decide(r Received) error {
 		return nil
 	case payment.Due:
 	}
+
 	if b.claimedByAnother(r) || !b.hasItsPlace(r) {
 		return nil
 	}
+
 	if err := b.apply(in, r.Delivery); err != nil {
 		return err
 	}
 	return b.applyNextOfBatch(in.OrderID)
 }
 
-// claimedByAnother takes an instruction for the place of one that failed every time: that keeps it until an operator
-// has decided.
+// claimedByAnother says whether the place of an instruction belongs to another one that failed
+// every time. That one keeps the place until an operator has decided on it, and this one is a
+// conflict.
 func (b *batchState) claimedByAnother(r Received) bool {
 	no, claimed := b.claimed[place{r.Message.OrderID, r.Message.Seq}]
 	if !claimed || no == r.Message.PaymentNo {
@@ -52,17 +56,19 @@ func (b *batchState) claimedByAnother(r Received) bool {
 	return true
 }
 
-// hasItsPlace says whether an instruction that is due may be decided. Its place can be waited for already: by itself,
-// when it was not released with its predecessor and comes again, or by another that came first.
+// hasItsPlace says whether an instruction that is due may be decided. A kept record may wait for
+// its place already: that of the same instruction, which was not released with its predecessor, or
+// that of another instruction, which came first.
 func (b *batchState) hasItsPlace(r Received) bool {
 	at := place{r.Message.OrderID, r.Message.Seq}
 	first, taken := b.successors[at]
 	if !taken {
 		return true
 	}
+
 	waiting := first.received.Message
 	switch _, decidedElsewhere := b.known[waiting.PaymentNo]; {
-	case decidedElsewhere: // it can never have this place
+	case decidedElsewhere: // the waiting one can never have this place
 		return true
 	case waiting.PaymentNo != r.Message.PaymentNo:
 		b.conflict(r, "another payment number waits for its place: "+waiting.PaymentNo)
@@ -71,6 +77,7 @@ func (b *batchState) hasItsPlace(r Received) bool {
 		b.conflict(r, "its payment number belongs to another instruction: "+differs(r.Message, waiting))
 		return false
 	}
+
 	delete(b.successors, at)
 	b.released = append(b.released, first.id)
 	b.summary.Released++
@@ -78,7 +85,8 @@ func (b *batchState) hasItsPlace(r Received) bool {
 	return true
 }
 
-// applyNextOfBatch decides the instructions of this batch that came before one that is decided now.
+// applyNextOfBatch decides the successors of an instruction that is decided now, as far as they
+// came earlier in this batch.
 func (b *batchState) applyNextOfBatch(order string) error {
 	for {
 		at := b.nextPlace(order)
@@ -94,9 +102,9 @@ func (b *batchState) applyNextOfBatch(order string) error {
 	}
 }
 
-// keepWaiting remembers an instruction whose predecessor is missing. Its order is touched: writing the progress row
-// makes it collide with a predecessor that another process settles right now, which else would not see that
-// somebody waits.
+// keepWaiting remembers an instruction whose predecessor is missing. Its order is touched, so that
+// this transaction writes the progress row. Another process that settles the predecessor right now
+// collides with that write: otherwise it would not see that an instruction waits.
 func (b *batchState) keepWaiting(r Received) {
 	in := r.Message
 	at := place{in.OrderID, in.Seq}
@@ -129,6 +137,7 @@ func (b *batchState) record(m payment.Movement, d rocketmq.Delivery) {
 	b.touched[m.OrderID] = struct{}{}
 	b.known[m.PaymentNo] = m
 	b.decidedNow[m.PaymentNo] = true
+
 	for _, e := range m.Entries() {
 		if e.AccountID != payment.MerchantID {
 			b.deltas[e.AccountID] += e.Amount.Minor

@@ -28,26 +28,26 @@ type batchState struct {
 	topics outbox.Topics
 
 	known      map[string]payment.Movement // by payment number, what was decided, before or in this batch
-	decidedNow map[string]bool             // of them, those of this batch
+	decidedNow map[string]bool             // those of known that were decided in this batch
 	parked     map[string]keptInstruction  // by payment number, what an operator has to decide on
-	claimed    map[place]string            // payment numbers that failed every time and keep their place until then
-	resolving  string                      // id of the parked message that this is about; it is in its own way otherwise
+	claimed    map[place]string            // by place, the payment number that failed every time and keeps it until an operator decides
+	resolving  string                      // id of the kept record that is resolved now: it must not stand in its own way
 	ledger     payment.Ledger
 	before     map[string]int64 // progress as it is in the database; an order that is missing has no row yet
 	successors map[place]successor
 
-	// What write stores, and forgets then.
+	// What write stores and then forgets.
 	outcomes  []Decided           // in the order of decision
-	touched   map[string]struct{} // orders that were decided on, or have somebody waiting
+	touched   map[string]struct{} // orders that were decided on, or of which an instruction waits
 	deltas    map[string]int64    // by wallet
 	released  []string            // records of successors that were decided
 	answers   []Decided           // outcomes that are reported again
 	conflicts []Conflict
 
-	behind    []Received      // instructions behind the fence, of which it is not known yet what they are
+	behind    []Received      // instructions behind the fence, see tellRepeatsFromConflicts
 	answered  map[string]bool // payment numbers in answers
-	anyAnswer bool            // some were written
-	summary   Summary         // of what was written, but for its counts
+	anyAnswer bool            // some answers were written
+	summary   Summary         // its lists are of what was written, its counts of all that was taken
 }
 
 // successor is an instruction that waits for its predecessor.
@@ -57,7 +57,7 @@ type successor struct {
 	received Received
 }
 
-// keptInstruction is one that an operator has to decide on.
+// keptInstruction is a parked instruction: an operator has to decide on it.
 type keptInstruction struct {
 	in    settlement.Instruction
 	cause parking.Cause
@@ -79,22 +79,25 @@ func (s *Store) newBatchState() *batchState {
 	}
 }
 
-// lock takes the row locks in the order that every writer keeps (progress rows, then
-// accounts, each sorted by key) and reads what is decided on.
+// lock takes the row locks in the order that every writer keeps (progress rows, then accounts, each
+// sorted by key) and reads what the decisions depend on.
 func (b *batchState) lock(tx dbtx.Tx, fresh []Received) error {
 	if len(fresh) == 0 {
 		return nil
 	}
+
 	var orders, accounts []string
 	for _, r := range fresh {
 		orders = append(orders, r.Message.OrderID)
 		accounts = append(accounts, r.Message.AccountID)
 	}
 	orders = sortedUnique(orders)
+
 	// Sequence first: a late writer must stop here, before it locks an account.
 	if err := b.lockProgress(tx, orders); err != nil {
 		return err
 	}
+
 	waiting, err := b.readKept(tx, orders)
 	if err != nil {
 		return err
@@ -105,20 +108,24 @@ func (b *batchState) lock(tx dbtx.Tx, fresh []Received) error {
 	return b.readStanding(tx)
 }
 
-// readKept reads who waits for the orders and what is parked of them, and returns the accounts of those who wait.
+// readKept reads the waiting and the parked instructions of the orders, and returns the accounts of
+// the waiting ones.
 func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, err error) {
 	kept, err := parking.Of(tx, settlement.TopicSettlement, orders)
 	if err != nil {
 		return nil, err
 	}
+
 	var numbers []string
 	for _, k := range kept {
 		in, err := settlement.ParseInstruction(k.Delivery.Body)
-		if k.ID == b.resolving || err != nil { // cut by a server that takes no more: only an operator can look at it
+		// A record that cannot be read was cut by a server that takes no more: only an operator can
+		// look at it.
+		if k.ID == b.resolving || err != nil {
 			continue
 		}
 		if k.State == parking.Parked {
-			if k.Cause != parking.CauseConflict || b.parked[in.PaymentNo].cause == "" { // a claim does not hide what it claims
+			if k.Cause != parking.CauseConflict || b.parked[in.PaymentNo].cause == "" { // a conflict does not hide the record whose number it claims
 				b.parked[in.PaymentNo] = keptInstruction{in, k.Cause}
 			}
 			if k.Cause == parking.CauseFailed {
@@ -126,6 +133,7 @@ func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, e
 			}
 			continue
 		}
+
 		b.successors[place{in.OrderID, in.Seq}] = successor{id: k.ID, received: Received{Message: in, Delivery: k.Delivery}}
 		accounts = append(accounts, in.AccountID)
 		numbers = append(numbers, in.PaymentNo)
@@ -135,8 +143,8 @@ func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, e
 
 func (b *batchState) lockProgress(tx dbtx.Tx, orders []string) error {
 	var rows []progressRow
-	// By the primary key, said explicitly: for a large part of a small table the optimizer
-	// scans instead, and a scan waits for rows that others have locked.
+	// The primary key is named explicitly: when the keys are a large part of a small table, the
+	// optimizer scans instead, and a scan waits for rows that others have locked.
 	err := tx.DB().Table("order_progress FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Where("order_id IN ?", orders).Order("order_id").Find(&rows).Error
 	if err != nil {
@@ -173,6 +181,7 @@ func (b *batchState) readStanding(tx dbtx.Tx) error {
 	if len(orders) == 0 {
 		return nil
 	}
+
 	slices.Sort(orders)
 	var rows []movementRow
 	err := tx.DB().Where("order_id IN ? AND outcome IN ?", orders, []settlement.OutcomeType{settlement.Paid, settlement.Refunded}).
@@ -180,6 +189,7 @@ func (b *batchState) readStanding(tx dbtx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("read standing payments: %w", err)
 	}
+
 	for _, r := range rows {
 		b.ledger.Note(r.movement())
 	}

@@ -11,9 +11,10 @@ import (
 
 const beforeRelease = "before_release"
 
-// release decides whoever waits for the next place of an order that has moved, and so on. It comes after the
-// batch's own writes and behind a savepoint: an instruction that fails here is not its predecessor's fault. It
-// waits on then, and is tried by itself (intake.Waiting), where its failures count against itself.
+// release decides the instructions that wait for the next place of an order, then for the one after
+// it, and so on. It comes after the batch's own writes and behind a savepoint: when a successor
+// fails here, that is not its predecessor's fault. The successor then waits on, and is tried by
+// itself (intake.Waiting), where its failures count against itself.
 func (b *batchState) release(tx dbtx.Tx) error {
 	var ready []string
 	for _, order := range slices.Sorted(maps.Keys(b.before)) {
@@ -30,10 +31,12 @@ func (b *batchState) release(tx dbtx.Tx) error {
 	}
 	before := b.summary
 	err := b.releaseAll(tx, ready)
-	// A duplicate key can be a rival's, and can be the successor's own fault: tried by itself, it will show.
+	// A duplicate key can come from another writer, or be the successor's own fault. The successor
+	// is tried by itself, which shows it.
 	if err == nil || dbtx.IsTransient(err) && !dbtx.IsDuplicateKey(err) {
 		return err
 	}
+
 	if err := tx.DB().RollbackTo(beforeRelease).Error; err != nil {
 		return fmt.Errorf("roll back the release of successors: %w", err)
 	}
@@ -48,6 +51,7 @@ func (b *batchState) releaseAll(tx dbtx.Tx, orders []string) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+
 	for _, order := range orders {
 		if err := b.releaseOrder(order); err != nil {
 			return err
@@ -56,8 +60,9 @@ func (b *batchState) releaseAll(tx dbtx.Tx, orders []string) (err error) {
 	return b.write(tx)
 }
 
-// releaseOrder goes on until a place is missing. A successor whose payment number was decided elsewhere ends there
-// and fills no place; it is in conflict, and is parked when it is tried by itself.
+// releaseOrder decides successors until a place is empty. It stops at a successor whose payment
+// number was decided elsewhere, which fills no place: that one is in conflict, and is parked when
+// it is tried by itself.
 func (b *batchState) releaseOrder(order string) error {
 	for {
 		at := b.nextPlace(order)
@@ -65,10 +70,12 @@ func (b *batchState) releaseOrder(order string) error {
 		if !waits || next.id == "" {
 			return nil
 		}
+
 		in := next.received.Message
 		if _, known := b.known[in.PaymentNo]; known {
 			return nil
 		}
+
 		delete(b.successors, at)
 		b.released = append(b.released, next.id)
 		if next.now {

@@ -17,14 +17,15 @@ import (
 	"settlement/shared/settlement"
 )
 
-// write stores what was decided since it was called last, in bulk. A duplicate key means that another writer
-// decided one of these numbers or orders since the locks were taken (an order's first instruction has no row to
-// lock): the batch runs again and finds it.
+// write stores what was decided since it was called last, in bulk. A duplicate key means that
+// another writer decided one of these numbers or orders since the locks were taken (an order's
+// first instruction has no row to lock). The batch then runs again, and finds that decision.
 func (b *batchState) write(tx dbtx.Tx) error {
 	steps := []func(dbtx.Tx) error{
 		b.writeProgress, b.writeMovements, b.writeEntries, b.writeBalances, b.writeOutbox, b.writeJournal,
 		b.writeWaiting, b.writeReleased, b.writeConflicts,
 	}
+
 	for _, step := range steps {
 		if err := step(tx); dbtx.IsDuplicateKey(err) {
 			return dbtx.Again("duplicate_key", err)
@@ -36,7 +37,7 @@ func (b *batchState) write(tx dbtx.Tx) error {
 	return nil
 }
 
-// written forgets what is in the database now.
+// written adds what is in the database now to the summary, and forgets it.
 func (b *batchState) written() {
 	b.summary.Decided = append(b.summary.Decided, b.outcomes...)
 	b.summary.Conflicts = append(b.summary.Conflicts, b.conflicts...)
@@ -49,8 +50,8 @@ func (b *batchState) written() {
 	clear(b.deltas)
 }
 
-// writeProgress inserts the rows of new orders plainly, so that a second writer of the same order fails, and moves
-// the others from where they were locked.
+// writeProgress inserts the rows of new orders with a plain INSERT, so that a second writer of the
+// same order fails. It moves the locked rows of the other orders on.
 func (b *batchState) writeProgress(tx dbtx.Tx) error {
 	var created []progressRow
 	var moved, waiting []string
@@ -74,8 +75,10 @@ func (b *batchState) writeProgress(tx dbtx.Tx) error {
 	if err := b.moveProgress(tx, moved); err != nil {
 		return err
 	}
+
 	return exactly(len(waiting), "progress of orders that somebody waits for", func() (int64, error) {
-		// A real change: setting a row to what it is writes nothing, and collides with nobody.
+		// The row has to change: setting it to what it is writes nothing, and collides with no
+		// other writer.
 		res := tx.DB().Exec("UPDATE order_progress FORCE INDEX (PRIMARY) SET waits = waits + 1 WHERE order_id IN ?", waiting)
 		return res.RowsAffected, res.Error
 	})
@@ -96,7 +99,8 @@ func (b *batchState) moveProgress(tx dbtx.Tx, moved []string) error {
 	})
 }
 
-// exactly runs an update of n locked rows, unless n is 0, and fails when it met another number of them.
+// exactly runs an update of n locked rows, and fails when the update met another number of rows.
+// When n is 0, it does nothing.
 func exactly(n int, what string, update func() (rows int64, err error)) error {
 	if n == 0 {
 		return nil
@@ -119,7 +123,8 @@ func (b *batchState) writeMovements(tx dbtx.Tx) error {
 	for _, d := range b.outcomes {
 		rows = append(rows, newMovementRow(d.Movement))
 	}
-	// Sorted, so that two writers of the same numbers meet in the same order.
+
+	// Sorted, so that two writers of the same numbers insert them in the same order.
 	slices.SortFunc(rows, func(x, y movementRow) int { return cmp.Compare(x.PaymentNo, y.PaymentNo) })
 	if err := tx.DB().Create(&rows).Error; err != nil {
 		return fmt.Errorf("insert %d payment numbers: %w", len(rows), err)
@@ -147,8 +152,8 @@ func (b *batchState) writeBalances(tx dbtx.Tx) error {
 	return updateBalances(tx, b.deltas)
 }
 
-// writeOutbox adds the outcomes in the order of decision, which is the order of each order's sequence. Those that
-// are reported again come first: they were decided before.
+// writeOutbox adds the outcomes in the order in which they were decided, which for each order is
+// its sequence. Outcomes that are reported again come first: they were decided before.
 func (b *batchState) writeOutbox(tx dbtx.Tx) error {
 	return addOutcomes(tx, b.topics, b.now, slices.Concat(b.answers, b.outcomes))
 }
@@ -178,7 +183,8 @@ func (b *batchState) writeJournal(tx dbtx.Tx) error {
 	return journal.Add(tx, b.now, notes)
 }
 
-// writeWaiting keeps the instructions of this batch whose predecessor is not done, in the order in which they came.
+// writeWaiting keeps the instructions of this batch whose predecessor is not done, sorted by order
+// and sequence.
 func (b *batchState) writeWaiting(tx dbtx.Tx) error {
 	var places []place
 	for at, s := range b.successors {
@@ -189,6 +195,7 @@ func (b *batchState) writeWaiting(tx dbtx.Tx) error {
 	slices.SortFunc(places, func(x, y place) int {
 		return cmp.Or(cmp.Compare(x.orderID, y.orderID), cmp.Compare(x.seq, y.seq))
 	})
+
 	for _, at := range places {
 		s := b.successors[at]
 		id, err := b.keeper.Wait(tx, s.received.Delivery, SubjectOf(s.received.Message),
