@@ -10,17 +10,19 @@ import (
 )
 
 const (
-	// lockWaitSeconds is how long one question for the lock waits. It is below the read timeout of any pool, which would
-	// cut the connection that waits.
+	// lockWaitSeconds is how long one GET_LOCK waits. It is below the read timeout of any pool,
+	// which would cut the waiting connection.
 	lockWaitSeconds = 8
-	// lockWaitMax is how long an instance waits while another one migrates: as long as that one may take.
+	// lockWaitMax is how long an instance waits while another one migrates: as long as the other
+	// may take.
 	lockWaitMax = time.Hour
-	// lockToldEvery is how many questions pass between two lines in the log.
+	// lockToldEvery is how many GET_LOCKs pass between two lines in the log.
 	lockToldEvery = 8
 )
 
-// lockName is the lock's name. Such names are global to the server, so that the database is part of it; and they have 64
-// characters at most (MySQL refuses more with 3057), which a database's name may have for itself. MySQL 9.7 has no SHA1().
+// lockName is the SQL of the lock's name. Such names are global to the server, so the database is
+// part of it. They have at most 64 characters (MySQL refuses more with 3057), and a database's name
+// alone may have as many, so a long one is hashed. MySQL 9.7 has no SHA1().
 const lockName = "CONCAT('migrate.', IF(CHAR_LENGTH(DATABASE()) > 56, LEFT(SHA2(DATABASE(), 256), 40), DATABASE()))"
 
 var errLocked = errors.New("another instance holds the migration lock")

@@ -39,10 +39,12 @@ func Up(ctx context.Context, db *sql.DB, set Set, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("migrations %s: %w", set, err)
 	}
+
 	applied, err := provider.Up(ctx)
 	if err != nil {
 		return fmt.Errorf("migrations %s: %w", set, err)
 	}
+
 	for _, m := range applied {
 		log.Info("migrated", "set", string(set), "file", m.Source.Path, "took", m.Duration.String())
 	}

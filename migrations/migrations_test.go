@@ -25,11 +25,13 @@ func TestInstancesThatStartTogetherMigrateOnce(t *testing.T) {
 				}
 				go func() { errs <- migrations.Up(t.Context(), pool, set, slog.New(slog.DiscardHandler)) }()
 			}
+
 			for range instances {
 				if err := <-errs; err != nil {
 					t.Error(err)
 				}
 			}
+
 			var leases int64
 			if err := database.Pool.Read(t.Context()).Table("outbox_lease").Count(&leases).Error; err != nil || leases != 1 {
 				t.Errorf("%d lease rows, %v; want the migration to have run once", leases, err)
@@ -38,7 +40,8 @@ func TestInstancesThatStartTogetherMigrateOnce(t *testing.T) {
 	}
 }
 
-// Each file may run again, and this one repairs what an earlier release has left: a refund that was given up is no end.
+// Each migration may run again. Migration 6 repairs what an earlier release has left, in which a
+// discarded refund was the end of its order.
 func TestARefundThatWasGivenUpLeavesItsOrderPaid(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		pool, err := db.Pool.SQL()
@@ -51,15 +54,18 @@ func TestARefundThatWasGivenUpLeavesItsOrderPaid(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		for id, kind := range map[string]string{"refunded": "refund", "settled": "settle"} {
 			exec("INSERT INTO orders (id, customer_id, account_id, amount_minor, currency, description, status, payment_no, reason, seq, created_at, updated_at)" +
 				" VALUES ('" + id + "', 'c', 'a', 1, 'CNY', '', 'failed', 'no-" + id + "', 'discarded', 2, NOW(), NOW())")
 			exec("INSERT INTO payments (payment_no, order_id, type, seq, outcome, occurred_at) VALUES ('no-" + id + "', '" + id + "', '" + kind + "', 2, 'failed', NOW())")
 		}
+
 		exec("DELETE FROM goose_db_version WHERE version_id = 6")
 		if err := migrations.Up(t.Context(), pool, migrations.Order, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
+
 		for id, want := range map[string]string{"refunded": "paid", "settled": "failed"} {
 			var status, reason string
 			if err := pool.QueryRowContext(t.Context(), "SELECT status, reason FROM orders WHERE id = ?", id).Scan(&status, &reason); err != nil || status != want || reason != "discarded" {
@@ -69,7 +75,7 @@ func TestARefundThatWasGivenUpLeavesItsOrderPaid(t *testing.T) {
 	})
 }
 
-// GET_LOCK takes names of 64 characters. A database may have all of them for itself.
+// GET_LOCK takes names of up to 64 characters. A database's name alone may have as many.
 func TestADatabaseMayHaveALongName(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, database testdb.Database) {
 		for _, length := range []int{56, 57, 64} {
@@ -89,7 +95,8 @@ func TestADatabaseMayHaveALongName(t *testing.T) {
 	})
 }
 
-// What a failover and a busy server answer at a start is over soon; what is configured wrong is not.
+// The errors of a failover and of a busy server pass soon, so a start waits. A wrong configuration
+// does not pass.
 func TestAStartWaitsForWhatPasses(t *testing.T) {
 	passing := map[uint16]string{1040: "08004", 1047: "08S01", 1053: "08S01", 1205: "HY000", 1290: "HY000", 1317: "70100", 3100: "HY000", 3101: "40000", 65000: "HY000"}
 	testdb.EachEmpty(t, func(t *testing.T, database testdb.Database) {
@@ -100,6 +107,7 @@ func TestAStartWaitsForWhatPasses(t *testing.T) {
 		defer func() { _ = proxy.Close() }()
 		config := database.Config
 		config.Addr = proxy.Addr()
+
 		var rules []*faults.SQLRule
 		for number, state := range passing {
 			rules = append(rules, &faults.SQLRule{
@@ -108,6 +116,7 @@ func TestAStartWaitsForWhatPasses(t *testing.T) {
 			})
 			proxy.Add(rules[len(rules)-1])
 		}
+
 		if err := migrations.AtStart(t.Context(), config, migrations.Order, slog.New(slog.DiscardHandler)); err != nil {
 			t.Error(err)
 		}
@@ -134,7 +143,7 @@ func TestAStartWaitsForWhatPasses(t *testing.T) {
 	})
 }
 
-// A kill between the two steps in which goose makes its table leaves it empty.
+// A kill between the two steps in which goose creates its table leaves the table empty.
 func TestAMigrationGoesOnAfterAKillAtItsStart(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, database testdb.Database) {
 		pool, err := database.Open(t).SQL()
@@ -144,9 +153,11 @@ func TestAMigrationGoesOnAfterAKillAtItsStart(t *testing.T) {
 		if err := migrations.Up(t.Context(), pool, migrations.Payment, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
+
 		if _, err := pool.ExecContext(t.Context(), "DELETE FROM goose_db_version"); err != nil {
 			t.Fatal(err)
 		}
+
 		if err := migrations.Up(t.Context(), pool, migrations.Payment, slog.New(slog.DiscardHandler)); err != nil {
 			t.Error(err)
 		}

@@ -14,12 +14,13 @@ import (
 const (
 	// databaseWait is how long the database may take to come up before the service gives up.
 	databaseWait = 2 * time.Minute
-	// pingTimeout bounds one look at a database that takes connections and answers nothing.
+	// pingTimeout bounds one ping of a database that takes connections and answers nothing.
 	pingTimeout = 10 * time.Second
 )
 
-// AtStart waits for the database and applies what it lacks. What waiting does not cure, as a wrong password, is returned at
-// once. A migration under way is not bounded by databaseWait: on a grown table it takes what it takes.
+// AtStart waits for the database and applies the migrations that it lacks. An error that waiting
+// does not cure, such as a wrong password, is returned at once. databaseWait does not bound a
+// migration under way, which takes long on a grown table.
 func AtStart(ctx context.Context, cfg dbtx.Config, set Set, log *slog.Logger) error {
 	db, err := dbtx.OpenMigrations(cfg)
 	if err != nil {

@@ -14,14 +14,15 @@ import (
 // noSuchTable is MySQL's error 1146.
 const noSuchTable = 1146
 
-// ensureVersions makes goose's table of versions, whole, under the lock. goose makes it before it takes
-// the lock, in two steps: an instance that looks between them fails with "missing zero version migration", and
-// after a kill between them every start does.
+// ensureVersions creates goose's table of versions, with its first row, under the lock. goose
+// creates it before it takes the lock, in two steps. An instance that looks between the steps fails
+// with "missing zero version migration", and after a kill between them every start fails.
 func ensureVersions(ctx context.Context, db *sql.DB, lock locker) (err error) {
 	store, err := database.NewStore(goose.DialectMySQL, goose.DefaultTablename)
 	if err != nil {
 		return err
 	}
+
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
@@ -44,6 +45,7 @@ func ensureVersions(ctx context.Context, db *sql.DB, lock locker) (err error) {
 	case !errors.Is(err, database.ErrVersionNotFound):
 		return fmt.Errorf("read table %s: %w", store.Tablename(), err)
 	}
+
 	if err := store.Insert(ctx, conn, database.InsertRequest{Version: 0}); err != nil {
 		return fmt.Errorf("first row of table %s: %w", store.Tablename(), err)
 	}

@@ -41,6 +41,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	defer pools.Close()
 	topics := topicsOf(cfg)
 	registry.MustRegister(outbox.Collector{Pool: pools.For(dbtx.Probes), Topics: topics})
+
 	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Order, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
@@ -53,6 +54,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, admin.Close()) }()
+
 	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Logger: log})
 	if err != nil {
 		return err
@@ -61,9 +63,11 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 
 	relay := outbox.NewRelay(pools.For(dbtx.Relay), producer.SendBatch, topics, log)
 	defer lifecycle.Background(ctx, relay.Run)()
+
 	registry.MustRegister(notify.Collector{Pool: pools.For(dbtx.Probes)}, parking.Collector{Pool: pools.For(dbtx.Probes)})
 	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
+
 	asked, _ := openOrders(topics, pools.For(dbtx.Requests), teller, relay.Wake)
 	answered, lot := openOrders(topics, pools.For(dbtx.Consumers), teller, relay.Wake)
 	behind, waitingLot := openOrders(topics, pools.For(dbtx.Background), teller, relay.Wake)
@@ -77,6 +81,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+
 	starting := lifecycle.StartLater(ctx, log, "consumer", consumer.Start)
 	defer func() {
 		starting.GiveUp()
@@ -91,7 +96,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		Checks: map[string]web.Check{
 			"database": func(ctx context.Context) error { return pools.For(dbtx.Probes).Writable(ctx, outbox.Table) },
 		},
-		// Accepting without the broker is what the outbox is for.
+		// The outbox lets the service accept requests without the broker.
 		Beside: map[string]web.Check{
 			"broker": func(ctx context.Context) error {
 				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints)
@@ -101,24 +106,25 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}), log)
 }
 
-// topicsOf is what order-service sends to.
+// topicsOf returns the topics that order-service sends to, each with its queue count.
 func topicsOf(cfg config.Config) outbox.Topics {
 	return outbox.Topics{settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues}
 }
 
-// openOrders makes the orders, and the lot of the outcomes that they cannot take now.
+// openOrders makes the store of the orders, and the lot that keeps the outcomes which the store
+// cannot apply now.
 func openOrders(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
 	keeper := parking.NewKeeper(teller, time.Now)
 	orders := store.New(pool, keeper, topics, wake, time.Now)
 	return orders, parking.NewLot(pool, keeper, map[string]parking.Resolver{settlement.TopicOutcome: orders.Outcomes()})
 }
 
-// openDesk is what the operator's commands work with.
+// openDesk opens what the operator's commands work with.
 func openDesk(cfg config.Config) (operator.Desk, error) {
 	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
 	if err != nil {
 		return operator.Desk{}, err
 	}
-	_, lot := openOrders(topicsOf(cfg), pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {}) // the relay of a service that runs finds the points
+	_, lot := openOrders(topicsOf(cfg), pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {}) // wakes no relay: that of the running service finds the rows of the points when it polls
 	return operator.Desk{Lot: lot, Close: pool.Close}, nil
 }

@@ -17,17 +17,23 @@ type Class int
 
 // The classes.
 const (
-	// Other is nil, or an error that is not the database's: the program's own, or a row that is not there.
+	// Other is nil, or an error that is not the database's: one of the program's own, or a row that
+	// is not there.
 	Other Class = iota
-	// Conflict is a rival that was first: the transaction was, or has to be, rolled back, and succeeds when it runs again.
+	// Conflict means that a rival was first. The transaction was rolled back, or has to be, and
+	// succeeds when it runs again.
 	Conflict
-	// Transient is a server that is away, full, busy, read-only or failing over: the same request succeeds later.
+	// Transient means that the server is away, full, busy, read-only or failing over. The same
+	// request succeeds later.
 	Transient
-	// Refused is a value that the schema does not take: the same request fails for ever, and others succeed.
+	// Refused means that the schema does not take a value. The same request fails for ever, and
+	// others succeed.
 	Refused
-	// Systemic is a schema, a right or a statement that is wrong: every request of its kind fails until somebody mends it.
+	// Systemic means that a schema, a right or a statement is wrong. Every request of its kind
+	// fails until that is mended.
 	Systemic
-	// Unclassified is a number that the table below does not have: nothing is known of it.
+	// Unclassified means that the table classes does not have the error's number: nothing is known
+	// of it.
 	Unclassified
 )
 
@@ -41,6 +47,7 @@ func Classify(err error) Class {
 	var own *ownDuplicateError
 	var a *again
 	var answer *mysql.MySQLError
+
 	switch {
 	case errors.As(err, &own):
 		return Refused
@@ -60,25 +67,25 @@ func Classify(err error) Class {
 	return Other
 }
 
-// IsTransient reports whether err comes from rivals, or from the database being away or busy, and not from what it was
-// asked: the same request can succeed later.
+// IsTransient reports whether err comes from rivals, or from the database being away or busy, and
+// not from the request itself: the same request can succeed later.
 func IsTransient(err error) bool {
 	class := Classify(err)
 	return class == Conflict || class == Transient
 }
 
-// MayPass reports whether err can be over soon without anybody's doing. A service that meets such an error at its
-// start waits; with any other, as a wrong password, it ends and says so.
+// MayPass reports whether the cause of err may pass soon by itself. A service that meets such an
+// error at its start waits. With any other error, such as a wrong password, it ends and says so.
 func MayPass(err error) bool {
 	return IsTransient(err) || Classify(err) == Unclassified
 }
 
-// isAway reports whether err is the connection's, and not the server's answer.
+// isAway reports whether err comes from the connection and is not an answer of the server.
 func isAway(err error) bool {
 	var netErr net.Error
 	for _, away := range []error{
 		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul, mysql.ErrBusyBuffer,
-		sql.ErrConnDone, sql.ErrTxDone, // the context's end has closed it
+		sql.ErrConnDone, sql.ErrTxDone, // the end of the context has closed the connection or the transaction
 		context.DeadlineExceeded, context.Canceled, io.EOF, io.ErrUnexpectedEOF,
 	} {
 		if errors.Is(err, away) {
@@ -88,7 +95,8 @@ func isAway(err error) bool {
 	return errors.As(err, &netErr)
 }
 
-// isLogin reports whether err is the driver not knowing how this server wants its users to log in.
+// isLogin reports whether err says that the driver does not know how this server wants its users to
+// log in.
 func isLogin(err error) bool {
 	for _, login := range []error{
 		mysql.ErrNoTLS, mysql.ErrCleartextPassword, mysql.ErrNativePassword, mysql.ErrOldPassword, mysql.ErrUnknownPlugin, mysql.ErrOldProtocol,
@@ -105,7 +113,7 @@ func classOf(answer *mysql.MySQLError) Class {
 		return Conflict
 	}
 	if answer.Number == errUnknown && strings.Contains(answer.Message, "max_allowed_packet") {
-		return Refused // a parameter that the driver sends by itself, because the statement would be too large with it
+		return Refused // for a parameter that the driver sends in a packet of its own, because it would make the statement too large
 	}
 	if class, known := classes[answer.Number]; known {
 		return class
@@ -113,15 +121,16 @@ func classOf(answer *mysql.MySQLError) Class {
 	return Unclassified
 }
 
-// rolledBackByGroup reports whether 1180 says that InnoDB has rolled the transaction back for one that another member
-// of the group committed: handler error 149, HA_ERR_LOCK_DEADLOCK. COMMIT and UPDATE can be answered by it. With any
-// other handler error, 1180 says that COMMIT failed and not what became of the transaction.
+// rolledBackByGroup reports whether 1180 says that InnoDB has rolled the transaction back in favour
+// of one that another member of the group committed: handler error 149, HA_ERR_LOCK_DEADLOCK. The
+// server can answer COMMIT and UPDATE with it. With any other handler error, 1180 says that COMMIT
+// failed, and not what became of the transaction.
 func rolledBackByGroup(answer *mysql.MySQLError) bool {
 	return answer.Number == errDuringCommit && strings.HasPrefix(answer.Message, "Got error 149 ")
 }
 
-// provesRollback reports whether an answer to COMMIT says for certain that nothing was committed. Nothing else does: MariaDB
-// 10.11 answers 1317 and leaves the transaction open.
+// provesRollback reports whether an answer to COMMIT says for certain that nothing was committed.
+// No other answer says so: MariaDB 10.11 answers 1317 and leaves the transaction open.
 func provesRollback(err error) bool {
 	var answer *mysql.MySQLError
 	if !errors.As(err, &answer) {

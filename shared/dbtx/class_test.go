@@ -21,8 +21,8 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// numbers is what each server error number is, written a second time and by name. Names: MySQL 8.4's error reference; MariaDB's
-// where MySQL has none.
+// numbers is the class of each server error number, written a second time and by name. Names: MySQL
+// 8.4's error reference; MariaDB's where MySQL has none.
 var numbers = map[dbtx.Class]map[uint16]string{
 	dbtx.Conflict: {
 		1020: "ER_CHECKREAD", 1205: "ER_LOCK_WAIT_TIMEOUT", 1213: "ER_LOCK_DEADLOCK", 1412: "ER_TABLE_DEF_CHANGED", 1615: "ER_NEED_REPREPARE",
@@ -99,11 +99,13 @@ func TestEveryNumberHasItsClass(t *testing.T) {
 			}
 		}
 	}
+
 	for _, number := range dbtx.Numbers() {
 		if !known[number] {
 			t.Errorf("%d is classified, and not named here", number)
 		}
 	}
+
 	unheard := &mysql.MySQLError{Number: 65000, Message: "of a server to come"}
 	if dbtx.Classify(unheard) != dbtx.Unclassified || dbtx.IsTransient(unheard) || !dbtx.MayPass(unheard) {
 		t.Errorf("%v is %s, want it unclassified; a start waits for it, a message is not excused by it", unheard, dbtx.Classify(unheard))
@@ -114,6 +116,7 @@ func TestEveryConflictIsRunAgain(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
 		conflicts := slices.Sorted(maps.Keys(numbers[dbtx.Conflict]))
 		messages := map[uint16]string{1180: "Got error 149 - 'Lock deadlock; Retry transaction' during COMMIT"}
+
 		for _, number := range append(conflicts, 1180) {
 			runs := 0
 			err := db.Pool.Run(t.Context(), func(dbtx.Tx) error {
@@ -156,6 +159,7 @@ func TestErrorsThatNoServerAnswered(t *testing.T) {
 		{mysql.ErrPktTooLarge, dbtx.Refused},
 		{mysql.ErrUnknownPlugin, dbtx.Systemic},
 	}
+
 	for _, c := range cases {
 		err := c.err
 		if err != nil {
@@ -167,7 +171,7 @@ func TestErrorsThatNoServerAnswered(t *testing.T) {
 	}
 }
 
-// What a server really answers, and that it is counted.
+// Errors of real servers have their class, and are counted.
 func TestErrorsOfRealServers(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
 		registry := prometheus.NewRegistry()
@@ -179,6 +183,7 @@ func TestErrorsOfRealServers(t *testing.T) {
 		if err := pool.Read(t.Context()).Exec("CREATE TABLE picky (id INT PRIMARY KEY, short VARCHAR(3) NOT NULL, at DATETIME(6))").Error; err != nil {
 			t.Fatal(err)
 		}
+
 		cases := []struct {
 			statement string
 			class     dbtx.Class
@@ -194,6 +199,7 @@ func TestErrorsOfRealServers(t *testing.T) {
 			{"SELECT nothing FROM picky", dbtx.Systemic, "1054"},
 			{"SELEKT 1", dbtx.Systemic, "1064"},
 		}
+
 		for _, c := range cases {
 			err := pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec(c.statement).Error })
 			if got := dbtx.Classify(err); got != c.class {
@@ -206,7 +212,8 @@ func TestErrorsOfRealServers(t *testing.T) {
 	})
 }
 
-// Sent, it could be answered by a connection that is cut, which looks as if it could be sent again.
+// Such a value must not be sent: the server could cut the connection instead of answering, and that
+// looks like an error after which the value could be sent again.
 func TestWhatIsLargerThanMaxAllowedPacketIsRefused(t *testing.T) {
 	testdb.EachOwn(t, []string{"--max-allowed-packet=1M"}, func(t *testing.T, db testdb.Database) {
 		for _, value := range []any{make([]byte, 4<<20), strings.Repeat("x", 4<<20)} {
@@ -225,6 +232,7 @@ func counted(t *testing.T, registry *prometheus.Registry, class, number string) 
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, family := range families {
 		if family.GetName() != "db_errors_total" {
 			continue

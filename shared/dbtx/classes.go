@@ -1,6 +1,6 @@
 package dbtx
 
-// Server error numbers that more than the table is about.
+// Server error numbers that are used outside of the table, too.
 const (
 	errDuplicateKey       = 1062
 	errUnknown            = 1105 // ER_UNKNOWN_ERROR: only its text says what is wrong
@@ -10,8 +10,9 @@ const (
 	errRolledBackAtCommit = 3101
 )
 
-// classes is the class of each error number that is known here. Sources: MySQL 8.4 and 9 error reference, MariaDB 10.11
-// and 11.8 error codes; where a number means different things the comment says whose it is.
+// classes is the class of each error number that is known here. Sources: MySQL 8.4 and 9 error
+// reference, MariaDB 10.11 and 11.8 error codes. Where a number means different things, the comment
+// names the server.
 var classes = classTable(map[Class][]uint16{
 	Conflict: {
 		errDeadlock,           // also Galera's certification, at COMMIT and at any statement
@@ -66,7 +67,7 @@ var classes = classTable(map[Class][]uint16{
 	},
 })
 
-// classTable turns the lists around.
+// classTable turns the lists around: it gives each number its class.
 func classTable(lists map[Class][]uint16) map[uint16]Class {
 	table := map[uint16]Class{}
 	for class, numbers := range lists {
@@ -77,8 +78,8 @@ func classTable(lists map[Class][]uint16) map[uint16]Class {
 	return table
 }
 
-// elsewhere are the answers of a server that will not do what is asked of it while another might: after a failover the old
-// primary must not keep the connection.
+// elsewhere are the errors of a server that refuses a request which another server might take.
+// After a failover the old primary must not keep the connection.
 var elsewhere = map[uint16]bool{1047: true, 1290: true, 1792: true, 1836: true, 1874: true, 3032: true, 3100: true}
 
 // retryCauses names the conflicts in the metrics.

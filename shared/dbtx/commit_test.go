@@ -24,6 +24,7 @@ func behind(t *testing.T, db testdb.Database) (*dbtx.Pool, *faults.MySQL) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = proxy.Close() })
+
 	config := db.Config
 	config.Addr = proxy.Addr()
 	pool, err := dbtx.Open(config, prometheus.NewRegistry())
@@ -46,7 +47,7 @@ func raise(ctx context.Context, pool *dbtx.Pool, id int) (connection int64, runs
 	return connection, runs, err
 }
 
-// answers are errors that servers answer to COMMIT, with what each says.
+// answers are errors with which servers answer COMMIT, and whether each proves a rollback.
 var answers = map[string]struct {
 	faults.SQLAnswer
 
@@ -66,8 +67,8 @@ var answers = map[string]struct {
 	},
 }
 
-// The proxy leaves the transaction open at the server, as MariaDB 10.11 does when it answers 1317. Used again, the connection
-// would commit it with the next BEGIN.
+// The proxy leaves the transaction open at the server, as MariaDB 10.11 does when it answers 1317.
+// If the connection were used again, its next BEGIN would commit that transaction.
 func TestAnErrorAsTheAnswerToCommit(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)
@@ -78,11 +79,13 @@ func TestAnErrorAsTheAnswerToCommit(t *testing.T) {
 				before := count(t, db.Pool, 1)
 				rule := &faults.SQLRule{Touching: "where id = 1", At: faults.BeforeCommit, Limit: 1, Do: faults.Refuse, Answer: answer.SQLAnswer}
 				proxy.Add(rule)
+
 				refused, runs, err := raise(t.Context(), pool, 1)
 				wantRuns, wantRaised := 1, 0
 				if answer.proof {
 					wantRuns, wantRaised = 2, 1
 				}
+
 				if unknown := errors.Is(err, dbtx.ErrCommitUnknown); unknown == answer.proof || (err == nil) != answer.proof {
 					t.Errorf("error %v; want an unknown outcome: %t", err, !answer.proof)
 				}
@@ -92,6 +95,7 @@ func TestAnErrorAsTheAnswerToCommit(t *testing.T) {
 				if runs != wantRuns || rule.Fired() != 1 {
 					t.Errorf("%d runs, want %d; %d answers", runs, wantRuns, rule.Fired())
 				}
+
 				next, _, err := raise(t.Context(), pool, 2)
 				if err != nil {
 					t.Fatal(err)
@@ -107,7 +111,7 @@ func TestAnErrorAsTheAnswerToCommit(t *testing.T) {
 	})
 }
 
-// The same for BEGIN and ROLLBACK.
+// A connection whose BEGIN or ROLLBACK failed is not used again either.
 func TestAConnectionThatCannotEndItsTransactionIsClosed(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)
@@ -117,6 +121,7 @@ func TestAConnectionThatCannotEndItsTransactionIsClosed(t *testing.T) {
 			proxy.Add(&faults.SQLRule{Touching: "rollback", At: faults.AtStatement, Limit: 1, Do: faults.Refuse, Answer: interrupted})
 			cause := errors.New("on purpose")
 			var left int64
+
 			err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
 				if err := tx.DB().Raw("SELECT CONNECTION_ID()").Scan(&left).Error; err != nil {
 					return err
@@ -126,17 +131,20 @@ func TestAConnectionThatCannotEndItsTransactionIsClosed(t *testing.T) {
 			if !errors.Is(err, cause) {
 				t.Errorf("error %v, want %v", err, cause)
 			}
+
 			next, _, err := raise(t.Context(), pool, 2)
 			if n := count(t, db.Pool, 1); err != nil || next == left || n != 0 {
 				t.Errorf("error %v; connection %d, then %d; row is %d, want another connection and 0", err, left, next, n)
 			}
 		})
+
 		t.Run("begin", func(t *testing.T) {
 			pool, proxy := behind(t, db)
 			first, _, err := raise(t.Context(), pool, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			proxy.Add(&faults.SQLRule{
 				Touching: "start transaction", At: faults.AtStatement, Limit: 1, Do: faults.Refuse,
 				Answer: faults.SQLAnswer{Number: 1047, State: "08S01", Text: "WSREP has not yet prepared node for application use"},
@@ -152,11 +160,12 @@ func TestAConnectionThatCannotEndItsTransactionIsClosed(t *testing.T) {
 	})
 }
 
-// killRace is how long COMMITs are raced. On two cores a few in ten thousand are answered by 1317.
+// killRace is how long KILL QUERY races with COMMITs. On two cores a few COMMITs in ten thousand
+// are answered by 1317.
 const killRace = 8 * time.Second
 
-// Real answers to COMMITs that are interrupted: whatever was answered, the row says afterwards what Run said, unless that was
-// that it does not know.
+// Real servers answer COMMITs that are interrupted. Whatever they answer, the row is there
+// afterwards or not, as Run said, unless Run said that it does not know.
 func TestCommitsUnderKillQuery(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		if err := db.Pool.Read(t.Context()).Exec("CREATE TABLE killed (id INT PRIMARY KEY)").Error; err != nil {
@@ -166,6 +175,7 @@ func TestCommitsUnderKillQuery(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		ctx, cancel := context.WithTimeout(t.Context(), killRace)
 		defer cancel()
 		unknown, told := 0, map[int]bool{} // told is what Run said of each id for certain
@@ -178,6 +188,7 @@ func TestCommitsUnderKillQuery(t *testing.T) {
 			}
 			told[id] = err == nil
 		}
+
 		var ids []int
 		if err := db.Pool.Read(t.Context()).Raw("SELECT id FROM killed").Scan(&ids).Error; err != nil {
 			t.Fatal(err)
@@ -186,6 +197,7 @@ func TestCommitsUnderKillQuery(t *testing.T) {
 		for _, id := range ids {
 			there[id] = true
 		}
+
 		for id, done := range told {
 			if there[id] != done {
 				t.Errorf("row %d: Run said committed: %t, it is there: %t", id, done, there[id])
@@ -200,6 +212,7 @@ func insertUnderFire(t *testing.T, pool *dbtx.Pool, killer *sql.DB, id int) erro
 	t.Helper()
 	fire := make(chan string, 1)
 	stop, stopped := make(chan struct{}), make(chan struct{})
+
 	go func() {
 		defer close(stopped)
 		kill := <-fire
@@ -209,11 +222,12 @@ func insertUnderFire(t *testing.T, pool *dbtx.Pool, killer *sql.DB, id int) erro
 				return
 			default:
 				if kill != "" {
-					_, _ = killer.ExecContext(t.Context(), kill) // a connection that is gone already is what it wants
+					_, _ = killer.ExecContext(t.Context(), kill) // no error to report: the connection may be gone already
 				}
 			}
 		}
 	}()
+
 	err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
 		var connection int64
 		if err := tx.DB().Raw("SELECT CONNECTION_ID()").Scan(&connection).Error; err != nil {
@@ -224,10 +238,11 @@ func insertUnderFire(t *testing.T, pool *dbtx.Pool, killer *sql.DB, id int) erro
 		}
 		select {
 		case fire <- fmt.Sprintf("KILL QUERY %d", connection):
-		default: // another run: the killer goes on with what it has
+		default: // another run: the killer goes on with the connection that it has
 		}
 		return nil
 	})
+
 	close(stop)
 	select {
 	case fire <- "":

@@ -24,7 +24,8 @@ type mysqlConn interface {
 	driver.Validator
 }
 
-// connector opens connections whose session is set up, and which leave the pool when a transaction may be open on them.
+// connector opens connections whose session is set up. They leave the pool when a transaction may
+// be open on them.
 type connector struct {
 	driver.Connector
 
@@ -42,6 +43,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !able {
 		return nil, errors.Join(fmt.Errorf("the driver's %T lacks what a transaction needs", opened), opened.Close())
 	}
+
 	if err := setUp(ctx, inner); err != nil {
 		c.count(err)
 		return nil, errors.Join(fmt.Errorf("set up the session: %w", err), inner.Close())
@@ -57,11 +59,11 @@ func (c connector) count(err error) {
 	}
 }
 
-// conn is a connection that is closed instead of used again, once
+// conn is a connection that is closed, and not used again, after one of two events:
 //
-//   - BEGIN, COMMIT or ROLLBACK failed on it. The server may have left the transaction open, and the next BEGIN, of anybody,
-//     would commit it;
-//   - the server answered that another one has to be asked.
+//   - BEGIN, COMMIT or ROLLBACK failed on it. The server may have left the transaction open, and
+//     the next BEGIN on the connection would commit it.
+//   - The server answered with an error of elsewhere, so that another server has to be asked.
 type conn struct {
 	mysqlConn
 

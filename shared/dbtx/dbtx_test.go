@@ -40,6 +40,7 @@ func count(t *testing.T, pool *dbtx.Pool, id int) (n int) {
 func TestADeadlockIsRunAgain(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)
+
 		// Both hold their first row before either asks for the other's.
 		var both sync.WaitGroup
 		both.Add(2)
@@ -59,6 +60,7 @@ func TestADeadlockIsRunAgain(t *testing.T) {
 				return tx.DB().Exec("UPDATE fight SET n = n + 1 WHERE id = ?", second).Error
 			})
 		}
+
 		errs := make(chan error, 2)
 		go func() { errs <- raise(1, 2) }()
 		go func() { errs <- raise(2, 1) }()
@@ -67,6 +69,7 @@ func TestADeadlockIsRunAgain(t *testing.T) {
 				t.Error(err)
 			}
 		}
+
 		if runs.Load() < 3 {
 			t.Errorf("%d runs: there was no deadlock to retry", runs.Load())
 		}
@@ -95,6 +98,7 @@ func TestALockWaitRollsBackTheWholeTransaction(t *testing.T) {
 			})
 		}()
 		<-held
+
 		runs := 0
 		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
 			runs++
@@ -112,6 +116,7 @@ func TestALockWaitRollsBackTheWholeTransaction(t *testing.T) {
 		if err != nil || runs != 2 {
 			t.Fatalf("%d runs, error %v; want the second to succeed", runs, err)
 		}
+
 		if n := count(t, db.Pool, 1); n != 1 {
 			t.Errorf("row 1 is %d, want 1: the statement before the lock wait was kept", n)
 		}
@@ -148,8 +153,10 @@ func TestALostCommitAnswerIsUnknown(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
+
 		lost := &faults.SQLRule{At: faults.AfterCommit, Limit: 1, Do: faults.Cut}
 		proxy.Add(lost)
+
 		runs := 0
 		err = pool.Run(t.Context(), func(tx dbtx.Tx) error {
 			runs++
@@ -158,6 +165,7 @@ func TestALostCommitAnswerIsUnknown(t *testing.T) {
 		if !errors.Is(err, dbtx.ErrCommitUnknown) || !dbtx.IsTransient(err) {
 			t.Errorf("error %v, want ErrCommitUnknown, and transient", err)
 		}
+
 		if runs != 1 || lost.Fired() != 1 {
 			t.Errorf("%d runs, %d answers lost; want 1 and 1: an unknown outcome must not be run again here", runs, lost.Fired())
 		}
@@ -179,7 +187,8 @@ func TestAPanicRollsBack(t *testing.T) {
 				panic("on purpose")
 			})
 		}()
-		// The row's lock is free, so this does not wait for a transaction that nobody ends.
+
+		// The row's lock is free, so this does not wait for a transaction that is never ended.
 		ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
 		defer cancel()
 		err := db.Pool.Run(ctx, func(tx dbtx.Tx) error {
@@ -203,8 +212,8 @@ func TestAServerThatIsAwayIsTransient(t *testing.T) {
 	}
 }
 
-// A process that is frozen or cut off in the middle of a transaction cannot end it. The
-// server does, so that its locks do not stop everybody else for hours.
+// A process that is frozen or cut off in the middle of a transaction cannot end it. The server ends
+// it, so that its locks do not stop all other transactions for hours.
 func TestASilentTransactionIsEndedByTheServer(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)
@@ -220,11 +229,13 @@ func TestASilentTransactionIsEndedByTheServer(t *testing.T) {
 		if _, err := tx.ExecContext(t.Context(), "UPDATE fight SET n = 100 WHERE id = 1"); err != nil {
 			t.Fatal(err)
 		}
+
 		wait.Until(t, 30*time.Second, func() error {
 			return db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
 				return tx.DB().Exec("UPDATE fight SET n = n + 1 WHERE id = 1").Error
 			})
 		})
+
 		if n := count(t, db.Pool, 1); n != 1 {
 			t.Errorf("row is %d, want 1: the silent transaction must have been rolled back", n)
 		}

@@ -8,7 +8,8 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// insertOnce inserts a row that the run did not find, as everything does that a rival may insert too.
+// insertOnce inserts a row that it did not find, as a store does with every row that a rival may
+// insert too.
 func insertOnce(tx dbtx.Tx, lookFor, insert int) error {
 	var there int64
 	if err := tx.DB().Raw("SELECT COUNT(*) FROM fight WHERE id = ?", lookFor).Scan(&there).Error; err != nil || there > 0 {
@@ -29,6 +30,7 @@ func TestADuplicateKeyThatIsNoRivalsIsNotRetriedForEver(t *testing.T) {
 			runs++
 			return insertOnce(tx, 7, 1) // looks for another row than the one that is in its way
 		})
+
 		if runs != 2 {
 			t.Errorf("%d runs, want the second to stop", runs)
 		}
@@ -43,6 +45,7 @@ func TestARivalsDuplicateKeyIsFoundByTheNextRun(t *testing.T) {
 		setup(t, db.Pool)
 		rival := db.Open(t)
 		runs := 0
+
 		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
 			runs++
 			for id := 10; id < 13; id++ { // another rival in each run: other keys are no proof
@@ -66,7 +69,7 @@ func TestARivalsDuplicateKeyIsFoundByTheNextRun(t *testing.T) {
 	})
 }
 
-// Between two meetings of the key there can be a run that a deadlock ended.
+// A run that a deadlock ended can come between two runs that meet the same key.
 func TestAConflictBetweenDoesNotHideTheSameDuplicateKey(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)

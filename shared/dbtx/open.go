@@ -18,11 +18,12 @@ const (
 	writeTimeout    = 10 * time.Second
 	connLifetimeMax = 5 * time.Minute
 
-	// idleTransactionSeconds is how long the server keeps a silent session, and with it the
-	// locks of its transaction. A process that is frozen or cut off cannot end it itself,
-	// and the default is 8 hours. It is above transactionTimeout.
+	// idleTransactionSeconds is how long the server keeps a silent session, and with it the locks
+	// of its transaction. A process that is frozen or cut off cannot end the session itself, and
+	// the server's default is 8 hours. The value is above transactionTimeout.
 	idleTransactionSeconds = 15
-	// connIdleMax is below it, so that the pool never hands out a connection that the server ends.
+	// connIdleMax is below idleTransactionSeconds, so that the pool never hands out a connection
+	// that the server ends.
 	connIdleMax = 10 * time.Second
 )
 
@@ -36,15 +37,17 @@ type limits struct {
 var (
 	// transactionLimits are far below what a caller waits. One second is the shortest lock wait that InnoDB takes.
 	transactionLimits = limits{readTimeout: 10 * time.Second, rowSeconds: 1, tableSeconds: 3}
-	// migrationLimits let a DDL rebuild a grown table. Whoever comes to a table behind a DDL that waits for its metadata lock
-	// waits too, so that this is bounded by what the transactions of a service can take, several times over.
+	// migrationLimits let a DDL rebuild a grown table. While a DDL waits for its metadata lock,
+	// every statement that comes to the table after it waits too. So that wait is bounded, by
+	// several times what the transactions of a service can take.
 	migrationLimits = limits{readTimeout: time.Hour, rowSeconds: 60, tableSeconds: 60}
 )
 
-// migrationConnsMax is what goose takes: the session with the lock, and one beside it.
+// migrationConnsMax is how many connections goose takes: the session with the lock, and one beside
+// it.
 const migrationConnsMax = 2
 
-// Config names a MySQL-compatible database and who asks.
+// Config names a MySQL-compatible database and the user that asks it.
 type Config struct {
 	Addr     string // host:port
 	Name     string
@@ -52,8 +55,8 @@ type Config struct {
 	Password string
 }
 
-// Open prepares a pool for everything that a command or a test does, and registers its metrics; it does not connect,
-// so it succeeds while the database is away.
+// Open prepares a pool for everything that a command or a test does, and registers its metrics. It
+// does not connect, so it succeeds while the database is away.
 func Open(cfg Config, metrics prometheus.Registerer) (*Pool, error) {
 	return open(cfg, everything, metrics)
 }
@@ -94,7 +97,7 @@ func driverConfig(cfg Config, l limits) *mysql.Config {
 	c.ParseTime, c.Loc = true, time.UTC
 	c.InterpolateParams = true // one round trip a statement instead of three
 	c.ClientFoundRows = true   // RowsAffected counts the rows that a WHERE met, also those that an UPDATE left as they were
-	c.MaxAllowedPacket = 0     // the server's own: what is larger is refused here, where the server may only cut the connection
+	c.MaxAllowedPacket = 0     // 0 is the server's own: what is larger is refused here, where the server may only cut the connection
 	c.Logger = &mysql.NopLogger{}
 	c.Params = maps.Clone(session)
 	c.Params["innodb_lock_wait_timeout"] = strconv.Itoa(l.rowSeconds)

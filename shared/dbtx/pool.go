@@ -23,15 +23,16 @@ type Pool struct {
 func newPool(sqlDB *sql.DB, work Work, metrics prometheus.Registerer) (*Pool, error) {
 	db, err := gorm.Open(gormmysql.New(gormmysql.Config{
 		Conn:                      sqlDB,
-		SkipInitializeWithVersion: true, // it would ask the server now, which may be away
+		SkipInitializeWithVersion: true, // initializing asks the server at once, which may be away
 	}), &gorm.Config{
 		SkipDefaultTransaction: true, // every write is in Run's transaction already
 		DisableAutomaticPing:   true,
-		Logger:                 logger.Discard, // errors are returned, and logged once by who handles them
+		Logger:                 logger.Discard, // errors are returned, and logged once by their handler
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gorm: %w", err)
 	}
+
 	p := &Pool{
 		db:   db,
 		work: work,
@@ -45,6 +46,7 @@ func newPool(sqlDB *sql.DB, work Work, metrics prometheus.Registerer) (*Pool, er
 			Help: "Transactions rolled back and run again, by cause.",
 		}, []string{"cause"}),
 	}
+
 	if work.turnsMax > 0 {
 		p.turns = make(chan struct{}, work.turnsMax)
 	}
@@ -64,8 +66,9 @@ func (p *Pool) Read(ctx context.Context) *gorm.DB {
 	return p.db.WithContext(ctx)
 }
 
-// Writable returns nil when table, which has a column id, can be written. A server that is read-only, or a Galera node
-// without a quorum, answers a ping and a SELECT without a table.
+// Writable returns nil when table, which has a column id, can be written. A ping does not tell: a
+// server that is read-only, or a Galera node without a quorum, answers a ping and a SELECT without
+// a table.
 func (p *Pool) Writable(ctx context.Context, table string) error {
 	err := p.Run(ctx, func(tx Tx) error {
 		return tx.DB().Exec("UPDATE " + table + " SET id = id WHERE id = 0").Error // no row has it: nothing is locked or changed
@@ -76,13 +79,13 @@ func (p *Pool) Writable(ctx context.Context, table string) error {
 	return nil
 }
 
-// Close waits for queries under way and closes the connections. That the server had left one of them already is
-// no error: no transaction was open on it.
+// Close waits for queries under way and closes the connections. It is no error that the server has
+// closed one of them already: no transaction was open on it.
 func (p *Pool) Close() {
 	if sqlDB, err := p.SQL(); err == nil {
 		_ = sqlDB.Close()
 	}
 }
 
-// SQL gives the connections below.
+// SQL returns the database/sql pool below.
 func (p *Pool) SQL() (*sql.DB, error) { return p.db.DB() }

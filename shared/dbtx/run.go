@@ -15,7 +15,8 @@ const (
 	transactionTimeout = 10 * time.Second
 	// retryMax is how often a transaction runs again after its first run.
 	retryMax = 5
-	// retryPauseMax grows with each retry, so that two transactions that met once do not meet again.
+	// retryPauseMax bounds the random pause before the first retry. The bound grows with each
+	// retry, so that two transactions that met once do not meet again.
 	retryPauseMax = 20 * time.Millisecond
 )
 
@@ -26,12 +27,14 @@ type Tx struct{ db *gorm.DB }
 // DB gives the statements of the transaction.
 func (tx Tx) DB() *gorm.DB { return tx.db }
 
-// Run runs do in one READ COMMITTED transaction and commits it. It rolls back when do
-// returns an error or panics. After a conflict, as a deadlock (1213) or, unless the work is Requests, a lock wait (1205), and
-// after an error marked with Again it runs do from the start, up to retryMax times; do must therefore
-// set what it hands out and not add to it. An answer to COMMIT that is lost, or proves nothing, is ErrCommitUnknown.
+// Run runs do in one READ COMMITTED transaction and commits it. It rolls back when do returns an
+// error or panics. After a conflict, and after an error marked with Again, it runs do from the
+// start, up to retryMax times; do must therefore set what it hands out and not add to it. A
+// conflict is, for example, a deadlock (1213) or, where the work has lockWaits, a lock wait (1205).
+// When the answer to COMMIT is lost, or proves nothing, the error is ErrCommitUnknown.
 //
-// Where the work has a limit on how long a transaction waits for its turn, an error that IsTransient says that it had none.
+// Where the work limits how long a transaction waits for its turn, a transaction that gets none
+// returns an error that IsTransient.
 func (p *Pool) Run(ctx context.Context, do func(tx Tx) error) error {
 	done, err := p.takeTurn(ctx)
 	if err != nil {
@@ -41,11 +44,12 @@ func (p *Pool) Run(ctx context.Context, do func(tx Tx) error) error {
 	return p.run(ctx, do)
 }
 
-// takeTurn waits for one of the transactions that may be under way at a time.
+// takeTurn waits until one more transaction may be under way. done gives the turn back.
 func (p *Pool) takeTurn(ctx context.Context) (done func(), err error) {
 	if p.turns == nil {
 		return func() {}, nil
 	}
+
 	timer := time.NewTimer(p.work.turnWait)
 	defer timer.Stop()
 	select {
@@ -60,7 +64,7 @@ func (p *Pool) takeTurn(ctx context.Context) (done func(), err error) {
 }
 
 func (p *Pool) run(ctx context.Context, do func(tx Tx) error) error {
-	var duplicate string // what the last duplicate key was
+	var duplicate string // message of the last duplicate key
 	for retry := 0; ; retry++ {
 		start := time.Now()
 		err := p.once(ctx, do)
@@ -69,6 +73,7 @@ func (p *Pool) run(ctx context.Context, do func(tx Tx) error) error {
 		if cause == "" {
 			return err
 		}
+
 		if key := duplicateKey(err); key != nil {
 			if key.Message == duplicate {
 				return newOwnDuplicate(err, key)
@@ -78,6 +83,7 @@ func (p *Pool) run(ctx context.Context, do func(tx Tx) error) error {
 		if retry == retryMax {
 			return fmt.Errorf("given up after %d runs: %w", retryMax+1, err)
 		}
+
 		p.retries.WithLabelValues(cause).Inc()
 		pause := rand.N(retryPauseMax * time.Duration(retry+1))
 		select {
@@ -88,7 +94,7 @@ func (p *Pool) run(ctx context.Context, do func(tx Tx) error) error {
 	}
 }
 
-// retryCause is why the transaction may run again, or "".
+// retryCause is the label of why the transaction may run again, or "" when it must not.
 func (p *Pool) retryCause(err error) string {
 	var a *again
 	switch {
@@ -109,12 +115,14 @@ func (p *Pool) once(ctx context.Context, do func(tx Tx) error) error {
 	if tx.Error != nil {
 		return fmt.Errorf("begin: %w", tx.Error)
 	}
+
 	done := false
 	defer func() {
 		if !done { // an error or a panic; the connection of a rollback that fails is closed
 			tx.Rollback()
 		}
 	}()
+
 	if err := do(Tx{db: tx}); err != nil {
 		return err
 	}
@@ -122,7 +130,7 @@ func (p *Pool) once(ctx context.Context, do func(tx Tx) error) error {
 	return commitError(tx.Commit().Error)
 }
 
-// commitError tells a COMMIT that was certainly not done from one of which that is not known.
+// commitError tells a COMMIT that was certainly not done from a COMMIT whose outcome is unknown.
 func commitError(err error) error {
 	if err == nil || provesRollback(err) {
 		return err

@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// session is what every session is set to, since the transactions rely on it and a server's defaults can be others. All
-// servers have these variables. The waits and the read timeout differ between kinds of work and are limits.
+// session is what every session is set to, because the transactions rely on it and a server's
+// defaults can differ. All servers have these variables. The waits and the read timeout are not
+// among them: those of a migration differ, see limits.
 var session = map[string]string{
-	"autocommit":             "1",                  // 0: every statement outside of Run opens a transaction that nobody ends
+	"autocommit":             "1",                  // 0: every statement outside of Run opens a transaction that is never ended
 	"completion_type":        "0",                  // CHAIN: COMMIT opens the next transaction, RELEASE: it ends the session
 	"character_set_client":   "utf8mb4",            // else what we send is taken for another encoding, and stored broken for good
 	"collation_connection":   "utf8mb4_general_ci", // sets character_set_connection too
@@ -29,7 +30,7 @@ var session = map[string]string{
 	"character_set_results": "utf8mb4",
 }
 
-// optional are the variables that not every server has.
+// optional are the variables that only some servers have.
 var optional = map[string]string{
 	// Under REPEATABLE READ a SELECT after a duplicate-key error may not see the row that caused it.
 	"transaction_isolation": "'READ-COMMITTED'",
@@ -39,12 +40,14 @@ var optional = map[string]string{
 	// MariaDB 11.8 has it ON by default: an UPDATE that scans then waits for locked rows that its WHERE does not match.
 	"innodb_snapshot_isolation": "OFF",
 	"check_constraint_checks":   "1", // MariaDB
-	// Our own limits end what takes too long: these would end a migration in its middle.
+	// Our own limits end a statement that takes too long. The server's would end a migration in its
+	// middle.
 	"max_statement_time": "0", // MariaDB, seconds
 	"max_execution_time": "0", // MySQL, milliseconds
 }
 
-// setUp sets what not every server has. It costs two round trips for each new connection, and none for a transaction.
+// setUp sets those of the optional variables that the server has. It costs two round trips for each
+// new connection, and none for a transaction.
 func setUp(ctx context.Context, c mysqlConn) error {
 	names, err := variables(ctx, c)
 	if err != nil {
@@ -64,11 +67,13 @@ func variables(ctx context.Context, c mysqlConn) (names []string, err error) {
 	for name := range optional {
 		asked = append(asked, "'"+name+"'")
 	}
+
 	rows, err := c.QueryContext(ctx, "SHOW VARIABLES WHERE Variable_name IN ("+strings.Join(asked, ", ")+")", nil)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
+
 	row := make([]driver.Value, len(rows.Columns()))
 	for {
 		if err := rows.Next(row); errors.Is(err, io.EOF) {

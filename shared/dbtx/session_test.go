@@ -16,7 +16,7 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// deviations are defaults that a server can have, which its sessions must not.
+// deviations are defaults that a server can have and our sessions must not.
 var deviations = []struct{ variable, value, usual string }{
 	{"autocommit", "0", "1"},
 	{"completion_type", "1", "0"},
@@ -41,7 +41,7 @@ var deviations = []struct{ variable, value, usual string }{
 	{"init_connect", "'SET NAMES latin1'", "''"},
 }
 
-// noSuchVariable is the error that says that this server does not have it.
+// noSuchVariable is the error of a server that does not have a variable.
 const noSuchVariable = 1193
 
 func TestSessionsDoNotDependOnTheServersDefaults(t *testing.T) {
@@ -52,6 +52,7 @@ func TestSessionsDoNotDependOnTheServersDefaults(t *testing.T) {
 				_, err := db.Admin.ExecContext(t.Context(), fmt.Sprintf("SET GLOBAL %s = %s", d.variable, value))
 				return err
 			}
+
 			err := set(d.value)
 			if refused := (*mysql.MySQLError)(nil); errors.As(err, &refused) && refused.Number == noSuchVariable {
 				continue
@@ -59,21 +60,23 @@ func TestSessionsDoNotDependOnTheServersDefaults(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", d.variable, err)
 			}
+
 			tested++
 			t.Run(d.variable+"="+d.value, func(t *testing.T) { useLikeAStore(t, db) })
 			if err := set(d.usual); err != nil {
 				t.Fatalf("%s: %v", d.variable, err)
 			}
 		}
+
 		if tested < 16 {
 			t.Errorf("%d deviations were tested: too many are of variables that this server does not know", tested)
 		}
 	})
 }
 
-// The client's character set is not even looked at, and the server's own is another.
+// The server ignores the client's character set, and its own is another one.
 func TestTextIsStoredAsItIsWhateverTheServersCharacterSet(t *testing.T) {
-	// loose: MySQL 9.7 has the option no more.
+	// loose, because MySQL 9.7 no longer has the option.
 	args := []string{"--loose-skip-character-set-client-handshake", "--character-set-server=latin1", "--collation-server=latin1_swedish_ci"}
 	testdb.EachOwn(t, args, useLikeAStore)
 }
@@ -89,6 +92,7 @@ func useLikeAStore(t *testing.T, db testdb.Database) {
 	}
 	clean()
 	defer clean()
+
 	create := "CREATE TABLE kept (id INT PRIMARY KEY, no CHAR(8) CHARACTER SET ascii NOT NULL, name VARCHAR(20) NOT NULL, n INT NOT NULL," +
 		" at DATETIME(6) NOT NULL, UNIQUE KEY (no), CONSTRAINT positive CHECK (n >= 0)) DEFAULT CHARSET = utf8mb4"
 	if err := pool.Read(t.Context()).Exec(create).Error; err != nil {
@@ -108,21 +112,25 @@ func useLikeAStore(t *testing.T, db testdb.Database) {
 	if err != nil {
 		t.Fatalf("a transaction like the store's: %v", err)
 	}
+
 	// A statement outside of Run ends by itself, and so does the session's transaction after a COMMIT.
 	if err := pool.Read(t.Context()).Exec("UPDATE kept SET n = 2 WHERE id = 0").Error; err != nil {
 		t.Fatal(err)
 	}
+
 	seen := db.Open(t)
 	var rows []struct {
 		ID, N int
 		Name  string
 		Hex   string
 	}
-	// Each row joined with each: more than a small max_join_size allows, and more rows than a small sql_select_limit.
+	// Each row is joined with each: more than a small max_join_size allows, and more rows than a
+	// small sql_select_limit.
 	join := "SELECT a.id, a.n, a.name, HEX(a.name) AS hex FROM kept a JOIN kept b ORDER BY a.id, b.id"
 	if err := seen.Read(t.Context()).Raw(join).Scan(&rows).Error; err != nil {
 		t.Fatal(err)
 	}
+
 	if len(rows) != 9 {
 		t.Fatalf("%d rows, want 9", len(rows))
 	}
@@ -143,7 +151,7 @@ func useLikeAStore(t *testing.T, db testdb.Database) {
 	scansPastALockedRow(t, pool, db)
 }
 
-// looksPinned asks for what is hard to see in an effect.
+// looksPinned reads the settings whose effect is hard to see.
 func looksPinned(t *testing.T, pool *dbtx.Pool) {
 	t.Helper()
 	var now struct {
@@ -155,6 +163,7 @@ func looksPinned(t *testing.T, pool *dbtx.Pool) {
 	if err != nil || now.Zone != "+00:00" || now.Engine != "InnoDB" || now.Off != 0 {
 		t.Errorf("%+v, error %v; want UTC and InnoDB", now, err)
 	}
+
 	var off []struct {
 		Name string `gorm:"column:Variable_name"`
 	}
@@ -163,14 +172,15 @@ func looksPinned(t *testing.T, pool *dbtx.Pool) {
 	if err != nil || len(off) > 0 {
 		t.Errorf("not checked: %v, error %v", off, err)
 	}
-	// A question that takes longer than a server's own limit for one.
+
+	// This statement takes longer than a server's own limit for one.
 	var slept int
 	if err := pool.Read(t.Context()).Raw("SELECT SLEEP(0.3)").Scan(&slept).Error; err != nil || slept != 0 {
 		t.Errorf("SLEEP was ended: %d, error %v", slept, err)
 	}
 }
 
-// scansPastALockedRow holds a row: whoever changes others by a scan goes on.
+// scansPastALockedRow holds a row. A statement that finds and changes other rows by a scan goes on.
 func scansPastALockedRow(t *testing.T, pool *dbtx.Pool, db testdb.Database) {
 	t.Helper()
 	defer holdRow(t, db)()
@@ -192,7 +202,8 @@ func holdRow(t *testing.T, db testdb.Database) (release func()) {
 	return func() { _ = holder.Rollback() }
 }
 
-// The waits of a service are its own, and those of a migration longer.
+// A service waits for locks as long as it says itself and not as the server says; a migration waits
+// longer.
 func TestWaitsForLocksAreShort(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
 		for _, statement := range []string{"CREATE TABLE kept (id INT PRIMARY KEY, n INT NOT NULL)", "INSERT INTO kept VALUES (1, 0)"} {
@@ -200,6 +211,7 @@ func TestWaitsForLocksAreShort(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		release := holdRow(t, db)
 		const soon = 8 * time.Second // several times the limits, and far below the servers' own
 		for what, statement := range map[string]string{
@@ -222,7 +234,7 @@ func TestWaitsForLocksAreShort(t *testing.T) {
 			_, err := slow.ExecContext(t.Context(), "ALTER TABLE kept ADD COLUMN more INT")
 			migrated <- err
 		}()
-		// Longer than anything of a service waits, or reads: SLEEP keeps the time on the server.
+		// This takes longer than any wait or read of a service: SLEEP takes the time on the server.
 		if _, err := slow.ExecContext(t.Context(), "DO SLEEP(11)"); err != nil {
 			t.Errorf("a migration's statement of 11 s: %v", err)
 		}
@@ -233,7 +245,7 @@ func TestWaitsForLocksAreShort(t *testing.T) {
 	})
 }
 
-// A schema that is made under such defaults is the same.
+// A schema that is created under other defaults is the same.
 func TestMigrationsDoNotDependOnTheServersDefaults(t *testing.T) {
 	args := []string{"--loose-skip-character-set-client-handshake", "--character-set-server=latin1", "--autocommit=0", "--default-storage-engine=MyISAM"}
 	testdb.EachOwn(t, args, func(t *testing.T, db testdb.Database) {
@@ -246,6 +258,7 @@ func TestMigrationsDoNotDependOnTheServersDefaults(t *testing.T) {
 			if err := migrations.AtStart(t.Context(), config, set, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
 				t.Fatal(err)
 			}
+
 			var wrong []string
 			err := db.Pool.Read(t.Context()).Raw("SELECT CONCAT(table_name, ' ', engine, ' ', table_collation) FROM information_schema.tables"+
 				" WHERE table_schema = ? AND (engine <> 'InnoDB' OR (table_name <> 'goose_db_version' AND table_collation NOT LIKE 'utf8mb4%'))",

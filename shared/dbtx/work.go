@@ -11,29 +11,33 @@ import (
 type Work struct {
 	name      string
 	connsMax  int
-	lockWaits bool          // a lock wait is run again; else it is the answer
-	turnsMax  int           // transactions at a time, the rest of the connections is for reads; 0: as many as connections
-	turnWait  time.Duration // that a transaction waits for its turn at most; 0: as long as its context
+	lockWaits bool          // a lock wait is run again; otherwise it is returned
+	turnsMax  int           // transactions at a time, the other connections are for reads; 0: as many as connections
+	turnWait  time.Duration // how long a transaction waits for its turn at most; 0: as long as its context
 }
 
 // The kinds of work of a service, with their shares of its connections.
 var (
-	// Requests is what clients ask over HTTP. A lock wait is answered at once: who asks decides whether to wait longer.
-	// Nor does it wait long behind others who wait for a lock.
+	// Requests is what clients ask over HTTP. A lock wait is answered at once: the client decides
+	// whether to wait longer. Nor does a request wait long for its turn behind requests that wait
+	// for a lock.
 	Requests = Work{name: "requests", connsMax: 10, turnsMax: 8, turnWait: 2 * time.Second}
-	// Consumers is what comes from the broker: one connection for each queue of both topics that payment-service reads.
+	// Consumers is the batches that come from the broker: one connection for each queue of both
+	// topics that payment-service reads.
 	Consumers = Work{name: "consumers", connsMax: 12, lockWaits: true}
-	// Relay is the outbox, whose lanes share four, and its lease.
+	// Relay is the outbox: its lanes share four connections, and the relay itself, with its lease,
+	// has the fifth.
 	Relay = Work{name: "relay", connsMax: 5, lockWaits: true}
-	// Background is the journal, the notices, what waits and what is asked for again.
+	// Background is the journal, the notices, the messages that wait, and the instructions that are
+	// sent again.
 	Background = Work{name: "background", connsMax: 4, lockWaits: true}
-	// Probes is readiness and what the metrics read.
+	// Probes is the readiness check and the queries of the metrics.
 	Probes = Work{name: "probes", connsMax: 2}
 
 	everything = Work{name: "everything", connsMax: 16, lockWaits: true}
 )
 
-// Pools are the pools of a service, by the work that each is for.
+// Pools are the pools of a service, each under the work that it is for.
 type Pools map[Work]*Pool
 
 // OpenPools prepares one pool for each kind of work and registers their metrics. Like Open it does not connect.
@@ -50,7 +54,8 @@ func OpenPools(cfg Config, metrics prometheus.Registerer, works ...Work) (Pools,
 	return pools, nil
 }
 
-// For is the pool of a kind of work. It panics when OpenPools was not told of it: nil would fail at the first query.
+// For returns the pool of a kind of work. It panics when OpenPools did not open one: nil would fail
+// at the first query only.
 func (p Pools) For(work Work) *Pool {
 	pool := p[work]
 	if pool == nil {
@@ -59,7 +64,7 @@ func (p Pools) For(work Work) *Pool {
 	return pool
 }
 
-// Close closes them all.
+// Close closes all pools.
 func (p Pools) Close() {
 	for _, pool := range p {
 		pool.Close()

@@ -13,8 +13,8 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// Clients that all wait for something take up the turns of requests, and nobody else's connections: not even those that
-// requests read with.
+// Requests that all wait take up the turns of requests. They take no connection of other work, and
+// not even those with which requests read.
 func TestRequestsThatWaitDoNotHoldUpTheOthers(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)
@@ -68,7 +68,7 @@ func TestRequestsThatWaitDoNotHoldUpTheOthers(t *testing.T) {
 	})
 }
 
-// A consumer takes a lock wait for what it mostly is: over a second later.
+// A consumer runs again after a lock wait, because it mostly is over a second later.
 func TestOnlyRequestsAreAnsweredALockWait(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
 		pools, err := dbtx.OpenPools(db.Config, prometheus.NewRegistry(), dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Background)
@@ -76,6 +76,7 @@ func TestOnlyRequestsAreAnsweredALockWait(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pools.Close()
+
 		for work, pool := range pools {
 			runs := 0
 			err := pool.Run(t.Context(), func(dbtx.Tx) error {
@@ -91,8 +92,8 @@ func TestOnlyRequestsAreAnsweredALockWait(t *testing.T) {
 	})
 }
 
-// readOnly are the ways in which a server that answers everything takes no write, by what it takes to bring them about and to
-// end them.
+// readOnly are the ways in which a server that answers everything takes no write: the statement
+// that brings each about, and the statement that ends it.
 var readOnly = map[string][2]string{
 	"MySQL, its operator's":   {"SET GLOBAL super_read_only = 1", "SET GLOBAL read_only = 0"},
 	"MariaDB, its operator's": {"SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0"},
@@ -111,7 +112,8 @@ func TestAServerThatTakesNoWriteIsNotReady(t *testing.T) {
 			_, err := admin.ExecContext(t.Context(), statement)
 			return err
 		}
-		// As a service has it: without the rights that let an operator write nevertheless.
+
+		// A service's user does not have the rights that let an operator write nevertheless.
 		for _, statement := range []string{
 			"CREATE USER plain@'127.0.0.1' IDENTIFIED BY 'plain'", "GRANT ALL ON " + db.Config.Name + ".* TO plain@'127.0.0.1'",
 		} {
@@ -119,6 +121,7 @@ func TestAServerThatTakesNoWriteIsNotReady(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		config := db.Config
 		config.User, config.Password = "plain", "plain"
 		pools, err := dbtx.OpenPools(config, prometheus.NewRegistry(), dbtx.Probes)
@@ -126,6 +129,7 @@ func TestAServerThatTakesNoWriteIsNotReady(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pools.Close()
+
 		probe := func() error { return pools[dbtx.Probes].Writable(t.Context(), "fight") }
 		if err := probe(); err != nil {
 			t.Fatal(err)
@@ -133,10 +137,11 @@ func TestAServerThatTakesNoWriteIsNotReady(t *testing.T) {
 		if err := pools[dbtx.Probes].Writable(t.Context(), "nowhere"); err == nil {
 			t.Error("a table that is not there can be written")
 		}
+
 		tried := 0
 		for name, way := range readOnly {
 			if err := exec(way[0]); err != nil {
-				continue // the other server's
+				continue // a statement of the other server
 			}
 			tried++
 			began := time.Now()

@@ -27,9 +27,9 @@ type Request struct {
 	hash string // hex SHA-256 of the operation and its body
 }
 
-// NewRequest takes the client's key, the operation ("POST /v1/orders/{id}/settle with
-// the id in it) and the decoded body, so that the same JSON spelled differently is the
-// same request. It returns ErrKeyMissing or ErrKeyInvalid.
+// NewRequest takes the client's key, the operation ("POST /v1/orders/{id}/settle" with the id in
+// it) and the decoded body, so that the same JSON spelled differently is the same request. It
+// returns ErrKeyMissing or ErrKeyInvalid.
 func NewRequest(key, operation string, body any) (Request, error) {
 	if key == "" {
 		return Request{}, ErrKeyMissing
@@ -42,6 +42,7 @@ func NewRequest(key, operation string, body any) (Request, error) {
 			return Request{}, fmt.Errorf("%w: it has %q", ErrKeyInvalid, r)
 		}
 	}
+
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return Request{}, fmt.Errorf("encode request: %w", err)

@@ -10,8 +10,8 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// Refusal is an answer that depends on the state a request met, so it is remembered
-// under the key like a success: the state may be another when the client asks again.
+// Refusal is an answer that depends on the state that a request met. It is remembered under the key
+// like a success, because the state may be another when the client asks again.
 type Refusal struct {
 	Code   string // stable, for programs
 	Detail string // for people
@@ -19,7 +19,7 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Code + ": " + r.Detail }
 
-// row is idempotency_keys.
+// row is a row of idempotency_keys.
 type row struct {
 	IdemKey       string `gorm:"primaryKey"`
 	RequestHash   string
@@ -52,6 +52,7 @@ func Run[T any](ctx context.Context, pool *dbtx.Pool, req Request, now time.Time
 			refusal, err = first.replay(req, &result)
 			return err
 		}
+
 		if err := tx.DB().SavePoint(beforeChange).Error; err != nil {
 			return err
 		}
@@ -63,6 +64,7 @@ func Run[T any](ctx context.Context, pool *dbtx.Pool, req Request, now time.Time
 		} else if err != nil {
 			return err
 		}
+
 		return record(tx, req, result, refusal)
 	})
 	if err == nil && refusal != nil {
@@ -74,9 +76,9 @@ func Run[T any](ctx context.Context, pool *dbtx.Pool, req Request, now time.Time
 	return result, nil
 }
 
-// Answered reports whether req has its answer already. It returns ErrKeyReused when the
-// key came with another request. It is for work outside of the transaction, which has to
-// be left alone then.
+// Answered reports whether req has its answer already. It returns ErrKeyReused when the key came
+// with another request. It is for work outside of the transaction: when there is an answer, that
+// work must not be done again.
 func Answered(ctx context.Context, pool *dbtx.Pool, req Request) (bool, error) {
 	var first []row
 	if err := pool.Read(ctx).Where("idem_key = ?", req.key).Find(&first).Error; err != nil {
@@ -93,7 +95,7 @@ func Answered(ctx context.Context, pool *dbtx.Pool, req Request) (bool, error) {
 
 // claim inserts the key, or returns the row of the request that came first.
 func claim(tx dbtx.Tx, req Request, now time.Time) (*row, error) {
-	// The insert comes before the change: it is what a second request with the key waits on.
+	// The insert comes before the change: a second request with the same key waits for it.
 	err := tx.DB().Create(&row{IdemKey: req.key, RequestHash: req.hash, CreatedAt: now}).Error
 	switch {
 	case err == nil:
@@ -103,6 +105,7 @@ func claim(tx dbtx.Tx, req Request, now time.Time) (*row, error) {
 	case !dbtx.IsDuplicateKey(err):
 		return nil, fmt.Errorf("claim idempotency key: %w", err)
 	}
+
 	var first row
 	if err := tx.DB().Where("idem_key = ?", req.key).Take(&first).Error; err != nil {
 		return nil, fmt.Errorf("read idempotency key: %w", err)
@@ -134,6 +137,7 @@ func record(tx dbtx.Tx, req Request, result any, refusal *Refusal) error {
 		}
 		update.Result = string(encoded)
 	}
+
 	err := tx.DB().Model(&row{}).Where("idem_key = ?", req.key).
 		Select("result", "refusal_code", "refusal_detail").Updates(update).Error
 	if err != nil {

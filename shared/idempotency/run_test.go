@@ -15,8 +15,8 @@ import (
 	"settlement/shared/idempotency"
 )
 
-// A client that was told that the outcome is unknown asks again with the same key: the change is there once, whatever became of
-// the COMMIT, and a refusal is remembered once too.
+// When the outcome is unknown, the client asks again with the same key. The change is there once,
+// whatever became of the COMMIT.
 func TestAfterAnUnknownCommitTheSameKeyFindsTheAnswer(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		proxy, err := faults.NewMySQL(db.Config.Addr)
@@ -31,9 +31,11 @@ func TestAfterAnUnknownCommitTheSameKeyFindsTheAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
+
 		if err := db.Pool.Read(t.Context()).Exec("CREATE TABLE made (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(64))").Error; err != nil {
 			t.Fatal(err)
 		}
+
 		for name, rule := range map[string]*faults.SQLRule{
 			"committed, answer lost": {At: faults.AfterCommit, Do: faults.Cut},
 			"never committed":        {At: faults.BeforeCommit, Do: faults.Cut},
@@ -53,12 +55,15 @@ func TestAfterAnUnknownCommitTheSameKeyFindsTheAnswer(t *testing.T) {
 						return "made " + name, tx.DB().Exec("INSERT INTO made (name) VALUES (?)", name).Error
 					})
 				}
+
 				rule.Touching, rule.Limit = "insert into made", 1
 				proxy.Add(rule)
 				if _, err := run(t.Context()); !errors.Is(err, dbtx.ErrCommitUnknown) || rule.Fired() != 1 {
 					t.Fatalf("error %v after %d faults, want an unknown outcome", err, rule.Fired())
 				}
-				// The server may take a moment to notice that the connection is gone, and its locks with it.
+
+				// The server may take a moment to notice that the connection is gone, and to free
+				// its locks.
 				again, err := run(t.Context())
 				for errors.Is(err, idempotency.ErrInFlight) {
 					again, err = run(t.Context())
@@ -66,6 +71,7 @@ func TestAfterAnUnknownCommitTheSameKeyFindsTheAnswer(t *testing.T) {
 				if err != nil || again != "made "+name {
 					t.Errorf("the same key again: %q, error %v", again, err)
 				}
+
 				var made int64
 				if err := db.Pool.Read(t.Context()).Raw("SELECT COUNT(*) FROM made WHERE name = ?", name).Scan(&made).Error; err != nil || made != 1 {
 					t.Errorf("made %d times, error %v; want once", made, err)

@@ -1,12 +1,14 @@
-// Package intake takes batches of one topic's messages to whoever does what they ask, and decides what a failure
-// means: again after a pause, or parked for an operator. All listeners of both services share it, so that one
-// rule holds for all of them:
+// Package intake hands the batches of one topic to the function that does them, and decides what a
+// failure means: the batch comes again after a pause, or a message is parked for an operator. All
+// listeners of both services share it, so that one rule holds for all of them:
 //
-//   - A message that nobody can read is parked at once.
-//   - What passes (the database is away, busy, failing over) suspends the queue. Nothing is counted.
-//   - Whatever else fails is executed again, three times in all, and parked if others succeed where it fails.
-//   - When different messages fail one after another and none succeeds, it is the system and not the messages:
-//     the queues pause, people are told once, and nothing is parked.
+//   - A message that can never be read is parked at once.
+//   - An error that passes (the database is away, busy, failing over) suspends the queue. Nothing
+//     is counted.
+//   - A message that fails in any other way is executed again, three times in all, and parked if
+//     others succeed where it fails.
+//   - When different messages fail one after another and none succeeds, it is the system and not
+//     the messages: the queues pause, people are told once, and nothing is parked.
 package intake
 
 import (
@@ -23,7 +25,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// Received is a message as it was read, and as it came.
+// Received is a message that was read, with the delivery in which it came.
 type Received[M any] struct {
 	Message  M
 	Delivery rocketmq.Delivery
@@ -39,7 +41,7 @@ func traceID(d rocketmq.Delivery) string {
 // Topic says how the messages of a topic are read and done.
 type Topic[M any] struct {
 	Name  string
-	Parse func(body []byte) (M, error) // an error means that nobody can ever read it
+	Parse func(body []byte) (M, error) // an error means that the body can never be read
 	// Subject is what a message is about.
 	Subject func(M) parking.Subject
 	// Do does what a batch asks, in order, in one transaction. A repeat changes nothing, so a batch may be given
@@ -64,8 +66,9 @@ func New[M any](topic Topic[M], lot *parking.Lot, policy *Policy, results Result
 	return &Intake[M]{topic: topic, lot: lot, policy: policy, results: results, log: log.With("topic", topic.Name)}
 }
 
-// Handle does or parks every message of a batch. After nil the batch may be acknowledged. After an error it has to
-// be given again, as a whole: what of it was done is found by its numbers.
+// Handle does or parks every message of a batch. When it returns nil, the batch may be
+// acknowledged. When it returns an error, the whole batch has to be delivered again: the messages
+// that were done are found by their numbers.
 func (i *Intake[M]) Handle(ctx context.Context, batch []rocketmq.Delivery) error {
 	if err := i.policy.load(ctx); err != nil {
 		return err
@@ -74,7 +77,9 @@ func (i *Intake[M]) Handle(ctx context.Context, batch []rocketmq.Delivery) error
 	if err != nil || len(messages) == 0 {
 		return err
 	}
-	// One that failed before is not given its neighbours again: each of its executions has to count as one.
+
+	// A message that failed before is not executed together with others: each of its executions has
+	// to count as one.
 	if len(messages) == 1 || i.policy.suspectsAny(i.numbers(messages)) {
 		return i.doEach(ctx, messages)
 	}
@@ -88,7 +93,7 @@ func (i *Intake[M]) Handle(ctx context.Context, batch []rocketmq.Delivery) error
 	return i.doEach(ctx, messages)
 }
 
-// read parses a batch and parks what can never be read.
+// read parses a batch and parks the messages that can never be read.
 func (i *Intake[M]) read(ctx context.Context, batch []rocketmq.Delivery) ([]Received[M], error) {
 	messages := make([]Received[M], 0, len(batch))
 	for _, d := range batch {
@@ -97,12 +102,13 @@ func (i *Intake[M]) read(ctx context.Context, batch []rocketmq.Delivery) ([]Rece
 			messages = append(messages, Received[M]{Message: m, Delivery: d})
 			continue
 		}
+
 		parked, parkErr := i.lot.Park(ctx, d, parking.Subject{}, parking.CausePoison, err.Error())
 		if parkErr != nil {
 			return nil, parkErr
 		}
 		if !parked {
-			continue // delivered again
+			continue // delivered again after it was parked
 		}
 		i.results.WithLabelValues("poison").Inc()
 		i.log.Error("message parked: it cannot be read", "reason", err, "queue", d.Queue, "offset", d.Offset,
@@ -118,15 +124,18 @@ func (i *Intake[M]) parse(d rocketmq.Delivery) (m M, err error) {
 	return i.topic.Parse(d.Body)
 }
 
-// doEach keeps one bad message from stopping the others. Later ones of the same ordering key wait behind the fence.
+// doEach does the messages one by one, so that a bad one does not stop the others. Later messages
+// of the same ordering key wait behind the fence.
 func (i *Intake[M]) doEach(ctx context.Context, messages []Received[M]) error {
 	var failed []error
 	start := i.policy.effects()
+
 	for _, m := range messages {
 		if no := i.topic.Subject(m.Message).Number; i.policy.held(no) {
 			failed = append(failed, fmt.Errorf("message %s failed, and is not executed again before another has taken effect", no))
 			continue
 		}
+
 		before := i.policy.effects()
 		err := i.do(ctx, []Received[M]{m})
 		if err == nil {
@@ -139,6 +148,7 @@ func (i *Intake[M]) doEach(ctx context.Context, messages []Received[M]) error {
 			failed = append(failed, err)
 		}
 	}
+
 	if len(failed) == 0 {
 		return nil
 	}
@@ -160,13 +170,15 @@ func (i *Intake[M]) failedAlone(ctx context.Context, m Received[M], before int64
 	return nil
 }
 
-// do turns a panic into an error, so that it is searched for one by one like any other.
+// do turns a panic into an error, so that the message that causes it is found one by one, as with
+// any other error.
 func (i *Intake[M]) do(ctx context.Context, messages []Received[M]) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+
 	effects, err := i.topic.Do(ctx, messages)
 	if err == nil {
 		i.policy.did(i.numbers(messages), effects)

@@ -18,22 +18,24 @@ import (
 )
 
 const (
-	// stoppedAfter is how many different messages fail in a row, with none that takes effect between them, until
-	// it is taken for the system's fault.
+	// stoppedAfter is how many different messages have to fail in a row, while none takes effect
+	// between them, before it is taken for the system's fault.
 	stoppedAfter = 2
-	// suspectsMax bounds what is remembered of messages that failed. Beyond it, all of them are tried as if for
-	// the first time; what counts is in the database.
+	// suspectsMax bounds how many messages that failed are remembered. Beyond it, all of them are
+	// tried as if for the first time; the executions that count are in the database.
 	suspectsMax = 10_000
-	// loadMax is how many of those that failed before this process began are remembered.
+	// loadMax is how many messages that failed before this process began are remembered.
 	loadMax = 1000
-	// heldMax is how long a message that failed is not executed again for want of another that takes effect meanwhile.
+	// heldMax is how long a message that failed is not executed again while no other message takes
+	// effect.
 	heldMax = 2 * time.Second
-	// tellAgainAfter is how long people are not told again that the system fails.
+	// tellAgainAfter is how long people are not told once more that the system fails.
 	tellAgainAfter = 1 * time.Minute
 )
 
-// Policy decides whether a message fails by itself, or with everybody else. The evidence is what this process has
-// seen: a message is to blame when others took effect between two of its executions. It is safe for concurrent use.
+// Policy decides whether a message fails by itself or all messages fail. The evidence is what this
+// process has seen: a message is to blame when others took effect between two of its executions. It
+// is safe for concurrent use.
 type Policy struct {
 	topic   string
 	lot     *parking.Lot
@@ -41,20 +43,20 @@ type Policy struct {
 	log     *slog.Logger
 
 	mu        sync.Mutex
-	loaded    bool                // what failed before this process began is among the suspects
+	loaded    bool                // the messages that failed before this process began are among the suspects
 	took      int64               // messages that took effect
 	suspects  map[string]*suspect // by number
-	inARow    map[string]bool     // numbers that failed alone since one took effect
+	inARow    map[string]bool     // numbers of the messages that failed alone since one took effect
 	isStopped bool                // the system fails: no message has taken effect since
-	toldAt    time.Time           // that people were told of that, last
+	toldAt    time.Time           // when people were last told that the system fails
 }
 
 // suspect is a message that failed.
 type suspect struct {
-	executions int       // that are not counted in the database yet
-	tries      int       // that are
-	tookBefore int64     // Policy.took after its first failure
-	failedAt   time.Time // alone, last
+	executions int       // executions that are not counted in the database yet
+	tries      int       // executions that are counted there
+	tookBefore int64     // Policy.took when it became a suspect
+	failedAt   time.Time // when it last failed alone
 }
 
 // NewPolicy makes the policy of a topic and registers its gauge.
@@ -72,8 +74,8 @@ func NewPolicy(topic string, lot *parking.Lot, metrics prometheus.Registerer, lo
 	return p
 }
 
-// load makes suspects of the messages that failed before this process began, once: a restart must not execute them
-// anew as often as at first.
+// load makes suspects of the messages that failed before this process began. It does so once. A
+// restart must not execute these messages as often as if they had never failed.
 func (p *Policy) load(ctx context.Context) error {
 	p.mu.Lock()
 	loaded := p.loaded
@@ -105,12 +107,14 @@ func (p *Policy) effects() int64 {
 	return p.took
 }
 
-// suspends says whether err is none of the messages' fault, so that nothing is counted and the queue only pauses: it
-// passes by itself, or it meets every message until somebody mends the schema, and then people are told.
+// suspends says whether err is not the messages' fault. Then nothing is counted and the queue only
+// pauses. Either the error passes by itself, or it meets every message until the schema is mended,
+// and then people are told.
 func (p *Policy) suspends(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return true
 	}
+
 	switch dbtx.Classify(err) {
 	case dbtx.Conflict, dbtx.Transient:
 		return true
@@ -136,8 +140,9 @@ func (p *Policy) suspectsAny(numbers []string) bool {
 	return false
 }
 
-// held says whether a message that failed is not to be executed again yet. An execution tells something about it only
-// when another message took effect before: else it may be the system that fails. In a quiet system it is not held for long.
+// held says whether a message that failed must not be executed again yet. An execution says
+// something about the message only when another message took effect before it: otherwise it may be
+// the system that fails. In a quiet system the message is held for heldMax at most.
 func (p *Policy) held(number string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,6 +159,7 @@ func (p *Policy) did(numbers []string, effects int) {
 		delete(p.suspects, no)
 		delete(p.inARow, no)
 	}
+
 	if effects == 0 {
 		return
 	}
@@ -166,7 +172,8 @@ func (p *Policy) did(numbers []string, effects int) {
 	}
 }
 
-// failedTogether notes an execution of messages of which it is not known yet which is to blame.
+// failedTogether notes an execution of several messages while it is not known yet which one is to
+// blame.
 func (p *Policy) failedTogether(numbers []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,8 +195,9 @@ func (p *Policy) suspect(number string) *suspect {
 	return s
 }
 
-// failed notes that a message failed alone; before is effects() before this execution. parked says that it was
-// parked and may be acknowledged. Else the error says why it has to be given again.
+// failed notes that a message failed alone; before is effects() before this execution. parked says
+// that the message was parked and may be acknowledged. Otherwise the error says why it has to be
+// delivered again.
 func (p *Policy) failed(ctx context.Context, s parking.Subject, d rocketmq.Delivery, before int64, cause error) (parked bool, err error) {
 	p.mu.Lock()
 	suspect := p.suspect(s.Number)
@@ -197,7 +205,8 @@ func (p *Policy) failed(ctx context.Context, s parking.Subject, d rocketmq.Deliv
 	suspect.failedAt = time.Now()
 	f := parking.Failure{
 		Delivery: d, Subject: s, Executions: suspect.executions, Err: cause,
-		// Before this execution began: what takes effect during it may be the end of a fault that this one still met.
+		// Only what took effect before this execution began counts. A message that takes effect
+		// during it may mark the end of a fault that this execution still met.
 		Alone: before > suspect.tookBefore,
 	}
 	p.inARow[s.Number] = true
@@ -216,6 +225,7 @@ func (p *Policy) failed(ctx context.Context, s parking.Subject, d rocketmq.Deliv
 		delete(p.inARow, s.Number)
 	}
 	p.mu.Unlock()
+
 	if !parked {
 		return false, cause
 	}
@@ -224,9 +234,10 @@ func (p *Policy) failed(ctx context.Context, s parking.Subject, d rocketmq.Deliv
 	return true, nil
 }
 
-// failedAll is called when messages failed and none of their batch took effect; before is effects() before it. It
-// has people told when that is the system's fault: different messages failed in a row, or one did as often as it may
-// and there is no other to compare it with.
+// failedAll is called after messages of a batch failed; before is effects() before the batch. It
+// has people told when that is the system's fault: no message took effect meanwhile, and different
+// messages failed in a row, or one failed as often as it may and there is no other to compare it
+// with.
 func (p *Policy) failedAll(ctx context.Context, before int64, cause error) {
 	p.mu.Lock()
 	system := len(p.inARow) >= stoppedAfter
@@ -242,8 +253,9 @@ func (p *Policy) failedAll(ctx context.Context, before int64, cause error) {
 	}
 }
 
-// tellStopped has people told that the system fails: once until messages take effect again, and not more often than
-// every tellAgainAfter while some do and some do not.
+// tellStopped has people told that the system fails. It does so once until messages take effect
+// again, and not more often than every tellAgainAfter while some messages take effect and others
+// fail.
 func (p *Policy) tellStopped(ctx context.Context, cause error) {
 	p.mu.Lock()
 	known := p.isStopped || time.Since(p.toldAt) < tellAgainAfter

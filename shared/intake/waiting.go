@@ -12,21 +12,22 @@ import (
 )
 
 const (
-	// waitingEvery is the time between two looks for messages that wait, waitingPage how many are looked at.
+	// waitingEvery is the time between two looks for messages that wait. waitingPage is how many
+	// messages one look takes.
 	waitingEvery = 1 * time.Second
 	waitingPage  = 64
 )
 
-// Waiting does messages that wait for one that comes before them. Usually the predecessor releases them when it is
-// done. This finds those whose release failed or was missed, and has people told of those whose predecessor never
-// comes.
+// Waiting does the messages that wait for their predecessor. Usually the predecessor releases them
+// when it is done. Waiting finds the messages whose release failed or was missed, and has people
+// told of those whose predecessor never comes.
 type Waiting struct {
 	lot      *parking.Lot
 	policies map[string]*Policy // by topic
 	log      *slog.Logger
 }
 
-// NewWaiting makes it. policies has one for each topic whose messages can wait.
+// NewWaiting makes a Waiting. policies has one for each topic whose messages can wait.
 func NewWaiting(lot *parking.Lot, log *slog.Logger, policies ...*Policy) *Waiting {
 	w := &Waiting{lot: lot, policies: map[string]*Policy{}, log: log}
 	for _, p := range policies {
@@ -35,7 +36,7 @@ func NewWaiting(lot *parking.Lot, log *slog.Logger, policies ...*Policy) *Waitin
 	return w
 }
 
-// Run looks until ctx is done.
+// Run looks for messages that wait until ctx is done.
 func (w *Waiting) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := w.Round(ctx); err != nil && ctx.Err() == nil {
@@ -59,12 +60,13 @@ func (w *Waiting) Round(ctx context.Context) error {
 	return nil
 }
 
-// one returns an error only when it is no use to go on with the next.
+// one does one message. It returns an error only when it is no use to go on with the next message.
 func (w *Waiting) one(ctx context.Context, m parking.Record) error {
 	policy := w.policies[m.Topic]
 	if policy == nil {
 		return nil // another release of this service kept it
 	}
+
 	before := policy.effects()
 	state, err := w.try(ctx, m)
 	switch {
@@ -77,8 +79,9 @@ func (w *Waiting) one(ctx context.Context, m parking.Record) error {
 		return nil
 	case policy.suspends(ctx, err):
 		w.log.Warn("waiting message cannot be done now, it is tried again", "error", err)
-		return w.lot.Postpone(ctx, m) // what is in its way need not be in that of the next
+		return w.lot.Postpone(ctx, m) // what blocks this message need not block the next one
 	}
+
 	parked, err := policy.failed(ctx, m.Subject, m.Delivery(), before, err)
 	if parked {
 		return nil

@@ -8,13 +8,15 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// Behind says of which sharding keys of a topic a message that was added before a moment may still wait, by the clock
-// that gave Add its time. A lane sends in order, so that its oldest row answers for all of its keys, however many rows
-// it has; one that fails says nothing of the others. A row that has no lane yet may be of any key.
+// Behind says for each of the sharding keys of a topic whether a message that was added before the
+// time since may still wait. That time is of the clock that gave Add its time. A lane sends in
+// order, so that its oldest row answers for all of its keys, however many rows it has. A lane that
+// fails says nothing about the other lanes. A row that has no lane yet may be of any key.
 func Behind(tx dbtx.Tx, topics Topics, topic string, since time.Time, shardingKeys ...string) (map[string]bool, error) {
 	if len(shardingKeys) == 0 {
 		return nil, nil
 	}
+
 	const unplaced = -1
 	queues := map[int]bool{}
 	for _, key := range shardingKeys {
@@ -31,6 +33,7 @@ func Behind(tx dbtx.Tx, topics Topics, topic string, since time.Time, shardingKe
 		parts = append(parts, "(SELECT ? AS queue, created_at"+lanesIndex+from.where+order+" LIMIT 1)")
 		args = append(append(args, queue), from.args...)
 	}
+
 	ask(unplaced, strays(topic, topics[topic]), "")
 	for queue := range queues {
 		ask(queue, inLane(topic, topics[topic], queue), " ORDER BY id")

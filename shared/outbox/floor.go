@@ -11,32 +11,35 @@ const (
 	// insertSettles is more than an INSERT takes from being given its id to having its row in the table. It is longer
 	// than dbtx lets a transaction live; how long the transaction stays open after that INSERT does not matter.
 	insertSettles = 15 * time.Second
-	// belowEvery is how often it is asked whether there are rows below the floor after all, and belowTimeout how long
-	// that may take: it walks over all deleted rows that an old snapshot keeps.
+	// belowEvery is how often the relay asks whether there are rows below the floor after all.
+	// belowTimeout bounds that query, which walks over all deleted rows that an old snapshot keeps.
 	belowEvery   = time.Minute
 	belowTimeout = time.Second
 )
 
-// floor is an id that no row has or is below, and none will be: to look for rows begins above it. While an old snapshot
-// is open (a backup, a forgotten session) the server keeps every deleted row, and each look that began at 0 would walk
-// over all of them.
+// floor is an id such that no row has it or a smaller one, and none will: the relay looks for rows
+// above it. While an old snapshot is open (a backup, a forgotten session), the server keeps every
+// deleted row, and each look that began at 0 would walk over all of them.
 //
-// The largest id seen is no such floor: a smaller one can be committed later, and a successor of it above the floor
-// would overtake it. So a floor is what was seen insertSettles ago, less what is there now, committed or not.
+// The largest id seen is no such floor: a row with a smaller id can be committed later, and its
+// successor above the floor would overtake it. So the floor is the largest id that was seen
+// insertSettles ago. When a row up to that id is still there, committed or not, the floor is just
+// below the oldest such row.
 type floor struct {
 	id       uint64
 	newest   uint64 // the largest id seen
-	mark     uint64 // what it was at markedAt
+	mark     uint64 // what newest was at markedAt
 	markedAt time.Time
-	askedAt  time.Time // when it was last asked for rows below
+	askedAt  time.Time // when rows below were last asked for
 }
 
-// raiseFloor moves the floor up to the oldest row, if it is time to.
+// raiseFloor moves the floor up to just below the oldest row, if it is time to.
 func (r *Relay) raiseFloor(ctx context.Context) error {
 	f, now := &r.floor, time.Now()
 	if f.newest == 0 || now.Sub(f.markedAt) < r.settles {
 		return nil
 	}
+
 	if f.mark > f.id {
 		oldest, err := r.oldestWritten(ctx, f.id, f.mark)
 		if err != nil {
@@ -47,6 +50,7 @@ func (r *Relay) raiseFloor(ctx context.Context) error {
 			f.id = oldest - 1
 		}
 	}
+
 	f.mark, f.markedAt = f.newest, now
 	if now.Sub(f.askedAt) >= r.below {
 		f.askedAt = now
@@ -59,6 +63,7 @@ func (r *Relay) raiseFloor(ctx context.Context) error {
 func (r *Relay) lookBelow(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, belowTimeout)
 	defer cancel()
+
 	id, err := r.oldestWritten(ctx, 0, r.floor.id)
 	switch {
 	case err != nil:
@@ -71,7 +76,8 @@ func (r *Relay) lookBelow(ctx context.Context) {
 	}
 }
 
-// oldestWritten is the smallest id above after and up to upTo, of rows that are not committed too, or 0.
+// oldestWritten returns the smallest id above after and up to upTo, or 0. It sees rows that are not
+// committed, too.
 func (r *Relay) oldestWritten(ctx context.Context, after, upTo uint64) (id uint64, err error) {
 	tx := r.pool.Read(ctx).Begin(&sql.TxOptions{Isolation: sql.LevelReadUncommitted})
 	if tx.Error != nil {

@@ -9,12 +9,13 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// A row with a small id is committed long after larger ones were sent and their places are no more looked at; then comes
-// its successor.
+// A row with a small id is committed long after larger ids were sent, when its place is no longer
+// looked at. Then its successor comes.
 func TestALateRowIsNotOvertaken(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp := newTape()
 		_, step := stepper(t, db.Pool, tp.send)
+
 		inserted, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 		go func() {
 			done <- db.Open(t).Run(t.Context(), func(tx dbtx.Tx) error {
@@ -24,6 +25,7 @@ func TestALateRowIsNotOvertaken(t *testing.T) {
 			})
 		}()
 		<-inserted
+
 		for range 5 {
 			add(t, db.Pool, sibling("k"), "m")
 			step()
@@ -31,6 +33,7 @@ func TestALateRowIsNotOvertaken(t *testing.T) {
 		if got := tp.of(sibling("k")); len(got) != 5 {
 			t.Errorf("%d of 5 rows were sent", len(got))
 		}
+
 		close(release)
 		if err := <-done; err != nil {
 			t.Fatal(err)
@@ -54,6 +57,7 @@ func TestIDsThatBeginAnewAreSent(t *testing.T) {
 			step()
 		}
 		step()
+
 		if err := db.Pool.Read(t.Context()).Exec("TRUNCATE TABLE outbox").Error; err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,8 @@ import (
 
 var errLeaseShort = errors.New("the outbox lease ends too soon to send")
 
-// lane is the rows of one queue, in order. Its rounds run beside those of the others, one at a time.
+// lane is the rows of one queue, in order. It has one round at a time, beside the rounds of the
+// other lanes.
 type lane struct {
 	topic  string
 	queue  int
@@ -26,7 +27,7 @@ type lane struct {
 // free reports whether a round may begin.
 func (l *lane) free() bool { return !l.busy && l.paused.over() }
 
-// pausing is what is left alone for a while after a failure.
+// pausing says until when something is left alone after a failure.
 type pausing struct {
 	pause   time.Duration
 	retryAt time.Time
@@ -39,20 +40,22 @@ func (p *pausing) failed() {
 
 func (p *pausing) over() bool { return !time.Now().Before(p.retryAt) }
 
-// round is one go of a lane: what it may send, and what came of it.
+// round is one go of a lane: what it may send, and what became of it.
 type round struct {
 	lane *lane
 	term int // of the lease
-	// ids are the rows that were there when the round began, or nil: those up to last. It is bounded by what was there:
-	// beyond it a later page could have a row whose predecessor was not committed yet when an earlier page was read, and
-	// would overtake it.
+	// ids are the rows that were there when the round began. When ids is nil, they are the rows up
+	// to last. A round does not go beyond what was there. Otherwise a later page could have a row
+	// whose predecessor was not committed yet when an earlier page was read, and that row would
+	// overtake its predecessor.
 	ids  []uint64
 	last uint64
 	err  error
 }
 
-// run sends what a round has, from the oldest row on, page by page. It stops at the first batch that is not confirmed:
-// the rows behind it must not overtake it. When stop is done it stops with the page under way.
+// run sends what a round has, from the oldest row on, page by page. It stops at the first batch
+// that is not confirmed: the rows behind it must not overtake it. When stop is done, run ends after
+// the page under way.
 func (r *Relay) run(ctx, stop context.Context, g *round) {
 	if g.ids != nil {
 		for ids := range slices.Chunk(g.ids, pageRows) {
@@ -62,16 +65,17 @@ func (r *Relay) run(ctx, stop context.Context, g *round) {
 		}
 		return
 	}
-	// id + 0 keeps the server from reading a range of ids, at whose end it would read on, over the deleted rows of
-	// the next lanes that an old snapshot keeps. The pages behind the first are a range: from 0 they would begin with
-	// what was just deleted.
+
+	// id + 0 keeps the server from reading a range of ids. At the end of a range the server would
+	// read on, over the deleted rows of the next lanes that an old snapshot keeps. The pages behind
+	// the first are a range: from 0 they would begin with the rows that were just deleted.
 	page := r.sendNext(ctx, g, "id + 0 <= ?", g.last)
 	for g.err == nil && len(page) == pageRows && stop.Err() == nil {
 		page = r.sendNext(ctx, g, "id > ? AND id <= ?", page[len(page)-1].ID, g.last)
 	}
 }
 
-// sendNext sends and deletes a page: the oldest rows of those that are meant.
+// sendNext sends and deletes a page: the oldest rows of those that meet the condition meant.
 func (r *Relay) sendNext(ctx context.Context, g *round, meant string, args ...any) []row {
 	page, err := r.page(ctx, g, meant, args)
 	if err != nil {

@@ -10,26 +10,28 @@ import (
 )
 
 const (
-	// leaseTTL is how long other instances wait for the relay of one that was killed.
+	// leaseTTL is how long other instances wait after the instance whose relay holds the lease was
+	// killed.
 	leaseTTL = 10 * time.Second
 	// leaseRenewBelow is the remaining time at which the holder renews.
 	leaseRenewBelow = 7 * time.Second
-	// leaseSendMargin must remain when a send starts: more than a send can take, so that
-	// it has ended when another instance may begin.
+	// leaseSendMargin is what must remain of the lease when a send starts. It is more than a send
+	// can take, so that the send has ended when another instance may begin.
 	leaseSendMargin = 4 * time.Second
 )
 
-// lease is this instance's view of outbox_lease. One goroutine holds and releases it, those that send ask whether
-// it covers them. Expiry is written and compared by the database's clock; how much of it remains is measured here
-// on the monotonic clock from before the request, so neither clock's setting matters.
+// lease is this instance's view of outbox_lease. One goroutine holds and releases it; the
+// goroutines that send ask whether it covers them. Expiry is written and compared by the database's
+// clock. How much of it remains is measured here, on the monotonic clock and from before the
+// request, so neither clock's setting matters.
 type lease struct {
 	pool   *dbtx.Pool
 	holder string
 
 	mu    sync.Mutex
 	until time.Time
-	// term counts how often the lease was acquired. Between two terms another instance may have sent and placed rows:
-	// what was read in one must not be sent in the next.
+	// term counts how often the lease was acquired. Between two terms another instance may have
+	// sent and placed rows: rows that were read in one term must not be sent in the next.
 	term int
 }
 
@@ -38,6 +40,7 @@ func (l *lease) hold(ctx context.Context) (held bool, term int, err error) {
 	if held, term := l.covers(leaseRenewBelow); held {
 		return true, term, nil
 	}
+
 	asked := time.Now()
 	got := false
 	err = l.pool.Run(ctx, func(tx dbtx.Tx) error {

@@ -8,11 +8,13 @@ import (
 	"strings"
 )
 
-// lookRows is how many rows are looked at one by one. When more are there, each lane is asked for its own.
+// lookRows is how many rows a look reads one by one. When more are there, each lane is asked for
+// its own instead.
 const lookRows = 1024
 
-// lanesIndex is how rows are found: by topic, the queue count that they were placed by, queue, and id. Statements
-// name it: an optimizer that counts few rows, or old ones, would read the whole table.
+// lanesIndex is how rows are found: by topic, the queue count that they were placed by, queue, and
+// id. Statements name the index, because an optimizer whose statistics are of few rows, or old,
+// would read the whole table.
 const lanesIndex = " FROM outbox FORCE INDEX (outbox_lanes) WHERE "
 
 // rows is a range of lanesIndex.
@@ -25,12 +27,12 @@ func inLane(topic string, queues, queue int) rows {
 	return rows{"topic = ? AND queues = ? AND queue_id = ?", []any{topic, queues, queue}}
 }
 
-// strays are rows that have no queue yet, or one of another queue count.
+// strays are rows of a topic that have no queue yet, or one of another queue count.
 func strays(topic string, queues int) rows {
 	return rows{"topic = ? AND queues <> ?", []any{topic, queues}}
 }
 
-// others are the rows of all topics but these, which are the gaps between them.
+// others are the rows of all topics that are not in t: the gaps between its topics.
 func (t Topics) others() (gaps []rows) {
 	before := ""
 	for _, name := range slices.Sorted(maps.Keys(t)) {
@@ -42,13 +44,13 @@ func (t Topics) others() (gaps []rows) {
 
 // seen is what one look at the outbox found.
 type seen struct {
-	lanes   map[*lane]*round // what each lane that has rows may send, to begin with
+	lanes   map[*lane]*round // of each lane that has rows, what it may send to begin with
 	strays  map[*topic]bool  // topics with rows that have to be placed
 	unknown string           // a topic that this relay does not know and that has rows, or ""
 	newest  uint64           // the largest id seen
 }
 
-// head is a row without what it carries.
+// head is a row without its message.
 type head struct {
 	ID      uint64
 	Topic   string
@@ -58,8 +60,9 @@ type head struct {
 
 // look finds which lanes and topics have rows.
 //
-// A row that is to be placed and is older than another row of its key that is seen here was committed before that one
-// was added. So it is seen here too, and placed before that one is sent.
+// Take a row that the look sees, and an older row of the same key that has to be placed. The older
+// row was committed before the other one was added. So the look sees it, too, and it is placed
+// before the other one is sent.
 func (r *Relay) look(ctx context.Context) (*seen, error) {
 	var heads []head
 	err := r.pool.Read(ctx).Raw("SELECT id, topic, queues, queue_id FROM outbox FORCE INDEX (PRIMARY)"+
@@ -67,6 +70,7 @@ func (r *Relay) look(ctx context.Context) (*seen, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the outbox: %w", err)
 	}
+
 	if len(heads) == lookRows {
 		if heads, err = r.lookByLane(ctx); err != nil {
 			return nil, err
@@ -76,7 +80,8 @@ func (r *Relay) look(ctx context.Context) (*seen, error) {
 	return r.sort(heads, true), nil
 }
 
-// sort gives the rows to their lanes. They are all that may be sent, or the newest that may of each lane.
+// sort gives the rows to their lanes. The heads are all rows that may be sent, or, when all is
+// false, the newest row that each lane may send.
 func (r *Relay) sort(heads []head, all bool) *seen {
 	s := &seen{lanes: map[*lane]*round{}, strays: map[*topic]bool{}}
 	for _, h := range heads {
@@ -90,6 +95,7 @@ func (r *Relay) sort(heads []head, all bool) *seen {
 			s.strays[t] = true
 			continue
 		}
+
 		l := t.lanes[h.QueueID]
 		if s.lanes[l] == nil {
 			s.lanes[l] = &round{lane: l}
@@ -102,8 +108,8 @@ func (r *Relay) sort(heads []head, all bool) *seen {
 	return s
 }
 
-// lookByLane asks, in one statement, each free lane for its newest row, and then for any row of another topic and any
-// that has to be placed.
+// lookByLane asks, in one statement, each free lane for its newest row, and then for any row of a
+// topic that the relay does not know and for any row that has to be placed.
 func (r *Relay) lookByLane(ctx context.Context) (heads []head, err error) {
 	var parts []string
 	var args []any
@@ -111,6 +117,7 @@ func (r *Relay) lookByLane(ctx context.Context) (heads []head, err error) {
 		parts = append(parts, "(SELECT id, topic, queues, queue_id"+lanesIndex+from.where+order+" LIMIT 1)")
 		args = append(args, from.args...)
 	}
+
 	for _, t := range r.known {
 		for _, l := range t.lanes {
 			if l.free() {
@@ -124,6 +131,7 @@ func (r *Relay) lookByLane(ctx context.Context) (heads []head, err error) {
 	for _, t := range r.known {
 		ask(strays(t.name, t.queues), "")
 	}
+
 	if err := r.pool.Read(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&heads).Error; err != nil {
 		return nil, fmt.Errorf("look at the outbox by lane: %w", err)
 	}

@@ -16,7 +16,8 @@ import (
 const (
 	// scrapeTimeout bounds the query behind a scrape.
 	scrapeTimeout = 2 * time.Second
-	// depthMax is how many rows of one queue are counted: to count all of a backlog takes longer than a scrape may.
+	// depthMax is how many rows of one queue are counted at most: to count all of a backlog takes
+	// longer than a scrape may.
 	depthMax = 10_000
 	// otherTopics is the label of rows of topics that the service does not send to.
 	otherTopics = "other"
@@ -49,6 +50,7 @@ func (c Collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.NewInvalidMetric(depthDesc, err)
 		return
 	}
+
 	for topic, w := range waiting {
 		ch <- prometheus.MustNewConstMetric(depthDesc, prometheus.GaugeValue, w.depth, topic)
 		ch <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, w.age, topic)
@@ -57,7 +59,7 @@ func (c Collector) Collect(ch chan<- prometheus.Metric) {
 
 type waiting struct{ depth, age float64 }
 
-// waiting asks each queue by itself: how many rows, and how old is the first.
+// waiting asks for each queue by itself how many rows it has, and how old the first one is.
 func (c Collector) waiting(ctx context.Context) (map[string]waiting, error) {
 	var parts []string
 	var args []any
@@ -67,6 +69,7 @@ func (c Collector) waiting(ctx context.Context) (map[string]waiting, error) {
 			" COALESCE((SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) / 1000000"+lanesIndex+from.where+order+" LIMIT 1), 0) AS age)")
 		args = append(append(append(append(args, topic), from.args...), depthMax), from.args...)
 	}
+
 	all := map[string]waiting{otherTopics: {}}
 	for _, topic := range slices.Sorted(maps.Keys(c.Topics)) {
 		queues := c.Topics[topic]
@@ -88,6 +91,7 @@ func (c Collector) waiting(ctx context.Context) (map[string]waiting, error) {
 	if err := c.Pool.Read(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("read how much waits in the outbox: %w", err)
 	}
+
 	for _, f := range found {
 		w := all[f.Topic]
 		all[f.Topic] = waiting{depth: w.depth + f.Depth, age: max(w.age, f.Age)}

@@ -25,7 +25,8 @@ type Message struct {
 	Body        []byte
 }
 
-// row is outbox. QueueID was computed for a topic of Queues queues; a row of 0 queues was not placed yet.
+// row is a row of the outbox. QueueID was computed for a topic of Queues queues; a row of 0 queues
+// is not placed yet.
 type row struct {
 	ID          uint64 `gorm:"primaryKey"`
 	Topic       string
@@ -39,7 +40,7 @@ type row struct {
 	CreatedAt   time.Time
 }
 
-// Table is where messages wait.
+// Table is the table in which messages wait.
 const Table = "outbox"
 
 func (row) TableName() string { return Table }
@@ -60,6 +61,7 @@ func Add(tx dbtx.Tx, topics Topics, now time.Time, messages ...Message) error {
 			Traceparent: m.Traceparent, Body: m.Body, CreatedAt: now,
 		})
 	}
+
 	if err := tx.DB().Create(&rows).Error; err != nil {
 		return fmt.Errorf("add %d messages to the outbox: %w", len(rows), err)
 	}

@@ -16,7 +16,7 @@ import (
 	"settlement/shared/outbox"
 )
 
-// addAsBefore adds rows as an instance does that does not know of queues.
+// addAsBefore adds rows like an instance of an earlier release, which does not know of queues.
 func addAsBefore(t *testing.T, pool *dbtx.Pool, key string, messages ...string) {
 	t.Helper()
 	for page := range slices.Chunk(messages, 1000) {
@@ -52,6 +52,7 @@ func TestRowsWithoutAQueueAreSentInOrder(t *testing.T) {
 			addAsBefore(t, db.Pool, key, numbers(0, old)...)
 			add(t, db.Pool, key, numbers(old, all)...)
 		}
+
 		start(t, db.Pool, tp.send)
 		wait.Until(t, limit, emptied(db.Pool))
 		for _, key := range keys {
@@ -78,6 +79,7 @@ func TestAnOlderInstanceWritesBesideANewOne(t *testing.T) {
 				r.Wake()
 			}
 		}
+
 		wait.Until(t, limit, emptied(db.Pool))
 		for _, key := range []string{"a", "b", sibling("a")} {
 			if got := tp.of(key); !slices.Equal(got, numbers(0, all)) {
@@ -98,6 +100,7 @@ func TestAnotherQueueCountKeepsTheOrder(t *testing.T) {
 				addWith(t, db.Pool, outbox.Topics{topic: queues}, key, numbers(i*each, (i+1)*each)...)
 			}
 		}
+
 		start(t, db.Pool, tp.send)
 		wait.Until(t, limit, emptied(db.Pool))
 		for _, key := range keys {
@@ -120,7 +123,7 @@ func addWith(t *testing.T, pool *dbtx.Pool, topics outbox.Topics, key string, me
 	}
 }
 
-// A message for a topic whose queues nobody configured would wait for ever.
+// A message for a topic without a configured queue count would wait for ever.
 func TestATopicWithoutAQueueCountIsRefused(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
@@ -132,7 +135,7 @@ func TestATopicWithoutAQueueCountIsRefused(t *testing.T) {
 	})
 }
 
-// Rows of a topic that the relay does not know are told of, and hold up nobody.
+// The relay logs rows of a topic that it does not know, and they hold up no other rows.
 func TestRowsOfAnUnknownTopicAreToldOf(t *testing.T) {
 	for _, rows := range []int{1, outbox.LookRows} {
 		testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
@@ -147,6 +150,7 @@ func TestRowsOfAnUnknownTopicAreToldOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			add(t, db.Pool, "k", "m")
+
 			tp := newTape()
 			var log strings.Builder
 			r := outbox.NewRelay(db.Pool, tp.send, topics, slog.New(slog.NewTextHandler(&log, nil)))
@@ -155,6 +159,7 @@ func TestRowsOfAnUnknownTopicAreToldOf(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			if got := tp.of("k"); len(got) != 1 {
 				t.Errorf("the row of another topic was sent %d times", len(got))
 			}

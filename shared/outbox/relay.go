@@ -17,7 +17,8 @@ import (
 const (
 	// pageRows is how many rows of a lane are read at once.
 	pageRows = 256
-	// pollInterval finds the rows of other instances, whose commits do not wake this relay.
+	// pollInterval is how often the relay looks without being woken. It finds the rows of other
+	// instances, whose commits do not wake this relay.
 	pollInterval = 200 * time.Millisecond
 	// pauseMin and pauseMax bound the growing pause of a queue that fails, and of the relay
 	// when the database does.
@@ -25,8 +26,8 @@ const (
 	pauseMax = 3 * time.Second
 	// connectionsMax is how many database connections the lanes use at a time, whatever their number.
 	connectionsMax = 4
-	// endTimeout bounds the last rounds and handing back the lease, for which the last
-	// releaseTimeout of it is kept.
+	// endTimeout bounds the last rounds and the release of the lease. The last releaseTimeout of it
+	// is kept for the release.
 	endTimeout     = 8 * time.Second
 	releaseTimeout = 2 * time.Second
 )
@@ -35,12 +36,12 @@ const (
 // means that the broker stored all of it, from the offset first on. rocketmq.Producer.SendBatch is one.
 type Send func(ctx context.Context, topic string, queue, queues int, messages []rocketmq.Message) (first int64, err error)
 
-// Relay sends the rows of one database's outbox, each queue's in a lane of its own: one that
-// fails or is slow holds up no other, however many rows it has. Several instances may run; the
-// lease lets one of them send at a time.
+// Relay sends the rows of one database's outbox, the rows of each queue in a lane of its own. A
+// lane that fails or is slow holds up no other, however many rows it has. Several instances may
+// run; the lease lets one of them send at a time.
 //
-// One goroutine, Run's, owns what is here and in the lanes. A round of a lane runs beside it,
-// works on a round of its own, and hands that back in ended.
+// One goroutine, that of Run, owns the state here and in the lanes. A round of a lane runs beside
+// it, works on a round of its own, and hands that back in ended.
 type Relay struct {
 	pool        *dbtx.Pool
 	send        Send
@@ -74,6 +75,7 @@ func NewRelay(pool *dbtx.Pool, send Send, topics Topics, log *slog.Logger) *Rela
 		bell:        wake.NewBell(),
 		log:         log,
 	}
+
 	lanes := 0
 	for name, queues := range topics {
 		t := &topic{name: name, queues: queues}
@@ -83,6 +85,7 @@ func NewRelay(pool *dbtx.Pool, send Send, topics Topics, log *slog.Logger) *Rela
 		r.known[name] = t
 		lanes += queues
 	}
+
 	r.ended = make(chan *round, lanes)
 	return r
 }
@@ -90,9 +93,9 @@ func NewRelay(pool *dbtx.Pool, send Send, topics Topics, log *slog.Logger) *Rela
 // Wake makes the relay look at once. Call it after a commit that added rows; it never blocks.
 func (r *Relay) Wake() { r.bell.Ring() }
 
-// Run sends until ctx is done, then what is there at that moment once more, and hands
-// the lease back. A page under way is finished first: cut off, its messages would be
-// sent again by whoever comes next.
+// Run sends until ctx is done. Then it sends once more what is there at that moment, and hands the
+// lease back. A page under way is finished first: if it were cut off, the next relay would send its
+// messages again.
 func (r *Relay) Run(ctx context.Context) {
 	pause := pauseMin
 	for ctx.Err() == nil {
@@ -142,15 +145,17 @@ func (r *Relay) turn(ctx, stop context.Context) error {
 		r.log.Error("outbox relay: there are rows of a topic that this relay does not know, they are not sent",
 			"topic", seen.unknown, "known", slices.Sorted(maps.Keys(r.known)))
 	}
+
 	for t := range seen.strays {
 		r.placeStrays(ctx, t, term)
 	}
+
 	for l, g := range seen.lanes {
 		t := r.known[l.topic]
 		if l.free() && t.paused.over() {
 			g.term = term
 			if seen.strays[t] {
-				g.ids = nil // those that were placed now come between
+				g.ids = nil // the rows that were placed now come between them
 			}
 			r.begin(ctx, stop, g)
 		}
@@ -158,7 +163,7 @@ func (r *Relay) turn(ctx, stop context.Context) error {
 	return nil
 }
 
-// placeStrays lets a topic wait whose rows cannot be placed.
+// placeStrays places the strays of a topic. A topic whose rows cannot be placed waits.
 func (r *Relay) placeStrays(ctx context.Context, t *topic, term int) {
 	if !t.paused.over() {
 		return
@@ -170,7 +175,7 @@ func (r *Relay) placeStrays(ctx context.Context, t *topic, term int) {
 		return
 	}
 	t.paused = pausing{}
-	r.bell.Ring() // they are sent by the next turn, which is due at once
+	r.bell.Ring() // the next turn, which is due at once, sends them
 }
 
 func (r *Relay) begin(ctx, stop context.Context, g *round) {

@@ -39,7 +39,8 @@ func sibling(key string) string {
 	}
 }
 
-// A queue that fails holds up nobody else, however many rows wait for it, and they are sent in order in the end.
+// A queue that fails holds up no other queue, however many rows wait for it. In the end its rows
+// are sent in order.
 func TestAFailingQueueDoesNotStarveTheOthers(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		const waiting = 20_000
@@ -47,6 +48,7 @@ func TestAFailingQueueDoesNotStarveTheOthers(t *testing.T) {
 		good := elsewhere("bad")
 		bulk(t, db.Pool, "bad", waiting)
 		add(t, db.Pool, good, "m")
+
 		var away atomic.Bool
 		away.Store(true)
 		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
@@ -55,12 +57,14 @@ func TestAFailingQueueDoesNotStarveTheOthers(t *testing.T) {
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		})
+
 		wait.Until(t, limit, func() error {
 			if len(tp.of(good)) == 0 {
 				return errors.New("a row of a healthy queue is not sent")
 			}
 			return nil
 		})
+
 		away.Store(false)
 		wait.Until(t, limit, emptied(db.Pool))
 		sent := tp.of("bad")
@@ -73,8 +77,8 @@ func TestAFailingQueueDoesNotStarveTheOthers(t *testing.T) {
 // compareNumbers compares message keys that are numbers.
 func compareNumbers(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
 
-// A round that is slow on another queue outlasts the pause of the one that failed: the
-// rows on its later pages must still not overtake.
+// A slow round of one queue outlasts the pause of another queue, which failed. The rows on later
+// pages of the queue that failed must still not overtake.
 func TestASlowRoundDoesNotLetRowsOvertake(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp := newTape()
@@ -85,6 +89,7 @@ func TestASlowRoundDoesNotLetRowsOvertake(t *testing.T) {
 		slow := elsewhere("k")
 		add(t, db.Pool, slow, "m")
 		add(t, db.Pool, "k", want...)
+
 		var failed, slept sync.Once
 		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (first int64, err error) {
 			if queue == outbox.QueueOf(slow, queues) {
@@ -97,6 +102,7 @@ func TestASlowRoundDoesNotLetRowsOvertake(t *testing.T) {
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		})
+
 		wait.Until(t, limit, emptied(db.Pool))
 		if got := tp.of("k"); !slices.Equal(got, want) {
 			t.Errorf("%d messages were sent, the first is %s; want %d in order", len(got), got[0], len(want))
@@ -104,8 +110,8 @@ func TestASlowRoundDoesNotLetRowsOvertake(t *testing.T) {
 	})
 }
 
-// Deleting what was sent must not wait for rows that other transactions have inserted
-// and not committed: they may stay open for long.
+// The relay must not wait, when it deletes what it sent, for rows that other transactions have
+// inserted and not committed: those may stay open for long.
 func TestAnOpenTransactionDoesNotHoldUpTheRelay(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		release, inserted := make(chan struct{}), make(chan struct{})
@@ -125,6 +131,7 @@ func TestAnOpenTransactionDoesNotHoldUpTheRelay(t *testing.T) {
 			})
 		}()
 		<-inserted
+
 		tp := newTape()
 		start(t, db.Pool, tp.send)
 		for _, n := range []int{1, 5, 20, 100, 1000} {
@@ -135,6 +142,7 @@ func TestAnOpenTransactionDoesNotHoldUpTheRelay(t *testing.T) {
 			add(t, db.Pool, "k", rows...)
 			wait.Until(t, limit, emptied(db.Pool))
 		}
+
 		close(release)
 		if err := <-other; err != nil {
 			t.Error(err)
@@ -145,8 +153,9 @@ func TestAnOpenTransactionDoesNotHoldUpTheRelay(t *testing.T) {
 	})
 }
 
-// A row is not committed yet when the first page is read, past its place. It is committed while that page is sent, and
-// its successor after it: the second page must not have the one without the other.
+// A row is not committed yet when the first page is read, which ends behind its place. The row is
+// committed while that page is sent, and its successor after it. The second page must not have the
+// successor without the row.
 func TestALaterPageDoesNotOvertakeAnEarlierOne(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp := newTape()
@@ -159,11 +168,13 @@ func TestALaterPageDoesNotOvertakeAnEarlierOne(t *testing.T) {
 			})
 		}()
 		<-inserted
-		rows := make([]string, outbox.LookRows+1) // of which not every one is looked at by itself
+
+		rows := make([]string, outbox.LookRows+1) // more rows than are looked at one by one
 		for i := range rows {
 			rows[i] = fmt.Sprint(i)
 		}
 		add(t, db.Pool, sibling("k"), rows...)
+
 		var once sync.Once
 		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			once.Do(func() { //nolint:contextcheck // add takes the test's context
@@ -175,6 +186,7 @@ func TestALaterPageDoesNotOvertakeAnEarlierOne(t *testing.T) {
 			})
 			return tp.send(ctx, topic, queue, count, m)
 		})
+
 		wait.Until(t, limit, emptied(db.Pool))
 		if got := tp.of("k"); !slices.Equal(got, []string{"first", "second"}) {
 			t.Errorf("sent %v", got)

@@ -115,6 +115,7 @@ func TestOrderPerKeyWhileSendsFail(t *testing.T) {
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		})
+
 		want := map[string][]string{}
 		for i := range 60 {
 			key := fmt.Sprintf("key-%d", i%7)
@@ -123,6 +124,7 @@ func TestOrderPerKeyWhileSendsFail(t *testing.T) {
 			add(t, db.Pool, key, m)
 			r.Wake()
 		}
+
 		wait.Until(t, limit, emptied(db.Pool))
 		for key, messages := range want {
 			if got := tp.of(key); !slices.Equal(got, messages) {
@@ -146,9 +148,11 @@ func TestACrashAfterSendRepeatsAndLosesNothing(t *testing.T) {
 			})
 			return first, err
 		})
+
 		add(t, db.Pool, "k", "m1")
 		<-crashed
 		stop()
+
 		add(t, db.Pool, "k", "m2")
 		start(t, db.Pool, tp.send)
 		wait.Until(t, limit, emptied(db.Pool))
@@ -162,6 +166,7 @@ func TestASmallerIDCommittedLaterIsSent(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp := newTape()
 		start(t, db.Pool, tp.send)
+
 		sendLate := make(chan struct{})
 		inserted := make(chan struct{})
 		late := make(chan error, 1)
@@ -176,6 +181,7 @@ func TestASmallerIDCommittedLaterIsSent(t *testing.T) {
 			})
 		}()
 		<-inserted
+
 		add(t, db.Pool, "early", "large id")
 		wait.Until(t, limit, func() error {
 			if got := tp.of("early"); len(got) != 1 {
@@ -183,6 +189,7 @@ func TestASmallerIDCommittedLaterIsSent(t *testing.T) {
 			}
 			return emptied(db.Pool)()
 		})
+
 		close(sendLate)
 		if err := <-late; err != nil {
 			t.Fatal(err)
@@ -205,6 +212,7 @@ func TestAFailedBatchHoldsBackTheRowsBehindIt(t *testing.T) {
 			want = append(want, fmt.Sprintf("m%03d", i))
 		}
 		add(t, db.Pool, "k", want...)
+
 		var calls atomic.Int64
 		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
 			if calls.Add(1) == 1 {
@@ -212,6 +220,7 @@ func TestAFailedBatchHoldsBackTheRowsBehindIt(t *testing.T) {
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		})
+
 		wait.Until(t, limit, emptied(db.Pool))
 		if got := tp.of("k"); !slices.Equal(got, want) {
 			t.Errorf("sent %d messages, beginning with %v; want %d in order", len(got), got[:min(3, len(got))], len(want))

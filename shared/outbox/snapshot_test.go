@@ -45,6 +45,7 @@ func snapshot(t *testing.T, pool *dbtx.Pool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, statement := range []string{
 		"SET SESSION wait_timeout = 600",
 		"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
@@ -58,7 +59,7 @@ func snapshot(t *testing.T, pool *dbtx.Pool) {
 	t.Cleanup(func() { _ = conn.Close() })
 }
 
-// stepper is a relay that moves when the test says so, and sends to tp.
+// stepper is a relay that moves when the test says so, and sends with send.
 func stepper(t *testing.T, pool *dbtx.Pool, send outbox.Send) (r *outbox.Relay, step func()) {
 	t.Helper()
 	r = outbox.NewRelay(pool, send, topics, slog.New(slog.DiscardHandler))
@@ -94,6 +95,7 @@ func TestAnOldSnapshotDoesNotSlowTheRelay(t *testing.T) {
 			sent.Add(int64(len(m)))
 			return 0, nil
 		})
+
 		clean := fastest(t, r.Look)
 		snapshot(t, db.Open(t))
 		bulk(t, db.Pool, "k", dead/2)
@@ -103,10 +105,12 @@ func TestAnOldSnapshotDoesNotSlowTheRelay(t *testing.T) {
 		}
 		step()
 		step()
+
 		behind := fastest(t, r.Look)
 		fresh, _ := stepper(t, db.Open(t), nil)
 		walking := fastest(t, fresh.Look)
 		t.Logf("one look at an empty outbox: %s, behind %d deleted rows %s, by a relay that begins at 0 %s", clean, dead, behind, walking)
+
 		if behind > clean+(walking-clean)/10 {
 			t.Errorf("a look behind %d deleted rows takes %s, without them %s, and to walk over them %s", dead, behind, clean, walking)
 		}

@@ -5,11 +5,12 @@ import (
 	"hash/fnv"
 )
 
-// Topics is the configured queue count of each topic that a service sends to. Its relay and everything that adds
-// to its outbox are given the same one.
+// Topics is the configured queue count of each topic that a service sends to. The service's relay
+// and everything that adds to its outbox are given the same Topics.
 type Topics map[string]int
 
-// queueOf is the queue of a sharding key of a topic, and the count it was computed with.
+// queueOf returns the queue of a sharding key of a topic, and the queue count that it was computed
+// with.
 func (t Topics) queueOf(topic, shardingKey string) (queue, queues int, err error) {
 	queues, known := t[topic]
 	if !known {

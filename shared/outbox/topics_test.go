@@ -44,6 +44,7 @@ func TestATopicThatHangsHoldsUpNoOther(t *testing.T) {
 			}
 			return tp.send(ctx, topic, queue, count, m)
 		}, twoTopics, slog.New(slog.DiscardHandler))
+
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); r.Run(ctx) }()
@@ -66,7 +67,8 @@ func TestATopicThatHangsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// The relay ends in time although a send hangs until its context does, and leaves the lease to the next.
+// The relay ends in time although a send hangs until its context ends, and leaves the lease to the
+// next relay.
 func TestTheRelayEndsInTime(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp, under := newTape(), make(chan struct{})
@@ -86,12 +88,14 @@ func TestTheRelayEndsInTime(t *testing.T) {
 		add(t, db.Pool, "k", "under way")
 		<-under
 		add(t, db.Pool, "k", "hangs")
+
 		cancel()
 		began := time.Now()
 		<-done
 		if took := time.Since(began); took > 9*time.Second {
 			t.Errorf("the relay took %s to end", took)
 		}
+
 		next, _ := stepper(t, db.Open(t), tp.send)
 		if err := next.Step(t.Context()); err != nil {
 			t.Fatal(err)
@@ -117,6 +121,7 @@ func TestMetricsOfABacklogAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		if err := pool.Exec("UPDATE outbox SET created_at = NOW(6) - INTERVAL 1 HOUR ORDER BY id LIMIT 1").Error; err != nil {
 			t.Fatal(err)
 		}
@@ -126,6 +131,7 @@ func TestMetricsOfABacklogAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(outbox.Collector{Pool: db.Pool, Topics: twoTopics})
 		families, err := registry.Gather()
@@ -138,6 +144,7 @@ func TestMetricsOfABacklogAreBounded(t *testing.T) {
 				got[family.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
 			}
 		}
+
 		for name, want := range map[string]float64{"outbox_depth bad": outbox.DepthMax, "outbox_depth good": 1, "outbox_depth other": 1} {
 			if got[name] != want {
 				t.Errorf("%s is %v, want %v", name, got[name], want)

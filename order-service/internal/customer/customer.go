@@ -9,20 +9,20 @@ import (
 	"settlement/shared/settlement"
 )
 
-// ErrNotFound means that nobody is registered under that id.
+// ErrNotFound means that no customer is registered under that id.
 var ErrNotFound = errors.New("customer not found")
 
-// ErrFull means that a customer's sequence of changes has come to its end.
+// ErrFull means that a customer's sequence of changes has reached its end, settlement.SeqMax.
 var ErrFull = errors.New("customer has had too many changes of points")
 
-// What events are worth.
+// The points that each event is worth.
 const (
 	registeredPoints = 10
 	orderPaidPoints  = 2
 	misconductPoints = -3
 )
 
-// Customer is somebody who collects points. The points themselves are payment-service's.
+// Customer is a person who collects points. The points themselves are in payment-service.
 type Customer struct {
 	ID        string // UUID in lower case
 	Name      string
@@ -42,17 +42,17 @@ func (c Customer) Registered(no string, now time.Time) (Customer, settlement.Poi
 	return c.change(no, settlement.PointsSet, registeredPoints, "registered", now)
 }
 
-// OrderPaid adds what a paid order is worth.
+// OrderPaid adds the points that a paid order is worth.
 func (c Customer) OrderPaid(no string, now time.Time) (Customer, settlement.PointsChange, error) {
 	return c.change(no, settlement.PointsAdd, orderPaidPoints, "order_paid", now)
 }
 
-// OrderRefunded takes back what a paid order was worth, when all that was paid has gone back.
+// OrderRefunded takes back the points of a paid order, when all that was paid has been refunded.
 func (c Customer) OrderRefunded(no string, now time.Time) (Customer, settlement.PointsChange, error) {
 	return c.change(no, settlement.PointsAdd, -orderPaidPoints, "order_refunded", now)
 }
 
-// Misconduct takes what it costs.
+// Misconduct takes away the points that a misconduct costs.
 func (c Customer) Misconduct(no string, now time.Time) (Customer, settlement.PointsChange, error) {
 	return c.change(no, settlement.PointsAdd, misconductPoints, "misconduct", now)
 }

@@ -31,10 +31,11 @@ func New(orders *store.Store, cfg web.Config) http.Handler {
 	return engine
 }
 
-// orderPath is where an order can be read; answers that are about one give it in Location.
+// orderPath is the path under which an order can be read. An answer about an order has it in
+// Location.
 func orderPath(id string) string { return "/v1/orders/" + id }
 
-// customerPath is where a customer can be read.
+// customerPath is the path under which a customer can be read.
 func customerPath(id string) string { return "/v1/customers/" + id }
 
 func newCustomer(c customer.Customer) Customer {
@@ -44,7 +45,7 @@ func newCustomer(c customer.Customer) Customer {
 func newOrder(o order.Order) Order {
 	return Order{
 		ID: o.ID, CustomerID: o.CustomerID, AccountID: o.AccountID, Amount: o.Amount, Description: o.Description,
-		Refunded: money.Money{Currency: o.Amount.Currency, Minor: o.Refunded.Minor}, // an answer of before there were parts has no currency
+		Refunded: money.Money{Currency: o.Amount.Currency, Minor: o.Refunded.Minor}, // a kept answer of a release before partial refunds has no currency
 		Status:   OrderStatus(o.Status), PaymentNo: o.PaymentNo, Reason: o.Reason, Seq: o.Seq,
 		CreatedAt: o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),
 	}

@@ -85,7 +85,7 @@ func (s service) settled(t *testing.T, outcome settlement.OutcomeType, reason st
 	return s.ends(t, a, outcome, o.Amount, reason)
 }
 
-// ends has an instruction end, and reads its order.
+// ends applies the outcome of an instruction, and reads its order.
 func (s service) ends(t *testing.T, a httpapi.Accepted, outcome settlement.OutcomeType, amount money.Money, reason string) (o httpapi.Order) {
 	t.Helper()
 	applied, err := s.store.ApplyOutcomes(t.Context(), []store.Received{{Message: settlement.Outcome{
@@ -165,6 +165,7 @@ func TestOrderThroughItsLife(t *testing.T) {
 			t.Errorf("refund answered %+v", accepted)
 		}
 		s.post(t, "/v1/orders/"+paid.ID+"/refund", uuid.NewString(), "").Want(t, 409, store.CodeNotRefundable)
+
 		declined := s.settled(t, settlement.Declined, "insufficient_funds")
 		if declined.Status != "declined" || declined.Reason != "insufficient_funds" {
 			t.Errorf("declined order is %+v", declined)
@@ -185,12 +186,14 @@ func TestRefunds(t *testing.T) {
 
 		s.post(t, path, uuid.NewString(), part(2000)).Want(t, 409, store.CodeRefundAmount)
 		s.post(t, path, uuid.NewString(), `{"amount":{"currency":"USD","minor":1}}`).Want(t, 409, store.CodeRefundAmount)
+
 		var a httpapi.Accepted
 		s.post(t, path, "part", part(500)).Want(t, 202, "").Into(t, &a)
 		s.post(t, path, "part", "").Want(t, 422, web.CodeKeyReused)
 		if o := s.ends(t, a, settlement.Refunded, cny(500), ""); o.Status != "paid" || o.Refunded != cny(500) {
 			t.Errorf("refunded in part: %+v", o)
 		}
+
 		s.post(t, path, uuid.NewString(), part(1500)).Want(t, 409, store.CodeRefundAmount)
 		s.post(t, path, uuid.NewString(), "").Want(t, 202, "").Into(t, &a)
 		if o := s.ends(t, a, settlement.Failed, cny(1499), "discarded"); o.Status != "paid" || o.Reason != "discarded" || o.Refunded != cny(500) {
@@ -214,12 +217,14 @@ func TestACustomerCancels(t *testing.T) {
 		if refund.Status != "cancelling" || refund.Seq != 2 {
 			t.Errorf("cancelled as %+v", refund)
 		}
+
 		s.post(t, path, uuid.NewString(), "").Want(t, 409, store.CodeNotRefundable)
 		s.post(t, "/v1/orders/"+o.ID+"/settle", uuid.NewString(), "").Want(t, 409, store.CodeNotSettleable)
 		var page httpapi.OrderPage
 		if s.get(t, "/v1/orders?status=cancelling").Want(t, 200, "").Into(t, &page); len(page.Items) != 1 {
 			t.Errorf("cancelling orders: %+v", page.Items)
 		}
+
 		s.ends(t, settle, settlement.Declined, o.Amount, "insufficient_funds")
 		if o := s.ends(t, refund, settlement.Failed, o.Amount, "nothing_to_refund"); o.Status != "declined" || o.Reason != "insufficient_funds" {
 			t.Errorf("cancelled and not paid: %+v", o)
@@ -234,6 +239,7 @@ func TestListOrders(t *testing.T) {
 		if page.Items == nil || len(page.Items) != 0 || page.NextCursor != "" {
 			t.Errorf("empty list is %+v", page)
 		}
+
 		var created []string
 		for i := range 23 {
 			created = append([]string{s.create(t, fmt.Sprintf("customer-%d", i%2)).ID}, created...)
@@ -248,6 +254,7 @@ func TestListOrders(t *testing.T) {
 		if len(page.Items) != 1 || page.Items[0].Status != "paid" {
 			t.Errorf("paid orders are %+v", page.Items)
 		}
+
 		var walked []string
 		for cursor, pages := "", 0; pages < 10; pages++ {
 			s.get(t, "/v1/orders?status=created&limit=7&cursor="+cursor).Want(t, 200, "").Into(t, &page)
@@ -261,6 +268,7 @@ func TestListOrders(t *testing.T) {
 		if strings.Join(walked, "\n") != strings.Join(created, "\n") {
 			t.Errorf("pages gave\n%v\nwant newest first\n%v", walked, created)
 		}
+
 		s.get(t, "/v1/orders?customer_id=customer-1&limit=100").Want(t, 200, "").Into(t, &page)
 		if len(page.Items) != 11 || page.NextCursor != "" {
 			t.Errorf("customer-1 has %d orders, cursor %q", len(page.Items), page.NextCursor)
@@ -276,6 +284,7 @@ func TestTraceparentReachesTheOutbox(t *testing.T) {
 			answer := s.Do(t, webtest.Request{
 				Method: "POST", Path: "/v1/orders/" + o.ID + "/settle", Key: uuid.NewString(), Header: map[string]string{"traceparent": header},
 			}).Want(t, 202, "")
+
 			var stored string
 			err := s.db.QueryRowContext(t.Context(), "SELECT traceparent FROM outbox WHERE sharding_key = ?", o.ID).Scan(&stored)
 			if err != nil || stored != answer.Header.Get("traceparent") {
@@ -345,6 +354,7 @@ func TestDatabaseAway(t *testing.T) {
 			t.Errorf("the answer shows where the database is: %s", answer.Body)
 		}
 	}
+
 	if ready := s.get(t, "/readyz"); ready.Status != 503 || string(ready.Body) != `{"checks":{"broker":"ok","database":"failed"},"status":"not_ready"}` {
 		t.Errorf("/readyz is %d %s", ready.Status, ready.Body)
 	}

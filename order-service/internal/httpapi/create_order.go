@@ -12,10 +12,10 @@ import (
 	"settlement/shared/web"
 )
 
-// descriptionMaxLength is in characters, as the column's.
+// descriptionMaxLength is in characters, like the length of the column.
 const descriptionMaxLength = 255
 
-// customerIDForm is ASCII only, as the column: the id belongs to the caller's system.
+// customerIDForm is ASCII only, like the column. The id belongs to the caller's system.
 var customerIDForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
 // CreateOrder stores a new order.
@@ -29,11 +29,13 @@ func (a *API) CreateOrder(c *gin.Context, params CreateOrderParams) {
 		fail(c, err)
 		return
 	}
+
 	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST /v1/orders", body)
 	if err != nil {
 		fail(c, err)
 		return
 	}
+
 	created, err := a.store.CreateOrder(c.Request.Context(), req, order.New{
 		CustomerID: body.CustomerID, AccountID: body.AccountID, Amount: body.Amount, Description: body.Description,
 	})
@@ -41,6 +43,7 @@ func (a *API) CreateOrder(c *gin.Context, params CreateOrderParams) {
 		fail(c, err)
 		return
 	}
+
 	c.Header("Location", orderPath(created.ID))
 	c.JSON(http.StatusCreated, newOrder(created))
 }

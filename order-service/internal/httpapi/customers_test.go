@@ -18,6 +18,7 @@ func TestCustomers(t *testing.T) {
 		if again != c || c.Name != "韩梅梅" || c.PointsSeq != 1 {
 			t.Errorf("registered %+v, and again %+v", c, again)
 		}
+
 		path := "/v1/customers/" + c.ID
 		var a httpapi.PointsAccepted
 		s.post(t, path+"/misconduct", uuid.NewString(), "").Want(t, 202, "").Into(t, &a)

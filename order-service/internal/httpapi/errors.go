@@ -11,8 +11,8 @@ import (
 	"settlement/shared/web"
 )
 
-// fail answers with the problem that err is. Refusals by an order's status carry their own
-// code and are 409, see web.Fail.
+// fail answers err as a problem. A refusal because of an order's status carries its own code and is
+// a 409: see web.Fail.
 func fail(c *gin.Context, err error) {
 	switch {
 	case errors.Is(err, order.ErrNotFound):

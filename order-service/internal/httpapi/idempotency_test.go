@@ -25,6 +25,7 @@ func TestRepeatGetsTheFirstAnswer(t *testing.T) {
 		created := "/v1/orders/" + s.create(t, "c").ID
 		refund, refused := s.post(t, paid+"/refund", "refund", "").Want(t, 202, ""), s.post(t, created+"/refund", "refused", "").Want(t, 409, store.CodeNotRefundable)
 		settle := s.post(t, created+"/settle", "settle", "{}").Want(t, 202, "")
+
 		before := s.rows(t)
 		for _, repeat := range []struct {
 			path, key string
@@ -48,6 +49,7 @@ func TestKeyOfAnotherRequest(t *testing.T) {
 		s.post(t, "/v1/orders", "k1", newOrderBody("c", 1)).Want(t, 201, "")
 		s.post(t, "/v1/orders/"+o+"/settle", "k2", "").Want(t, 202, "")
 		s.post(t, "/v1/orders/"+declined+"/refund", "k3", "").Want(t, 409, store.CodeNotRefundable)
+
 		before := s.rows(t)
 		s.post(t, "/v1/orders", "k1", newOrderBody("c", 2)).Want(t, 422, web.CodeKeyReused)
 		s.post(t, "/v1/orders/"+o+"/settle", "k1", "").Want(t, 422, web.CodeKeyReused)
@@ -77,6 +79,7 @@ func TestOneKeyAtOnce(t *testing.T) {
 			if path == "/v1/orders" {
 				body = newOrderBody("c", 5)
 			}
+
 			key := uuid.NewString()
 			answers := make([]webtest.Answer, requests)
 			var wg sync.WaitGroup
@@ -84,6 +87,7 @@ func TestOneKeyAtOnce(t *testing.T) {
 				wg.Go(func() { answers[i] = s.post(t, path, key, body) })
 			}
 			wg.Wait()
+
 			first := s.post(t, path, key, body)
 			if first.Status >= 300 {
 				t.Fatalf("%s: %d %s", path, first.Status, first.Body)
@@ -94,6 +98,7 @@ func TestOneKeyAtOnce(t *testing.T) {
 				}
 			}
 		}
+
 		for query, want := range map[string]int{
 			"SELECT COUNT(*) FROM orders": 2, "SELECT COUNT(*) FROM outbox": 1, "SELECT MAX(seq) FROM orders": 1, "SELECT COUNT(*) FROM idempotency_keys": 3,
 		} {
@@ -105,7 +110,7 @@ func TestOneKeyAtOnce(t *testing.T) {
 	})
 }
 
-// Fifty keys for one order: one settle is accepted, whoever clicks how often.
+// Fifty keys for one order: one settle is accepted, however often the client clicks.
 func TestManyKeysAtOnce(t *testing.T) {
 	const requests = 50
 	each(t, func(t *testing.T, s service) {
@@ -116,6 +121,7 @@ func TestManyKeysAtOnce(t *testing.T) {
 			wg.Go(func() { answers[i] = s.post(t, path, uuid.NewString(), "") })
 		}
 		wg.Wait()
+
 		accepted := 0
 		for _, a := range answers {
 			if a.Status == 202 {
@@ -124,6 +130,7 @@ func TestManyKeysAtOnce(t *testing.T) {
 			}
 			a.Want(t, 409, store.CodeNotSettleable)
 		}
+
 		var messages int
 		if err := s.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").Scan(&messages); err != nil || accepted != 1 || messages != 1 {
 			t.Errorf("%d accepted, %d messages, %v", accepted, messages, err)
@@ -142,6 +149,7 @@ func TestKeyInFlight(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if answer := s.post(t, "/v1/orders", "k", newOrderBody("c", 1)).Want(t, 409, web.CodeKeyInFlight); answer.Header.Get("Retry-After") == "" {
 			t.Error("409 in flight without Retry-After")
 		}

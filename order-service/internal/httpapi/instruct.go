@@ -26,13 +26,15 @@ func (a *API) instruct(c *gin.Context, id OrderID, key, name string, body any, a
 		fail(c, err)
 		return
 	}
+
 	accepted, err := accept(c.Request.Context(), req, id, web.Traceparent(c))
 	if err != nil {
 		fail(c, err)
 		return
 	}
+
 	a.log.Info("instruction accepted", "type", name, "payment_no", accepted.PaymentNo, "order_id", accepted.OrderID,
-		"seq", accepted.Seq, "trace_id", settlement.TraceID(web.Traceparent(c))) // again for each repeat of the request
+		"seq", accepted.Seq, "trace_id", settlement.TraceID(web.Traceparent(c))) // logged again for each repeat of the request
 	c.Header("Location", orderPath(id))
 	c.JSON(http.StatusAccepted, newAccepted(accepted))
 }

@@ -24,6 +24,7 @@ func (a *API) ListOrders(c *gin.Context, params ListOrdersParams) {
 		fail(c, err)
 		return
 	}
+
 	page := OrderPage{Items: make([]Order, 0, len(found)), NextCursor: next} // [] and not null when empty
 	for _, o := range found {
 		page.Items = append(page.Items, newOrder(o))

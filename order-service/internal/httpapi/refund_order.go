@@ -21,6 +21,7 @@ func (a *API) RefundOrder(c *gin.Context, id OrderID, params RefundOrderParams) 
 		fail(c, err)
 		return
 	}
+
 	refund := func(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error) {
 		return a.store.Refund(ctx, req, orderID, traceparent, body.Amount)
 	}

@@ -40,6 +40,7 @@ func badOrders() []refusal {
 	}
 	minor := func(v string) string { return body("amount", `{"currency":"CNY","minor":`+v+`}`) }
 	currency := func(v string) string { return body("amount", `{"currency":`+v+`,"minor":1}`) }
+
 	cases := []refusal{
 		{"not JSON", "", `customer`, 400, web.CodeMalformedJSON},
 		{"truncated", "", `{"customer_id":"c"`, 400, web.CodeMalformedJSON},
@@ -84,6 +85,7 @@ func badOrders() []refusal {
 		{"no currency", "", currency(`""`), 400, web.CodeUnsupportedCurrency},
 		{"body of 10 MB", "", strings.Repeat("x", 10<<20), 413, web.CodeBodyTooLarge},
 	}
+
 	for i := range cases {
 		cases[i].path = "/v1/orders"
 	}
@@ -95,6 +97,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 		created, paid := s.create(t, "customer-42").ID, s.settled(t, settlement.Paid, "").ID
 		failed := s.settled(t, settlement.Failed, "books_are_wrong").ID
 		unknown := uuid.Must(uuid.NewV7()).String()
+
 		cases := append(badOrders(), []refusal{
 			{"settle of nothing", "/v1/orders/" + unknown + "/settle", "", 404, "order_not_found"},
 			{"refund of nothing", "/v1/orders/" + unknown + "/refund", "", 404, "order_not_found"},
@@ -114,6 +117,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 			{"unknown verb", "/v1/orders/" + created + "/cancel", "", 404, web.CodeNotFound},
 			{"post to an order", "/v1/orders/" + created, "", 405, web.CodeMethodNotAllowed},
 		}...)
+
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				before := s.rows(t)
@@ -121,6 +125,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 				s.wantRows(t, before)
 			})
 		}
+
 		for _, path := range []string{"/v1/orders", "/v1/orders/" + created + "/settle", "/v1/orders/" + paid + "/refund"} {
 			t.Run("without key "+path, func(t *testing.T) {
 				before := s.rows(t)
@@ -130,6 +135,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 				s.wantRows(t, before)
 			})
 		}
+
 		t.Run("wrong media type", func(t *testing.T) {
 			before := s.rows(t)
 			for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded"} {
@@ -140,6 +146,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 			}
 			s.wantRows(t, before)
 		})
+
 		t.Run("not in this status", func(t *testing.T) {
 			// A refusal is remembered under its key, so only the orders and the outbox stay as they were.
 			before := s.rows(t)
@@ -158,6 +165,7 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 func TestRefusedReads(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
 		unknown := uuid.Must(uuid.NewV7()).String()
+
 		for _, c := range []refusal{
 			{"", "/v1/orders/" + unknown, "", 404, "order_not_found"},
 			{"", "/v1/orders/42", "", 400, web.CodeInvalidID},
@@ -182,7 +190,7 @@ func TestRefusedReads(t *testing.T) {
 	})
 }
 
-// Everything that is wrong is told at once.
+// An answer names every wrong field at once.
 func TestEveryWrongFieldIsNamed(t *testing.T) {
 	s := serve(t, nowhere(t))
 	var p httpapi.Problem

@@ -9,7 +9,7 @@ import (
 	"settlement/shared/web"
 )
 
-// nameMaxLength is in characters, as the column's.
+// nameMaxLength is in characters, like the length of the column.
 const nameMaxLength = 128
 
 // RegisterCustomer stores a new customer.
@@ -23,6 +23,7 @@ func (a *API) RegisterCustomer(c *gin.Context, params RegisterCustomerParams) {
 		fail(c, err)
 		return
 	}
+
 	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST /v1/customers", body)
 	if err != nil {
 		fail(c, err)
@@ -33,6 +34,7 @@ func (a *API) RegisterCustomer(c *gin.Context, params RegisterCustomerParams) {
 		fail(c, err)
 		return
 	}
+
 	c.Header("Location", customerPath(registered.ID))
 	c.JSON(http.StatusCreated, newCustomer(registered))
 }

@@ -19,6 +19,7 @@ func (a *API) ReportMisconduct(c *gin.Context, id CustomerKey, params ReportMisc
 		fail(c, err)
 		return
 	}
+
 	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST "+customerPath(id)+"/misconduct", struct{}{})
 	if err != nil {
 		fail(c, err)
@@ -29,6 +30,7 @@ func (a *API) ReportMisconduct(c *gin.Context, id CustomerKey, params ReportMisc
 		fail(c, err)
 		return
 	}
+
 	c.Header("Location", customerPath(id))
 	c.JSON(http.StatusAccepted, PointsAccepted{CustomerID: taken.CustomerID, PointsNo: taken.PointsNo, Seq: taken.Seq})
 }

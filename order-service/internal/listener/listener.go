@@ -1,5 +1,5 @@
-// Package listener says what the messages of topic payment-outcome ask of the orders. What a failure means is
-// shared/intake's.
+// Package listener applies the messages of topic payment-outcome to the orders. Package
+// shared/intake decides what a failure means.
 package listener
 
 import (
@@ -30,6 +30,7 @@ func New(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prome
 		Help: "Outcomes by result: applied, repeated, conflict, waiting, poison, parked.",
 	}, []string{"result"})
 	registry.MustRegister(outcomes)
+
 	l := &Listener{store: s, outcomes: outcomes, log: log}
 	l.intake = intake.New(intake.Topic[settlement.Outcome]{
 		Name:    settlement.TopicOutcome,
@@ -40,8 +41,8 @@ func New(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prome
 	return l
 }
 
-// Handle applies or parks every message of a batch. After nil the batch may be acknowledged; after an error it has
-// to be given again, as a whole.
+// Handle applies or parks every message of a batch. When it returns nil, the batch may be
+// acknowledged. When it returns an error, the whole batch has to be delivered again.
 func (l *Listener) Handle(ctx context.Context, batch []rocketmq.Delivery) error {
 	return l.intake.Handle(ctx, batch)
 }
@@ -51,10 +52,12 @@ func (l *Listener) apply(ctx context.Context, batch []store.Received) (effects i
 	if err != nil {
 		return 0, err
 	}
+
 	l.outcomes.WithLabelValues("applied").Add(float64(len(applied.Changed)))
 	l.outcomes.WithLabelValues("repeated").Add(float64(applied.Repeated))
 	l.outcomes.WithLabelValues("conflict").Add(float64(len(applied.Conflicts)))
 	l.outcomes.WithLabelValues("waiting").Add(float64(applied.Waiting))
+
 	for _, r := range applied.Changed {
 		out := r.Message
 		l.log.Info("outcome applied", "outcome", out.Type, "amount", out.Amount.String(), "reason", out.Reason,

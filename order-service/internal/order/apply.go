@@ -8,7 +8,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// instruction is one of the order's that has no outcome yet.
+// instruction is an instruction of an order that has no outcome yet.
 type instruction struct {
 	kind      settlement.InstructionType
 	paymentNo string
@@ -29,22 +29,24 @@ func (o Order) awaited() (in instruction, ok bool) {
 	return instruction{}, false
 }
 
-// Ahead says that out answers an instruction that the order does not have yet, or one whose predecessor has no outcome
-// yet.
+// Ahead reports whether out comes too early: it answers an instruction that the order does not have
+// yet, or one whose predecessor has no outcome yet.
 func (o Order) Ahead(out settlement.Outcome) bool {
 	in, underWay := o.awaited()
 	return out.Seq > o.Seq || underWay && out.Seq > in.seq
 }
 
-// PassOver is a cancelled order that waits no more for the outcome of its settle, because that was passed over and will never
-// be decided. settleNo is the settle's payment number; ok is false when the order waits for none.
+// PassOver returns a cancelled order that no longer waits for the outcome of its settle. The settle
+// was passed over and will never be decided. settleNo is the settle's payment number; ok is false
+// when the order does not wait for one.
 func (o Order) PassOver() (after Order, settleNo string, ok bool) {
 	settleNo, o.CancelledNo, o.Reason = o.CancelledNo, "", ReasonPassedOver
 	return o, settleNo, settleNo != ""
 }
 
-// Apply is the order after out, and the type of the instruction that out ends. The error says why out does not answer
-// the instruction whose outcome comes next: it is of a stranger, or contradicts what was asked.
+// Apply returns the order as it is after out, and the type of the instruction that out ends. The
+// error says why out does not answer the instruction whose outcome comes next: out belongs to
+// another instruction, or it contradicts what was asked.
 func (o Order) Apply(out settlement.Outcome, now time.Time) (after Order, of settlement.InstructionType, err error) {
 	in, underWay := o.awaited()
 	switch {
@@ -70,13 +72,15 @@ func (o Order) Apply(out settlement.Outcome, now time.Time) (after Order, of set
 	if !fits {
 		return o, "", fmt.Errorf("order %s is %s, and %s is no outcome of the %s that it waits for", o.ID, o.Status, out.Type, in.kind)
 	}
+
 	cancelledInVain := o.Status == Cancelling && in.kind == settlement.Refund
-	if !cancelledInVain { // else the reason is why the settle was not paid, not that there was nothing to refund
+	if !cancelledInVain { // otherwise Reason stays: it says why the settle was not paid, and not that there was nothing to refund
 		o.Reason = out.Reason
 	}
 	if o.CancelledNo == in.paymentNo {
 		o.CancelledNo = ""
 	}
+
 	o.Status, o.Refunded, o.UpdatedAt = next, refunded, now
 	return o, in.kind, nil
 }

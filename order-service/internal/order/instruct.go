@@ -18,13 +18,15 @@ func (o Order) Settle(paymentNo string, now time.Time) (Order, settlement.Instru
 	return o.instruct(settlement.Settle, next, o.Amount, paymentNo, now)
 }
 
-// Refund accepts the refund of an amount of what was paid, nil for all that is left of it. It returns what Settle does,
-// or a *RefundAmountError. An order that is settling is cancelled: all of it is refunded, if it is paid at all.
+// Refund accepts the refund of amount, or of all that is left of what was paid when amount is nil.
+// It returns what Settle returns, or a *RefundAmountError. The refund of an order that is settling
+// cancels it: all of it is refunded, if it is paid at all.
 func (o Order) Refund(amount *money.Money, paymentNo string, now time.Time) (Order, settlement.Instruction, error) {
 	next, ok := o.Status.Next(settlement.Refund)
 	if !ok || o.Seq == settlement.SeqMax {
 		return o, settlement.Instruction{}, &NotAllowedError{OrderID: o.ID, Status: o.Status, Wanted: "refunded"}
 	}
+
 	left := money.Money{Currency: o.Amount.Currency, Minor: o.Amount.Minor - o.Refunded.Minor}
 	asked := left
 	if amount != nil {
@@ -33,6 +35,7 @@ func (o Order) Refund(amount *money.Money, paymentNo string, now time.Time) (Ord
 	if asked.Currency != left.Currency || asked.Minor < 1 || asked.Minor > left.Minor || next == Cancelling && asked != left {
 		return o, settlement.Instruction{}, &RefundAmountError{OrderID: o.ID, Status: o.Status, Asked: asked, Left: left}
 	}
+
 	if next == Cancelling {
 		o.CancelledNo = o.PaymentNo
 	}

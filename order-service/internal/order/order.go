@@ -13,23 +13,25 @@ import (
 // ErrNotFound means that there is no order with that id.
 var ErrNotFound = errors.New("order not found")
 
-// ReasonPassedOver is why a cancelled order was not paid whose settle an operator has passed over.
+// ReasonPassedOver is the reason of a cancelled order whose settle an operator has passed over: the
+// order was not paid.
 const ReasonPassedOver = "passed_over"
 
-// Order is one order. Its id and payment number are UUIDs in lower case. A new one, as JSON, is the answer that is kept
-// under its creation's Idempotency-Key, and has no field there that the client did not get.
+// Order is one order. Its id and payment number are UUIDs in lower case. The JSON of a new order is
+// the answer that is kept under the Idempotency-Key of its creation, and has no field that the
+// client did not get.
 type Order struct {
 	ID          string
 	CustomerID  string
 	AccountID   string
 	Amount      money.Money
-	Refunded    money.Money // what of the amount has gone back since it was last paid
+	Refunded    money.Money // how much of the amount has been refunded since the order was last paid
 	Description string
 	Status      Status
 	PaymentNo   string      // of the latest instruction; empty before the first
-	Asked       money.Money `json:",omitzero"` // what the latest instruction is of
+	Asked       money.Money `json:",omitzero"` // the amount of the latest instruction
 	CancelledNo string      `json:",omitzero"` // payment number of a settle that has no outcome yet while a refund follows it; else empty
-	Reason      string      // why the latest instruction was declined or failed, of a cancelled order why it was not paid; else empty
+	Reason      string      // why the latest instruction was declined or failed; for a cancelled order, why it was not paid; else empty
 	Seq         int64       // of the latest instruction; 0 before the first
 	CreatedAt   time.Time
 	UpdatedAt   time.Time

@@ -35,7 +35,8 @@ type ending struct {
 	whole bool
 }
 
-// whatever is both: refunded in part, and whole.
+// whatever returns one ending twice: once when the whole amount is refunded with it, once when it
+// is not.
 func whatever(of settlement.InstructionType, out settlement.OutcomeType, next order.Status) map[ending]order.Status {
 	return map[ending]order.Status{{of, out, true}: next, {of, out, false}: next}
 }
@@ -163,6 +164,7 @@ func TestACancelledOrderEnds(t *testing.T) {
 		t.Helper()
 		return (&life{t: t, order: newOrder(10)}).settle().refund(nil).is(order.Cancelling, "", 0)
 	}
+
 	t.Run("paid, then refunded", func(t *testing.T) {
 		cancelled(t).ends(1, settlement.Paid, "").is(order.Refunding, "", 0).ends(2, settlement.Refunded, "").is(order.Refunded, "", 10)
 	})
@@ -187,6 +189,7 @@ func TestACancelledOrderEnds(t *testing.T) {
 		if _, _, err := l.order.Apply(early, now); err == nil {
 			t.Error("the second outcome was applied before the first")
 		}
+
 		l.ends(1, settlement.Declined, "insufficient_funds")
 		if l.order.Ahead(early) {
 			t.Error("the second outcome still waits after the first")
@@ -233,8 +236,8 @@ func TestPartsAreRefundedUpToTheTotal(t *testing.T) {
 	}
 }
 
-// A random life: sequences have no gap, outcomes are applied in sequence, each once, and what is refunded is never more
-// than was paid.
+// In a random life of an order, sequences have no gap, outcomes are applied in sequence and each
+// once, and no more is refunded than was paid.
 func TestRandomLife(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := newOrder(5)
@@ -258,12 +261,14 @@ func TestRandomLife(t *testing.T) {
 				o, numbers = after, append(numbers, no)
 				continue
 			}
+
 			out := settlement.Outcome{
 				Type:      rapid.SampledFrom(outcomes).Draw(t, "outcome"),
 				PaymentNo: rapid.SampledFrom(numbers).Draw(t, "number"),
 				Seq:       rapid.Int64Range(0, o.Seq+1).Draw(t, "seq"),
 				Amount:    cny(rapid.SampledFrom([]int64{1, 2, 3, 5}).Draw(t, "minor")),
 			}
+
 			after, _, err := o.Apply(out, now)
 			if err != nil {
 				if after != o {
@@ -271,12 +276,14 @@ func TestRandomLife(t *testing.T) {
 				}
 				continue
 			}
+
 			switch {
 			case answered[out.PaymentNo], out.Seq < o.Seq-1, out.Seq == o.Seq && o.CancelledNo != "":
 				t.Fatalf("%+v was applied to %+v", out, o)
 			case after.Refunded.Minor > after.Amount.Minor || (after.Status == order.Refunded) != (after.Refunded == after.Amount):
 				t.Fatalf("%+v made %+v of %+v", out, after, o)
 			}
+
 			answered[out.PaymentNo] = true
 			o = after
 		}

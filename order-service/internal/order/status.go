@@ -10,7 +10,7 @@ const (
 	Created    Status = "created"
 	Settling   Status = "settling"
 	Cancelling Status = "cancelling" // a refund was asked for while it was settling
-	Paid       Status = "paid"       // and not refunded, or in part
+	Paid       Status = "paid"       // not refunded, or only in part
 	Declined   Status = "declined"
 	Refunding  Status = "refunding"
 	Refunded   Status = "refunded"
@@ -22,9 +22,9 @@ func Statuses() []Status {
 	return []Status{Created, Settling, Cancelling, Paid, Declined, Refunding, Refunded, Failed}
 }
 
-// Next is the status that an accepted instruction of type t leads to. ok is false when
-// an order in status s does not take it: a declined or refunded order may be settled
-// again, and only one that is paid, or may be soon, refunded.
+// Next is the status that an accepted instruction of type t leads to. ok is false when an order in
+// status s does not take it. A declined or refunded order may be settled again. Only an order that
+// is paid, or may soon be paid, may be refunded.
 func (s Status) Next(t settlement.InstructionType) (next Status, ok bool) {
 	switch {
 	case t == settlement.Settle && (s == Created || s == Declined || s == Refunded):
@@ -37,11 +37,13 @@ func (s Status) Next(t settlement.InstructionType) (next Status, ok bool) {
 	return s, false
 }
 
-// Ended is the status that the outcome of an instruction leads to; whole says that with it all is refunded that was
-// paid. ok is false when no instruction with such an outcome is under way in s.
+// Ended is the status that the outcome of an instruction leads to. whole says that with this
+// outcome all that was paid is refunded. ok is false when no instruction with such an outcome is
+// under way in s.
 //
-// A cancelled order has two of them under way, and their outcomes come in this order: when the settle is paid, the order
-// is refunding like any other. When it is not, the order waits for the refund to find that there is nothing to refund.
+// A cancelled order has two instructions under way, a settle and a refund, and their outcomes come
+// in this order. When the settle is paid, the order is refunding like any other. When it is not,
+// the order waits for the refund to find that there is nothing to refund.
 func (s Status) Ended(of settlement.InstructionType, o settlement.OutcomeType, whole bool) (next Status, ok bool) {
 	switch of {
 	case settlement.Settle:
@@ -68,7 +70,8 @@ func (s Status) settleEnded(o settlement.OutcomeType) (next Status, ok bool) {
 	return s, false
 }
 
-// refundEnded: a refund that failed, because an operator gave it up, leaves the order paid. It can be asked for again.
+// refundEnded is Ended for a refund. A refund that failed, because an operator discarded it, leaves
+// the order paid. It can be asked for again.
 func (s Status) refundEnded(o settlement.OutcomeType, whole bool) (next Status, ok bool) {
 	switch {
 	case s == Refunding && o == settlement.Refunded && whole:

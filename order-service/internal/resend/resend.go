@@ -1,5 +1,6 @@
-// Package resend asks again. An instruction that has no outcome for long was lost on its way, or its outcome was, or
-// it waits for an operator: sent again under its payment number, it is decided once, and answered each time.
+// Package resend sends unanswered instructions again. When an instruction has had no outcome for
+// long, it was lost on its way, or its outcome was lost, or it waits for an operator. It is sent
+// again under its payment number, so that it is decided once and answered each time.
 package resend
 
 import (
@@ -14,8 +15,8 @@ import (
 )
 
 const (
-	// every is the time between two looks, perLook how many instructions are sent again at most in one: a broker
-	// that has lost everything must not be flooded when it is back.
+	// every is the time between two looks. perLook is how many instructions one look sends again at
+	// most: a broker that has lost everything must not be flooded when it is back.
 	every   = 1 * time.Second
 	perLook = 100
 )
@@ -37,7 +38,7 @@ func New(s *store.Store, metrics prometheus.Registerer, log *slog.Logger) *Resen
 	return r
 }
 
-// Run looks until ctx is done.
+// Run looks for unanswered instructions and sends them again until ctx is done.
 func (r *Resender) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		resent, err := r.store.Resend(ctx, perLook)

@@ -26,15 +26,16 @@ type Applied struct {
 	Conflicts []Conflict // parked
 }
 
-// Conflict is an outcome that answers nothing that was asked here, or says something else than what is recorded.
+// Conflict is an outcome that answers no instruction of ours, or contradicts the recorded outcome.
 type Conflict struct {
 	Received
 	Reason string
 }
 
-// ApplyOutcomes applies a batch in order, in one transaction, each payment number once. The customer of an order that
-// is paid is rewarded in the same transaction, and the reward taken back of one that is refunded. An outcome that comes
-// before its order, as on a node of the database that is behind, or before that of its predecessor, waits for it.
+// ApplyOutcomes applies a batch in order, in one transaction, each payment number once. The same
+// transaction gives the customer of a paid order the points for it, and takes them back when the
+// order is refunded. An outcome waits when it comes before its order, as on a node of the database
+// that is behind, or before the outcome of its predecessor.
 func (s *Store) ApplyOutcomes(ctx context.Context, batch []Received) (Applied, error) {
 	var b *outcomeBatch
 	err := s.pool.Run(ctx, func(tx dbtx.Tx) error {
@@ -66,18 +67,18 @@ func (s *Store) ApplyOutcomes(ctx context.Context, batch []Received) (Applied, e
 type outcomeBatch struct {
 	now       time.Time
 	store     *Store
-	resolving string // id of the kept message that this is about; it is in its own way otherwise
+	resolving string // id of the kept message that is being resolved, which must not count as kept; else empty
 
-	orders   map[string]order.Order        // locked, as they are after what was taken
-	recorded map[string]settlement.Outcome // by payment number, what was applied, before or in this batch
-	kept     map[string]settlement.Outcome // by payment number, what waits or is parked
+	orders   map[string]order.Order        // locked; each as it is after the outcomes that were taken
+	recorded map[string]settlement.Outcome // outcomes that were applied, before or in this batch, by payment number
+	kept     map[string]settlement.Outcome // outcomes that wait or are parked, by payment number
 	answered []string                      // payment numbers that have their outcome, now or before
 	turns    []turn                        // orders that were paid or refunded, in this order
 	rewarded int
 	applied  Applied
 }
 
-// take takes one outcome.
+// take applies one outcome, finds that it is a repeat, or keeps it.
 func (b *outcomeBatch) take(tx dbtx.Tx, r Received) error {
 	out := r.Message
 	o, known := b.orders[out.OrderID]
@@ -96,6 +97,7 @@ func (b *outcomeBatch) take(tx dbtx.Tx, r Received) error {
 		return b.wait(tx, r, fmt.Sprintf("the outcome answers seq %d, order %s is at seq %d here, and what comes before may have no outcome yet",
 			out.Seq, o.ID, o.Seq))
 	}
+
 	after, of, err := o.Apply(out, b.now)
 	if err != nil {
 		return b.conflict(tx, r, err.Error())
@@ -103,6 +105,7 @@ func (b *outcomeBatch) take(tx dbtx.Tx, r Received) error {
 	if err := applyOne(tx, out, of, o, after); err != nil {
 		return err
 	}
+
 	b.recorded[out.PaymentNo], b.orders[o.ID] = out, after
 	b.applied.Changed = append(b.applied.Changed, r)
 	b.answered = append(b.answered, out.PaymentNo)
@@ -143,7 +146,7 @@ func (b *outcomeBatch) conflict(tx dbtx.Tx, r Received, reason string) error {
 	return nil
 }
 
-// finish writes what the outcomes led to beyond their orders.
+// finish writes what the outcomes lead to besides their orders: answered instructions and points.
 func (b *outcomeBatch) finish(tx dbtx.Tx) (err error) {
 	if err := answered(tx, b.answered); err != nil {
 		return err
@@ -152,8 +155,8 @@ func (b *outcomeBatch) finish(tx dbtx.Tx) (err error) {
 	return err
 }
 
-// applyOne inserts the payment number first: it is the unique key that lets a repeat,
-// also one at the same time in another process, change nothing.
+// applyOne inserts the payment number first. The number is the unique key that lets a repeat change
+// nothing, even when another process applies it at the same time.
 func applyOne(tx dbtx.Tx, out settlement.Outcome, of settlement.InstructionType, before, after order.Order) error {
 	err := tx.DB().Create(&paymentRow{
 		PaymentNo: out.PaymentNo, OrderID: out.OrderID, Type: of, Seq: out.Seq, Outcome: out.Type, AmountMinor: &out.Amount.Minor,
@@ -168,7 +171,8 @@ func applyOne(tx dbtx.Tx, out settlement.Outcome, of settlement.InstructionType,
 	return updateOrder(tx, before, after)
 }
 
-// lock locks the orders of a batch, sorted by id like every other writer, and reads what is known of them.
+// lock locks the orders of a batch, sorted by id like every other writer. It reads which outcomes
+// were applied or are kept for them.
 func (b *outcomeBatch) lock(tx dbtx.Tx, batch []Received) (err error) {
 	ids := make([]string, 0, len(batch))
 	numbers := make([]string, 0, len(batch))
@@ -178,6 +182,7 @@ func (b *outcomeBatch) lock(tx dbtx.Tx, batch []Received) (err error) {
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
+
 	if b.orders, err = lockOrders(tx, ids); err != nil {
 		return err
 	}
@@ -189,13 +194,14 @@ func (b *outcomeBatch) lock(tx dbtx.Tx, batch []Received) (err error) {
 
 func lockOrders(tx dbtx.Tx, ids []string) (map[string]order.Order, error) {
 	var rows []orderRow
-	// By the primary key, said explicitly: for a large part of a small table the optimizer
-	// scans instead, and a scan waits for rows that others have locked.
+	// The primary key is named explicitly: for a large part of a small table the optimizer scans
+	// instead, and a scan waits for rows that others have locked.
 	err := tx.DB().Table("orders FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Where("id IN ?", ids).Order("id").Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("lock orders: %w", err)
 	}
+
 	orders := make(map[string]order.Order, len(rows))
 	for _, row := range rows {
 		orders[row.ID] = row.order()

@@ -20,7 +20,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// customerRow is customers.
+// customerRow is a row of customers.
 type customerRow struct {
 	ID        string `gorm:"primaryKey"`
 	Name      string
@@ -34,7 +34,8 @@ func (r customerRow) customer() customer.Customer {
 	return customer.Customer{ID: r.ID, Name: r.Name, PointsSeq: r.PointsSeq, CreatedAt: r.CreatedAt}
 }
 
-// Register stores a new customer and the outbox row that sets the points to begin with, once per idempotency key.
+// Register stores a new customer and the outbox row that sets the first points, once per
+// idempotency key.
 func (s *Store) Register(ctx context.Context, req idempotency.Request, name, traceparent string) (customer.Customer, error) {
 	now := s.now()
 	registered, err := idempotency.Run(ctx, s.pool, req, now, func(tx dbtx.Tx) (customer.Customer, error) {
@@ -43,6 +44,7 @@ func (s *Store) Register(ctx context.Context, req idempotency.Request, name, tra
 		if err != nil {
 			return customer.Customer{}, err
 		}
+
 		row := customerRow{ID: c.ID, Name: c.Name, PointsSeq: c.PointsSeq, CreatedAt: c.CreatedAt}
 		if err := tx.DB().Create(&row).Error; err != nil {
 			return customer.Customer{}, fmt.Errorf("insert customer: %w", err)
@@ -67,6 +69,7 @@ func (s *Store) Misconduct(ctx context.Context, req idempotency.Request, id, tra
 		if !known {
 			return customer.Accepted{}, fmt.Errorf("%w: %s", customer.ErrNotFound, id)
 		}
+
 		after, change, err := c.Misconduct(newID(), now)
 		if errors.Is(err, customer.ErrFull) {
 			return customer.Accepted{}, &idempotency.Refusal{Code: CodeNoMorePoints, Detail: fmt.Sprintf("%s: %s", err, id)}
@@ -74,6 +77,7 @@ func (s *Store) Misconduct(ctx context.Context, req idempotency.Request, id, tra
 		if err != nil {
 			return customer.Accepted{}, err
 		}
+
 		if err := updateCustomer(tx, c, after); err != nil {
 			return customer.Accepted{}, err
 		}
@@ -108,12 +112,14 @@ type turn struct {
 	refunded   bool
 }
 
-// reward adds points for paid orders, in tx, to those of their customers who are registered, and takes them back for
-// refunded ones, in the order of turns. It locks customers, which come after orders in every writer.
+// reward adds points for paid orders and takes them back for refunded ones, in tx and in the order
+// of turns. Only registered customers collect points. It locks customers, which come after orders
+// in every writer.
 func (s *Store) reward(tx dbtx.Tx, now time.Time, turns []turn) (changes int, err error) {
 	if len(turns) == 0 {
 		return 0, nil
 	}
+
 	ids := make([]string, 0, len(turns))
 	for _, t := range turns {
 		ids = append(ids, t.customerID)
@@ -122,6 +128,7 @@ func (s *Store) reward(tx dbtx.Tx, now time.Time, turns []turn) (changes int, er
 	if err != nil {
 		return 0, err
 	}
+
 	after := maps.Clone(before)
 	for _, t := range turns {
 		c, registered := after[t.customerID]
@@ -132,6 +139,7 @@ func (s *Store) reward(tx dbtx.Tx, now time.Time, turns []turn) (changes int, er
 		if t.refunded {
 			event = customer.Customer.OrderRefunded
 		}
+
 		c, change, err := event(c, newID(), now)
 		if errors.Is(err, customer.ErrFull) {
 			continue // a payment does not fail for want of points
@@ -145,6 +153,7 @@ func (s *Store) reward(tx dbtx.Tx, now time.Time, turns []turn) (changes int, er
 		after[c.ID] = c
 		changes++
 	}
+
 	for _, id := range slices.Sorted(maps.Keys(after)) {
 		if after[id] == before[id] {
 			continue
@@ -156,7 +165,8 @@ func (s *Store) reward(tx dbtx.Tx, now time.Time, turns []turn) (changes int, er
 	return changes, nil
 }
 
-// lockCustomers locks those that are registered, sorted by id like every other writer.
+// lockCustomers locks the customers of ids that are registered, sorted by id like every other
+// writer.
 func lockCustomers(tx dbtx.Tx, ids []string) (map[string]customer.Customer, error) {
 	ids = slices.Sorted(slices.Values(ids))
 	var rows []customerRow
@@ -165,6 +175,7 @@ func lockCustomers(tx dbtx.Tx, ids []string) (map[string]customer.Customer, erro
 	if err != nil {
 		return nil, fmt.Errorf("lock customers: %w", err)
 	}
+
 	customers := make(map[string]customer.Customer, len(rows))
 	for _, row := range rows {
 		customers[row.ID] = row.customer()
@@ -172,7 +183,7 @@ func lockCustomers(tx dbtx.Tx, ids []string) (map[string]customer.Customer, erro
 	return customers, nil
 }
 
-// updateCustomer moves a customer from the sequence that was locked.
+// updateCustomer writes the new sequence, provided that the row still has the one that was locked.
 func updateCustomer(tx dbtx.Tx, before, after customer.Customer) error {
 	res := tx.DB().Model(&customerRow{}).Where("id = ? AND points_seq = ?", before.ID, before.PointsSeq).Update("points_seq", after.PointsSeq)
 	if res.Error != nil {

@@ -46,6 +46,7 @@ func TestACustomerCollectsPoints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		accepted := d.settle(o.ID)
 		paid := settlement.Outcome{
 			Version: settlement.Version, Type: settlement.Paid, PaymentNo: accepted.PaymentNo, OrderID: o.ID, Seq: 1,
@@ -56,12 +57,14 @@ func TestACustomerCollectsPoints(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		req := d.request()
 		for range 2 { // the client asks again
 			if a, err := d.store.Misconduct(t.Context(), req, who.ID, trace); err != nil || a.Seq != 3 {
 				t.Errorf("misconduct: %+v, %v", a, err)
 			}
 		}
+
 		got := d.published()
 		for i := range got {
 			if got[i].CustomerID != who.ID || got[i].PointsNo == "" || got[i].OccurredAt.IsZero() {
@@ -73,6 +76,7 @@ func TestACustomerCollectsPoints(t *testing.T) {
 		if have, _ := json.Marshal(got); string(have) != string(want) {
 			t.Errorf("published %s, want %s", have, want)
 		}
+
 		if now, err := d.store.Customer(t.Context(), who.ID); err != nil || now.PointsSeq != 3 || now.Name != "李雷" {
 			t.Errorf("customer %+v, %v", now, err)
 		}

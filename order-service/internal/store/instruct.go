@@ -32,8 +32,8 @@ func (s *Store) Settle(ctx context.Context, req idempotency.Request, orderID, tr
 	return s.instruct(ctx, req, CodeNotSettleable, orderID, traceparent, order.Order.Settle)
 }
 
-// Refund accepts the refund of an amount of an order, nil for what is left of it, as Settle does, with CodeNotRefundable
-// or CodeRefundAmount.
+// Refund accepts the refund of amount, or of all that is left of an order when amount is nil. It
+// works like Settle; its refusals have CodeNotRefundable or CodeRefundAmount.
 func (s *Store) Refund(
 	ctx context.Context, req idempotency.Request, orderID, traceparent string, amount *money.Money,
 ) (order.Accepted, error) {
@@ -53,6 +53,7 @@ func (s *Store) instruct(
 		if err != nil {
 			return order.Accepted{}, err
 		}
+
 		after, message, err := ask(o, newID(), now)
 		var notAllowed *order.NotAllowedError
 		if errors.As(err, &notAllowed) {
@@ -65,6 +66,7 @@ func (s *Store) instruct(
 		if err != nil {
 			return order.Accepted{}, err
 		}
+
 		if err := updateOrder(tx, o, after); err != nil {
 			return order.Accepted{}, err
 		}
@@ -74,6 +76,7 @@ func (s *Store) instruct(
 		if err := expectAnswer(tx, message, traceparent); err != nil {
 			return order.Accepted{}, err
 		}
+
 		return order.Accepted{OrderID: after.ID, PaymentNo: after.PaymentNo, Seq: after.Seq, Status: after.Status}, nil
 	})
 	if err == nil {
@@ -94,12 +97,14 @@ func lockOrder(tx dbtx.Tx, id string) (order.Order, error) {
 	return row.order(), nil
 }
 
-// updateOrder moves an order from the status and sequence it was decided on.
+// updateOrder writes the order as it is after the change, provided that the row still has the
+// status and sequence that the change was decided on.
 func updateOrder(tx dbtx.Tx, before, after order.Order) error {
 	refunded := after.Refunded.Minor
 	if after.Status == order.Refunded {
-		refunded = 0 // it is the whole amount; and whoever settles it anew need not know of the column
+		refunded = 0 // it is the whole amount, and an older instance that settles the order anew does not know the column
 	}
+
 	res := tx.DB().Model(&orderRow{}).
 		Where("id = ? AND status = ? AND seq = ?", before.ID, before.Status, before.Seq).
 		Updates(map[string]any{

@@ -6,12 +6,12 @@ import (
 	"settlement/shared/settlement"
 )
 
-// Outcomes does what kept messages of the topic payment-outcome ask.
+// Outcomes returns the resolver of the kept messages of topic payment-outcome.
 func (s *Store) Outcomes() parking.Resolver { return outcomes{s} }
 
 type outcomes struct{ *Store }
 
-// Wake is called after a commit.
+// Wake wakes the relay. It is called after a commit.
 func (o outcomes) Wake() { o.wake() }
 
 // Subject is what an outcome is about.
@@ -20,18 +20,21 @@ func (o outcomes) Subject(payload []byte) (parking.Subject, error) {
 	return SubjectOf(out), err
 }
 
-// Replay applies one outcome. One whose order, or its instruction, is not known here still waits. The only gap that can be
-// closed is in front of a cancelled order's refund: its settle was passed over in payment-service, and has no outcome.
+// Replay applies one outcome. The outcome still waits when its order, or the instruction that it
+// answers, is not known here. The only gap that can be closed is the one in front of a cancelled
+// order's refund: payment-service passed the settle over, so that the settle has no outcome.
 func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parking.State, string, error) {
 	out, err := settlement.ParseOutcome(m.Payload)
 	if err != nil {
 		return "", "", parking.NotReplayable("%s", err)
 	}
+
 	r := Received{Message: out, Delivery: m.Delivery()}
 	b := &outcomeBatch{now: o.now(), store: o.Store, resolving: m.ID}
 	if err := b.lock(tx, []Received{r}); err != nil {
 		return "", "", err
 	}
+
 	if closeGap {
 		if err := b.passOver(out); err != nil {
 			return "", "", err
@@ -55,8 +58,9 @@ func (o outcomes) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parking.S
 	return parking.Replayed, string(out.Type), nil
 }
 
-// passOver has the order of a refund's outcome wait no more for that of its settle. Only a refund that found nothing proves
-// that the settle was not paid: one that was given up may have been behind a payment.
+// passOver lets the order of a refund's outcome stop waiting for the outcome of its settle. Only a
+// refund that found nothing to refund proves that the settle was not paid: a discarded refund may
+// have followed a paid settle.
 func (b *outcomeBatch) passOver(out settlement.Outcome) error {
 	o, settleNo, waits := b.orders[out.OrderID].PassOver()
 	if !waits || out.Seq != o.Seq {
@@ -69,11 +73,12 @@ func (b *outcomeBatch) passOver(out settlement.Outcome) error {
 		return parking.NotReplayable("the refund ended as %s (%s), which does not say that its order was not paid: "+
 			"only one that found nothing to refund closes the gap before it", out.Type, out.Reason)
 	}
+
 	b.orders[o.ID] = o
 	b.answered = append(b.answered, settleNo)
 	return nil
 }
 
-// Discard gives an outcome up. Nothing here was done for it, so there is nothing to undo; an instruction that it was
-// meant to answer is asked for again.
+// Discard gives an outcome up. Nothing was done for the outcome here, so there is nothing to undo.
+// The instruction that it was meant to answer is sent again.
 func (o outcomes) Discard(dbtx.Tx, parking.Record, bool) error { return nil }

@@ -31,7 +31,7 @@ type Filter struct {
 	Limit      int    // at least 1
 }
 
-// Orders reads a page, newest first, and the cursor of the next one, empty at the end.
+// Orders reads a page, newest first. next is the cursor of the next page, empty at the end.
 func (s *Store) Orders(ctx context.Context, f Filter) (page []order.Order, next string, err error) {
 	query := s.pool.Read(ctx).Order("id DESC").Limit(f.Limit + 1) // ids are UUIDv7: their order is that of creation
 	if f.CustomerID != "" {
@@ -43,10 +43,12 @@ func (s *Store) Orders(ctx context.Context, f Filter) (page []order.Order, next 
 	if f.Cursor != "" {
 		query = query.Where("id < ?", f.Cursor)
 	}
+
 	var rows []orderRow
 	if err := query.Find(&rows).Error; err != nil {
 		return nil, "", fmt.Errorf("list orders: %w", err)
 	}
+
 	if len(rows) > f.Limit {
 		rows = rows[:f.Limit]
 		next = rows[f.Limit-1].ID

@@ -15,7 +15,7 @@ import (
 
 func fen(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }
 
-// refund asks for a part, 0 for all that is left.
+// refund asks for the refund of minor, or of all that is left when minor is 0.
 func (d *desk) refund(id string, minor int64) order.Accepted {
 	d.t.Helper()
 	var amount *money.Money
@@ -49,6 +49,7 @@ func TestACancelledOrderTakesBothOutcomesInSequence(t *testing.T) {
 					t.Fatalf("cancelled as %+v", refund)
 				}
 				d.wantCount("unanswered_instructions WHERE order_id = '"+o.ID+"'", 2)
+
 				paid, refunded := outcome(settle, settlement.Paid), outcome(refund, settlement.Refunded)
 				if early {
 					if a := d.apply(refunded); a.Waiting != 1 {
@@ -61,6 +62,7 @@ func TestACancelledOrderTakesBothOutcomesInSequence(t *testing.T) {
 				} else {
 					d.apply(paid, refunded)
 				}
+
 				d.wantStatus(o.ID, order.Refunded)
 				d.wantCount("unanswered_instructions WHERE order_id = '"+o.ID+"'", 0)
 				if a := d.apply(paid, refunded); a.Repeated != 2 {
@@ -72,7 +74,8 @@ func TestACancelledOrderTakesBothOutcomesInSequence(t *testing.T) {
 	})
 }
 
-// What payment-service has passed over has no outcome, so that the next one's would wait for ever.
+// An instruction that payment-service passed over has no outcome, so that the outcome of the next
+// one would wait for ever.
 func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
@@ -95,6 +98,7 @@ func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 			end.Reason = c.reason
 			d.apply(end)
 			d.wantStatus(o.ID, order.Cancelling)
+
 			if c.parked {
 				paid := received(outcome(settle, settlement.Paid))[0]
 				park := func(tx dbtx.Tx) error {
@@ -121,7 +125,7 @@ func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 	})
 }
 
-// Rows as instances wrote them that did not know refunded_minor, asked_minor and amount_minor.
+// Instances of an earlier release wrote rows without refunded_minor, asked_minor and amount_minor.
 func TestOrdersOfAnEarlierReleaseGoOn(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
@@ -134,6 +138,7 @@ func TestOrdersOfAnEarlierReleaseGoOn(t *testing.T) {
 				}
 			}
 		}
+
 		o := d.order()
 		settle := d.settle(o.ID)
 		forget(o.ID)
@@ -143,6 +148,7 @@ func TestOrdersOfAnEarlierReleaseGoOn(t *testing.T) {
 		if a := d.apply(paid); a.Repeated != 1 {
 			t.Errorf("an outcome whose amount was not kept, again: %+v", a)
 		}
+
 		refund := d.refund(o.ID, 0)
 		forget(o.ID)
 		d.apply(ended(refund, settlement.Refunded, 1999))
@@ -151,7 +157,8 @@ func TestOrdersOfAnEarlierReleaseGoOn(t *testing.T) {
 			t.Errorf("refunded: %+v, %v", got, err)
 		}
 
-		// The earlier release settles it anew, of which only these columns tell.
+		// The earlier release settles the order anew. It does not write asked_minor, which is out
+		// of date then.
 		again := d.settle(o.ID)
 		d.apply(outcome(again, settlement.Paid))
 		if err := db.Pool.Read(t.Context()).Exec("UPDATE orders SET asked_minor = 500 WHERE id = ?", o.ID).Error; err != nil {
@@ -176,10 +183,12 @@ func TestARefundOfAPart(t *testing.T) {
 		}
 		d.apply(ended(part, settlement.Refunded, 500))
 		d.wantStatus(o.ID, order.Paid)
+
 		// The amount of what was applied is remembered: the same again is a repeat, another one is not.
 		if a := d.apply(ended(part, settlement.Refunded, 500), ended(part, settlement.Refunded, 1999)); a.Repeated != 1 || len(a.Conflicts) != 1 {
 			t.Errorf("once more, and of another amount: %+v", a)
 		}
+
 		rest := d.refund(o.ID, 0)
 		d.apply(ended(rest, settlement.Refunded, 1499))
 		got, err := d.store.Order(t.Context(), o.ID)
@@ -189,7 +198,7 @@ func TestARefundOfAPart(t *testing.T) {
 	})
 }
 
-// A customer who has an order settled and refunded again and again has the points of before.
+// A customer whose order is settled and refunded again and again ends with the points from before.
 func TestPointsGoBackWithTheMoney(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
@@ -197,6 +206,7 @@ func TestPointsGoBackWithTheMoney(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		o := d.order()
 		if err := db.Pool.Read(t.Context()).Exec("UPDATE orders SET customer_id = ? WHERE id = ?", who.ID, o.ID).Error; err != nil {
 			t.Fatal(err)

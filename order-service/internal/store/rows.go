@@ -8,7 +8,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// orderRow is orders.
+// orderRow is a row of orders.
 type orderRow struct {
 	ID            string `gorm:"primaryKey"`
 	CustomerID    string
@@ -37,12 +37,14 @@ func (r orderRow) order() order.Order {
 		Description: r.Description, Status: r.Status, Reason: r.Reason, Seq: r.Seq,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
+
 	if r.Status == order.Refunded {
 		o.Refunded = o.Amount // its column is 0: see migration 00006
 	}
 	if r.CancelledNo != nil {
 		o.CancelledNo = *r.CancelledNo
 	}
+
 	if r.PaymentNo == nil {
 		return o
 	}
@@ -53,7 +55,7 @@ func (r orderRow) order() order.Order {
 	return o
 }
 
-// paymentRow is payments: the payment number to order mapping.
+// paymentRow is a row of payments, which maps a payment number to its order.
 type paymentRow struct {
 	PaymentNo   string `gorm:"primaryKey"`
 	OrderID     string
@@ -64,7 +66,7 @@ type paymentRow struct {
 	OccurredAt  time.Time
 }
 
-// outcome is what was applied, of an order with that amount.
+// outcome is the outcome that was applied. amount is the order's: it counts where the row has none.
 func (r paymentRow) outcome(amount money.Money) settlement.Outcome {
 	if r.AmountMinor != nil {
 		amount.Minor = *r.AmountMinor

@@ -19,8 +19,8 @@ type Store struct {
 	now    func() time.Time
 }
 
-// New makes a store. keeper keeps what cannot be applied now; topics is the relay's; wake is called after every commit that added to the
-// outbox.
+// New makes a store. keeper keeps the outcomes that cannot be applied now. topics are those of the
+// relay. wake is called after every commit that added to the outbox.
 func New(pool *dbtx.Pool, keeper *parking.Keeper, topics outbox.Topics, wake func(), now func() time.Time) *Store {
 	// Microseconds are what DATETIME(6) keeps: the answer to a POST and a later GET agree.
 	micros := func() time.Time { return now().UTC().Truncate(time.Microsecond) }

@@ -29,7 +29,7 @@ import (
 
 const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-// keeper is one whose operators are told on the log.
+// keeper returns a keeper that tells operators in the log.
 func keeper(pool *dbtx.Pool) *parking.Keeper {
 	quiet := slog.New(slog.DiscardHandler)
 	return parking.NewKeeper(notify.NewTeller(pool, quiet, notify.Log{Logger: quiet}), time.Now)
@@ -116,7 +116,8 @@ func (d *desk) wantCount(from string, want int64) {
 	}
 }
 
-// lookAtWaiting has the service look at every message that waits, whenever it was looked at last.
+// lookAtWaiting has the service look at every message that waits, no matter when it was last looked
+// at.
 func (d *desk) lookAtWaiting() {
 	d.t.Helper()
 	if err := d.pool.Read(d.t.Context()).Exec("UPDATE parked_messages SET next_try_at = NOW(6)").Error; err != nil {
@@ -153,6 +154,7 @@ func TestSettleWritesTheInstructionWithTheOrder(t *testing.T) {
 		d := openDesk(t, db.Pool)
 		o := d.order()
 		accepted := d.settle(o.ID)
+
 		var row struct {
 			Topic, ShardingKey, MessageKey, Tag, Traceparent string
 			Body                                             []byte
@@ -163,6 +165,7 @@ func TestSettleWritesTheInstructionWithTheOrder(t *testing.T) {
 		if row.Topic != "settlement" || row.ShardingKey != o.ID || row.MessageKey != accepted.PaymentNo || row.Tag != "settle" || row.Traceparent != trace {
 			t.Errorf("outbox row %+v", row)
 		}
+
 		in, err := settlement.ParseInstruction(row.Body)
 		if err != nil {
 			t.Fatal(err)
@@ -185,6 +188,7 @@ func TestARefusalWritesNothing(t *testing.T) {
 		if !errors.As(err, &refusal) || refusal.Code != store.CodeNotRefundable {
 			t.Errorf("refund of an unpaid order: %v", err)
 		}
+
 		if _, err := d.store.Settle(t.Context(), d.request(), uuid.NewString(), trace); !errors.Is(err, order.ErrNotFound) {
 			t.Errorf("settle of an unknown order: %v", err)
 		}
@@ -207,6 +211,7 @@ func TestEachOutcomeIsAppliedOnce(t *testing.T) {
 		if a := d.apply(paid); a.Repeated != 1 {
 			t.Errorf("the outcome once more: %+v", a)
 		}
+
 		refund, err := d.store.Refund(t.Context(), d.request(), o.ID, trace, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -216,6 +221,7 @@ func TestEachOutcomeIsAppliedOnce(t *testing.T) {
 			t.Errorf("late repeat and refund: %+v", a)
 		}
 		d.wantStatus(o.ID, order.Refunded)
+
 		var kinds []string
 		if err := db.Pool.Read(t.Context()).Table("payments").Where("order_id = ?", o.ID).Order("seq").Pluck("type", &kinds).Error; err != nil {
 			t.Fatal(err)
@@ -235,6 +241,7 @@ func TestTwoProcessesApplyTheSameOutcomes(t *testing.T) {
 		for range 16 {
 			batch = append(batch, outcome(d.settle(d.order().ID), settlement.Paid))
 		}
+
 		changed := make(chan int, 2)
 		for _, s := range []*store.Store{d.store, other} {
 			go func() {
@@ -245,6 +252,7 @@ func TestTwoProcessesApplyTheSameOutcomes(t *testing.T) {
 				changed <- len(a.Changed)
 			}()
 		}
+
 		if first, second := <-changed, <-changed; first+second != len(batch) {
 			t.Errorf("%d and %d outcomes changed an order, want %d in all", first, second, len(batch))
 		}
@@ -279,8 +287,8 @@ func TestForeignOutcomesAreParkedAndChangeNothing(t *testing.T) {
 	})
 }
 
-// An outcome can come before its order is known here: an orders database that is behind after a failover, or another
-// node of a cluster.
+// An outcome can come before its order is known here: on an orders database that is behind after a
+// failover, or on another node of a cluster.
 func TestAnOutcomeThatComesTooEarlyIsAppliedLater(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
@@ -294,6 +302,7 @@ func TestAnOutcomeThatComesTooEarlyIsAppliedLater(t *testing.T) {
 				}
 			}
 		}
+
 		paid := outcome(accepted, settlement.Paid)
 		// As this database was a moment ago: without the order, then with it and without its instruction.
 		behind("CREATE TABLE later AS SELECT * FROM orders WHERE id = ?", "DELETE FROM orders WHERE id = ?")
@@ -303,6 +312,7 @@ func TestAnOutcomeThatComesTooEarlyIsAppliedLater(t *testing.T) {
 		d.wantCount("parked_messages WHERE state = 'waiting'", 1)
 		d.lookAtWaiting()
 		d.wantCount("parked_messages WHERE state = 'waiting'", 1)
+
 		behind("INSERT INTO orders SELECT * FROM later WHERE id = ?", "UPDATE orders SET seq = 0, status = 'created', payment_no = NULL WHERE id = ?")
 		d.lookAtWaiting()
 		d.wantStatus(o.ID, order.Created)
@@ -323,7 +333,8 @@ func TestAnOutcomeThatComesTooEarlyIsAppliedLater(t *testing.T) {
 	})
 }
 
-// What is without an outcome for too long is sent again, as it was, with growing pauses, until it is answered.
+// An instruction that is without an outcome for too long is sent again, unchanged and with growing
+// pauses, until it is answered.
 func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
@@ -344,14 +355,15 @@ func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		resend(0)
 		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
 		exec("UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR") // the relay is behind: nothing was lost yet
 		resend(0)
 		d.wantCount("unanswered_instructions WHERE sends = 1 AND next_send_at > NOW(6) + INTERVAL 20 SECOND", 2)
 
-		// One row waits on, the other is gone: its instruction may have been lost. That a topic which nobody sends to has
-		// a row says nothing of either.
+		// One row still waits, the other is gone: its instruction may have been lost. A row of a
+		// topic that the service does not send to says nothing about either.
 		exec("CREATE TABLE waiting AS SELECT * FROM outbox")
 		exec("UPDATE outbox SET topic = 'nobody''s' WHERE message_key = '" + second.PaymentNo + "'")
 		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
@@ -391,6 +403,7 @@ func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 		if one, two := <-sent, <-sent; one+two != 1 {
 			t.Errorf("sent %d and %d times, want once", one, two)
 		}
+
 		d.apply(outcome(first, settlement.Declined))
 		d.wantCount("unanswered_instructions", 0)
 	})
@@ -403,6 +416,7 @@ func TestPagesOfOrders(t *testing.T) {
 		for range 7 {
 			want = append([]string{d.order().ID}, want...)
 		}
+
 		var got []string
 		filter := store.Filter{CustomerID: "c", Status: order.Created, Limit: 3}
 		for pages := 1; ; pages++ {
@@ -421,6 +435,7 @@ func TestPagesOfOrders(t *testing.T) {
 			}
 			filter.Cursor = next
 		}
+
 		if g, w := len(got), len(want); g != w || got[0] != want[0] || got[6] != want[6] {
 			t.Errorf("pages hold %v, want %v", got, want)
 		}

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// resendAfter is how long an instruction may be without an outcome before it is sent again. Twice that time
-	// passes before the next, and so on up to resendPauseMax.
+	// resendAfter is how long an instruction may be without an outcome before it is sent again. The
+	// pause doubles with each send, up to resendPauseMax.
 	resendAfter    = 30 * time.Second
 	resendPauseMax = 10 * time.Minute
 )
 
-// unansweredRow is unanswered_instructions.
+// unansweredRow is a row of unanswered_instructions.
 type unansweredRow struct {
 	PaymentNo   string `gorm:"primaryKey"`
 	OrderID     string
@@ -66,17 +66,18 @@ func expectAnswer(tx dbtx.Tx, in settlement.Instruction, traceparent string) err
 	return nil
 }
 
-// answered forgets instructions that have their outcome, also one that an older instance has applied.
+// answered forgets instructions that have their outcome, also when an older instance applied it.
 func answered(tx dbtx.Tx, numbers []string) error {
 	slices.Sort(numbers)
 	numbers = slices.Compact(numbers)
 	return dbtx.DeleteByKey(tx, "unanswered_instructions", "payment_no", numbers)
 }
 
-// Resend puts instructions into the outbox again that have been without an outcome for too long, at most limit, under
-// the same payment numbers and sequences, and returns how many. The broker may have lost them, or their outcomes: an
-// instruction that was decided is answered again, and one that was not is decided now. What may still wait in the outbox
-// was not lost, and is put off.
+// Resend puts into the outbox again, at most limit at a time, the instructions that have been
+// without an outcome for too long, and returns how many. They keep their payment numbers and
+// sequences. The broker may have lost them, or their outcomes: an instruction that was decided is
+// answered again, and one that was not is decided now. An instruction that may still wait in the
+// outbox was not lost, and is put off.
 func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 	err = s.pool.Run(ctx, func(tx dbtx.Tx) error {
 		resent = 0
@@ -95,13 +96,14 @@ func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 			return err
 		}
 
-		// Sorted like the outcomes that delete these rows.
+		// Sorted like the outcomes that delete these rows, so that both lock them in one order.
 		slices.SortFunc(due, func(a, b unansweredRow) int { return cmp.Compare(a.PaymentNo, b.PaymentNo) })
 		for _, r := range due {
 			sends := r.Sends + 1
 			if behind[r.OrderID] {
-				sends = r.Sends // left due, they would be all that is read while they are more than limit
+				sends = r.Sends // put off as well: if more than limit of them stayed due, nothing else would be read
 			}
+
 			mine, err := r.plan(tx, sends)
 			if err != nil {
 				return err
@@ -125,7 +127,8 @@ func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 	return resent, nil
 }
 
-// plan notes how often an instruction was sent, and when it is sent next, unless another instance has sent it.
+// plan notes how often an instruction was sent and when it is sent next. mine is false when another
+// instance has sent it meanwhile, or its outcome came.
 func (r unansweredRow) plan(tx dbtx.Tx, sends int) (mine bool, err error) {
 	res := tx.DB().Model(&unansweredRow{}).Where("payment_no = ? AND sends = ?", r.PaymentNo, r.Sends).Updates(map[string]any{
 		"sends":        sends,
