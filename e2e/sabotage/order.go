@@ -20,7 +20,7 @@ var orderVersions = []version{
 		Cases: []string{"out-of-order"},
 		Sees:  []string{"an order's sequence has a gap or a repeat", "an order is paid while it is paid"},
 		Edits: slices.Concat(noIndexes, []overlay.Edit{
-			{File: ledger, Find: "case in.Seq <= last:", Replace: "case in.Seq < last:"},
+			{File: ledger, Find: theFence, Replace: "\tif in.Seq == l.LastSeq[in.OrderID] {\n\t\treturn fence.Due\n\t}\n" + theFence},
 		}),
 	},
 	{

@@ -15,7 +15,7 @@ var parkingVersions = []version{
 		Why:   "An instruction does not wait for its predecessor, which is parked.",
 		Cases: []string{"parked-with-successors"},
 		Sees:  []string{"what waited for a parked instruction did not follow it in sequence", "an order's sequence has a gap or a repeat"},
-		Edits: []overlay.Edit{{File: ledger, Find: "case in.Seq > last+1:", Replace: "case in.Seq > last+1 && false:"}},
+		Edits: []overlay.Edit{{File: ledger, Find: theFence, Replace: "\tif in.Seq > l.LastSeq[in.OrderID] {\n\t\treturn fence.Due\n\t}\n" + theFence}},
 	},
 	{
 		Name:  "released-before-the-replayed",

@@ -151,7 +151,7 @@ var furtherVersions = []version{
 		Cases: []string{"out-of-order"},
 		Sees:  []string{"an instruction waits, and its predecessor is done"},
 		Edits: slices.Concat(nobodyLooksAgain, []overlay.Edit{
-			{File: release, Find: "\t\tb.released = append(b.released, next.id)\n", Replace: ""},
+			{File: release, Find: "\t\tb.released = append(b.released, next.ID)\n", Replace: ""},
 		}),
 	},
 	{

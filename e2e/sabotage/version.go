@@ -14,7 +14,7 @@ type version struct {
 	Why   string // what is wrong, in one sentence; and what had to be taken away with it, because it would have been caught
 	Edits []overlay.Edit
 	Cases []string // one of them has to catch it
-	Sees  []string // what it has to say then: one of these begins a violation
+	Sees  []string // what the case has to say then: a violation begins with one of these
 }
 
 func versions() []version {
@@ -46,6 +46,9 @@ const (
 	begin    = "shared/dbtx/run.go"
 )
 
+// theFence is where the settle transaction asks the fence. What is wrong there leaves that of points as it is.
+const theFence = "\treturn fence.Compare(in.Seq, l.LastSeq[in.OrderID])\n"
+
 // Edits that several versions need.
 var (
 	// noIndexes leaves nothing in the schema that stops a second row.
@@ -55,11 +58,9 @@ var (
 		{File: schema, Find: "UNIQUE KEY entries_once", Replace: "KEY entries_once"},
 	}
 	// noFence takes every sequence for the next one.
-	noFence = []overlay.Edit{
-		{File: ledger, Find: "case in.Seq <= last:", Replace: "case false:"},
-		{File: ledger, Find: "case in.Seq > last+1:", Replace: "case in.Seq > last+1 && false:"},
-	}
-	// anyProgress lets a second writer of a new order's progress pass, who else would meet its primary key.
+	noFence = []overlay.Edit{{File: ledger, Find: theFence, Replace: "\treturn fence.Due\n"}}
+	// anyProgress lets a second writer of a new order's progress pass, which would otherwise meet
+	// its primary key.
 	anyProgress = []overlay.Edit{
 		{
 			File: write, Find: "\t\tif err := tx.DB().Create(&created).Error",
@@ -69,13 +70,14 @@ var (
 	}
 	// noLookUp notes nothing of what was decided before.
 	noLookUp = []overlay.Edit{{File: batch, Find: "\t\tb.known[r.PaymentNo] = r.movement()\n", Replace: "\t\t_ = r\n"}}
-	// nobodyAsksAgain takes away what sends an instruction again that has no outcome after 30 s: it makes good, within
-	// the limit of a case, whatever was lost between the two services.
+	// nobodyAsksAgain takes away the resending of instructions that have no outcome after 30 s:
+	// within the limit of a case, resending makes good whatever was lost between the two services.
 	nobodyAsksAgain = []overlay.Edit{{
 		File: "order-service/service.go", Find: "\tdefer lifecycle.Background(ctx, resend.New(behind, registry, log).Run)()\n",
 		Replace: "\t_ = resend.New(behind, registry, log)\n",
 	}}
-	// nobodyLooksAgain takes away what looks at the messages that wait, every second, whether their predecessor is done.
+	// nobodyLooksAgain takes away the look at waiting messages, every second, for predecessors that
+	// are done.
 	nobodyLooksAgain = []overlay.Edit{{
 		File: "payment-service/service.go", Find: "\tdefer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, instructions, changes).Run)()\n",
 		Replace: "\t_ = intake.NewWaiting(waitingLot, log, instructions, changes)\n",

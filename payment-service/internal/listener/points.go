@@ -64,5 +64,8 @@ func (p *Points) apply(ctx context.Context, batch []store.ReceivedPoints) (effec
 		p.log.Error("change of points parked: it is in conflict with what is recorded", "reason", c.Reason,
 			"customer_id", c.Message.CustomerID, "seq", c.Message.Seq, "points_no", c.Message.PointsNo)
 	}
+	if applied.Unreleased != nil {
+		p.log.Warn("changes of points were not released with their predecessor, they are tried by themselves", "error", applied.Unreleased)
+	}
 	return len(applied.Changed), nil
 }

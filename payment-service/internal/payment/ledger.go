@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"settlement/payment-service/internal/fence"
 	"settlement/shared/money"
 	"settlement/shared/settlement"
 )
@@ -22,28 +23,12 @@ type Standing struct {
 	Left      money.Money
 }
 
-// Verdict is what the fence says of an instruction.
-type Verdict int
-
-// The verdicts.
-const (
-	Due   Verdict = iota // the next one of its order: it is decided
-	Stale                // at or behind the order's progress: a repeat or a late writer, it changes nothing
-	Ahead                // its predecessor is missing: it has to wait
-)
-
 // Fence compares the instruction's sequence with the order's progress.
-func (l *Ledger) Fence(in settlement.Instruction) Verdict {
-	switch last := l.LastSeq[in.OrderID]; {
-	case in.Seq <= last:
-		return Stale
-	case in.Seq > last+1:
-		return Ahead
-	}
-	return Due
+func (l *Ledger) Fence(in settlement.Instruction) fence.Verdict {
+	return fence.Compare(in.Seq, l.LastSeq[in.OrderID])
 }
 
-// Apply decides an instruction that is Due and carries it out on the ledger. An error
+// Apply decides an instruction that is due and carries it out on the ledger. An error
 // means that the books themselves are wrong, not the instruction.
 func (l *Ledger) Apply(in settlement.Instruction, now time.Time) (Movement, error) {
 	m := Movement{
@@ -64,7 +49,7 @@ func (l *Ledger) Apply(in settlement.Instruction, now time.Time) (Movement, erro
 	return m, nil
 }
 
-// GiveUp decides an instruction that is Due as failed, because an operator gave it up. It moves no money.
+// GiveUp decides an instruction that is due as failed, because an operator gave it up. It moves no money.
 func (l *Ledger) GiveUp(in settlement.Instruction, now time.Time) Movement {
 	l.LastSeq[in.OrderID] = in.Seq
 	return Movement{

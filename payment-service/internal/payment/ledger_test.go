@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"settlement/payment-service/internal/fence"
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/money"
 	"settlement/shared/settlement"
@@ -97,16 +98,6 @@ func TestPartsAreRefundedUpToWhatWasPaid(t *testing.T) {
 	}
 }
 
-func TestFence(t *testing.T) {
-	l := newLedger(nil)
-	l.LastSeq["o"] = 3
-	for seq, want := range map[int64]payment.Verdict{1: payment.Stale, 3: payment.Stale, 4: payment.Due, 5: payment.Ahead, 9: payment.Ahead} {
-		if got := l.Fence(instruct(settlement.Settle, "o", seq, "a", cny(1))); got != want {
-			t.Errorf("seq %d after 3: verdict %d, want %d", seq, got, want)
-		}
-	}
-}
-
 // Whatever instructions come in whatever order, entries sum to zero, no wallet goes below zero, and
 // money is neither made nor lost.
 func TestMoneyIsConserved(t *testing.T) {
@@ -126,7 +117,7 @@ func TestMoneyIsConserved(t *testing.T) {
 					Minor:    rapid.Int64Range(1, 60).Draw(t, "minor"),
 				},
 			)
-			if l.Fence(in) != payment.Due {
+			if l.Fence(in) != fence.Due {
 				continue
 			}
 

@@ -17,27 +17,6 @@ type Balance struct {
 	LastSeq int64
 }
 
-// Place is where a change stands in its customer's sequence.
-type Place int
-
-// The places.
-const (
-	Due   Place = iota // the next one
-	Stale              // behind the fence: a repeat, or another change for a place that is taken
-	Ahead              // its predecessor is not there yet
-)
-
-// Place says whether a change is due.
-func (b Balance) Place(c settlement.PointsChange) Place {
-	switch {
-	case c.Seq <= b.LastSeq:
-		return Stale
-	case c.Seq > b.LastSeq+1:
-		return Ahead
-	}
-	return Due
-}
-
 // Apply is the balance after a change that is due.
 func (b Balance) Apply(c settlement.PointsChange) Balance {
 	b.LastSeq = c.Seq

@@ -3,6 +3,7 @@ package points_test
 import (
 	"testing"
 
+	"settlement/payment-service/internal/fence"
 	"settlement/payment-service/internal/points"
 	"settlement/shared/settlement"
 )
@@ -13,17 +14,17 @@ func TestPointsFollowTheSequence(t *testing.T) {
 	for i, step := range []struct {
 		change     settlement.PointsChange
 		want       int64
-		wasAtPlace points.Place
+		wasAtPlace fence.Verdict
 	}{
-		{settlement.PointsChange{Seq: 2, Type: settlement.PointsAdd, Points: 2}, 0, points.Ahead},
-		{settlement.PointsChange{Seq: 1, Type: settlement.PointsSet, Points: 10}, 10, points.Due},
-		{settlement.PointsChange{Seq: 1, Type: settlement.PointsSet, Points: 10}, 10, points.Stale},
-		{settlement.PointsChange{Seq: 2, Type: settlement.PointsAdd, Points: 2}, 12, points.Due},
-		{settlement.PointsChange{Seq: 3, Type: settlement.PointsAdd, Points: -3}, 9, points.Due},
-		{settlement.PointsChange{Seq: 2, Type: settlement.PointsAdd, Points: 2}, 9, points.Stale},
+		{settlement.PointsChange{Seq: 2, Type: settlement.PointsAdd, Points: 2}, 0, fence.Ahead},
+		{settlement.PointsChange{Seq: 1, Type: settlement.PointsSet, Points: 10}, 10, fence.Due},
+		{settlement.PointsChange{Seq: 1, Type: settlement.PointsSet, Points: 10}, 10, fence.Stale},
+		{settlement.PointsChange{Seq: 2, Type: settlement.PointsAdd, Points: 2}, 12, fence.Due},
+		{settlement.PointsChange{Seq: 3, Type: settlement.PointsAdd, Points: -3}, 9, fence.Due},
+		{settlement.PointsChange{Seq: 2, Type: settlement.PointsAdd, Points: 2}, 9, fence.Stale},
 	} {
-		place := b.Place(step.change)
-		if place == points.Due {
+		place := fence.Compare(step.change.Seq, b.LastSeq)
+		if place == fence.Due {
 			b = b.Apply(step.change)
 		}
 

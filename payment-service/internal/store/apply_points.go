@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"settlement/payment-service/internal/points"
+	"settlement/payment-service/internal/fence"
 	"settlement/shared/dbtx"
 	"settlement/shared/intake"
 	"settlement/shared/parking"
@@ -16,10 +16,11 @@ type ReceivedPoints = intake.Received[settlement.PointsChange]
 
 // PointsApplied is what became of a batch of changes.
 type PointsApplied struct {
-	Changed   []settlement.PointsChange // took effect, released ones included
-	Repeated  int                       // applied, waiting or parked before: they changed nothing
-	Conflicts []PointsConflict          // parked
-	Waiting   int                       // kept until their predecessor is there
+	Changed    []settlement.PointsChange // took effect, released ones included
+	Repeated   int                       // applied, waiting or parked before: they changed nothing
+	Conflicts  []PointsConflict          // parked
+	Waiting    int                       // kept until their predecessor is there
+	Unreleased error                     // why changes that are due still wait; nil if none does
 }
 
 // PointsConflict is a change whose number, or whose place in its customer's sequence, belongs to
@@ -71,7 +72,7 @@ func (b *pointsBatch) take(r ReceivedPoints) {
 		return
 	}
 
-	at := pointsPlace{c.CustomerID, c.Seq}
+	at := pointsPlace(c)
 	for no, parked := range b.parked {
 		if parked.CustomerID == c.CustomerID && parked.Seq == c.Seq { // the parked one keeps its place until an operator has decided
 			b.conflict(r, "its place is that of another number, which is parked: "+no)
@@ -79,19 +80,19 @@ func (b *pointsBatch) take(r ReceivedPoints) {
 		}
 	}
 
-	switch b.after[c.CustomerID].Place(c) {
-	case points.Stale:
+	switch fence.Compare(c.Seq, b.lastSeq(c.CustomerID)) {
+	case fence.Stale:
 		b.conflict(r, fmt.Sprintf("seq %d of customer %s was taken by another number, or passed over", c.Seq, c.CustomerID))
-	case points.Ahead:
+	case fence.Ahead:
 		first, taken := b.waiting[at]
 		if taken {
-			b.repeated(r, first.received.Message)
+			b.repeated(r, first.Received.Message)
 			return
 		}
-		b.waiting[at] = waitingPoints{received: r}
+		b.waiting[at] = waitingPoints{Received: r}
 		b.touched[c.CustomerID] = true
 		b.applied.Waiting++
-	case points.Due:
+	case fence.Due:
 		if b.hasItsPlace(r) {
 			b.apply(c)
 			b.applyNextOfBatch(c.CustomerID)
@@ -102,13 +103,13 @@ func (b *pointsBatch) take(r ReceivedPoints) {
 // hasItsPlace says whether a change that is due may be applied. The rule is that of instructions:
 // see batchState.hasItsPlace.
 func (b *pointsBatch) hasItsPlace(r ReceivedPoints) bool {
-	at := pointsPlace{r.Message.CustomerID, r.Message.Seq}
+	at := pointsPlace(r.Message)
 	first, taken := b.waiting[at]
 	if !taken {
 		return true
 	}
 
-	waiting := first.received.Message
+	waiting := first.Received.Message
 	if _, appliedElsewhere := b.known[waiting.PointsNo]; appliedElsewhere {
 		return true
 	}
@@ -118,23 +119,19 @@ func (b *pointsBatch) hasItsPlace(r ReceivedPoints) bool {
 	}
 
 	delete(b.waiting, at)
-	b.released = append(b.released, first.id)
+	b.released = append(b.released, first.ID)
 	return true
 }
 
 // applyNextOfBatch applies the successors of a change that is applied now, as far as they came
 // earlier in this batch.
 func (b *pointsBatch) applyNextOfBatch(id string) {
-	for {
-		at := b.nextPlace(id)
-		next, waits := b.waiting[at]
-		if !waits || next.id != "" {
-			return
-		}
-		delete(b.waiting, at)
+	unrecorded := func(next waitingPoints) bool { return next.ID == "" }
+	_ = b.waiting.Follow(id, b.lastSeq, unrecorded, func(next waitingPoints) error {
 		b.applied.Waiting--
-		b.apply(next.received.Message)
-	}
+		b.apply(next.Received.Message)
+		return nil
+	})
 }
 
 // repeated takes a change whose number or place was seen before, in the change first. If the two

@@ -3,7 +3,7 @@ package store
 import (
 	"fmt"
 
-	"settlement/payment-service/internal/payment"
+	"settlement/payment-service/internal/fence"
 	"settlement/shared/dbtx"
 	"settlement/shared/parking"
 	"settlement/shared/settlement"
@@ -50,12 +50,12 @@ func (i instructions) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parki
 	}
 
 	switch b.ledger.Fence(in) {
-	case payment.Stale:
+	case fence.Stale:
 		return "", "", parking.NotReplayable("seq %d of order %s was decided under another payment number, or passed over", in.Seq, in.OrderID)
-	case payment.Ahead:
+	case fence.Ahead:
 		b.touched[in.OrderID] = struct{}{}
 		return parking.Waiting, "", b.write(tx)
-	case payment.Due:
+	case fence.Due:
 	}
 
 	if err := b.apply(in, r.Delivery); err != nil {
@@ -103,7 +103,7 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 		return nil
 	}
 
-	if closeGap && in.Type == settlement.Refund && b.ledger.Fence(in) == payment.Ahead {
+	if closeGap && in.Type == settlement.Refund && b.ledger.Fence(in) == fence.Ahead {
 		return parking.NotDiscardable("close the gap by replaying the refund: it finds nothing to refund, which says that its order was not paid")
 	}
 	if closeGap {
@@ -113,12 +113,12 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 	}
 
 	switch b.ledger.Fence(in) {
-	case payment.Stale:
+	case fence.Stale:
 		return nil
-	case payment.Ahead:
+	case fence.Ahead:
 		return parking.NotDiscardable("seq %d of order %s has a predecessor that is not done: "+
 			"replay or discard that one first, or close the gap if it will never come", in.Seq, in.OrderID)
-	case payment.Due:
+	case fence.Due:
 	}
 
 	b.record(b.ledger.GiveUp(in, b.now), r.Delivery)
@@ -148,13 +148,13 @@ func (b *batchState) rival(in settlement.Instruction) string {
 	if kept, there := b.parked[in.PaymentNo]; there && kept.cause != parking.CauseConflict {
 		return fmt.Sprintf("payment %s is parked for seq %d of order %s in another record", in.PaymentNo, kept.in.Seq, kept.in.OrderID)
 	}
-	at := place{in.OrderID, in.Seq}
+	at := placeOf(in)
 	if no, claimed := b.claimed[at]; claimed {
 		return fmt.Sprintf("payment %s is parked for seq %d of order %s in another record", no, in.Seq, in.OrderID)
 	}
 	if first, taken := b.successors[at]; taken {
 		return fmt.Sprintf("payment %s waits for seq %d of order %s already, in another record",
-			first.received.Message.PaymentNo, in.Seq, in.OrderID)
+			first.Received.Message.PaymentNo, in.Seq, in.OrderID)
 	}
 	return ""
 }
@@ -167,10 +167,8 @@ func (b *batchState) closeGap(in settlement.Instruction) error {
 		return nil
 	}
 
-	for at, s := range b.successors {
-		if at.orderID == in.OrderID && at.seq < in.Seq {
-			return parking.NotReplayable("seq %d of the order waits too, as message %s: close the gap before that one", at.seq, s.id)
-		}
+	if at, s, waits := b.successors.Before(placeOf(in)); waits {
+		return parking.NotReplayable("seq %d of the order waits too, as message %s: close the gap before that one", at.Seq, s.ID)
 	}
 	for no, kept := range b.parked {
 		if kept.in.OrderID == in.OrderID && kept.in.Seq > last && kept.in.Seq < in.Seq {

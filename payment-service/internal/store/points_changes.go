@@ -3,7 +3,7 @@ package store
 import (
 	"fmt"
 
-	"settlement/payment-service/internal/points"
+	"settlement/payment-service/internal/fence"
 	"settlement/shared/dbtx"
 	"settlement/shared/parking"
 	"settlement/shared/settlement"
@@ -51,13 +51,13 @@ func (p pointsChanges) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (park
 		}
 	}
 
-	switch b.after[c.CustomerID].Place(c) {
-	case points.Stale:
+	switch fence.Compare(c.Seq, b.lastSeq(c.CustomerID)) {
+	case fence.Stale:
 		return "", "", parking.NotReplayable("seq %d of customer %s was taken by another number, or passed over", c.Seq, c.CustomerID)
-	case points.Ahead:
+	case fence.Ahead:
 		b.touched[c.CustomerID] = true
 		return parking.Waiting, "", b.write(tx)
-	case points.Due:
+	case fence.Due:
 	}
 
 	b.apply(c)
@@ -95,13 +95,13 @@ func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) erro
 		}
 	}
 
-	switch balance := b.after[c.CustomerID]; balance.Place(c) {
-	case points.Stale:
+	switch balance := b.after[c.CustomerID]; fence.Compare(c.Seq, balance.LastSeq) {
+	case fence.Stale:
 		return nil
-	case points.Ahead:
+	case fence.Ahead:
 		return parking.NotDiscardable("seq %d of customer %s has a predecessor that is not there: "+
 			"replay or discard that one first, or close the gap if it will never come", c.Seq, c.CustomerID)
-	case points.Due:
+	case fence.Due:
 		balance.LastSeq = c.Seq
 		b.after[c.CustomerID] = balance
 	}
@@ -120,9 +120,9 @@ func (b *pointsBatch) rival(c settlement.PointsChange) string {
 			return fmt.Sprintf("number %s is parked for seq %d of customer %s in another record", no, parked.Seq, parked.CustomerID)
 		}
 	}
-	if first, taken := b.waiting[pointsPlace{c.CustomerID, c.Seq}]; taken {
+	if first, taken := b.waiting[pointsPlace(c)]; taken {
 		return fmt.Sprintf("number %s waits for seq %d of customer %s already, in another record",
-			first.received.Message.PointsNo, c.Seq, c.CustomerID)
+			first.Received.Message.PointsNo, c.Seq, c.CustomerID)
 	}
 	return ""
 }
@@ -135,10 +135,8 @@ func (b *pointsBatch) closeGap(c settlement.PointsChange) error {
 		return nil
 	}
 
-	for at, w := range b.waiting {
-		if at.customerID == c.CustomerID && at.seq < c.Seq {
-			return parking.NotReplayable("seq %d of the customer waits too, as message %s: close the gap before that one", at.seq, w.id)
-		}
+	if at, w, waits := b.waiting.Before(pointsPlace(c)); waits {
+		return parking.NotReplayable("seq %d of the customer waits too, as message %s: close the gap before that one", at.Seq, w.ID)
 	}
 	for no, parked := range b.parked {
 		if parked.CustomerID == c.CustomerID && parked.Seq > balance.LastSeq && parked.Seq < c.Seq {

@@ -7,24 +7,15 @@ import (
 
 	"gorm.io/gorm/clause"
 
+	"settlement/payment-service/internal/fence"
 	"settlement/payment-service/internal/points"
 	"settlement/shared/dbtx"
 	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
 
-// pointsPlace is one step of a customer.
-type pointsPlace struct {
-	customerID string
-	seq        int64
-}
-
 // waitingPoints is a change that waits for its predecessor.
-type waitingPoints struct {
-	id       string // of its record; empty while it has none
-	now      bool   // came in this batch
-	received ReceivedPoints
-}
+type waitingPoints = fence.Waiter[ReceivedPoints]
 
 // pointsBatch is a batch on its way through one run of the transaction.
 type pointsBatch struct {
@@ -36,7 +27,7 @@ type pointsBatch struct {
 	parked  map[string]settlement.PointsChange // by number, what failed every time: an operator has to decide on it
 	before  map[string]points.Balance          // by customer, as it is in the database
 	after   map[string]points.Balance
-	waiting map[pointsPlace]waitingPoints
+	waiting fence.Waiting[ReceivedPoints]
 
 	// What write stores and then forgets.
 	history   []pointsHistoryRow
@@ -51,7 +42,7 @@ type pointsBatch struct {
 func newPointsBatch(now time.Time, keeper *parking.Keeper) *pointsBatch {
 	return &pointsBatch{
 		now: now, keeper: keeper,
-		known: map[string]settlement.PointsChange{}, parked: map[string]settlement.PointsChange{}, waiting: map[pointsPlace]waitingPoints{}, touched: map[string]bool{},
+		known: map[string]settlement.PointsChange{}, parked: map[string]settlement.PointsChange{}, waiting: fence.Waiting[ReceivedPoints]{}, touched: map[string]bool{},
 	}
 }
 
@@ -150,8 +141,13 @@ func (b *pointsBatch) readWaiting(tx dbtx.Tx, ids []string) (numbers []string, e
 			continue
 		}
 
-		b.waiting[pointsPlace{c.CustomerID, c.Seq}] = waitingPoints{id: k.ID, received: ReceivedPoints{Message: c, Delivery: k.Delivery}}
+		b.waiting[pointsPlace(c)] = waitingPoints{ID: k.ID, Received: ReceivedPoints{Message: c, Delivery: k.Delivery}}
 		numbers = append(numbers, c.PointsNo)
 	}
 	return numbers, nil
+}
+
+// pointsPlace is the place that a change claims in its customer's sequence.
+func pointsPlace(c settlement.PointsChange) fence.Place {
+	return fence.Place{Key: c.CustomerID, Seq: c.Seq}
 }

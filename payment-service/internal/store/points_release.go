@@ -8,63 +8,47 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// release applies the changes that wait for the next place of a customer, then for the one after
-// it, and so on. Like the release of instructions it is behind a savepoint: a change that fails
-// here waits on, and is tried by itself.
+// release applies the changes that wait for the next place of a customer, then for the one after it,
+// and so on. As with instructions it is behind a savepoint: a change that fails here waits on, and
+// is tried by itself.
 func (b *pointsBatch) release(tx dbtx.Tx) error {
-	var ready []string
-	for _, id := range slices.Sorted(maps.Keys(b.after)) {
-		if _, waits := b.waiting[b.nextPlace(id)]; waits {
-			ready = append(ready, id)
-		}
-	}
+	ready := b.waiting.Ready(slices.Sorted(maps.Keys(b.after)), b.lastSeq)
 	if len(ready) == 0 {
 		return nil
 	}
 
-	if err := tx.DB().SavePoint(beforeRelease).Error; err != nil {
-		return fmt.Errorf("savepoint before the release of points: %w", err)
-	}
-
 	before := b.applied
-	for _, id := range ready {
-		b.releaseCustomer(id)
+	failed, err := dbtx.Attempt(tx, func() error {
+		for _, customer := range ready {
+			if err := b.releaseCustomer(customer); err != nil {
+				return err
+			}
+		}
+		return b.write(tx)
+	})
+	if failed != nil {
+		b.applied = before
+		b.applied.Unreleased = fmt.Errorf("release changes of points of %d customers: %w", len(ready), failed)
 	}
-	err := b.write(tx)
-	if err == nil || dbtx.IsTransient(err) && !dbtx.IsDuplicateKey(err) {
-		return err
-	}
-
-	b.applied = before
-	if err := tx.DB().RollbackTo(beforeRelease).Error; err != nil {
-		return fmt.Errorf("roll back the release of points: %w", err)
-	}
-	return nil
+	return err
 }
 
-// releaseCustomer applies successors until a place is empty. It stops at a change whose number has
+// releaseCustomer applies changes until a place is empty. It stops at a change whose number has
 // taken effect elsewhere, which fills no place: that one is in conflict, and is parked when it is
 // tried by itself.
-func (b *pointsBatch) releaseCustomer(id string) {
-	for {
-		at := b.nextPlace(id)
-		next, waits := b.waiting[at]
-		if !waits || next.id == "" {
-			return
-		}
-		if _, known := b.known[next.received.Message.PointsNo]; known {
-			return
-		}
-
-		delete(b.waiting, at)
-		b.released = append(b.released, next.id)
-		if next.now {
+func (b *pointsBatch) releaseCustomer(id string) error {
+	may := func(next waitingPoints) bool {
+		_, known := b.known[next.Received.Message.PointsNo]
+		return next.ID != "" && !known
+	}
+	return b.waiting.Follow(id, b.lastSeq, may, func(next waitingPoints) error {
+		b.released = append(b.released, next.ID)
+		if next.New {
 			b.applied.Waiting--
 		}
-		b.apply(next.received.Message)
-	}
+		b.apply(next.Received.Message)
+		return nil
+	})
 }
 
-func (b *pointsBatch) nextPlace(id string) pointsPlace {
-	return pointsPlace{id, b.after[id].LastSeq + 1}
-}
+func (b *pointsBatch) lastSeq(customer string) int64 { return b.after[customer].LastSeq }

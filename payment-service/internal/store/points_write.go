@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,24 +70,14 @@ func (b *pointsBatch) writeBalances(tx dbtx.Tx) error {
 }
 
 func (b *pointsBatch) writeWaiting(tx dbtx.Tx) error {
-	var places []pointsPlace
-	for at, w := range b.waiting {
-		if w.id == "" {
-			places = append(places, at)
-		}
-	}
-	slices.SortFunc(places, func(x, y pointsPlace) int {
-		return cmp.Or(cmp.Compare(x.customerID, y.customerID), cmp.Compare(x.seq, y.seq))
-	})
-
-	for _, at := range places {
+	for _, at := range b.waiting.Unrecorded() {
 		w := b.waiting[at]
-		id, err := b.keeper.Wait(tx, w.received.Delivery, PointsSubject(w.received.Message),
-			fmt.Sprintf("the predecessor of seq %d is not there", at.seq))
+		id, err := b.keeper.Wait(tx, w.Received.Delivery, PointsSubject(w.Received.Message),
+			fmt.Sprintf("the predecessor of seq %d is not there", at.Seq))
 		if err != nil {
 			return err
 		}
-		w.id, w.now = id, true
+		w.ID, w.New = id, true
 		b.waiting[at] = w
 	}
 	return nil

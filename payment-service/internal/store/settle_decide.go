@@ -1,6 +1,7 @@
 package store
 
 import (
+	"settlement/payment-service/internal/fence"
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
@@ -23,15 +24,15 @@ func (b *batchState) decide(r Received) error {
 	}
 
 	switch b.ledger.Fence(in) {
-	case payment.Stale:
+	case fence.Stale:
 		b.behind = append(b.behind, r)
 		return nil
-	case payment.Ahead:
+	case fence.Ahead:
 		if !b.claimedByAnother(r) {
 			b.keepWaiting(r)
 		}
 		return nil
-	case payment.Due:
+	case fence.Due:
 	}
 
 	if b.claimedByAnother(r) || !b.hasItsPlace(r) {
@@ -48,7 +49,7 @@ func (b *batchState) decide(r Received) error {
 // every time. That one keeps the place until an operator has decided on it, and this one is a
 // conflict.
 func (b *batchState) claimedByAnother(r Received) bool {
-	no, claimed := b.claimed[place{r.Message.OrderID, r.Message.Seq}]
+	no, claimed := b.claimed[placeOf(r.Message)]
 	if !claimed || no == r.Message.PaymentNo {
 		return false
 	}
@@ -60,13 +61,13 @@ func (b *batchState) claimedByAnother(r Received) bool {
 // its place already: that of the same instruction, which was not released with its predecessor, or
 // that of another instruction, which came first.
 func (b *batchState) hasItsPlace(r Received) bool {
-	at := place{r.Message.OrderID, r.Message.Seq}
+	at := placeOf(r.Message)
 	first, taken := b.successors[at]
 	if !taken {
 		return true
 	}
 
-	waiting := first.received.Message
+	waiting := first.Received.Message
 	switch _, decidedElsewhere := b.known[waiting.PaymentNo]; {
 	case decidedElsewhere: // the waiting one can never have this place
 		return true
@@ -79,7 +80,7 @@ func (b *batchState) hasItsPlace(r Received) bool {
 	}
 
 	delete(b.successors, at)
-	b.released = append(b.released, first.id)
+	b.released = append(b.released, first.ID)
 	b.summary.Released++
 	b.summary.Repeated++
 	return true
@@ -88,18 +89,11 @@ func (b *batchState) hasItsPlace(r Received) bool {
 // applyNextOfBatch decides the successors of an instruction that is decided now, as far as they
 // came earlier in this batch.
 func (b *batchState) applyNextOfBatch(order string) error {
-	for {
-		at := b.nextPlace(order)
-		next, waits := b.successors[at]
-		if !waits || next.id != "" {
-			return nil
-		}
-		delete(b.successors, at)
+	unrecorded := func(next successor) bool { return next.ID == "" }
+	return b.successors.Follow(order, b.lastSeq, unrecorded, func(next successor) error {
 		b.summary.Waiting--
-		if err := b.apply(next.received.Message, next.received.Delivery); err != nil {
-			return err
-		}
-	}
+		return b.apply(next.Received.Message, next.Received.Delivery)
+	})
 }
 
 // keepWaiting remembers an instruction whose predecessor is missing. Its order is touched, so that
@@ -107,17 +101,17 @@ func (b *batchState) applyNextOfBatch(order string) error {
 // collides with that write: otherwise it would not see that an instruction waits.
 func (b *batchState) keepWaiting(r Received) {
 	in := r.Message
-	at := place{in.OrderID, in.Seq}
+	at := placeOf(in)
 	first, taken := b.successors[at]
 	switch {
 	case !taken:
-		b.successors[at] = successor{received: r}
+		b.successors[at] = successor{Received: r}
 		b.touched[in.OrderID] = struct{}{}
 		b.summary.Waiting++
-	case first.received.Message.PaymentNo != in.PaymentNo: // the first to claim a place of an order has it
-		b.conflict(r, "another payment number waits for its place: "+first.received.Message.PaymentNo)
-	case differs(in, first.received.Message) != "":
-		b.conflict(r, "its payment number belongs to another instruction: "+differs(in, first.received.Message))
+	case first.Received.Message.PaymentNo != in.PaymentNo: // the first to claim a place of an order has it
+		b.conflict(r, "another payment number waits for its place: "+first.Received.Message.PaymentNo)
+	case differs(in, first.Received.Message) != "":
+		b.conflict(r, "its payment number belongs to another instruction: "+differs(in, first.Received.Message))
 	default:
 		b.summary.Repeated++
 	}

@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm/clause"
 
+	"settlement/payment-service/internal/fence"
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
@@ -14,12 +15,6 @@ import (
 	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
-
-// place is one step of an order.
-type place struct {
-	orderID string
-	seq     int64
-}
 
 // batchState is a batch on its way through one run of the transaction.
 type batchState struct {
@@ -30,11 +25,11 @@ type batchState struct {
 	known      map[string]payment.Movement // by payment number, what was decided, before or in this batch
 	decidedNow map[string]bool             // those of known that were decided in this batch
 	parked     map[string]keptInstruction  // by payment number, what an operator has to decide on
-	claimed    map[place]string            // by place, the payment number that failed every time and keeps it until an operator decides
+	claimed    map[fence.Place]string      // by place, the payment number that failed every time and keeps it until an operator decides
 	resolving  string                      // id of the kept record that is resolved now: it must not stand in its own way
 	ledger     payment.Ledger
 	before     map[string]int64 // progress as it is in the database; an order that is missing has no row yet
-	successors map[place]successor
+	successors fence.Waiting[Received]
 
 	// What write stores and then forgets.
 	outcomes  []Decided           // in the order of decision
@@ -51,11 +46,7 @@ type batchState struct {
 }
 
 // successor is an instruction that waits for its predecessor.
-type successor struct {
-	id       string // of its record; empty while it has none
-	now      bool   // came in this batch
-	received Received
-}
+type successor = fence.Waiter[Received]
 
 // keptInstruction is a parked instruction: an operator has to decide on it.
 type keptInstruction struct {
@@ -67,12 +58,12 @@ func (s *Store) newBatchState() *batchState {
 	return &batchState{
 		now: s.now(), keeper: s.keeper, topics: s.topics,
 		known: map[string]payment.Movement{}, decidedNow: map[string]bool{}, parked: map[string]keptInstruction{},
-		claimed: map[place]string{},
+		claimed: map[fence.Place]string{},
 		ledger: payment.Ledger{
 			LastSeq: map[string]int64{}, Balance: map[string]money.Money{}, Standing: map[string]payment.Standing{},
 		},
 		before:     map[string]int64{},
-		successors: map[place]successor{},
+		successors: fence.Waiting[Received]{},
 		touched:    map[string]struct{}{},
 		deltas:     map[string]int64{},
 		answered:   map[string]bool{},
@@ -129,12 +120,12 @@ func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, e
 				b.parked[in.PaymentNo] = keptInstruction{in, k.Cause}
 			}
 			if k.Cause == parking.CauseFailed {
-				b.claimed[place{in.OrderID, in.Seq}] = in.PaymentNo
+				b.claimed[placeOf(in)] = in.PaymentNo
 			}
 			continue
 		}
 
-		b.successors[place{in.OrderID, in.Seq}] = successor{id: k.ID, received: Received{Message: in, Delivery: k.Delivery}}
+		b.successors[placeOf(in)] = successor{ID: k.ID, Received: Received{Message: in, Delivery: k.Delivery}}
 		accounts = append(accounts, in.AccountID)
 		numbers = append(numbers, in.PaymentNo)
 	}
@@ -194,6 +185,11 @@ func (b *batchState) readStanding(tx dbtx.Tx) error {
 		b.ledger.Note(r.movement())
 	}
 	return nil
+}
+
+// placeOf is the place that an instruction claims in its order.
+func placeOf(in settlement.Instruction) fence.Place {
+	return fence.Place{Key: in.OrderID, Seq: in.Seq}
 }
 
 func sortedUnique(ids []string) []string {

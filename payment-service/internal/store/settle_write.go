@@ -186,24 +186,14 @@ func (b *batchState) writeJournal(tx dbtx.Tx) error {
 // writeWaiting keeps the instructions of this batch whose predecessor is not done, sorted by order
 // and sequence.
 func (b *batchState) writeWaiting(tx dbtx.Tx) error {
-	var places []place
-	for at, s := range b.successors {
-		if s.id == "" {
-			places = append(places, at)
-		}
-	}
-	slices.SortFunc(places, func(x, y place) int {
-		return cmp.Or(cmp.Compare(x.orderID, y.orderID), cmp.Compare(x.seq, y.seq))
-	})
-
-	for _, at := range places {
+	for _, at := range b.successors.Unrecorded() {
 		s := b.successors[at]
-		id, err := b.keeper.Wait(tx, s.received.Delivery, SubjectOf(s.received.Message),
-			fmt.Sprintf("the predecessor of seq %d is not done", at.seq))
+		id, err := b.keeper.Wait(tx, s.Received.Delivery, SubjectOf(s.Received.Message),
+			fmt.Sprintf("the predecessor of seq %d is not done", at.Seq))
 		if err != nil {
 			return err
 		}
-		s.id, s.now = id, true
+		s.ID, s.New = id, true
 		b.successors[at] = s
 	}
 	return nil
