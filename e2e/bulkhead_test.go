@@ -11,8 +11,8 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 )
 
-// Clients that all want one wallet wait for it, and nobody else does: another wallet's order is paid, and the service is ready,
-// while the first wallet is locked the whole time.
+// Clients that all want one wallet wait for it, and no others do: another wallet's order is paid
+// and both services are ready, while the first wallet is locked the whole time.
 func TestOneLockedWalletHoldsUpNobodyElse(t *testing.T) {
 	s := openShop(t)
 	held, free := s.wallet(100_000), s.wallet(100_000)
@@ -21,6 +21,7 @@ func TestOneLockedWalletHoldsUpNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
+
 	holder, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +50,7 @@ func TestOneLockedWalletHoldsUpNobodyElse(t *testing.T) {
 			}
 		}()
 	}
+
 	for range 3 {
 		order := s.order(free, 100)
 		s.settle(order)
@@ -59,6 +61,7 @@ func TestOneLockedWalletHoldsUpNobodyElse(t *testing.T) {
 			}
 		}
 	}
+
 	close(stop)
 	for range clients {
 		if err := <-answers; err != nil {
@@ -80,6 +83,7 @@ func wantBusy(t *testing.T, url string) error {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", key())
+
 	began := time.Now()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {

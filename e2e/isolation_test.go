@@ -18,6 +18,7 @@ func TestAServiceCannotReachTheOthersDatabase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		_, err = db.ExecContext(t.Context(), "SELECT 1 FROM "+c.foreign)
 		const tableAccessDenied = 1142
 		var refused *mysql.MySQLError

@@ -48,8 +48,8 @@ func (s *shop) wantBroken(wanted ...string) {
 	s.t.Errorf("want a break that names %q in\n%s", wanted, printed)
 }
 
-// The journal has every decision of the suite so far, in one sequence over everything. What is changed in the books or
-// put into the topic afterwards is found, and the auditor says where.
+// The journal has every decision of the suite so far, in one sequence over everything. The auditor
+// finds whatever is changed in the books or put into the topic afterwards, and says where.
 func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 	const orders = 40
 	s := openShop(t)
@@ -62,6 +62,7 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 	}
 	s.wantBooksRight(quickly)
 	s.wantWhole()
+
 	journal := s.journal()
 	violations, err := s.check.CheckJournal(t.Context(), journal)
 	if err != nil || len(violations) > 0 {
@@ -91,7 +92,8 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 	s.wantBroken("is no journal record")
 	s.wantBroken(fmt.Sprint("is record ", last.Position+1), "does not follow record", fmt.Sprint(last.Position))
 
-	// What is right goes on behind what was forged. The findings stay until somebody has taken note.
+	// True records go on behind the forged ones. The findings stay until an operator has taken
+	// note.
 	s.settle(s.order(s.wallet(100), 100))
 	s.wantBooksRight(quickly)
 	s.wantBroken("is no journal record")
@@ -106,6 +108,7 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 			last, body = r, m.Body
 		}
 	}
+
 	s.publishRecord(s.next(last, settlement.JournalHash(body)))
 	s.wantBroken("payment_numbers", "is in the journal", "is not there")
 	paid := s.settle(s.order(s.wallet(100), 100))
@@ -116,6 +119,7 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 			s.audit("--resume-at", fmt.Sprint(m.Offset), "--why", "a test tampered with it")
 		}
 	}
+
 	s.wantBroken("said so: a test tampered with it")
 	s.exec("DELETE FROM audit_findings")
 	s.wantWhole()
@@ -136,7 +140,7 @@ func (s *shop) journal() (messages []traffic.Message) {
 	return messages
 }
 
-// next is a record in the next place, under a payment number that nobody decided.
+// next returns a record for the next place, under a payment number that was never decided.
 func (s *shop) next(last settlement.JournalRecord, previous string) string {
 	s.t.Helper()
 	last.Position, last.Previous, last.PaymentNo = last.Position+1, previous, key()
@@ -155,10 +159,12 @@ func (s *shop) publishRecord(body string) {
 		s.t.Fatal(err)
 	}
 	defer func() { _ = mq.Close() }()
+
 	m := rocketmq.Message{Topic: settlement.TopicJournal, Key: key(), Body: []byte(body)}
 	if _, err := mq.SendBatch(context.WithoutCancel(s.t.Context()), m.Topic, 0, settlement.JournalQueues, []rocketmq.Message{m}); err != nil {
 		s.t.Fatal(err)
 	}
+
 	wait.Until(s.t, quickly, func() error {
 		all, err := traffic.Messages(s.t.Context(), running.NamesrvAddr, settlement.TopicJournal)
 		if err == nil && (len(all) == 0 || string(all[len(all)-1].Body) != body) {

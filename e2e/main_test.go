@@ -32,7 +32,9 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e: no stack to test on:", err)
 		return 1
 	}
+
 	code := m.Run()
+
 	closing, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if err := running.Close(closing); err != nil {

@@ -22,9 +22,10 @@ import (
 	"settlement/shared/settlement"
 )
 
-// Why order needs more than a queue. Each test sends or consumes on a topic of its own, in a way that looks as if it
-// kept an order's messages in their sequence. It sees on the real broker that it does not, and hands the messages on to
-// payment-service as they arrived: the fence puts them right.
+// Why order needs more than a queue. Each test sends or consumes on a topic of its own, in a way
+// that looks as if it kept an order's messages in their sequence, and looks on the real broker
+// whether it does. Then it hands the messages on to payment-service as they arrived: the fence puts
+// them right.
 
 const (
 	paradeOrders = 12
@@ -46,7 +47,7 @@ type parade struct {
 	arrived []arrival
 }
 
-// arrival is a message where its consumer was done with it.
+// arrival is a message that its consumer is done with.
 type arrival struct {
 	settlement.Instruction
 	queue int
@@ -59,6 +60,7 @@ func newParade(t *testing.T, queues int) *parade {
 	if err := p.shop.admin.CreateTopic(t.Context(), p.topic, queues); err != nil {
 		t.Fatal(err)
 	}
+
 	for range paradeOrders {
 		order, steps := key(), make([]settlement.Instruction, perOrder)
 		for i := range steps {
@@ -82,7 +84,7 @@ func (p *parade) encode(in settlement.Instruction) []byte {
 	return body
 }
 
-// send publishes and waits for the broker's word.
+// send publishes a message and waits for the broker's answer.
 func (p *parade) send(in settlement.Instruction, queue int) {
 	p.t.Helper()
 	_, err := p.raw.mq.SendBatch(p.t.Context(), p.topic, queue, p.queues, []rocketmq.Message{{Topic: p.topic, Queue: queue, Key: in.PaymentNo, Body: p.encode(in)}})
@@ -108,7 +110,7 @@ func (p *parade) arrives(body []byte, queue int) {
 	p.arrived = append(p.arrived, arrival{in, queue})
 }
 
-// hasArrived returns nil when a number of messages that are wanted is there.
+// hasArrived returns nil when at least want of the wanted messages have arrived.
 func (p *parade) hasArrived(want int, wanted func(arrival) bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,6 +120,7 @@ func (p *parade) hasArrived(want int, wanted func(arrival) bool) error {
 			n++
 		}
 	}
+
 	if n < want {
 		return fmt.Errorf("%d messages have arrived, want %d", n, want)
 	}
@@ -143,9 +146,11 @@ func (p *parade) consume(hold func(ctx context.Context, queue int) error) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+
 	if err := c.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+
 	p.t.Cleanup(func() {
 		stopping, cancel := context.WithTimeout(context.Background(), quickly)
 		defer cancel()
@@ -181,6 +186,7 @@ func (p *parade) ends(wantOvertaken bool) {
 	if n > 0 != wantOvertaken {
 		p.t.Errorf("%d orders were overtaken by their own messages; want some: %t", n, wantOvertaken)
 	}
+
 	for _, a := range p.arrived {
 		p.raw.instruct(a.Instruction)
 	}
@@ -210,6 +216,7 @@ func TestRoundRobinSendingBreaksOrder(t *testing.T) {
 			sent++
 		}
 	}
+
 	ofOthers := sent - (sent+p.queues-1)/p.queues
 	p.consume(func(ctx context.Context, queue int) error {
 		if queue != 0 {
@@ -222,7 +229,8 @@ func TestRoundRobinSendingBreaksOrder(t *testing.T) {
 	p.ends(true)
 }
 
-// T19: every callback is looked at, and what failed is sent again: by then its successors are stored.
+// T19: every callback is looked at, and a send that failed is sent again: by then its successors
+// are stored.
 func TestAsynchronousSendsBreakOrder(t *testing.T) {
 	p := newParade(t, 8)
 	p.consume(dontHold)
@@ -231,10 +239,12 @@ func TestAsynchronousSendsBreakOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = between.Close() }()
+
 	lost := &faults.FrameRule{
 		Codes: []int{faults.SendMessage, faults.SendMessageV2, faults.SendBatch}, Topic: p.topic, Every: perOrder + 1, Limit: 4, Do: faults.DropRequest, // each time another place of an order
 	}
 	between.Add(lost)
+
 	sender, err := mq.NewProducer(producer.WithNameServer([]string{between.NamesrvAddr()}), producer.WithGroupName("parade"),
 		producer.WithInstanceName(p.topic), producer.WithQueueSelector(producer.NewManualQueueSelector()), producer.WithSendMsgTimeout(2*time.Second))
 	if err != nil {
@@ -244,6 +254,7 @@ func TestAsynchronousSendsBreakOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = sender.Shutdown() }()
+
 	var underWay sync.WaitGroup
 	var send func(in settlement.Instruction)
 	send = func(in settlement.Instruction) {
@@ -261,19 +272,21 @@ func TestAsynchronousSendsBreakOrder(t *testing.T) {
 			underWay.Done()
 		}
 	}
+
 	for _, steps := range p.orders {
 		for _, in := range steps {
 			send(in)
 		}
 	}
 	underWay.Wait()
+
 	if lost.Fired() == 0 {
 		t.Fatal("no send was lost: that tests nothing")
 	}
 	p.ends(true)
 }
 
-// broker is the name that queues of the only broker go by.
+// broker returns the name of the only broker, as queues carry it.
 func (p *parade) broker() string {
 	p.t.Helper()
 	route, err := p.shop.admin.Route(p.t.Context(), p.topic)
@@ -283,8 +296,8 @@ func (p *parade) broker() string {
 	return route.Writable[0].Broker
 }
 
-// T20: sent one after the other to one queue, and consumed by a consumer that is not orderly. A message whose handler
-// takes longer is passed by the next of its queue.
+// T20: an order's messages are sent one after the other to one queue, and the consumer is not
+// orderly. A message whose handler takes longer is passed by the next of its queue.
 func TestAConcurrentConsumerBreaksOrder(t *testing.T) {
 	p := newParade(t, 8)
 	slow := p.orders[0][0]
@@ -293,6 +306,7 @@ func TestAConcurrentConsumerBreaksOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	err = c.Subscribe(p.topic, consumer.MessageSelector{}, func(ctx context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
 		for _, m := range messages {
 			if m.GetKeys() == slow.PaymentNo {
@@ -310,10 +324,12 @@ func TestAConcurrentConsumerBreaksOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Shutdown() }()
+
 	for _, steps := range p.orders {
 		for _, in := range steps {
 			p.send(in, outbox.QueueOf(in.OrderID, p.queues))
@@ -332,6 +348,7 @@ func TestAChangedQueueCountBreaksOrder(t *testing.T) {
 			p.send(steps[step], outbox.QueueOf(steps[step].OrderID, before))
 		}
 	}
+
 	if err := p.shop.admin.CreateTopic(t.Context(), p.topic, after); err != nil {
 		t.Fatal(err)
 	}
@@ -342,6 +359,7 @@ func TestAChangedQueueCountBreaksOrder(t *testing.T) {
 		_, err := p.raw.mq.SendBatch(t.Context(), p.topic, queue, after, []rocketmq.Message{{Topic: p.topic, Queue: queue, Key: first.PaymentNo, Body: p.encode(first)}})
 		return err
 	})
+
 	moved := 0
 	for i, steps := range p.orders {
 		last := steps[perOrder-1]
@@ -353,6 +371,7 @@ func TestAChangedQueueCountBreaksOrder(t *testing.T) {
 			moved++
 		}
 	}
+
 	p.consume(func(ctx context.Context, queue int) error {
 		if queue >= before {
 			return nil

@@ -10,8 +10,8 @@ import (
 	"settlement/shared/settlement"
 )
 
-// One message in the middle of many fails every time. It is parked alone, its order waits for it, and everybody else's
-// go on; replayed, it is settled and then what waited.
+// One message in the middle of many fails every time. It is parked alone: its order waits for it,
+// and all other orders go on. Once it is replayed, it is carried out, and then what waited for it.
 func TestOneBadMessageInTheMiddleOfAThousandOrders(t *testing.T) {
 	const others, price = 1000, 100
 	s := openShop(t)
@@ -28,7 +28,7 @@ func TestOneBadMessageInTheMiddleOfAThousandOrders(t *testing.T) {
 	raw.instruct(next(settlement.Settle, 1))
 	s.wantDecided(unlucky, 1)
 
-	// What no deposit makes of a wallet: a refund does not fit any more.
+	// No deposit leads to this balance: a refund does not fit any more.
 	s.setBalance(unlucky, math.MaxInt64)
 	for i := range others {
 		if i == others/2 {
@@ -37,6 +37,7 @@ func TestOneBadMessageInTheMiddleOfAThousandOrders(t *testing.T) {
 		}
 		raw.instruct(instruction(settlement.Settle, client.Accepted{OrderID: key(), PaymentNo: key(), Seq: 1}, wallet, price))
 	}
+
 	s.wantDecided(wallet, others)
 	wait.Until(t, quickly, func() error {
 		parked := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'parked' AND attempts = 3 AND seq = 2", bad)
@@ -60,6 +61,7 @@ func TestOneBadMessageInTheMiddleOfAThousandOrders(t *testing.T) {
 	if _, err := s.api.Replay(t.Context(), key(), id); err != nil {
 		t.Fatal(err)
 	}
+
 	s.wantDecided(unlucky, 3)
 	s.wantBalance(unlucky, 9*price)
 	s.wantBooksRight(quickly)

@@ -25,10 +25,12 @@ func (s *shop) wantPoints(customer string, was ...int64) {
 		}
 		return err
 	})
+
 	p, err := s.api.Points(s.t.Context(), customer)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+
 	var numbers []int64
 	for _, c := range slices.Backward(p.History) {
 		numbers = append(numbers, c.Points)
@@ -46,6 +48,7 @@ func TestPointsNeverPassThroughAWrongNumber(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	group, ctx := errgroup.WithContext(t.Context())
 	wallet := s.wallet(customers * orders * 100)
 	members := make([]string, customers)
@@ -57,6 +60,7 @@ func TestPointsNeverPassThroughAWrongNumber(t *testing.T) {
 		members[i] = who.ID
 		group.Go(func() error { return s.live(ctx, who.ID, wallet, orders) })
 	}
+
 	group.Go(func() error {
 		payment := running.Service(stack.PaymentService)
 		if err := s.firstDecided(ctx, wallet); err != nil {
@@ -73,6 +77,7 @@ func TestPointsNeverPassThroughAWrongNumber(t *testing.T) {
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, id := range members {
 		s.wantPoints(id, 10, 12, 9, 11, 8, 10, 7, 9, 6)
 	}
@@ -86,7 +91,7 @@ func TestPointsNeverPassThroughAWrongNumber(t *testing.T) {
 	s.wantBooksRight(quickly)
 }
 
-// live is a customer who buys, and misbehaves each time an order is paid.
+// live has a customer buy, and misbehave each time an order is paid.
 func (s *shop) live(ctx context.Context, customer, wallet string, orders int) error {
 	for range orders {
 		o, err := s.api.CreateOrder(ctx, key(), customer, wallet, cny(100))
@@ -96,6 +101,7 @@ func (s *shop) live(ctx context.Context, customer, wallet string, orders int) er
 		if _, err := s.api.Settle(ctx, key(), o.ID); err != nil {
 			return err
 		}
+
 		err = wait.For(ctx, recovery, func(ctx context.Context) error {
 			now, err := s.api.Order(ctx, o.ID)
 			if err == nil && now.Status != "paid" {
@@ -106,6 +112,7 @@ func (s *shop) live(ctx context.Context, customer, wallet string, orders int) er
 		if err != nil {
 			return err
 		}
+
 		if err := s.api.Misconduct(ctx, key(), customer); err != nil {
 			return err
 		}

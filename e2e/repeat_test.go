@@ -62,11 +62,13 @@ func TestEveryMessageOneToFiveTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	orders := s.orders(100, wallet, 100)
 	s.settleAll(orders, noChaos)
 	for _, id := range orders {
 		s.wantStatus(id, "paid", quickly)
 	}
+
 	s.quiet(quickly)
 	if err := repeater.Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -78,8 +80,8 @@ func TestEveryMessageOneToFiveTimes(t *testing.T) {
 	s.wantBalance(wallet, 1_000_000-100*100)
 }
 
-// A settle message that comes again after the order was refunded and settled anew, and
-// foreign messages that claim a place of the order that is taken.
+// The refund and the settle message come again after the order was refunded, and foreign messages
+// claim places of the order that are taken. Then the order is settled anew.
 func TestOldMessagesChangeNothing(t *testing.T) {
 	s := openShop(t)
 	raw := openPublisher(t)
@@ -98,6 +100,7 @@ func TestOldMessagesChangeNothing(t *testing.T) {
 	for seq := int64(1); seq <= 2; seq++ {
 		raw.instruct(instruction(settlement.Settle, client.Accepted{OrderID: order, PaymentNo: key(), Seq: seq}, wallet, 1000))
 	}
+
 	s.quiet(quickly)
 	s.wantBalance(wallet, 10_000)
 	if n := s.count("SELECT COUNT(*) FROM payment_numbers WHERE order_id = ?", order); n != 2 {
@@ -118,14 +121,16 @@ func TestAnInstructionAheadOfItsPredecessorWaits(t *testing.T) {
 	s := openShop(t)
 	raw := openPublisher(t)
 	wallet := s.wallet(10_000)
-	order := key() // of somebody else's shop
+	order := key() // of another shop
 	settle := instruction(settlement.Settle, client.Accepted{OrderID: order, PaymentNo: key(), Seq: 1}, wallet, 1000)
 	refund := instruction(settlement.Refund, client.Accepted{OrderID: order, PaymentNo: key(), Seq: 2}, wallet, 1000)
+
 	raw.instruct(refund)
 	s.quiet(quickly)
 	if n := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'waiting'", order); n != 1 {
 		t.Fatalf("%d messages of the order wait, want 1", n)
 	}
+
 	raw.instruct(settle)
 	s.quiet(quickly)
 	if n := s.count("SELECT COUNT(*) FROM payment_numbers WHERE order_id = ? AND outcome IN ('paid', 'refunded')", order); n != 2 {
@@ -142,6 +147,7 @@ func TestAServiceKilledUnderLoad(t *testing.T) {
 			const n = 200
 			wallet := s.wallet(n * 100)
 			orders := s.orders(n, wallet, 100)
+
 			service := running.Service(name)
 			s.settleAll(orders, func(ctx context.Context) error {
 				if err := s.firstDecided(ctx, wallet); err != nil { // some are done, most are not
@@ -155,6 +161,7 @@ func TestAServiceKilledUnderLoad(t *testing.T) {
 				}
 				return service.WaitReady(ctx)
 			})
+
 			for _, id := range orders {
 				s.wantStatus(id, "paid", recovery)
 			}
@@ -171,6 +178,7 @@ func TestAGracefulRestartRepeatsNothing(t *testing.T) {
 	s.quiet(quickly)
 	wallet := s.wallet(1_000_000)
 	orders := s.orders(100, wallet, 100)
+
 	stored, err := traffic.Read(t.Context(), s.admin, settlement.TopicSettlement, settlement.GroupPayment)
 	if err != nil {
 		t.Fatal(err)
@@ -179,6 +187,7 @@ func TestAGracefulRestartRepeatsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s.settleAll(orders, func(ctx context.Context) error {
 		for _, name := range []string{stack.PaymentService, stack.OrderService} {
 			service := running.Service(name)
@@ -191,10 +200,12 @@ func TestAGracefulRestartRepeatsNothing(t *testing.T) {
 		}
 		return nil
 	})
+
 	for _, id := range orders {
 		s.wantStatus(id, "paid", quickly)
 	}
 	s.wantBooksRight(quickly)
+
 	for topic, c := range map[string]struct {
 		group  string
 		before int64

@@ -47,6 +47,7 @@ func TestDeclinedAndPaidAfterADeposit(t *testing.T) {
 	if o := s.wantStatus(order, "declined", quickly); o.Reason != "insufficient_funds" {
 		t.Errorf("declined because of %q", o.Reason)
 	}
+
 	if err := s.api.Deposit(t.Context(), key(), wallet, cny(1000)); err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +79,7 @@ func TestADoubleClickPaysOnce(t *testing.T) {
 			})
 		}
 		clicks.Wait()
+
 		first, second := <-answers, <-answers
 		if (first == nil) == (second == nil) {
 			t.Fatalf("two clicks were answered %v and %v, want one accepted", first, second)
@@ -87,6 +89,7 @@ func TestADoubleClickPaysOnce(t *testing.T) {
 		}
 		s.wantStatus(order, "paid", quickly)
 	}
+
 	s.wantBalance(wallet, 100_000-10*1000)
 	s.wantBooksRight(quickly)
 }
@@ -101,6 +104,7 @@ func TestTheSameKeyIsOneInstruction(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantStatus(order, "paid", quickly)
+
 	again, err := s.api.Settle(t.Context(), click, order)
 	if err != nil || again != first {
 		t.Errorf("the retry got %+v, %v; the first answer was %+v", again, err, first)
@@ -116,6 +120,7 @@ func TestAPoisonMessageIsParkedAndTheRestGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	raw := openPublisher(t)
 	poison := []string{"not JSON", `{"version":99}`, `{"version":1,"type":"settle"}`}
 	for queue := range 8 {
@@ -123,11 +128,13 @@ func TestAPoisonMessageIsParkedAndTheRestGoesOn(t *testing.T) {
 			raw.send(queue, body)
 		}
 	}
+
 	orders := s.orders(20, wallet, 100)
 	s.settleAll(orders, noChaos)
 	for _, id := range orders {
 		s.wantStatus(id, "paid", quickly)
 	}
+
 	wait.Until(t, quickly, func() error {
 		after, err := s.api.ParkedIn(t.Context(), "parked")
 		if got, want := len(after)-len(before), 8*len(poison); err == nil && got != want {

@@ -51,6 +51,7 @@ func openShop(t *testing.T) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		check.Close()
 		_, _ = admin.Close(), books.Close()
@@ -173,6 +174,7 @@ func (s *shop) wantBooksRight(limit time.Duration) {
 func (s *shop) firstDecided(ctx context.Context, wallet string) error {
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
+
 	for {
 		var n int
 		err := s.books.QueryRowContext(ctx, "SELECT COUNT(*) FROM payment_numbers WHERE account_id = ?", wallet).Scan(&n)

@@ -14,11 +14,11 @@ import (
 // journal is sent by payment-service, and read by an auditor that has no group.
 var journal = line{topic: settlement.TopicJournal, producer: paymentSide}
 
-// auditTx is what the auditor's transactions can be told by.
+// auditTx is the statement by which the auditor's transactions are recognised.
 const auditTx = "INSERT INTO `audit_records`"
 
-// auditorKilled kills an auditor that follows the journal, in the middle of its transaction and right behind its commit,
-// a number of times. The judge's own audit goes on from there.
+// auditorKilled kills an auditor that follows the journal a number of times, in turn inside its
+// transaction and right after its commit. The judge's own audit goes on from there.
 func auditorKilled(ctx context.Context, p *Play) (int64, error) {
 	const times = 6
 	killed := int64(0)
@@ -35,10 +35,12 @@ func auditorKilled(ctx context.Context, p *Play) (int64, error) {
 	return times, p.had(killed, times, "auditors killed in a transaction that they had begun")
 }
 
-// followUntilKilled runs an auditor and kills it at a moment of one of its transactions, while that is held.
+// followUntilKilled runs an auditor and kills it at a moment of one of its transactions, while the
+// proxy holds the packet.
 func (p *Play) followUntilKilled(ctx context.Context, at faults.SQLMoment, killed *int64) error {
 	auditing, kill := context.WithTimeout(ctx, momentLimit)
 	defer kill()
+
 	ended := make(chan error, 1)
 	die := newMoment(func() error {
 		return p.power.Do(func() error {
@@ -48,6 +50,7 @@ func (p *Play) followUntilKilled(ctx context.Context, at faults.SQLMoment, kille
 			return err
 		})
 	})
+
 	p.Payment.DB.Add(&faults.SQLRule{Touching: auditTx, At: at, Skip: p.draw.IntN(3), Limit: 1, Do: faults.Cut, Then: die.then})
 	go func() {
 		printed, err := p.Payment.Service.Exec(auditing, "audit", "--follow")
@@ -60,5 +63,6 @@ func (p *Play) followUntilKilled(ctx context.Context, at faults.SQLMoment, kille
 		}
 		ended <- err
 	}()
+
 	return die.wait(ctx)
 }

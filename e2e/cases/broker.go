@@ -69,12 +69,13 @@ var brokerCases = []Case{
 	},
 }
 
-// frozen pauses a server, and returns from when to when it stood still.
+// frozen pauses a server for d, and returns when its standstill began and when it ended.
 func (p *Play) frozen(ctx context.Context, name string, d time.Duration) (began, ended time.Time, err error) {
 	server, err := p.Server(name)
 	if err != nil {
 		return began, ended, err
 	}
+
 	p.broken.Add(1)
 	p.note("freezing " + name)
 	if err := p.power.Do(server.Pause); err != nil {
@@ -97,8 +98,9 @@ func brokerFrozen(ctx context.Context, p *Play) (int64, error) {
 	return 1, err
 }
 
-// lockAnswersLost lasts longer than a client takes a lock for good (30 s) and the time to its next renewal (20 s) would
-// be together if it had just renewed it: all queues stand still in the end.
+// lockAnswersLost loses the answers for 45 s. A client relies on a lock for 30 s after the last
+// answer (it renews every 20 s), so even a lock that was renewed right before the fault has expired
+// after 30 s: all queues stand still in the last 10 s.
 func lockAnswersLost(ctx context.Context, p *Play) (int64, error) {
 	const lasts, stands = 45 * time.Second, 10 * time.Second
 	lost := &faults.FrameRule{Codes: []int{faults.LockQueues}, Group: settlement.GroupPayment, Do: faults.DropAnswer}
@@ -109,6 +111,7 @@ func lockAnswersLost(ctx context.Context, p *Play) (int64, error) {
 		return lost.Fired(), err
 	}
 	p.Payment.MQ.Clear()
+
 	now := func(ctx context.Context) (int64, error) { return p.heldBack(ctx, ended.Add(-stands), ended) }
 	_, err = p.came(ctx, &effect{what: "instructions that came while no queue was locked and were decided afterwards", least: 5, now: now})
 	return lost.Fired(), err
@@ -119,6 +122,7 @@ func namesrvAway(ctx context.Context, p *Play) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	missed := func(context.Context) (int64, error) {
 		return p.Order.MQ.MissedNamesrv() + p.Payment.MQ.MissedNamesrv(), nil
 	}
@@ -141,11 +145,13 @@ func namesrvAwayAtStart(ctx context.Context, p *Play) (int64, error) {
 	if err := p.stop(ctx, p.Payment); err != nil {
 		return 0, err
 	}
+
 	missed := func(context.Context) (int64, error) { return p.Payment.MQ.MissedNamesrv(), nil }
 	alone, err := p.expects(ctx, 1, "connections that found no name server", missed)
 	if err != nil {
 		return 0, err
 	}
+
 	if err := p.killServer(server); err != nil {
 		return 0, err
 	}
@@ -158,6 +164,7 @@ func namesrvAwayAtStart(ctx context.Context, p *Play) (int64, error) {
 	if !p.Payment.Service.Running() {
 		return 1, fmt.Errorf("payment-service gave up while the name server was away; its log ends with:\n%s", p.Payment.Service.LogTail(5))
 	}
+
 	if err := server.Start(ctx); err != nil {
 		return 1, err
 	}
@@ -167,8 +174,8 @@ func namesrvAwayAtStart(ctx context.Context, p *Play) (int64, error) {
 	return 1, p.Payment.Service.WaitReady(ctx)
 }
 
-// offsetsReset sets the offsets of a group to where the topic begins, while its service is stopped, as operators
-// do it. It counts what came again.
+// offsetsReset sets the offsets of a group back to where the topic begins, while the group's
+// service is stopped, as operators do it. It counts the messages that come again.
 func offsetsReset(l line) run {
 	return func(ctx context.Context, p *Play) (int64, error) {
 		return p.comesAgain(ctx, l, "resetting offsets", 0, func() error {
@@ -192,14 +199,16 @@ func groupStartedLate(ctx context.Context, p *Play) (int64, error) {
 	})
 }
 
-// comesAgain has a group lose what it had told the broker while its service is stopped, and counts what comes again.
-// waiting instructions are accepted meanwhile.
+// comesAgain stops a group's service, has forget erase or reset the offsets that the group has
+// committed, starts the service and counts the messages that come again. While the service is
+// stopped, as many further instructions are accepted as waiting says.
 func (p *Play) comesAgain(ctx context.Context, l line, doing string, waiting int64, forget func() error) (int64, error) {
 	const least = 50
 	side := l.consumer(p)
 	if err := p.accepts(ctx, least); err != nil {
 		return 0, err
 	}
+
 	if err := p.stop(ctx, side); err != nil {
 		return 0, err
 	}
@@ -208,10 +217,12 @@ func (p *Play) comesAgain(ctx context.Context, l line, doing string, waiting int
 			return 0, err
 		}
 	}
+
 	again, err := p.expects(ctx, least, againTo(l.group), fetchedAgain(l.group)(p))
 	if err != nil {
 		return 0, err
 	}
+
 	p.note(doing)
 	if err := p.power.Do(forget); err != nil {
 		return 0, err

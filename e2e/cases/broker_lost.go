@@ -19,8 +19,9 @@ import (
 // allTopics are those of the contract.
 var allTopics = []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal}
 
-// storeLost is a disk that is gone: topics are made anew as a stack's start makes them. The journal is on it too, which
-// the auditor has to say; what it has read before is in its own database.
+// storeLost loses the broker's disk, and makes the topics anew as the start of a stack makes them.
+// The journal is on that disk too, and the auditor has to say so. The records that it read before
+// are in its own database.
 func storeLost(ctx context.Context, p *Play) (int64, error) {
 	broker, err := p.Server(stack.Broker)
 	if err != nil {
@@ -32,6 +33,7 @@ func storeLost(ctx context.Context, p *Play) (int64, error) {
 	if printed, err := p.Payment.Service.Exec(ctx, "audit"); err != nil {
 		return 0, fmt.Errorf("audit before the fault: %w: %s", err, printed)
 	}
+
 	waiting, err := p.leaveWaiting(ctx)
 	if err != nil {
 		return 0, err
@@ -54,7 +56,8 @@ func storeLost(ctx context.Context, p *Play) (int64, error) {
 	return waiting, p.flowsAgain(ctx)
 }
 
-// topicMadeAnew leaves the journal alone.
+// topicMadeAnew deletes the topics of instructions and outcomes and makes them anew. It leaves the
+// journal alone.
 func topicMadeAnew(ctx context.Context, p *Play) (int64, error) {
 	if err := p.accepts(ctx, 50); err != nil {
 		return 0, err
@@ -71,6 +74,7 @@ func topicMadeAnew(ctx context.Context, p *Play) (int64, error) {
 			return 0, err
 		}
 	}
+
 	if _, err := p.remember(topics...); err != nil {
 		return 0, err
 	}
@@ -80,8 +84,9 @@ func topicMadeAnew(ctx context.Context, p *Play) (int64, error) {
 	return waiting, p.flowsAgain(ctx)
 }
 
-// leaveWaiting keeps from both services what the broker gives them, until outcomes and instructions wait there, and returns
-// how many do. It goes on being kept from them until flowsAgain.
+// leaveWaiting drops the broker's answers to the pulls of both services until outcomes and
+// instructions wait on the broker, and returns how many wait. The answers stay dropped until
+// flowsAgain.
 func (p *Play) leaveWaiting(ctx context.Context) (waiting int64, err error) {
 	const each = 15
 	for _, l := range []line{outcomes, settlements} {
@@ -103,14 +108,15 @@ func (p *Play) leaveWaiting(ctx context.Context) (waiting int64, err error) {
 	return waiting, nil
 }
 
-// flowsAgain waits until new instructions and their outcomes were consumed, and the groups' offsets are within what the
-// broker has.
+// flowsAgain lets the answers through, and waits until new instructions and their outcomes are
+// consumed and the groups' offsets are within what the broker has.
 func (p *Play) flowsAgain(ctx context.Context) error {
 	p.Order.MQ.Clear()
 	p.Payment.MQ.Clear()
 	if err := p.accepts(ctx, 50); err != nil {
 		return err
 	}
+
 	p.note("waiting for the groups to follow")
 	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
 		for topic, group := range map[string]string{
@@ -120,6 +126,7 @@ func (p *Play) flowsAgain(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+
 			moved := false
 			for _, q := range queues {
 				moved = moved || q.Committed > 0
@@ -135,12 +142,13 @@ func (p *Play) flowsAgain(ctx context.Context) error {
 	})
 }
 
-// expiryLimit is how long a broker takes to delete what has expired: it looks every 10 s, for messages and then for what
-// points to them.
+// expiryLimit is how long a broker takes to delete what has expired. It looks every 10 s, first for
+// expired messages and then for the queue entries that point to them.
 const expiryLimit = 60 * time.Second
 
-// retentionPassed has the broker's log go on to its next file while payment-service is away, and the first one expire at
-// once. The auditor has read the journal by then, as an operator has to see to.
+// retentionPassed has the broker's log go on to its next file while payment-service is away, and
+// the first file expire at once. The auditor has read the journal by then; an operator has to see
+// to that.
 func retentionPassed(ctx context.Context, p *Play) (expired int64, err error) {
 	if err := p.accepts(ctx, 50); err != nil {
 		return 0, err
@@ -151,7 +159,8 @@ func retentionPassed(ctx context.Context, p *Play) (expired int64, err error) {
 	if printed, err := p.Payment.Service.Exec(ctx, "audit"); err != nil {
 		return 0, fmt.Errorf("audit before the fault: %w: %s", err, printed)
 	}
-	if err := p.accepts(ctx, 50); err != nil { // these wait for it
+
+	if err := p.accepts(ctx, 50); err != nil { // these wait for payment-service
 		return 0, err
 	}
 	if err := p.fillLog(ctx); err != nil {
@@ -170,6 +179,7 @@ func retentionPassed(ctx context.Context, p *Play) (expired int64, err error) {
 			return 0, fmt.Errorf("%w: %s", err, out)
 		}
 	}
+
 	err = wait.For(ctx, expiryLimit, func(ctx context.Context) error {
 		queues, err := p.admin.Lag(ctx, settlement.TopicSettlement, settlement.GroupPayment)
 		expired = 0
@@ -184,9 +194,11 @@ func retentionPassed(ctx context.Context, p *Play) (expired int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+
 	if out, err := p.MQAdmin(ctx, "updateBrokerConfig", "-b", p.BrokerAddr, "-k", "fileReservedTime", "-v", "72"); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, out)
 	}
+
 	p.note(fmt.Sprintf("%d instructions have expired", expired))
 	if err := p.restart(ctx, p.Payment); err != nil {
 		return 0, err
@@ -194,18 +206,21 @@ func retentionPassed(ctx context.Context, p *Play) (expired int64, err error) {
 	return expired, p.flowsAgain(ctx)
 }
 
-// fillLog sends to a topic of nobody until the broker's log has gone on to its next file.
+// fillLog sends to a topic that nothing consumes until the broker's log has gone on to its next
+// file.
 func (p *Play) fillLog(ctx context.Context) (err error) {
 	const topic, size, each = "filler", 256 << 10, 4
 	p.note("filling the broker's log")
 	if err := p.admin.CreateTopic(ctx, topic, 1); err != nil {
 		return err
 	}
+
 	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: p.NamesrvAddr, Group: topic, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, mq.Close()) }()
+
 	body := bytes.Repeat([]byte("x"), size)
 	for range stack.CommitLogFile/(size*each) + 1 {
 		var batch []rocketmq.Message

@@ -17,9 +17,10 @@ import (
 	"settlement/shared/settlement"
 )
 
-// refundOvertakes keeps the relay from sending while customers cancel orders, and brings a copy of each refund to
-// payment-service before the settle. Were it decided at once, it would find nothing to refund, and the settle behind it
-// would charge somebody for a cancelled order.
+// refundOvertakes keeps the relay from sending while customers cancel orders, and brings a copy of
+// each refund to payment-service before the settle. If payment-service decided the refund at once,
+// it would find nothing to refund, and the settle behind it would charge the customer for a
+// cancelled order.
 func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 	const orders = 12
 	repeater, err := traffic.NewRepeater(p.NamesrvAddr, settlement.TopicSettlement, 0, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
@@ -27,17 +28,18 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
+
 	waited, err := p.expects(ctx, orders, "refunds that waited for the settle before them", p.released)
 	if err != nil {
 		return 0, err
 	}
-	if !p.power.On() { // who cancels may come too late
+	if !p.power.On() { // the relay sends: a cancellation may come too late
 		_, err := p.came(ctx, waited)
 		return 0, err
 	}
 
 	p.Order.MQ.Add(&faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Do: faults.DropRequest})
-	ends := map[string]string{} // by order, the status that it has to come to
+	ends := map[string]string{} // by order: the status that it has to come to
 	for i := range orders {
 		wallet, end := p.wallets[p.draw.IntN(rich)], "refunded"
 		if i%3 == 0 {
@@ -48,6 +50,7 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 			return 0, err
 		}
 		ends[refund.OrderID] = end
+
 		early, err := asSent(settlement.TopicSettlement, refund.OrderID, refund.PaymentNo, string(refund.Type), refund)
 		if err != nil {
 			return 0, err
@@ -56,7 +59,9 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 			return 0, err
 		}
 	}
-	// Those that a wrong version has not wait are seen by the checker.
+
+	// A wrong version may decide a refund instead of having it wait. It is counted too: the checker
+	// sees it.
 	named := "('" + strings.Join(slices.Collect(maps.Keys(ends)), "','") + "')"
 	err = p.reaches(ctx, p.books, orders, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
 		" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")")
@@ -65,7 +70,7 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		return 0, err
 	}
 
-	if err := p.endAs(ctx, ends); err != nil || len(p.found) > 0 { // a version without a fence has nobody wait
+	if err := p.endAs(ctx, ends); err != nil || len(p.found) > 0 { // in a version without a fence nothing waits
 		return repeater.Published(), err
 	}
 	_, err = p.came(ctx, waited)
@@ -91,13 +96,15 @@ func (p *Play) cancelled(ctx context.Context, wallet string) (settlement.Instruc
 	}, nil
 }
 
-// partsDoubled has each of some orders refunded in two parts and then the rest, each step asked for when the one before is
-// done. Whatever counts a part for more or less than it is, or twice, has no rest of the right size in the end.
+// partsDoubled has some orders refunded in two parts and then the rest. Each step is asked for when
+// the one before is done. A version that counts a part twice, or for more or less than it is, has
+// no rest of the right size in the end.
 func partsDoubled(ctx context.Context, p *Play) (int64, error) {
 	const orders, times = 6, 10
 	return p.with(ctx, times, againOn(settlement.TopicSettlement), storedAgain(settlement.TopicSettlement)(p), func() (int64, error) {
 		twice := &faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Every: 2, Do: faults.Twice}
 		p.Order.MQ.Add(twice)
+
 		var ids []string
 		for range orders {
 			id, err := p.paid(ctx, p.wallets[p.draw.IntN(rich)], cny(100))
@@ -106,6 +113,7 @@ func partsDoubled(ctx context.Context, p *Play) (int64, error) {
 			}
 			ids = append(ids, id)
 		}
+
 		for _, part := range []int64{30, 20, 0} {
 			for _, id := range ids {
 				if err := p.refundPart(ctx, id, part); err != nil {
@@ -113,12 +121,14 @@ func partsDoubled(ctx context.Context, p *Play) (int64, error) {
 				}
 			}
 		}
+
 		return p.fires(ctx, twice, times)
 	})
 }
 
-// refundPart has an amount of an order refunded, 0 for what is left, and waits until it is. What ends otherwise is the
-// checker's: a version that is wrong here must not be taken for a case that could not be played.
+// refundPart has an amount of an order refunded, 0 for what is left, and waits until the refund has
+// ended. A refusal is noted as a violation, not returned: a version that is wrong here must not be
+// taken for a case that could not be played.
 func (p *Play) refundPart(ctx context.Context, id string, minor int64) error {
 	var err error
 	if minor > 0 {
@@ -126,6 +136,7 @@ func (p *Play) refundPart(ctx context.Context, id string, minor int64) error {
 	} else {
 		_, err = p.api.Refund(ctx, key(), id)
 	}
+
 	if client.IsProblem(err, "order_not_refundable") || client.IsProblem(err, "refund_amount_refused") {
 		p.violated(checker.Violation{
 			Invariant: checker.Money, What: "what is left of a payment was not refunded", OrderID: id, Row: err.Error(),
@@ -135,6 +146,7 @@ func (p *Play) refundPart(ctx context.Context, id string, minor int64) error {
 	if err != nil {
 		return err
 	}
+
 	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
 		o, err := p.api.Order(ctx, id)
 		if err == nil && o.Status == "refunding" {
@@ -144,7 +156,8 @@ func (p *Play) refundPart(ctx context.Context, id string, minor int64) error {
 	})
 }
 
-// endAs waits until each order has come to its end.
+// endAs waits until each order has the status that it has to end in. An order that ends as paid, or
+// not at all, is a violation.
 func (p *Play) endAs(ctx context.Context, ends map[string]string) error {
 	for id, want := range ends {
 		status := ""
@@ -162,6 +175,7 @@ func (p *Play) endAs(ctx context.Context, ends map[string]string) error {
 			p.violated(checker.Violation{Invariant: checker.Order, What: "a cancelled order did not come to its end", OrderID: id, Row: err.Error()})
 			break // one shows it
 		}
+
 		if status == "paid" { // and nothing is under way that could change it
 			p.violated(checker.Violation{
 				Invariant: checker.Order, What: "a customer was charged for a cancelled order", OrderID: id, Row: "order_id=" + id + " status=paid",

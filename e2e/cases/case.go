@@ -25,15 +25,17 @@ type Case struct {
 	From  string // where the repeat or the loss comes from
 	Title string // what goes wrong, in one sentence
 
-	// run lets the fault happen while customers buy, ends it, and returns how many times it happened. What it
-	// leaves dead, frozen or in the way is healed after it. What the fault brings about has to be seen from outside, or it is
-	// an error: see came, had and showing. Whatever breaks something obeys World's switch.
+	// run lets the fault happen while customers buy, ends it, and returns how many times it
+	// happened. World.heal repairs afterwards what run leaves dead, frozen or in the way. run has
+	// to see the fault's effect from outside, or it returns an error: see came, had and showing.
+	// All that breaks something obeys World's switch.
 	run func(ctx context.Context, p *Play) (fired int64, err error) // nil: nothing is to be broken
-	// alone has the case play in a stack that nobody plays in after it, because of what it leaves: never in a soak.
+	// alone ends the stack after the case, because of what the case leaves in it. A soak never
+	// plays such a case.
 	alone bool
-	// strangers buy, who have no account of points, so that topic points is silent.
+	// strangers has customers buy who have no account of points, so that topic points is silent.
 	strangers bool
-	// bin builds services of its own for the case; nil: the usual ones.
+	// bin builds the case's own services into dir; nil: the usual ones.
 	bin func(ctx context.Context, dir string) error
 }
 
@@ -57,6 +59,7 @@ func Named(names ...string) ([]Case, error) {
 			missing = slices.DeleteFunc(missing, func(name string) bool { return name == c.Name })
 		}
 	}
+
 	if len(missing) > 0 {
 		var known []string
 		for _, c := range All() {

@@ -65,6 +65,7 @@ func fiftyPosts(ctx context.Context, p *Play) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
+
 		click := key()
 		answers := make([]client.Accepted, posts)
 		group, inner := errgroup.WithContext(ctx)
@@ -74,7 +75,8 @@ func fiftyPosts(ctx context.Context, p *Play) (int64, error) {
 		for i := range answers {
 			group.Go(func() (err error) {
 				answers[i], err = p.api.Settle(inner, click, order.ID)
-				if client.IsProblem(err, "order_not_settleable") { // taken for a second request: seen below
+				// Taken for a second request. The comparison below sees it.
+				if client.IsProblem(err, "order_not_settleable") {
 					return nil
 				}
 				return err
@@ -83,6 +85,7 @@ func fiftyPosts(ctx context.Context, p *Play) (int64, error) {
 		if err := group.Wait(); err != nil {
 			return 0, err
 		}
+
 		for _, a := range answers {
 			if a != answers[0] {
 				p.violated(checker.Violation{Invariant: checker.Key, What: "one key was given two answers", OrderID: order.ID, Row: fmt.Sprintf("%+v and %+v", answers[0], a)})
@@ -90,11 +93,12 @@ func fiftyPosts(ctx context.Context, p *Play) (int64, error) {
 		}
 		together += p.beforeTheAnswer(click)
 	}
+
 	const least = orders * (posts - 1) / 2
 	return orders * (posts - 1), p.had(together, least, "requests that came before the first with their key was answered")
 }
 
-// beforeTheAnswer counts the requests with a key that began before anybody had the answer.
+// beforeTheAnswer counts the requests with a key that began before the first of them was answered.
 func (p *Play) beforeTheAnswer(key string) (n int64) {
 	var attempts []checker.Attempt
 	for _, c := range p.history.Calls() {
@@ -102,13 +106,15 @@ func (p *Play) beforeTheAnswer(key string) (n int64) {
 			attempts = append(attempts, c.Attempts...)
 		}
 	}
+
 	var answered time.Time
 	for _, a := range attempts {
 		if a.Outcome == checker.OK && (answered.IsZero() || a.Ended.Before(answered)) {
 			answered = a.Ended
 		}
 	}
-	for _, a := range attempts[min(1, len(attempts)):] { // the first begins before itself is answered
+
+	for _, a := range attempts[min(1, len(attempts)):] { // the first request began before its own answer anyway
 		if a.Began.Before(answered) {
 			n++
 		}
@@ -116,8 +122,9 @@ func (p *Play) beforeTheAnswer(key string) (n int64) {
 	return n
 }
 
-// otherBody has keys come again: the key of an order with another amount, and with the settle of that order; the key of a
-// settle with the settle of another order, whose body is the same.
+// otherBody sends keys again with other requests: the key of an order with another amount and with
+// the settle of that order, and the key of a settle with the settle of another order, whose body is
+// the same.
 func otherBody(ctx context.Context, p *Play) (int64, error) {
 	const rounds, each = 10, 3
 	before := p.refusedKeys()
@@ -134,6 +141,7 @@ func otherBody(ctx context.Context, p *Play) (int64, error) {
 		if _, err := p.api.Settle(ctx, settling, first.ID); err != nil {
 			return 0, err
 		}
+
 		again := func() error {
 			_, err := p.api.CreateOrder(ctx, click, "customer", p.wallets[0], cny(200))
 			p.wantReused(first.ID, "another amount under the key of its order", err)
@@ -147,10 +155,11 @@ func otherBody(ctx context.Context, p *Play) (int64, error) {
 			return 0, err
 		}
 	}
+
 	return each * rounds, p.had(p.refusedKeys()-before, each*rounds, "requests refused because of their key")
 }
 
-// refusedKeys counts answers that say that a key belongs to another request.
+// refusedKeys counts the answers that say that a key belongs to another request.
 func (p *Play) refusedKeys() (n int64) {
 	for _, c := range p.history.Calls() {
 		for _, a := range c.Attempts {
@@ -162,7 +171,8 @@ func (p *Play) refusedKeys() (n int64) {
 	return n
 }
 
-// wantReused notes a violation when a key was taken for another request than its first one.
+// wantReused notes a violation unless the request was refused because its key belongs to another
+// request.
 func (p *Play) wantReused(order, request string, err error) {
 	if !client.IsProblem(err, "idempotency_key_reused") {
 		p.violated(checker.Violation{

@@ -7,8 +7,9 @@ import (
 	"settlement/e2e/overlay"
 )
 
-// buildClockOff builds payment-service with a clock that is 10 minutes ahead. A Go program reads the clock from the
-// kernel by itself, so nothing between the two can shift it: its time.Now is another one.
+// buildClockOff builds payment-service with a clock that is 10 minutes ahead. A Go program reads
+// the clock from the kernel by itself, so nothing between the two can shift it: the build changes
+// time.Now.
 func buildClockOff(ctx context.Context, dir string) error {
 	library, err := overlay.StandardLibrary(ctx)
 	if err != nil {
@@ -24,7 +25,7 @@ func buildClockOff(ctx context.Context, dir string) error {
 	}}, "./payment-service")
 }
 
-// clockOff has customers buy: what is recorded carries the wrong time, and nothing else may be wrong.
+// clockOff has customers buy. The recorded times are wrong, and nothing else may be.
 func clockOff(ctx context.Context, p *Play) (int64, error) {
 	if err := p.accepts(ctx, 100); err != nil {
 		return 0, err

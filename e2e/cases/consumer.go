@@ -115,8 +115,9 @@ func offsetCommitsLost(l line) run {
 		side := l.consumer(p)
 		lost := &faults.FrameRule{Codes: []int{faults.CommitOffset}, Group: l.group, Do: faults.DropRequest}
 		side.MQ.Add(lost)
-		// T9: every pull commits too, beside what it asks for.
+		// T9: every pull commits an offset too, beside what it asks for.
 		side.MQ.Add(&faults.FrameRule{Codes: []int{faults.PullMessage}, Group: l.group, Do: faults.StripCommit})
+
 		given := side.MQ.Fetched()[l.group].Messages
 		if err := p.accepts(ctx, 60); err != nil {
 			return 0, err
@@ -125,11 +126,13 @@ func offsetCommitsLost(l line) run {
 			return 0, err
 		}
 		given = side.MQ.Fetched()[l.group].Messages - given
+
 		if err := p.kill(side); err != nil {
 			return 0, err
 		}
 		fired := lost.Fired()
 		side.MQ.Clear()
+
 		again, err := p.expects(ctx, given, againTo(l.group), fetchedAgain(l.group)(p))
 		if err != nil {
 			return fired, err
@@ -161,9 +164,11 @@ func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 		if err := p.lasts(ctx, stays); err != nil {
 			return 0, err
 		}
+
 		given := int64(0)
 		if further != nil {
-			// The queues come with the next rebalance, up to 20 s away, and from their owner's hands.
+			// The added instance gets queues at the next rebalance, up to 20 s away, when their
+			// owner has handed them over.
 			got := func() int64 { return further.MQ.Fetched()[settlement.GroupPayment].Messages }
 			_, err := p.fires(ctx, fired(got), 1)
 			given = got()
@@ -181,24 +186,28 @@ func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 			return 0, err
 		}
 	}
+
 	return 2 * times, nil
 }
 
-// lateWriter freezes payment-service where it has read that its batch is new, and has not written yet: its first INSERT
-// is held until it is awake again. By then the other instance has settled the batch, and the server has ended the first
-// one's transaction: the INSERT is refused.
+// lateWriter freezes payment-service after it has read that its batch is new and before it writes:
+// the proxy holds its first INSERT until the process is awake again. By then the other instance has
+// settled the batch, and the database server has ended the frozen instance's transaction: the
+// INSERT is refused.
 func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	second, err := p.another(ctx, stack.PaymentService, nil)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, p.leave(ctx, second)) }()
+
 	again, err := p.expects(ctx, 1, "messages of the first instance given to the second", func(context.Context) (int64, error) {
 		return second.MQ.Fetched()[settlement.GroupPayment].Again, nil
 	})
 	if err != nil {
 		return 0, err
 	}
+
 	asleep := newMoment(func() error { return p.pause(p.Payment) })
 	late := &faults.SQLRule{
 		Touching: settleTx, At: faults.AtStatement, Skip: p.draw.IntN(5), Limit: 1, Do: faults.Hold, For: sleeps, Then: asleep.then,
@@ -207,15 +216,18 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	if err := asleep.wait(ctx); err != nil {
 		return 0, fmt.Errorf("freeze payment-service: %w", err)
 	}
-	// A frozen process keeps its connections, and the broker keeps its queues for it for two minutes; cut off, it is
-	// dropped at once.
+
+	// A frozen process keeps its connections, and the broker keeps its queues for it for two
+	// minutes. Once it is cut off, the broker drops it at once.
 	p.Payment.MQ.Refuse()
 	err = p.lasts(ctx, sleeps)
 	p.Payment.MQ.Allow()
 	if err != nil {
 		return 0, err
 	}
-	// The first instance had half of the queues, and the batch.
+
+	// The frozen instance had half of the queues, and the batch. The other one has to have taken
+	// them over.
 	const waiting = "SELECT COUNT(*) FROM orders WHERE status IN ('settling', 'cancelling', 'refunding') AND updated_at < UTC_TIMESTAMP() - INTERVAL 15 SECOND"
 	if n, err := count(ctx, p.orders, waiting); err != nil || n > 0 {
 		return 0, errors.Join(err, fmt.Errorf("the other instance has not taken over: %d instructions wait for more than 15 s", n))
@@ -223,6 +235,7 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	if _, err := p.came(ctx, again); err != nil {
 		return 0, err
 	}
+
 	if err := p.wake(p.Payment); err != nil {
 		return 0, err
 	}

@@ -26,11 +26,13 @@ func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) 
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
+
 	const least = 3
 	met, err := p.expects(ctx, least, "duplicate keys (1062) met by payment-service", refusedWith(paymentSide, duplicateKey)(p))
 	if err != nil {
 		return 0, err
 	}
+
 	p.Payment.DB.Add(&faults.SQLRule{Touching: settleTx, At: faults.AtStatement, Do: faults.Hold, For: settleHeld})
 	if err := p.copyOnto(ctx, repeater); err != nil {
 		return repeater.Published(), err
@@ -38,12 +40,13 @@ func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) 
 	if err := p.twins(ctx, repeater, met); err != nil {
 		return repeater.Published(), err
 	}
+
 	_, err = p.came(ctx, met)
 	return repeater.Published(), err
 }
 
-// copyOnto publishes each new message again, on the next queue. The copy is late, by its way through the broker: usually
-// it finds what the first has recorded.
+// copyOnto publishes each new message again, on the next queue. The copy is late by its way through
+// the broker, and usually finds what the first has recorded.
 func (p *Play) copyOnto(ctx context.Context, repeater *traffic.Repeater) error {
 	const copies = 60
 	began, looked, done := time.Now(), 0, 0
@@ -66,9 +69,10 @@ func (p *Play) copyOnto(ctx context.Context, repeater *traffic.Repeater) error {
 	})
 }
 
-// twins publishes another shop's instructions, each on two queues at once, until enough of them have met. Neither of the
-// two finds what the other has not committed: a new order has no row yet to wait for. One pair comes after the other, or
-// several would be in one batch, which meets the first of them only.
+// twins publishes another shop's instructions, each on two queues at once, until enough pairs have
+// met. Neither of a pair finds what the other has not committed: a new order has no row yet to wait
+// for. Pairs are published one after the other: if several were in one batch, it would meet the
+// first of them only.
 func (p *Play) twins(ctx context.Context, repeater *traffic.Repeater, met *effect) error {
 	const pairs = 60 // at most
 	for range pairs {
@@ -92,6 +96,7 @@ func (p *Play) twin(ctx context.Context, repeater *traffic.Repeater) error {
 	}
 	second := first
 	second.Queue = (first.Queue + 1) % settlement.DefaultQueues
+
 	var both errgroup.Group
 	for _, d := range []rocketmq.Delivery{first, second} {
 		both.Go(func() error { return repeater.Publish(ctx, d, 1) })
@@ -99,5 +104,6 @@ func (p *Play) twin(ctx context.Context, repeater *traffic.Repeater) error {
 	if err := both.Wait(); err != nil {
 		return err
 	}
+
 	return p.reaches(ctx, p.books, 1, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ?", in.PaymentNo)
 }

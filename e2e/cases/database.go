@@ -89,7 +89,8 @@ var databaseCases = []Case{
 	},
 }
 
-// commitAnswerLost loses enough answers that payments are among what they were for, and not refunds and declines only.
+// commitAnswerLost loses so many answers that some of them are about payments, and not about
+// refunds and declines only.
 func commitAnswerLost(l line) run {
 	const answers = 15
 	return showing(answers, "repeats found by their payment number", l.repeats, statementsBroken(l.consumer, answers, func(*Play) *faults.SQLRule {
@@ -129,6 +130,7 @@ func rowHeld(ctx context.Context, p *Play) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	held := func() error {
 		tx, err := p.hold(ctx, p.wallets[0])
 		if err != nil {
@@ -137,6 +139,7 @@ func rowHeld(ctx context.Context, p *Play) (int64, error) {
 		err = p.lasts(ctx, 4*time.Second)
 		return errors.Join(err, tx.Rollback())
 	}
+
 	for range 3 {
 		if err := p.power.Do(held); err != nil {
 			return 0, err
@@ -145,6 +148,7 @@ func rowHeld(ctx context.Context, p *Play) (int64, error) {
 			return 0, err
 		}
 	}
+
 	return p.came(ctx, waits)
 }
 
@@ -160,9 +164,10 @@ func (p *Play) hold(ctx context.Context, wallet string) (*sql.Tx, error) {
 	return tx, nil
 }
 
-// deadlock makes payment-service the victim three times. Its transaction locks the progress of an order that is to be
-// refunded and waits for the wallet, which is held here; then the progress is asked for here. InnoDB ends the
-// transaction that has changed fewer rows: this one has changed more.
+// deadlock makes payment-service the victim three times. The case's session holds a wallet.
+// payment-service locks the progress of an order that is to be refunded, and waits for that wallet.
+// Then the case's session asks for the progress. InnoDB ends the transaction that has changed fewer
+// rows, and the case's session has changed more.
 func deadlock(ctx context.Context, p *Play) (int64, error) {
 	const times = 3
 	ended, err := p.expects(ctx, times, "deadlocks (1213) that payment-service was the victim of", refusedWith(paymentSide, deadlocked)(p))
@@ -173,11 +178,13 @@ func deadlock(ctx context.Context, p *Play) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	for range times {
 		order, err := p.paid(ctx, wallet, cny(1))
 		if err != nil {
 			return 0, err
 		}
+
 		fight := func() error {
 			tx, err := p.hold(ctx, wallet)
 			if err != nil {
@@ -190,10 +197,11 @@ func deadlock(ctx context.Context, p *Play) (int64, error) {
 			return 0, err
 		}
 	}
+
 	return p.came(ctx, ended)
 }
 
-// deadlockWallets opens a wallet to fight over and many whose rows weigh.
+// deadlockWallets opens a wallet to fight over, and many others for the case's session to change.
 func (p *Play) deadlockWallets(ctx context.Context) (wallet string, ballast []string, err error) {
 	const rows = 60 // more than a batch changes before it asks for wallets
 	for range rows {
@@ -230,11 +238,13 @@ func (p *Play) collide(ctx context.Context, tx *sql.Tx, order string, ballast []
 			return err
 		}
 	}
+
 	if _, err := p.api.Refund(ctx, key(), order); err != nil {
 		return err
 	}
+
 	const progress = "SELECT last_seq FROM order_progress FORCE INDEX (PRIMARY) WHERE order_id = ? FOR UPDATE"
-	// Until payment-service holds the order's progress, somebody else can lock it.
+	// While another session can lock the order's progress, payment-service does not hold it yet.
 	err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
 		held, err := p.isHeld(ctx, progress, order)
 		if err == nil && !held {
@@ -245,6 +255,7 @@ func (p *Play) collide(ctx context.Context, tx *sql.Tx, order string, ballast []
 	if err != nil {
 		return err
 	}
+
 	if _, err := tx.ExecContext(ctx, progress, order); err != nil {
 		return fmt.Errorf("the deadlock ended this session, not payment-service's: %w", err)
 	}

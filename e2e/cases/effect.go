@@ -19,7 +19,8 @@ import (
 	"settlement/shared/settlement"
 )
 
-// errNoEffect is why a case proves nothing although its rule fired: nothing came of it that can be seen from outside.
+// errNoEffect means that a case proves nothing although its rule fired: nothing came of the fault
+// that can be seen from outside.
 var errNoEffect = errors.New("the fault had no effect")
 
 // offLimit is how long a case waits for an effect while the faults are switched off: none will come.
@@ -28,7 +29,8 @@ const offLimit = 10 * time.Second
 // measure is a number that grows by what a fault brings about.
 type measure func(ctx context.Context) (int64, error)
 
-// effect is what a fault has to bring about: a measure that grows by least at least, seen from outside of the services.
+// effect is what a fault has to bring about, seen from outside the services: a measure that grows
+// by least or more.
 type effect struct {
 	what  string
 	least int64
@@ -44,18 +46,19 @@ func (p *Play) expects(ctx context.Context, least int64, what string, now measur
 	return e, err
 }
 
-// grown is by how much the measure has grown since.
+// grown returns by how much the measure has grown since expects took it.
 func (e *effect) grown(ctx context.Context) (int64, error) {
 	now, err := e.now(ctx)
 	return now - e.began, err
 }
 
-// came waits until the effect is there, and returns how often.
+// came waits until the effect is there, and returns by how much the measure has grown.
 func (p *Play) came(ctx context.Context, e *effect) (int64, error) {
 	limit := momentLimit
 	if !p.power.On() {
 		limit = offLimit
 	}
+
 	var grown int64
 	looked := false
 	err := wait.For(ctx, limit, func(ctx context.Context) error {
@@ -80,7 +83,7 @@ func (p *Play) came(ctx context.Context, e *effect) (int64, error) {
 	return grown, err
 }
 
-// had is came for what is there by now, or never.
+// had is came for an effect that is there by now or will never come: it does not wait.
 func (p *Play) had(n, least int64, what string) error {
 	if n < least {
 		return fmt.Errorf("%w: %d %s, want %d", errNoEffect, n, what, least)
@@ -95,7 +98,7 @@ func (p *Play) saw(n int64, what string) {
 	p.note("seen: " + p.effects[len(p.effects)-1])
 }
 
-// with has a fault, done by act, show its effect before the case goes on.
+// with lets act do a fault, and waits for the fault's effect before the case goes on.
 func (p *Play) with(ctx context.Context, least int64, what string, now measure, act func() (int64, error)) (int64, error) {
 	e, err := p.expects(ctx, least, what, now)
 	if err != nil {
@@ -116,8 +119,8 @@ func showing(least int64, what string, now func(p *Play) measure, do run) run {
 	}
 }
 
-// storedAgain counts messages that a topic holds and that are not the first with their key. What a Repeater has
-// published says nothing about the services' own sends.
+// storedAgain counts the messages on a topic that are not the first with their key. It leaves out
+// what a Repeater has published, which says nothing about the services' own sends.
 func storedAgain(topic string) func(p *Play) measure {
 	return func(p *Play) measure {
 		return func(ctx context.Context) (n int64, err error) {
@@ -149,7 +152,7 @@ func fetchedAgain(group string) func(p *Play) measure {
 	}
 }
 
-// refusedWith counts errors with a number that the database has answered to a service.
+// refusedWith counts the errors with this number that the database has answered to a service.
 func refusedWith(side func(*Play) *Side, number uint16) func(p *Play) measure {
 	return func(p *Play) measure {
 		return func(context.Context) (int64, error) { return side(p).DB.Errors(number), nil }
@@ -168,8 +171,8 @@ func (p *Play) released(ctx context.Context) (int64, error) {
 	return count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE state = 'released'")
 }
 
-// askedAgain counts instructions that were answered although the client had no answer before. It has to ask again with its
-// key for that.
+// askedAgain counts instructions that were answered although an answer was lost: the client had to
+// ask again with its key.
 func askedAgain(p *Play) measure {
 	return func(context.Context) (n int64, _ error) {
 		for _, c := range p.history.Calls() {
@@ -187,7 +190,8 @@ func instructs(c checker.Call) bool {
 	return strings.HasSuffix(c.Path, "/settle") || strings.HasSuffix(c.Path, "/refund")
 }
 
-// metric is a service's own count, of /metrics. It begins anew when the service does.
+// metric reads a service's own count from its /metrics. The count begins anew when the service
+// does.
 func metric(side func(*Play) *Side, name, label string) func(p *Play) measure {
 	return func(p *Play) measure {
 		return func(ctx context.Context) (int64, error) {
@@ -200,6 +204,7 @@ func metric(side func(*Play) *Side, name, label string) func(p *Play) measure {
 				return 0, err
 			}
 			defer res.Body.Close()
+
 			sum := 0.0
 			lines := bufio.NewScanner(res.Body)
 			for lines.Scan() {
@@ -212,21 +217,23 @@ func metric(side func(*Play) *Side, name, label string) func(p *Play) measure {
 					sum += n
 				}
 			}
+
 			return int64(sum), lines.Err()
 		}
 	}
 }
 
-// atOnce is within what time an instruction comes on when nothing holds it up, on a busy machine too.
+// atOnce is how long an instruction takes at most when nothing holds it up, on a busy machine too.
 const atOnce = 3 * time.Second
 
-// heldBack counts instructions that came to the topic while something stood still, more than a moment before its end, and
-// were decided after it.
+// heldBack counts instructions that came to the topic between began and ended, at least atOnce
+// before ended, and were decided after ended.
 func (p *Play) heldBack(ctx context.Context, began, ended time.Time) (n int64, err error) {
 	messages, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicSettlement)
 	if err != nil {
 		return 0, err
 	}
+
 	for _, m := range messages {
 		if m.Repeat || m.StoredAt.Before(began) || m.StoredAt.After(ended.Add(-atOnce)) {
 			continue
@@ -240,7 +247,8 @@ func (p *Play) heldBack(ctx context.Context, began, ended time.Time) (n int64, e
 	return n, nil
 }
 
-// slowCalls counts attempts that began in a time and took longer than limit, or got no answer.
+// slowCalls counts the attempts that began between began and ended and took longer than limit, or
+// got no answer.
 func (p *Play) slowCalls(began, ended time.Time, limit time.Duration) (n int64) {
 	for _, c := range p.history.Calls() {
 		for _, a := range c.Attempts {
@@ -255,19 +263,21 @@ func (p *Play) slowCalls(began, ended time.Time, limit time.Duration) (n int64) 
 	return n
 }
 
-// storedLate counts instructions that were accepted in a time, more than a moment before its end, and stored by the broker
-// after it.
+// storedLate counts instructions that were accepted between began and ended, at least atOnce before
+// ended, and were stored by the broker after ended.
 func (p *Play) storedLate(ctx context.Context, began, ended time.Time) (n int64, err error) {
 	first := map[string]time.Time{}
 	messages, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicSettlement)
 	if err != nil {
 		return 0, err
 	}
+
 	for _, m := range messages {
 		if at, ok := first[m.Key]; !m.Repeat && (!ok || m.StoredAt.Before(at)) {
 			first[m.Key] = m.StoredAt
 		}
 	}
+
 	for _, c := range p.history.Calls() {
 		for _, a := range c.Attempts {
 			no := acceptedNo(c, a)
@@ -280,7 +290,8 @@ func (p *Play) storedLate(ctx context.Context, began, ended time.Time) (n int64,
 	return n, nil
 }
 
-// acceptedNo is the payment number of an instruction that was accepted, else empty.
+// acceptedNo returns the payment number of an instruction that this attempt had accepted, else
+// empty.
 func acceptedNo(c checker.Call, a checker.Attempt) string {
 	var accepted client.Accepted
 	if !instructs(c) || a.Outcome != checker.OK || json.Unmarshal(a.Answer, &accepted) != nil {

@@ -20,10 +20,12 @@ func playing(power *faults.Switch) *Play {
 func TestAnEffectThatDoesNotComeFailsTheCase(t *testing.T) {
 	off := &faults.Switch{}
 	off.Off()
+
 	for name, power := range map[string]*faults.Switch{"armed": {}, "disarmed": off} {
 		synctest.Test(t, func(t *testing.T) {
 			p, began := playing(power), time.Now()
 			acted := false
+
 			_, err := p.with(t.Context(), 2, "messages stored again", func(context.Context) (int64, error) { return 7, nil },
 				func() (int64, error) { acted = true; return 5, nil })
 			if !errors.Is(err, errNoEffect) || !strings.Contains(err.Error(), "0 messages stored again, want 2") || !acted {
@@ -42,6 +44,7 @@ func TestAnEffectThatDoesNotComeFailsTheCase(t *testing.T) {
 func TestAnEffectIsWaitedForAndCountedFromTheFaultOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, began := playing(nil), time.Now()
+
 		// 40 were there before; from 3 s on there are two more.
 		now := func(context.Context) (int64, error) {
 			if time.Since(began) < 3*time.Second {
@@ -49,6 +52,7 @@ func TestAnEffectIsWaitedForAndCountedFromTheFaultOn(t *testing.T) {
 			}
 			return 42, nil
 		}
+
 		fired, err := p.with(t.Context(), 2, "messages stored again", now, func() (int64, error) { return 5, nil })
 		if err != nil || fired != 5 || len(p.effects) != 1 || p.effects[0] != "2 messages stored again" {
 			t.Errorf("fired %d, error %v, seen %q; want 5 and 2 messages", fired, err, p.effects)
@@ -56,7 +60,7 @@ func TestAnEffectIsWaitedForAndCountedFromTheFaultOn(t *testing.T) {
 	})
 }
 
-// That the measure itself fails says nothing about the fault.
+// A measure that fails says nothing about the fault.
 func TestAnEffectThatCannotBeMeasuredIsNotMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away := errors.New("the broker is away")

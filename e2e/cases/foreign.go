@@ -13,7 +13,8 @@ import (
 	"settlement/shared/settlement"
 )
 
-// foreignMessages publishes what is no instruction of ours; each must be parked, and nothing else.
+// foreignMessages publishes messages that are no instructions of ours. Each must be parked, and
+// nothing else.
 func foreignMessages(ctx context.Context, p *Play) (int64, error) {
 	parked := func(ctx context.Context) (int64, error) {
 		return count(ctx, p.books, "SELECT COUNT(*) FROM parked_messages WHERE state = 'parked'")
@@ -22,6 +23,7 @@ func foreignMessages(ctx context.Context, p *Play) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	var sent int64
 	for queue := range settlement.DefaultQueues {
 		bodies := []string{
@@ -30,6 +32,7 @@ func foreignMessages(ctx context.Context, p *Play) (int64, error) {
 			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":-1,"account_id":%q,"amount":{"currency":"CNY","minor":1}}`, key(), key(), p.wallets[0]),
 			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":1,"account_id":%q,"amount":{"currency":"CNY","minor":-5}}`, key(), key(), p.wallets[0]),
 		}
+
 		keys, err := p.publish(ctx, settlement.TopicSettlement, queue, bodies...)
 		p.mayPark(keys...)
 		if err != nil {
@@ -37,6 +40,7 @@ func foreignMessages(ctx context.Context, p *Play) (int64, error) {
 		}
 		sent += int64(len(bodies))
 	}
+
 	_, err = p.came(ctx, all)
 	return sent, err
 }
@@ -53,7 +57,8 @@ func oversized(draw *rand.Rand) string {
 	return fmt.Sprintf(`{"version":1,"type":"settle","junk":"%s"}`, junk)
 }
 
-// threeSteps are an order settled, refunded and settled again, by instructions that order-service never gave.
+// threeSteps returns instructions that order-service never gave: they settle an order, refund it
+// and settle it again.
 func threeSteps(order, wallet string) []settlement.Instruction {
 	three := make([]settlement.Instruction, 3)
 	for i := range three {
@@ -92,20 +97,23 @@ func asSent(topic, order, number, tag string, message any) (rocketmq.Delivery, e
 	}, err
 }
 
-// outOfOrder has each of its orders settled, refunded and settled again, by messages that come in any order. Each
-// place is claimed by a stranger once it is taken, and one payment number comes again with another amount.
+// outOfOrder has each of its orders settled, refunded and settled again by messages that come in
+// any order. Once the three sequences are taken, a stranger's instruction claims each of them, and
+// one payment number comes again with another amount.
 func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 	const orders, least = 30, 15
 	waited, err := p.expects(ctx, least, "instructions that waited for their predecessor and were released", p.released)
 	if err != nil {
 		return 0, err
 	}
+
 	var last []string
 	for range orders {
 		order := key()
 		three := threeSteps(order, p.wallets[p.draw.IntN(rich)])
 		last = append(last, three[2].PaymentNo)
 		p.draw.Shuffle(len(three), func(i, j int) { three[i], three[j] = three[j], three[i] })
+
 		stranger, dearer := three[0], three[0]
 		for seq := range int64(3) {
 			stranger.PaymentNo, stranger.Type, stranger.Seq = key(), settlement.Settle, seq+1
@@ -113,16 +121,18 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 		}
 		dearer.Amount.Minor++
 		three = append(three, dearer)
+
 		if err := p.aheadAlone(ctx, three[0]); err != nil {
 			return 0, err
 		}
 		keys, err := p.instruct(ctx, order, three[1:])
-		p.mayPark(keys[min(2, len(keys)):]...) // what a stranger says is for an operator
+		p.mayPark(keys[min(2, len(keys)):]...) // the stranger's messages are for an operator
 		if err != nil {
 			return 0, err
 		}
 		sent += int64(len(three))
 	}
+
 	if !p.power.On() { // nothing was published
 		_, err := p.came(ctx, waited)
 		return sent, err
@@ -134,12 +144,13 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 			break
 		}
 	}
+
 	_, err = p.came(ctx, waited)
 	return sent, err
 }
 
-// aheadAlone publishes an instruction and waits until it waits, if it is ahead of its order. In one batch with its
-// predecessor it would not have to.
+// aheadAlone publishes an instruction. If it is ahead of its order, aheadAlone returns when
+// payment-service keeps it as waiting. In one batch with its predecessor it would not have to wait.
 func (p *Play) aheadAlone(ctx context.Context, in settlement.Instruction) error {
 	if _, err := p.instruct(ctx, in.OrderID, []settlement.Instruction{in}); err != nil {
 		return err
@@ -147,6 +158,7 @@ func (p *Play) aheadAlone(ctx context.Context, in settlement.Instruction) error 
 	if in.Seq == 1 || !p.power.On() {
 		return nil
 	}
+
 	err := p.reaches(ctx, p.books, 1, "SELECT COUNT(*) FROM parked_messages WHERE payment_no = ? AND state = 'waiting'", in.PaymentNo)
 	if err == nil || ctx.Err() != nil {
 		return err

@@ -9,9 +9,9 @@ import (
 	"settlement/e2e/traffic"
 )
 
-// remember keeps what topics have held, for the judge, before or after it cannot be read from the broker any more: what
-// the broker had stored is in its files also when it is dead, and when the topic is gone. It returns how many messages
-// were new.
+// remember reads the messages of topics from the broker's files and keeps them for the judge, which
+// may not be able to read them from the broker any more. They are in the files also when the broker
+// is dead and when the topic is gone. remember returns how many messages were new.
 func (w *World) remember(topics ...string) (n int64, err error) {
 	broker, err := w.Server(stack.Broker)
 	if err != nil {
@@ -21,10 +21,12 @@ func (w *World) remember(topics ...string) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+
 	stored, err := traffic.CommitLog(dir, topics...)
 	if err != nil {
 		return 0, err
 	}
+
 	for _, m := range stored {
 		if !w.known[lifeOf(m)] {
 			w.known[lifeOf(m)] = true
@@ -35,7 +37,8 @@ func (w *World) remember(topics ...string) (n int64, err error) {
 	return n, nil
 }
 
-// life is one stored message, also where another broker's store has another one at its place.
+// life identifies one stored message. A later store of the broker may hold another message at the
+// same place: it differs in its time.
 type life struct {
 	id string
 	at time.Time
@@ -43,8 +46,8 @@ type life struct {
 
 func lifeOf(m traffic.Message) life { return life{m.ID, m.StoredAt} }
 
-// messages are all that a topic holds, and held before it was lost, made anew or expired. Offsets count on from one life of
-// the topic to the next.
+// messages returns all that a topic holds, and all that it held before it was lost, made anew or
+// expired. Offsets count on from one life of the topic to the next.
 func (w *World) messages(ctx context.Context, topic string) ([]traffic.Message, error) {
 	now, err := traffic.Messages(ctx, w.NamesrvAddr, topic)
 	if err != nil {
@@ -53,7 +56,7 @@ func (w *World) messages(ctx context.Context, topic string) ([]traffic.Message, 
 	return w.ever(topic, now), nil
 }
 
-// ever adds to what a topic holds now what it held before.
+// ever puts the messages that a topic held before in front of those that it holds now.
 func (w *World) ever(topic string, now []traffic.Message) []traffic.Message {
 	if len(w.gone[topic]) == 0 {
 		return now

@@ -14,12 +14,14 @@ import (
 	"settlement/shared/settlement"
 )
 
-// backlog has more changes of one customer's points wait for one queue than a batch holds: sends of points fail meanwhile.
+// backlog fails sends of points until more changes of one customer wait for one queue than a batch
+// holds.
 func backlog(ctx context.Context, p *Play) (int64, error) {
 	const changes, sideBySide = rocketmq.BatchMax + 50, 8
 	who := p.members[0]
 	failing := &faults.FrameRule{Codes: sends, Topic: settlement.TopicPoints, Do: faults.DropRequest}
 	p.Order.MQ.Add(failing)
+
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(sideBySide)
 	for range changes {
@@ -33,6 +35,7 @@ func backlog(ctx context.Context, p *Play) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("report misconduct: %w", err)
 	}
+
 	ended := time.Now()
 	now := func(ctx context.Context) (n int64, err error) {
 		messages, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicPoints)
@@ -44,13 +47,15 @@ func backlog(ctx context.Context, p *Play) (int64, error) {
 		}
 		return n, err
 	}
+
 	// A version that loses some of them must not be taken for one that had no backlog.
 	_, err = p.came(ctx, &effect{what: "changes of one customer that waited for one queue", least: rocketmq.BatchMax, now: now})
 	return failing.Fired(), err
 }
 
-// endedWhileSuspended keeps payment-service from its database for longer than it takes to tell the broker its offsets, and
-// ends it then: what it had suspended must not have been among what it said is done, nor may it say so when it leaves.
+// endedWhileSuspended keeps payment-service from its database for longer than the interval at which
+// it tells the broker its offsets, and then ends it. The batches that it has suspended must not be
+// among what it has told the broker is done, nor may it tell so when it leaves.
 func endedWhileSuspended(end func(p *Play, ctx context.Context, s *Side) error) run {
 	const away = 12 * time.Second
 	return showing(1, againTo(settlements.group), fetchedAgain(settlements.group), func(ctx context.Context, p *Play) (int64, error) {
@@ -63,14 +68,16 @@ func endedWhileSuspended(end func(p *Play, ctx context.Context, s *Side) error) 
 	})
 }
 
-// customerRowHeld keeps a customer locked, whose orders are paid meanwhile, for longer than order-service waits for a lock:
-// the transaction that applies their outcomes has done most of its work by then, and runs again.
+// customerRowHeld locks a customer's row for longer than order-service waits for a lock, while that
+// customer's orders are paid. The transaction that applies their outcomes has done most of its work
+// by then, and runs again.
 func customerRowHeld(ctx context.Context, p *Play) (int64, error) {
 	const times = 3
 	waits, err := p.expects(ctx, times, "lock waits (1205) met by order-service", refusedWith(orderSide, lockWait)(p))
 	if err != nil {
 		return 0, err
 	}
+
 	held := func() error {
 		tx, err := p.orders.BeginTx(ctx, nil)
 		if err != nil {
@@ -85,6 +92,7 @@ func customerRowHeld(ctx context.Context, p *Play) (int64, error) {
 		}
 		return errors.Join(err, tx.Rollback())
 	}
+
 	for range times {
 		if err := p.power.Do(held); err != nil {
 			return 0, err
@@ -93,6 +101,7 @@ func customerRowHeld(ctx context.Context, p *Play) (int64, error) {
 			return 0, err
 		}
 	}
+
 	return p.came(ctx, waits)
 }
 
@@ -122,6 +131,7 @@ func outcomesRefused(ctx context.Context, p *Play) (fired int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+
 	longest := func(ctx context.Context) (int64, error) {
 		return count(ctx, p.orders, "SELECT COALESCE(MAX(TIMESTAMPDIFF(SECOND, first_at, last_at)), 0) FROM refusals")
 	}

@@ -13,19 +13,21 @@ import (
 )
 
 const (
-	// Between two looks at the whole passes a twentieth of the time that has gone, within these limits: what is not right
-	// soon is looked at less and less often, because a look reads both databases.
+	// The judge pauses between two looks for a twentieth of the time since the healing, within
+	// these limits. It looks less and less often because a look reads both databases.
 	lookIntervalMin = 300 * time.Millisecond
 	lookIntervalMax = 2 * time.Second
-	// cleanLooks is how many looks in a row must find nothing: the broker says that a message is there a
-	// little after it has taken it, so one look may come before the last repeat.
+	// cleanLooks is how many looks in a row must find nothing. The broker shows a message a little
+	// after it has taken it, so one look may come before the last repeat.
 	cleanLooks = 3
-	// doomedLooks is how many looks in a row have to find wrong money before waiting for it to come right is given up.
+	// doomedLooks is how many looks in a row have to find a violation that never heals before the
+	// judge gives up.
 	doomedLooks = 10
 )
 
-// judge waits until every promise holds, at most for limit after healed, and returns how long that took, or
-// what does not hold by then. An error means that it could not look.
+// judge waits until every promise holds, at most for limit after healed. It returns how long that
+// took, or -1 when it gave up, and the violations that it found in the end. An error means that it
+// could not look.
 func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration) (time.Duration, []checker.Violation, error) {
 	clean, doomed, first := 0, 0, time.Duration(0)
 	for {
@@ -42,9 +44,11 @@ func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration)
 		} else {
 			clean = 0
 		}
+
 		if doomed++; !slices.ContainsFunc(violations, neverHeals) {
 			doomed = 0
 		}
+
 		if clean == 0 && time.Since(healed) > limit || doomed == doomedLooks {
 			if err != nil {
 				return -1, nil, err
@@ -52,6 +56,7 @@ func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration)
 			violations, err = p.lookAtAll(ctx)
 			return -1, append(violations, checker.Recovered(time.Since(healed), limit)...), err
 		}
+
 		select {
 		case <-ctx.Done():
 			return -1, violations, context.Cause(ctx)
@@ -65,7 +70,7 @@ func neverHeals(v checker.Violation) bool {
 	return v.Invariant == checker.Money || v.Invariant == checker.Double
 }
 
-// look asks what does not hold now. What does not hold while messages are under way may only not be done yet.
+// look returns what does not hold now. While messages are under way, that may only not be done yet.
 func (p *Play) look(ctx context.Context) ([]checker.Violation, error) {
 	if violations := p.lookAtLag(ctx); len(violations) > 0 {
 		return violations, nil // cheap, and says that the rest is not worth a look yet
@@ -80,7 +85,7 @@ func (p *Play) lookAtLag(ctx context.Context) []checker.Violation {
 	return nil
 }
 
-// lookAtAll is for what never came right.
+// lookAtAll returns all violations, for a world that never came right.
 func (p *Play) lookAtAll(ctx context.Context) ([]checker.Violation, error) {
 	violations, err := p.check.Check(ctx)
 	if err != nil {
@@ -99,13 +104,16 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 			return nil, err
 		}
 	}
+
 	kept, err := p.lookAtKept(ctx, now)
 	if err != nil {
 		return nil, err
 	}
+
 	settlements := p.ever(settlement.TopicSettlement, now[settlement.TopicSettlement])
 	outcomes := p.ever(settlement.TopicOutcome, now[settlement.TopicOutcome])
 	changes := p.ever(settlement.TopicPoints, now[settlement.TopicPoints])
+
 	violations, err := p.check.CheckTopics(ctx, settlements, slices.DeleteFunc(slices.Clone(outcomes), p.isForged))
 	if err != nil {
 		return nil, err
@@ -134,8 +142,9 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 	return slices.Concat(violations, kept, journal, points, calls, parked, unknown, notices), err
 }
 
-// lookAtKept looks for messages that were acknowledged and left nothing. While some are not acknowledged, which is a
-// violation of its own, and of those that the broker has lost, it cannot tell.
+// lookAtKept looks for messages that were acknowledged and left nothing. It cannot tell while some
+// are not acknowledged, which is a violation of its own, nor can it tell of those that the broker
+// has lost.
 func (p *Play) lookAtKept(ctx context.Context, now map[string][]traffic.Message) ([]checker.Violation, error) {
 	if len(p.lookAtLag(ctx)) > 0 {
 		return nil, nil
@@ -153,6 +162,7 @@ func (p *Play) lookAtJournal(ctx context.Context) ([]checker.Violation, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	printed, err := p.Payment.Service.Exec(ctx, "audit")
 	switch {
 	case p.journalLost && err == nil:
@@ -164,10 +174,11 @@ func (p *Play) lookAtJournal(ctx context.Context) ([]checker.Violation, error) {
 			Invariant: checker.All, What: "the auditor finds the journal or the books broken", Row: fmt.Sprintf("%v: %s", err, printed),
 		})
 	}
+
 	return violations, ctx.Err()
 }
 
-// counts are what a case is measured by, before and after.
+// counts are the numbers that a case is measured by, before and after it.
 type counts struct {
 	decided, stored, distinct, fetchedAgain int64
 }
@@ -176,6 +187,7 @@ func (p *Play) counts(ctx context.Context) (c counts, err error) {
 	if c.decided, err = count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers"); err != nil {
 		return c, err
 	}
+
 	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal} {
 		messages, err := p.messages(ctx, topic)
 		if err != nil {
@@ -188,6 +200,7 @@ func (p *Play) counts(ctx context.Context) (c counts, err error) {
 		c.stored += int64(len(messages))
 		c.distinct += int64(len(keys))
 	}
+
 	for _, side := range p.sides {
 		for _, fetched := range side.MQ.Fetched() {
 			c.fetchedAgain += fetched.Again

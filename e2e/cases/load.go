@@ -41,7 +41,8 @@ func (p *Play) buying(ctx context.Context, seed uint64) *load {
 	return l
 }
 
-// end lets the customers finish what they are at. An error means that one was answered what nobody expects.
+// end lets the customers finish what they are doing. An error means that one of them got an
+// unexpected answer.
 func (l *load) end() error {
 	close(l.stop)
 	giveUp := time.AfterFunc(finishLimit, l.cancel)
@@ -65,7 +66,8 @@ func (p *Play) buy(ctx context.Context, draw *rand.Rand, stop <-chan struct{}) e
 	return nil
 }
 
-// step is what one customer does at a time.
+// step has a customer do one thing: settle an earlier order again, refund it in part or whole, or
+// buy.
 func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) error {
 	choice := draw.IntN(10)
 	if earlier := p.earlier(draw); earlier != "" && choice < 4 {
@@ -78,12 +80,14 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 		}
 		return p.refunded(api.Refund(ctx, key(), earlier))
 	}
+
 	who := draw.IntN(len(p.wallets))
 	if choice == 9 && p.points {
 		if err := api.Misconduct(ctx, key(), p.members[who]); err != nil {
 			return fmt.Errorf("report misconduct: %w", err)
 		}
 	}
+
 	order, err := api.CreateOrder(ctx, key(), p.members[who], p.wallets[who], cny(1+draw.Int64N(5000)))
 	if err != nil {
 		return fmt.Errorf("place an order: %w", err)
@@ -97,13 +101,14 @@ func (p *Play) step(ctx context.Context, api *client.Client, draw *rand.Rand) er
 			return err
 		}
 	}
+
 	p.mu.Lock()
 	p.settled = append(p.settled, order.ID)
 	p.mu.Unlock()
 	return nil
 }
 
-// refunded counts an accepted refund, and apart from others one of an order that was paid.
+// refunded counts an accepted refund, and separately a refund of an order that was paid.
 func (p *Play) refunded(a client.Accepted, err error) error {
 	_, err = p.counted(a, err)
 	if a.Status == "refunding" {
@@ -112,7 +117,7 @@ func (p *Play) refunded(a client.Accepted, err error) error {
 	return err
 }
 
-// part takes what came of a refund of a part: there may be less left.
+// part counts a refund of a part. It may be refused, since less may be left.
 func (p *Play) part(a client.Accepted, err error) error {
 	if client.IsProblem(err, "refund_amount_refused") {
 		return nil
@@ -120,7 +125,8 @@ func (p *Play) part(a client.Accepted, err error) error {
 	return p.refunded(a, err)
 }
 
-// counted counts an accepted instruction. It may be refused, since the one before may not have ended.
+// counted counts an accepted instruction. It may be refused, since the order's previous instruction
+// may not have ended.
 func (p *Play) counted(_ client.Accepted, err error) (accepted bool, _ error) {
 	if client.IsProblem(err, "order_not_settleable") || client.IsProblem(err, "order_not_refundable") {
 		return false, nil

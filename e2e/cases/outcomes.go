@@ -12,9 +12,9 @@ import (
 	"settlement/shared/settlement"
 )
 
-// foreignOutcomes keeps the outcomes of some orders back and has strangers report others: of a smaller amount, of another
-// currency, under another payment number, and what nobody can read. When the orders have their true outcomes, strangers
-// contradict them. All of that is an operator's.
+// foreignOutcomes keeps the outcomes of some orders back and has strangers report others: with a
+// smaller amount, another currency or another payment number, and unreadable ones. Once the orders
+// have their true outcomes, strangers contradict them. All of these are to be parked.
 func foreignOutcomes(ctx context.Context, p *Play) (sent int64, err error) {
 	const orders, each = 8, 7
 	parked, err := p.expects(ctx, orders*each, "outcomes parked", p.outcomesIn("parked"))
@@ -34,6 +34,7 @@ func foreignOutcomes(ctx context.Context, p *Play) (sent int64, err error) {
 			return 0, err
 		}
 		truth = append(truth, out)
+
 		less, other, stranger := out, out, out
 		less.Amount.Minor = 1
 		other.Amount.Currency = money.USD
@@ -51,6 +52,7 @@ func foreignOutcomes(ctx context.Context, p *Play) (sent int64, err error) {
 		if err != nil {
 			return sent, err
 		}
+
 		declined, stranger := out, out
 		declined.Type, declined.Reason = settlement.Declined, "insufficient_funds"
 		stranger.PaymentNo = key()
@@ -60,6 +62,7 @@ func foreignOutcomes(ctx context.Context, p *Play) (sent int64, err error) {
 			return sent, err
 		}
 	}
+
 	_, err = p.came(ctx, parked)
 	return sent, err
 }
@@ -74,10 +77,10 @@ func (p *Play) forge(ctx context.Context, order string, outcomes []any) (sent in
 	return int64(len(keys)), err
 }
 
-// isForged tells of an outcome whether it is not payment-service's.
+// isForged tells whether a case, and not payment-service, published an outcome.
 func (p *Play) isForged(m traffic.Message) bool { return p.forged[m.Key] }
 
-// paidUnheard has an order paid whose outcome is kept back, and returns the outcome.
+// paidUnheard has an order paid while its outcome is kept back, and returns the outcome.
 func (p *Play) paidUnheard(ctx context.Context, wallet string) (settlement.Outcome, error) {
 	o, err := p.api.CreateOrder(ctx, key(), "customer", wallet, cny(100))
 	if err != nil {
@@ -94,8 +97,9 @@ func (p *Play) paidUnheard(ctx context.Context, wallet string) (settlement.Outco
 	return out, p.decidedAs(ctx, out.PaymentNo, out.Type)
 }
 
-// outcomeOvertakes keeps the outcomes of cancelled orders back, and brings a copy of that of each refund to order-service
-// before that of its settle. The copy has to wait: an order that is not known to be paid has nothing to be refunded.
+// outcomeOvertakes keeps the outcomes of cancelled orders back, and brings a copy of each refund's
+// outcome to order-service before the settle's outcome. The copy has to wait: an order that is not
+// known to be paid has nothing to be refunded.
 func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 	const orders = 8
 	repeater, err := traffic.NewRepeater(p.NamesrvAddr, settlement.TopicOutcome, 0, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
@@ -107,7 +111,7 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if !p.power.On() { // who cancels may come too late
+	if !p.power.On() { // outcomes are sent: a cancellation may come too late
 		_, err := p.came(ctx, waited)
 		return 0, err
 	}
@@ -120,6 +124,7 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		if err != nil {
 			return 0, err
 		}
+
 		out := settlement.Outcome{
 			Version: settlement.Version, Type: settlement.Refunded, PaymentNo: refund.PaymentNo, OrderID: refund.OrderID, Seq: refund.Seq,
 			Amount: refund.Amount, OccurredAt: time.Now(),
@@ -136,6 +141,7 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		}
 		ends[out.OrderID], early = "refunded", append(early, out)
 	}
+
 	if err := p.areKept(ctx, early); err != nil {
 		return repeater.Published(), err
 	}
@@ -148,8 +154,9 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 	return repeater.Published(), err
 }
 
-// areKept waits until order-service has taken outcomes, in whatever way. One that it has acknowledged and keeps nowhere is
-// lost: that its sender sends it again is no merit of order-service.
+// areKept waits until order-service has applied the outcomes or keeps them. An outcome that it has
+// acknowledged and keeps nowhere is lost: it is no merit of order-service that payment-service
+// sends it again.
 func (p *Play) areKept(ctx context.Context, outcomes []settlement.Outcome) error {
 	for _, out := range outcomes {
 		err := p.reaches(ctx, p.orders, 1, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE payment_no = ?) +"+

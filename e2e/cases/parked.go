@@ -13,7 +13,8 @@ import (
 	"settlement/e2e/traffic"
 )
 
-// lookAtParked looks for messages that an operator has, or had, and that the case has not said it parks.
+// lookAtParked looks for messages that are or were parked without the case having said so by
+// mayPark.
 func (p *Play) lookAtParked(ctx context.Context, topics ...[]traffic.Message) ([]checker.Violation, error) {
 	asked := map[string]bool{}
 	for _, m := range slices.Concat(topics...) {
@@ -24,8 +25,8 @@ func (p *Play) lookAtParked(ctx context.Context, topics ...[]traffic.Message) ([
 	return p.check.CheckAsked(ctx, p.before, asked)
 }
 
-// lookAtErrors looks for answers of the database of which the services know nothing: what is to be done about each has to
-// be decided in shared/dbtx.
+// lookAtErrors looks for database errors that the services do not know: shared/dbtx has to decide
+// what is to be done about each.
 func (p *Play) lookAtErrors(ctx context.Context) (violations []checker.Violation, err error) {
 	for _, url := range []string{p.OrderURL, p.PaymentURL} {
 		metrics, err := scrape(ctx, url+"/metrics")
@@ -60,8 +61,9 @@ func scrape(ctx context.Context, url string) (string, error) {
 	return string(body), err
 }
 
-// lookAtNotices compares what is parked with what the receiver was told: each at least once, and again only as often as
-// whoever told it may not have learnt that it was taken.
+// lookAtNotices compares the parked messages with the notices that the receiver has taken. Each
+// message has to be told at least once. A notice may be told again only as often as its teller may
+// not have learnt that it was taken.
 func (p *Play) lookAtNotices(ctx context.Context) (violations []checker.Violation, err error) {
 	told, taken := map[string]bool{}, map[string]int64{}
 	for _, n := range p.Notices.Taken() {
@@ -73,6 +75,7 @@ func (p *Play) lookAtNotices(ctx context.Context) (violations []checker.Violatio
 			taken[n.ID]++
 		}
 	}
+
 	parked, err := p.parkedEver(ctx)
 	for _, id := range parked {
 		if !told[id] {
@@ -81,6 +84,7 @@ func (p *Play) lookAtNotices(ctx context.Context) (violations []checker.Violatio
 			})
 		}
 	}
+
 	violations = append(violations, checker.ToldAgain(taken, p.broken.Load())...)
 	for _, err := range p.Notices.Forged() {
 		violations = append(violations, checker.Violation{Invariant: checker.Lost, What: "the receiver was told something that was not signed", Row: err.Error()})
@@ -88,7 +92,7 @@ func (p *Play) lookAtNotices(ctx context.Context) (violations []checker.Violatio
 	return violations, err
 }
 
-// parkedEver are the ids of the messages that an operator has, or had, in either database.
+// parkedEver returns the ids of the messages that are or were parked, in either database.
 func (p *Play) parkedEver(ctx context.Context) (ids []string, err error) {
 	for _, db := range []*sql.DB{p.books, p.orders} {
 		parked, err := parkedIn(ctx, db)

@@ -9,10 +9,11 @@ import (
 	"settlement/shared/settlement"
 )
 
-// What the transactions of the two services can be told by.
+// The statements by which the services' transactions are recognised.
 const (
-	// In order-service an instruction is accepted: an order is changed under an Idempotency-Key. What applies outcomes has no
-	// key, a new order or customer is inserted, and misconduct changes no order.
+	// acceptTx and acceptKey together mark the transaction in which order-service accepts an
+	// instruction: an order is changed under an Idempotency-Key. A transaction that applies
+	// outcomes has no key, a new order or customer is inserted, and misconduct changes no order.
 	acceptTx  = "UPDATE `orders`"
 	acceptKey = "INSERT INTO `idempotency_keys`"
 
@@ -23,16 +24,16 @@ const (
 	applyTx   = "INSERT INTO `payments`"        // in order-service: a batch of outcomes is applied
 )
 
-// Requests that clients of the broker make.
+// sends are the requests by which clients send messages to the broker.
 var sends = []int{faults.SendMessage, faults.SendMessageV2, faults.SendBatch}
 
-// line is a topic with the service that sends on it and the one that consumes it. What is tried on settlements
-// is tried on outcomes too.
+// line is a topic with the service that sends on it and the service that consumes it. A fault that
+// is played on settlements can be played on outcomes too.
 type line struct {
 	topic, group       string
 	producer, consumer func(*Play) *Side
 	consumeTx          string
-	repeats            func(p *Play) measure // that the consumer has found by their payment number
+	repeats            func(p *Play) measure // repeats that the consumer has found by their payment number
 }
 
 func orderSide(p *Play) *Side   { return p.Order }
@@ -67,7 +68,8 @@ func killedAt(side func(*Play) *Side, arm func(p *Play, then func())) run {
 	}
 }
 
-// killedAtSQL kills a service at a moment of one of its transactions. What it had in its hands comes again.
+// killedAtSQL kills a service at a moment of one of its transactions. The messages that it held
+// come again.
 func killedAtSQL(l line, at faults.SQLMoment) run {
 	return showing(1, againTo(l.group), fetchedAgain(l.group), killedAt(l.consumer, func(p *Play, then func()) {
 		l.consumer(p).DB.Add(&faults.SQLRule{Touching: l.consumeTx, At: at, Skip: p.draw.IntN(10), Limit: 1, Do: faults.Cut, Then: then})
@@ -96,7 +98,8 @@ func statementsBroken(side func(*Play) *Side, n int64, rule func(p *Play) *fault
 	}
 }
 
-// serverKilled kills a server under load and starts it again. Clients come while it is away, and find nobody.
+// serverKilled kills a server under load and starts it again. Clients come while it is away, and
+// find no server.
 func serverKilled(name string, missed func(p *Play) int64) run {
 	return func(ctx context.Context, p *Play) (int64, error) {
 		server, err := p.Server(name)

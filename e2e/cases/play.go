@@ -27,7 +27,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// momentLimit is how long a case waits for the moment that it wants to break something at.
+// momentLimit is how long a case waits for the moment at which it wants to break something.
 const momentLimit = 90 * time.Second
 
 // Play is one case while it is played: a world, customers in it, and what they were told.
@@ -39,11 +39,11 @@ type Play struct {
 	history *checker.History
 	api     *client.Client
 	wallets []string // the first are rich, the next nearly empty, the last is empty
-	members []string // whose they are, by customer id
+	members []string // the wallets' owners, by customer id
 	points  bool     // the customers have accounts of points
 
-	customers int           // who buy at the same time
-	pace      time.Duration // of each of them, on average
+	customers int           // how many buy at the same time
+	pace      time.Duration // pause of each between two steps, on average
 	most      int64         // orders that are placed at most
 
 	accepted   atomic.Int64 // instructions
@@ -57,10 +57,10 @@ type Play struct {
 	parks      map[string]bool // keys of messages that are to be parked
 	before     []string        // ids of what was parked before
 	toldBefore map[string]bool // ids of notices that were told before
-	broken     atomic.Int64    // how often somebody who tells notices may not know that he has told one
+	broken     atomic.Int64    // how often a teller of notices may not have learnt that one was taken
 }
 
-// violated notes what the case itself has seen and the checker cannot.
+// violated notes a violation that the case itself has seen and the checker cannot see.
 func (p *Play) violated(v checker.Violation) { p.found = append(p.found, v) }
 
 // stream returns the choices of one part of a case.
@@ -70,8 +70,9 @@ func stream(seed uint64, part string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// Whose wallets there are. What a poor one holds is enough for a few orders: whether it is paid or declined, and what a
-// refund makes possible again, is decided under concurrency all the time.
+// How many rich and poor wallets there are. A poor one holds enough for a few orders: concurrent
+// instructions decide all the time whether an order is paid or declined, and what a refund makes
+// possible again.
 const (
 	rich = 8
 	poor = 3
@@ -84,12 +85,14 @@ func newPlay(ctx context.Context, w *World, part string, seed uint64, say func(s
 		customers: 4, pace: 100 * time.Millisecond, most: 4000, points: true,
 	}
 	p.api = p.client(w.OrderURL)
+
 	if p.before, err = p.parkedEver(ctx); err != nil {
 		return nil, err
 	}
 	for _, n := range p.Notices.Taken() {
 		p.toldBefore[n.ID] = true
 	}
+
 	for i := range rich + poor + 1 {
 		a, err := p.api.CreateAccount(ctx, key(), fmt.Sprint("customer ", i), money.CNY)
 		if err != nil {
@@ -101,11 +104,12 @@ func newPlay(ctx context.Context, w *World, part string, seed uint64, say func(s
 			return nil, fmt.Errorf("register a customer: %w", err)
 		}
 		p.members = append(p.members, who.ID)
+
 		fund := cny(1_000_000_000)
 		if i >= rich {
 			fund = cny(8_000)
 		}
-		if i == rich+poor { // whose orders are declined
+		if i == rich+poor { // this customer's orders are declined
 			break
 		}
 		if err := p.api.Deposit(ctx, key(), a.ID, fund); err != nil {
@@ -115,7 +119,7 @@ func newPlay(ctx context.Context, w *World, part string, seed uint64, say func(s
 	return p, nil
 }
 
-// turnStrangers has customers buy who were never registered.
+// turnStrangers replaces the customers by some who were never registered.
 func (p *Play) turnStrangers() {
 	p.points = false
 	for i := range p.members {
@@ -182,7 +186,7 @@ func (p *Play) warm(ctx context.Context) error {
 
 // restart starts a dead service and waits until it is ready.
 func (p *Play) restart(ctx context.Context, s *Side) error {
-	if !s.Service.Running() { // else nobody has killed it
+	if !s.Service.Running() { // unless the kill was switched off
 		p.note(s.Service.Name + " starts again")
 		if err := s.Service.Start(ctx); err != nil {
 			return err
@@ -267,6 +271,7 @@ func (p *Play) publish(ctx context.Context, topic string, queue int, bodies ...s
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, mq.Close()) }()
+
 	for _, body := range bodies {
 		m := rocketmq.Message{Topic: topic, Queue: queue, Key: key(), Body: []byte(body)}
 		send := func() error {
@@ -281,14 +286,15 @@ func (p *Play) publish(ctx context.Context, topic string, queue int, bodies ...s
 	return keys, nil
 }
 
-// mayPark says that an operator may get messages with these keys; any other that is parked is one nobody asked for.
+// mayPark says that messages with these keys may be parked. Any other parked message is a
+// violation.
 func (p *Play) mayPark(keys ...string) {
 	for _, key := range keys {
 		p.parks[key] = true
 	}
 }
 
-// reaches waits until a database counts n.
+// reaches waits until a query that counts answers n.
 func (p *Play) reaches(ctx context.Context, db *sql.DB, n int64, query string, args ...any) error {
 	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
 		now, err := count(ctx, db, query, args...)

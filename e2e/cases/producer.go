@@ -146,6 +146,7 @@ func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, p.leave(ctx, second)) }()
+
 	sent := &faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Do: faults.Pass}
 	second.MQ.Add(sent)
 	takeover := func(context.Context) (int64, error) { return sent.Fired(), nil }
@@ -157,11 +158,13 @@ func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+
 	asleep := newMoment(func() error { return p.pause(p.Order) })
 	p.Order.MQ.Add(&faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Skip: p.draw.IntN(5), Limit: 1, Then: asleep.then})
 	if err := asleep.wait(ctx); err != nil {
 		return 0, fmt.Errorf("freeze the first relay: %w", err)
 	}
+
 	api, until := p.client(second.Service.URL), time.Now().Add(leaseFrozen)
 	for time.Now().Before(until) {
 		if err := p.step(ctx, api, p.draw); err != nil {
@@ -171,6 +174,7 @@ func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
 			return 0, err
 		}
 	}
+
 	if _, err := p.came(ctx, tookOver); err != nil {
 		return 0, err
 	}
@@ -193,17 +197,20 @@ func shuffledRepeats(l line) run {
 		if err != nil {
 			return 0, err
 		}
+
 		const rounds, each = 3, 40
 		found, err := p.expects(ctx, rounds*each, "repeats found by their payment number", l.repeats(p))
 		if err != nil {
 			return 0, errors.Join(err, repeater.Stop(ctx))
 		}
+
 		began := time.Now()
 		for round := range rounds {
 			if err := p.shuffle(ctx, repeater, began, each*(round+1)); err != nil {
 				return 0, errors.Join(err, repeater.Stop(ctx))
 			}
 		}
+
 		if err := repeater.Stop(ctx); err != nil {
 			return 0, err
 		}
@@ -229,9 +236,11 @@ func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater, began ti
 	if err != nil {
 		return err
 	}
+
 	seen = seen[:min(len(seen), shuffledMost)]
 	p.draw.Shuffle(len(seen), func(i, j int) { seen[i], seen[j] = seen[j], seen[i] })
 	p.note(fmt.Sprintf("publishing %d messages in shuffled order", len(seen)))
+
 	for _, d := range seen {
 		if err := p.power.Do(func() error { return repeater.Publish(ctx, d, 1) }); err != nil {
 			return err
@@ -243,14 +252,15 @@ func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater, began ti
 // committedLate is how long an instruction's COMMIT is held: longer than a busy machine holds it up by itself.
 const committedLate = 2 * time.Second
 
-// overtaken counts instructions that came to the broker about as long as a COMMIT is held behind one that a customer asked
-// for later: its row had the larger id, and was sent before.
+// overtaken counts instructions that came to the broker behind one that a customer asked for later,
+// by about as long as a COMMIT is held. The later one's row had the larger id, and was sent before.
 func overtaken(p *Play) measure {
 	return func(ctx context.Context) (n int64, err error) {
 		messages, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicSettlement)
 		if err != nil {
 			return 0, err
 		}
+
 		asked := map[string]time.Time{}
 		var first []traffic.Message
 		for _, m := range messages {
@@ -260,8 +270,9 @@ func overtaken(p *Play) measure {
 				first = append(first, m)
 			}
 		}
+
 		slices.SortFunc(first, func(a, b traffic.Message) int { return a.StoredAt.Compare(b.StoredAt) })
-		var newest time.Time // that was asked for, of those that were stored long before
+		var newest time.Time // request among the instructions that were stored long before m
 		behind := 0
 		for _, m := range first {
 			for ; m.StoredAt.Sub(first[behind].StoredAt) > committedLate*3/4; behind++ {

@@ -15,6 +15,7 @@ func TestBothREADMEsListEveryCase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		linked := regexp.MustCompile("\\[`([a-z0-9-]+)`\\]\\(cases/([a-z]+)\\.go\\)").FindAllStringSubmatch(string(text), -1)
 		var names []string
 		for _, l := range linked {
@@ -26,6 +27,7 @@ func TestBothREADMEsListEveryCase(t *testing.T) {
 				t.Errorf("%s: case %s is linked to %s.go and is in %s.go", file, l[1], l[2], found[0].From)
 			}
 		}
+
 		for _, c := range All() {
 			if !slices.Contains(names, c.Name) {
 				t.Errorf("%s does not list case %s: %s", file, c.Name, c.Title)
@@ -47,6 +49,7 @@ func TestASeedIsAPlan(t *testing.T) {
 		}
 		return names
 	}
+
 	if !slices.Equal(plan(7), plan(7)) {
 		t.Error("one seed gave two plans")
 	}

@@ -40,8 +40,8 @@ func (o Options) power() *faults.Switch {
 	return power
 }
 
-// Run plays each case and returns a row for each, in their order. A stack is kept from case to case until one
-// fails. An error is one of cleaning up.
+// Run plays each case and returns a row for each, in their order. A stack is kept from case to case
+// until one fails. An error means that cleaning up failed.
 func Run(ctx context.Context, all []Case, o Options) ([]report.Row, error) {
 	rows := make([]report.Row, len(all))
 	next := make(chan int, len(all))
@@ -49,6 +49,7 @@ func Run(ctx context.Context, all []Case, o Options) ([]report.Row, error) {
 		next <- i
 	}
 	close(next)
+
 	var group errgroup.Group // one lane's failure does not end the others
 	for range min(o.Lanes, len(all)) {
 		group.Go(func() (err error) {
@@ -90,6 +91,7 @@ func (l *lane) play(ctx context.Context, c Case) (report.Row, error) {
 	defer cancel()
 	l.options.Progress.Began(c.Name)
 	note := func(what string) { l.options.Progress.Note(c.Name, what) }
+
 	err := l.open(ctx, c)
 	if err != nil && ctx.Err() == nil {
 		note("no stack, trying once more: " + err.Error())
@@ -100,6 +102,7 @@ func (l *lane) play(ctx context.Context, c Case) (report.Row, error) {
 		l.options.Progress.Ended(row)
 		return row, l.close(context.WithoutCancel(ctx))
 	}
+
 	row := l.world.play(ctx, c, l.options, note)
 	l.options.Progress.Ended(row)
 	if l.options.Disarmed && row.Harmless() {
@@ -126,6 +129,7 @@ func (l *lane) open(ctx context.Context, c Case) (err error) {
 		}
 		bin = l.scratch
 	}
+
 	if l.world == nil {
 		l.world, err = openWorld(ctx, bin, l.options.power(), l.options.Log)
 	}
@@ -136,6 +140,7 @@ func (l *lane) open(ctx context.Context, c Case) (err error) {
 func (w *World) play(ctx context.Context, c Case, o Options, say func(string)) (row report.Row) {
 	row = report.Row{Case: c.Name, From: c.From, Title: c.Title, Seed: o.Seed, Began: time.Now(), Recovered: -1}
 	defer func() { row.Took = time.Since(row.Began) }()
+
 	p, err := newPlay(ctx, w, c.Name, o.Seed, say)
 	if err != nil {
 		row.Failure = err.Error()
@@ -149,12 +154,14 @@ func (w *World) play(ctx context.Context, c Case, o Options, say func(string)) (
 		row.Failure = err.Error()
 		return row
 	}
+
 	customers := p.buying(ctx, p.draw.Uint64())
 	fail := func(err error) {
-		if err != nil && row.Failure == "" { // the first says most
+		if err != nil && row.Failure == "" { // the first error says most
 			row.Failure, row.NoEffect = err.Error(), errors.Is(err, errNoEffect)
 		}
 	}
+
 	fail(p.warm(ctx))
 	if row.Failure == "" {
 		if row.Unbroken = c.run == nil; !row.Unbroken {
@@ -163,6 +170,7 @@ func (w *World) play(ctx context.Context, c Case, o Options, say func(string)) (
 			fail(err)
 		}
 	}
+
 	p.note("healing")
 	healed := time.Now()
 	fail(w.heal(ctx))
@@ -170,10 +178,12 @@ func (w *World) play(ctx context.Context, c Case, o Options, say func(string)) (
 		fail(p.accepts(ctx, left)) // enough for the checker to have something to look at
 	}
 	fail(customers.end())
+
 	p.note("recovering")
 	row.Recovered, row.Violations, err = p.judge(ctx, healed, o.Recovery)
 	row.Violations = append(row.Violations, p.found...)
 	fail(err)
+
 	after, err := p.counts(ctx)
 	fail(err)
 	row.Settlements, row.Repeats = after.since(before)

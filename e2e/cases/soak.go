@@ -21,7 +21,7 @@ const (
 
 // disturbance is one fault of a soak.
 type disturbance struct {
-	after time.Duration // the one before has healed
+	after time.Duration // pause since the one before has healed
 	Case
 }
 
@@ -34,6 +34,7 @@ func soakPlan(seed uint64) func() disturbance {
 			mix = append(mix, c)
 		}
 	}
+
 	return func() disturbance {
 		return disturbance{after: time.Duration(draw.Int64N(int64(gapMax))), Case: mix[draw.IntN(len(mix))]}
 	}
@@ -63,10 +64,12 @@ func (w *World) soak(ctx context.Context, row report.Row, duration time.Duration
 		return row, err
 	}
 	p.customers, p.pace, p.most = soakCustomers, 0, soakOrders
+
 	before, err := p.counts(ctx)
 	if err != nil {
 		return row, err
 	}
+
 	buying := p.buying(ctx, o.Seed)
 	names, err := p.disturb(ctx, &row, duration, o.Seed)
 	row.Title = fmt.Sprintf("%d faults in %s: %s", len(names), duration, strings.Join(names, " "))
@@ -75,12 +78,14 @@ func (w *World) soak(ctx context.Context, row report.Row, duration time.Duration
 	if err != nil {
 		row.Failure = err.Error()
 	}
+
 	p.note(fmt.Sprintf("recovering; %d instructions were accepted", p.accepted.Load()))
 	row.Recovered, row.Violations, err = p.judge(ctx, healed, o.Recovery)
 	if err != nil {
 		return row, err
 	}
 	row.Violations = append(row.Violations, p.found...)
+
 	after, err := p.counts(ctx)
 	row.Settlements, row.Repeats = after.since(before)
 	row.Repeats.Calls = p.repeatedCalls()
@@ -103,8 +108,11 @@ func (p *Play) disturb(ctx context.Context, row *report.Row, duration time.Durat
 		if err := p.lasts(ctx, d.after); err != nil {
 			return names, err
 		}
+
 		fired, err := d.run(ctx, p)
-		if errors.Is(err, errNoEffect) { // what it meets here is chance; that each has one, alone, is make faults' to say
+		if errors.Is(err, errNoEffect) {
+			// In a mix, chance decides what a fault meets. make faults shows that each one alone
+			// has an effect.
 			p.note(fmt.Sprintf("%s: %v", d.Name, err))
 			names[len(names)-1] += " (without effect)"
 			fired, err = max(fired, 1), nil

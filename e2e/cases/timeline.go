@@ -13,10 +13,10 @@ import (
 	"settlement/shared/settlement"
 )
 
-// timelinesMax is how many orders are told of.
+// timelinesMax is how many orders get a timeline.
 const timelinesMax = 20
 
-// records are queries of what a database knows of an order: when, and what.
+// records are the queries for what a database knows of an order. Each answers times and texts.
 var records = []struct {
 	payments bool // else the orders database
 	where    string
@@ -30,7 +30,8 @@ var records = []struct {
 	{true, "payments DB", "SELECT created_at, CONCAT('seq ', COALESCE(seq, 0), ' ', state, ': ', reason) FROM parked_messages WHERE order_id = ?"},
 }
 
-// timelines tells what is known of the orders that violations name. What cannot be read is left out, and said.
+// timelines tells what is known of the orders that violations name. A topic that cannot be read is
+// left out; a query that fails leaves its error as an event.
 func (p *Play) timelines(ctx context.Context, violations []checker.Violation) []report.Timeline {
 	var messages []traffic.Message
 	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome} {
@@ -38,6 +39,7 @@ func (p *Play) timelines(ctx context.Context, violations []checker.Violation) []
 			messages = append(messages, found...)
 		}
 	}
+
 	var all []report.Timeline
 	told := map[string]bool{"": true}
 	for _, v := range violations {
@@ -63,6 +65,7 @@ func (p *Play) events(ctx context.Context, order string, messages []traffic.Mess
 		}
 		events = append(events, found...)
 	}
+
 	for _, m := range messages {
 		if m.ShardingKey == order {
 			events = append(events, report.Event{
@@ -70,6 +73,7 @@ func (p *Play) events(ctx context.Context, order string, messages []traffic.Mess
 			})
 		}
 	}
+
 	for _, c := range p.history.Calls() {
 		if !strings.Contains(c.Path, order) {
 			continue

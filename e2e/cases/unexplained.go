@@ -15,8 +15,9 @@ import (
 	"settlement/shared/money"
 )
 
-// failsEveryTime has all instructions about one wallet fail. They are parked after three tries each while everybody
-// else's go on; an operator replays every second one, once the fault is gone, and discards the others.
+// failsEveryTime has all instructions about one wallet fail. They are parked after three tries
+// each, while the instructions of all other wallets go on. Once the fault is gone, an operator
+// replays every second one and discards the others.
 func failsEveryTime(ctx context.Context, p *Play) (fired int64, err error) {
 	const unlucky = 10
 	parked, err := p.parkSome(ctx, unlucky)
@@ -26,18 +27,21 @@ func failsEveryTime(ctx context.Context, p *Play) (fired int64, err error) {
 	return unlucky, p.operate(ctx, parked)
 }
 
-// killedWhileParking kills payment-service when the database has committed a transaction on the way to the parking of
-// an instruction, and payment-service does not know: what comes next goes on from there.
+// killedWhileParking kills payment-service after the database has committed a transaction on the
+// way to the parking of an instruction, and before payment-service knows. The next start goes on
+// from there.
 func killedWhileParking(touching string, triesMax int) run {
 	return func(ctx context.Context, p *Play) (fired int64, err error) {
 		again, err := p.expects(ctx, 1, againTo(settlements.group), fetchedAgain(settlements.group)(p))
 		if err != nil {
 			return 0, err
 		}
+
 		killed := newMoment(func() error { return p.kill(p.Payment) })
 		p.Payment.DB.Add(&faults.SQLRule{
 			Touching: touching, At: faults.AfterCommit, Skip: p.draw.IntN(triesMax), Limit: 1, Do: faults.Cut, Then: killed.then,
 		})
+
 		restarted := make(chan error, 1)
 		waiting, giveUp := context.WithCancel(ctx)
 		defer giveUp()
@@ -48,6 +52,7 @@ func killedWhileParking(touching string, triesMax int) run {
 			}
 			restarted <- err
 		}()
+
 		parked, err := p.parkSome(ctx, 1)
 		if err != nil {
 			giveUp()
@@ -71,10 +76,12 @@ func noticesRefused(ctx context.Context, p *Play) (fired int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+
 	down := func() error { p.Notices.Down(true); return nil }
 	if err := p.power.Do(down); err != nil {
 		return 0, err
 	}
+
 	parked, err := p.parkSome(ctx, unlucky)
 	if err != nil {
 		return 0, err
@@ -82,13 +89,16 @@ func noticesRefused(ctx context.Context, p *Play) (fired int64, err error) {
 	if _, err := p.came(ctx, refusal); err != nil {
 		return 0, err
 	}
+
 	if err := p.kill(p.Payment); err != nil {
 		return 0, err
 	}
 	if err := p.restart(ctx, p.Payment); err != nil {
 		return 0, err
 	}
-	// Whoever died may have left a notice as being told: it is told again when that claim has ended.
+
+	// The dead process may have left a notice claimed as being told. It is told again when that
+	// claim has ended.
 	if _, err = p.fires(ctx, refused{p.Notices}, int64(p.Notices.Refused())+unlucky); err != nil && ctx.Err() == nil {
 		p.violated(checker.Violation{Invariant: checker.Lost, What: "notices that nobody took are not told again", Row: err.Error()})
 	}
@@ -117,6 +127,7 @@ func (p *Play) parkSome(ctx context.Context, n int) (parked []client.Parked, err
 			p.mayPark(accepted.PaymentNo)
 			orders = append(orders, order.ID)
 		}
+
 		if _, err := p.came(ctx, failures); err != nil {
 			return err
 		}
@@ -126,8 +137,9 @@ func (p *Play) parkSome(ctx context.Context, n int) (parked []client.Parked, err
 	return parked, err
 }
 
-// refusing has a trigger in the database refuse the first instruction of each order that is about one wallet, as a bug
-// would, for as long as do takes. Each of n instructions fails at least once.
+// refusing calls do while a trigger in the database refuses, as a bug would, the first instruction
+// of each order that is about one wallet. do gets that wallet and the effect to wait for: each of n
+// instructions fails at least once.
 func (p *Play) refusing(ctx context.Context, n int64, do func(wallet string, failures *effect) error) (err error) {
 	a, err := p.api.CreateAccount(ctx, key(), "unlucky", money.CNY)
 	if err != nil {
@@ -136,6 +148,7 @@ func (p *Play) refusing(ctx context.Context, n int64, do func(wallet string, fai
 	if err := p.api.Deposit(ctx, key(), a.ID, cny(10_000)); err != nil {
 		return err
 	}
+
 	defer func() {
 		_, dropped := p.books.ExecContext(context.WithoutCancel(ctx), "DROP TRIGGER IF EXISTS refuse")
 		err = errors.Join(err, dropped)
@@ -144,6 +157,7 @@ func (p *Play) refusing(ctx context.Context, n int64, do func(wallet string, fai
 	if err != nil {
 		return err
 	}
+
 	refuse := func() error {
 		_, err := p.books.ExecContext(ctx, "CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW"+
 			" BEGIN IF NEW.account_id = '"+a.ID+"' AND NEW.seq = 1 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
@@ -152,11 +166,13 @@ func (p *Play) refusing(ctx context.Context, n int64, do func(wallet string, fai
 	if err := p.power.Do(refuse); err != nil {
 		return err
 	}
+
 	return do(a.ID, failures)
 }
 
-// parkedWithSuccessors has the first of three instructions of some orders fail every time. The other two wait behind it,
-// and take effect in their sequence when an operator has replayed or discarded it.
+// parkedWithSuccessors has the first of three instructions of some orders fail every time. The
+// other two wait behind it, and take effect in their sequence when an operator has replayed or
+// discarded the first.
 func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error) {
 	const unlucky = 6
 	var parked []client.Parked
@@ -171,6 +187,7 @@ func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error)
 			}
 			p.mayPark(keys[:1]...)
 		}
+
 		if _, err := p.came(ctx, failures); err != nil {
 			return err
 		}
@@ -178,7 +195,9 @@ func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error)
 			p.violated(checker.Violation{Invariant: checker.Lost, What: "instructions that fail every time are not parked", Row: err.Error()})
 			return nil
 		}
-		// Those that a wrong version has not wait are seen by the checker.
+
+		// A wrong version may decide the others instead of having them wait. They are counted too:
+		// the checker sees them.
 		named := "('" + strings.Join(orders, "','") + "')"
 		return p.reaches(ctx, p.books, 2*unlucky, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
 			" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")")
@@ -186,11 +205,13 @@ func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error)
 	if err != nil {
 		return 0, err
 	}
+
 	for i, m := range parked {
 		want := "paid,refunded,paid"
 		if i%2 != 0 {
 			want = "failed,failed,paid"
 		}
+
 		if err := p.decideParked(ctx, m, i%2 == 0); err != nil {
 			return 0, err
 		}
@@ -201,7 +222,8 @@ func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error)
 	return unlucky, nil
 }
 
-// wantOutcomes looks at what became of an order's instructions: those that wait are released with the one before.
+// wantOutcomes compares the outcomes of an order's instructions with want. It does not wait:
+// waiting instructions are released together with the one before.
 func (p *Play) wantOutcomes(ctx context.Context, order, want string) error {
 	var got string
 	err := p.books.QueryRowContext(ctx, "SELECT COALESCE(GROUP_CONCAT(outcome ORDER BY seq), '') FROM payment_numbers WHERE order_id = ?", order).Scan(&got)
@@ -224,6 +246,7 @@ func (p *Play) parkedOf(ctx context.Context, orders []string) (parked []client.P
 		}
 		return err
 	})
+
 	for _, m := range parked {
 		if m.Attempts != 3 {
 			p.violated(checker.Violation{
@@ -242,6 +265,7 @@ func (p *Play) decideParked(ctx context.Context, m client.Parked, replay bool) (
 	} else {
 		_, err = p.api.Discard(ctx, key(), m.ID, "the customer has gone")
 	}
+
 	var refusal *client.Problem
 	if errors.As(err, &refusal) {
 		p.violated(checker.Violation{
@@ -260,6 +284,7 @@ func (p *Play) operate(ctx context.Context, parked []client.Parked) error {
 		if i%2 != 0 {
 			want = "failed"
 		}
+
 		if err := p.decideParked(ctx, m, i%2 == 0); err != nil {
 			return err
 		}
@@ -278,5 +303,6 @@ func (p *Play) operate(ctx context.Context, parked []client.Parked) error {
 			return nil
 		}
 	}
+
 	return ctx.Err()
 }

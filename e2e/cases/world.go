@@ -18,16 +18,16 @@ import (
 	"settlement/shared/rocketmq"
 )
 
-// World is a stack with a proxy on every line between a service and its servers. What looks at it from
-// outside goes past the proxies.
+// World is a stack with a proxy on every line between a service and its servers. The checks from
+// outside go past the proxies.
 type World struct {
 	*stack.Stack
 	Order, Payment *Side
-	Notices        *receiver.Receiver // that payment-service tells of parked messages
+	Notices        *receiver.Receiver // takes the services' notices about parked messages
 
 	gone        map[string][]traffic.Message // by topic: what it held before it was lost, made anew or expired
-	known       map[life]bool                // the same
-	journalLost bool                         // the broker has lost what the auditor goes on from
+	known       map[life]bool                // the messages in gone
+	journalLost bool                         // the broker has lost the journal that the auditor goes on from
 	forged      map[string]bool              // keys of outcomes that cases have reported in payment-service's name
 
 	admin  *rocketmq.Admin
@@ -52,6 +52,7 @@ func openWorld(ctx context.Context, bin string, power *faults.Switch, log io.Wri
 	if err != nil {
 		return nil, err
 	}
+
 	w := &World{Notices: notices, power: power, gone: map[string][]traffic.Message{}, known: map[life]bool{}, forged: map[string]bool{}}
 	sides := map[string]*Side{}
 	w.Stack, err = stack.Up(ctx, stack.Options{
@@ -72,8 +73,10 @@ func openWorld(ctx context.Context, bin string, power *faults.Switch, log io.Wri
 		notices.Close()
 		return nil, err
 	}
+
 	w.Order, w.Payment = sides[stack.OrderService], sides[stack.PaymentService]
 	w.Order.Service, w.Payment.Service = w.Service(stack.OrderService), w.Service(stack.PaymentService)
+
 	if w.admin, err = rocketmq.NewAdmin(w.NamesrvAddr); err == nil {
 		w.check, err = checker.Open(w.OrderDSN, w.PaymentDSN)
 	}
@@ -111,6 +114,7 @@ func (w *World) newSide(a stack.Addresses) (*Side, error) {
 	if s.DB, err = faults.NewMySQL(c.Addr); err != nil {
 		return nil, errors.Join(err, s.MQ.Close())
 	}
+
 	s.MQ.Obey(w.power)
 	s.DB.Obey(w.power)
 	if len(w.sides) > 0 {
@@ -120,7 +124,7 @@ func (w *World) newSide(a stack.Addresses) (*Side, error) {
 	return s, nil
 }
 
-// env is how either service is told of its proxies and of whom it tells of parked messages.
+// env returns the variables that name a service's proxies and the receiver of its notices.
 func (s *Side) env(notices *receiver.Receiver) map[string]string {
 	return map[string]string{
 		"NAMESRV_ADDR": s.MQ.NamesrvAddr(), "DB_ADDR": s.DB.Addr(), "WEBHOOK_URL": notices.URL, "WEBHOOK_SECRET": notices.Secret,
@@ -153,6 +157,7 @@ func (w *World) heal(ctx context.Context) error {
 	w.Order.clear()
 	w.Payment.clear()
 	w.Notices.Down(false)
+
 	for _, name := range []string{stack.Database, stack.Namesrv, stack.Broker} {
 		server, err := w.Server(name)
 		if err != nil {
@@ -165,6 +170,7 @@ func (w *World) heal(ctx context.Context) error {
 			return fmt.Errorf("heal: %w", err)
 		}
 	}
+
 	for _, side := range []*Side{w.Order, w.Payment} {
 		if err := side.Service.Resume(); err != nil {
 			return err

@@ -1,8 +1,8 @@
 package checker
 
-// checkAcross compares the payment numbers that payment-service decided with what
-// order-service asked for and applied. Decided numbers of orders that order-service does
-// not have were published by somebody else, and are not its business.
+// checkAcross compares the payment numbers that payment-service decided with what order-service
+// asked for and applied. It leaves aside the numbers of orders that order-service does not have:
+// their instructions came from another publisher.
 func (s *state) checkAcross(f *findings) {
 	type placeOf struct {
 		order string
@@ -12,16 +12,19 @@ func (s *state) checkAcross(f *findings) {
 	for _, d := range s.decided {
 		reasons[placeOf{d.OrderID, d.Seq}] = d.Reason
 	}
+
 	for no, d := range s.decided {
 		o, ours := s.orders[d.OrderID]
 		if !ours {
 			continue
 		}
+
 		a, isApplied := s.applied[no]
 		reason := d.Reason
-		if d.Type == "refund" && o.Status == "declined" { // cancelled: the reason is why it was not paid
+		if d.Type == "refund" && o.Status == "declined" { // a cancelled order keeps the reason why it was not paid
 			reason = reasons[placeOf{d.OrderID, d.Seq - 1}]
 		}
+
 		switch {
 		case !isApplied:
 			f.add(All, "decided, never applied to its order", d.OrderID, no, "seq", d.Seq, "outcome", d.Outcome,
@@ -37,10 +40,12 @@ func (s *state) checkAcross(f *findings) {
 			f.add(All, "an order's reason is not the one decided", d.OrderID, no,
 				"payment_numbers.reason", reason, "orders.reason", o.Reason)
 		}
+
 		if !d.fits(o.Terms) || o.PaymentNo == no && d.Terms.Minor != o.Asked {
 			f.add(Money, "decided on other terms than its order's", d.OrderID, no, "payment_numbers", d.Terms, "orders", o.Terms, "orders.asked_minor", o.Asked)
 		}
 	}
+
 	for no, a := range s.applied {
 		if _, ok := s.decided[no]; !ok {
 			f.add(All, "applied in orders, never decided", a.OrderID, no, "seq", a.Seq, "type", a.Type, "outcome", a.Outcome)

@@ -17,19 +17,20 @@ func readAnswer(body []byte) (a answer) {
 	return a
 }
 
-// is says that a client's answer is the one under the key. An answer may say more than is
-// remembered, what can be derived; it must say all that is.
+// is reports whether the client's answer is the one that is remembered under the key. The client's
+// answer may say more, since some of it is derived; it must say all that is remembered.
 func (k *keyRow) is(a Attempt) bool {
 	if a.Outcome != OK {
 		return readProblem(a.Answer) == problem{Code: k.RefusalCode, Detail: k.RefusalDetail}
 	}
+
 	kept := fold([]byte(k.Result))
 	return k.RefusalCode == "" && kept != nil && covers(fold(a.Answer), kept)
 }
 
-// fold decodes JSON with the names of all fields in lower case and without underscores: the
-// services remember their own structs, and answer by their OpenAPI. It is nil for what is no
-// JSON.
+// fold decodes JSON with the names of all fields in lower case and without underscores. The
+// services remember their own structs and answer by their OpenAPI, and the two spell names
+// differently. fold returns nil for a body that is not JSON.
 func fold(body []byte) any {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber() // an amount is an int64
@@ -45,6 +46,7 @@ func foldValue(v any) any {
 	if !ok {
 		return v
 	}
+
 	folded := make(map[string]any, len(fields))
 	for name, value := range fields {
 		folded[strings.ToLower(strings.ReplaceAll(name, "_", ""))] = foldValue(value)
@@ -52,7 +54,7 @@ func foldValue(v any) any {
 	return folded
 }
 
-// covers says that all of part is in whole; both are folded. Times are compared as times.
+// covers reports whether all of part is in whole; both are folded. Times are compared as times.
 func covers(whole, part any) bool {
 	switch p := part.(type) {
 	case map[string]any:
@@ -71,6 +73,7 @@ func covers(whole, part any) bool {
 		if !ok || w == p {
 			return ok
 		}
+
 		wt, err := time.Parse(time.RFC3339Nano, w)
 		if err != nil {
 			return false

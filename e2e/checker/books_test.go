@@ -12,7 +12,7 @@ import (
 const (
 	paidOrder = "0198f1a2-0000-7000-8000-00000000000a"
 	newOrder  = "0198f1a2-0000-7000-8000-00000000000b"
-	foreign   = "0198f1a2-0000-7000-8000-0000000000f0" // an order of somebody else's
+	foreign   = "0198f1a2-0000-7000-8000-0000000000f0" // an order that order-service does not have
 	payer     = "0198f1a2-0000-7000-8000-00000000000c"
 	bystander = "0198f1a2-0000-7000-8000-00000000000d"
 	first     = "0198f1a2-0000-7000-8000-0000000000a1"
@@ -33,11 +33,13 @@ type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// good writes the books anew, in one transaction: a hundred commits would be most of the time of a test.
+// good writes the books anew, in one transaction for each database: a hundred single commits would
+// take most of a test's time.
 func (b *books) good() {
 	b.t.Helper()
 	orders, payments := b.orders, b.payments
 	defer func() { b.orders, b.payments = orders, payments }()
+
 	var commits []func() error
 	for _, db := range []*execer{&b.orders, &b.payments} {
 		tx, err := (*db).(*sql.DB).BeginTx(b.t.Context(), nil)
@@ -46,6 +48,7 @@ func (b *books) good() {
 		}
 		*db, commits = tx, append(commits, tx.Commit)
 	}
+
 	b.write()
 	for _, commit := range commits {
 		if err := commit(); err != nil {
@@ -63,6 +66,7 @@ func (b *books) write() {
 	for _, table := range []string{"orders", "payments", "customers", "outbox", "parked_messages", "idempotency_keys"} {
 		b.exec(b.orders, "DELETE FROM "+table)
 	}
+
 	b.exec(b.payments, "INSERT INTO accounts VALUES (?, 'o', 'CNY', 970, NOW()), (?, 'o', 'CNY', 0, NOW())", payer, bystander)
 	for name, id := range map[string]string{"payer": payer, "bystander": bystander} {
 		b.key(b.payments, "k-"+name, walletResult(id))
@@ -70,12 +74,14 @@ func (b *books) write() {
 	b.key(b.payments, "k-deposit", depositResult(deposit, payer, 1000))
 	b.entry(deposit, outside, -1000, "CNY", "deposit")
 	b.entry(deposit, payer, 1000, "CNY", "deposit")
+
 	b.exec(b.orders, "INSERT INTO orders (id, customer_id, account_id, amount_minor, currency, description, status, payment_no, reason, seq, created_at, updated_at)"+
 		" VALUES (?, 'c', ?, 30, 'CNY', '', 'paid', ?, '', 1, NOW(), NOW()),"+
 		" (?, 'c', ?, 30, 'CNY', '', 'created', NULL, '', 0, NOW(), NOW())", paidOrder, payer, first, newOrder, payer)
 	b.key(b.orders, "k-order", orderResult(paidOrder))
 	b.key(b.orders, "k-new", orderResult(newOrder))
 	b.accepted(paidOrder, first, 1, "settling")
+
 	b.exec(b.payments, "INSERT INTO order_progress (order_id, last_seq) VALUES (?, 0)", paidOrder)
 	b.moved(first, 1, "settle", "paid", 30)
 	b.applied(first, 1, "settle", "paid")
@@ -147,20 +153,22 @@ func (b *books) applied(no string, seq int, kind, outcome string) {
 	b.exec(b.orders, "INSERT INTO payments (payment_no, order_id, type, seq, outcome, amount_minor, occurred_at) VALUES (?, ?, ?, ?, ?, 30, NOW())", no, paidOrder, kind, seq, outcome)
 }
 
-// refunded adds a refund to the paid order, told to nobody yet.
+// refunded adds a refund to the paid order. order-service has not learnt of it yet.
 func (b *books) refunded() {
 	b.t.Helper()
 	b.moved(second, 2, "refund", "refunded", -30)
 	b.exec(b.payments, "UPDATE accounts SET balance_minor = 1000 WHERE id = ?", payer)
 }
 
-// parked keeps a message, of which somebody was told; an empty number is one that was parked as it came.
+// parked adds a parked message whose notice was told. Without a number, the message was parked as
+// it came.
 func (b *books) parked(state, order, no string, seq int, payload string) {
 	b.t.Helper()
 	var noColumn, orderColumn, seqColumn any
 	if no != "" {
 		noColumn, orderColumn, seqColumn = no, order, seq
 	}
+
 	b.exec(b.payments, "INSERT INTO parked_messages (id, state, cause, topic, queue_id, queue_offset, message_id, payment_no, order_id, seq, payload,"+
 		" payload_sha256, properties, reason, attempts, resolution, created_at, updated_at)"+
 		" VALUES (UUID(), ?, 'failed', 'settlement', 0, ?, 'm', ?, ?, ?, ?, '', '{}', 'r', 3, '', NOW(), NOW())",
@@ -169,7 +177,7 @@ func (b *books) parked(state, order, no string, seq int, payload string) {
 		" SELECT UUID(), id, 'log', '', 1, NOW(), '', NOW(), NOW() FROM parked_messages WHERE queue_offset = ?", seq)
 }
 
-// dropConstraints takes away what keeps some faults out of the tables.
+// dropConstraints drops the keys and the check that keep some faults out of the tables.
 func (b *books) dropConstraints() {
 	b.t.Helper()
 	b.exec(b.orders, "ALTER TABLE payments DROP PRIMARY KEY, DROP INDEX payments_by_order")

@@ -10,12 +10,13 @@ import (
 	"strings"
 )
 
-// codeReused is what a service answers when the key came with another request before.
+// codeReused is the code of the answer to a key that came with another request before.
 const codeReused = "idempotency_key_reused"
 
-// CheckCalls compares what clients were told with what the databases keep: one key has one
-// answer, the one remembered under it (K), and what was answered as done is there, each
-// accepted instruction decided or with an operator (L). What no key answers for is Check's.
+// CheckCalls compares what clients were told with what the databases keep. Each key has one answer,
+// and it is the one remembered under the key (K). Whatever was answered as done is there, and each
+// accepted instruction is decided or with an operator (L). Check looks for effects that no key
+// answers for.
 func (c *Checker) CheckCalls(ctx context.Context, h *History) ([]Violation, error) {
 	calls := h.Calls()
 	var f findings
@@ -44,6 +45,7 @@ func byKey(calls []Call) [][]Call {
 	}
 	at := map[id]int{}
 	var groups [][]Call
+
 	for _, call := range calls {
 		of := id{call.Key, call.atOrders()}
 		n, ok := at[of]
@@ -56,12 +58,12 @@ func byKey(calls []Call) [][]Call {
 	return groups
 }
 
-// atOrders says which of the services was called.
+// atOrders reports whether the call went to order-service.
 func (c Call) atOrders() bool {
 	return strings.HasPrefix(c.Path, "/v1/orders") || strings.HasPrefix(c.Path, "/v1/customers")
 }
 
-// orderID is the order that the path names, or else the answer.
+// orderID is the id of the order that the path names, or of the order that the answer created.
 func (c Call) orderID() string {
 	if id, ok := strings.CutPrefix(c.Path, "/v1/orders/"); ok {
 		id, _, _ = strings.Cut(id, "/")
@@ -73,8 +75,8 @@ func (c Call) orderID() string {
 	return ""
 }
 
-// told is the first attempt that says what became of the request. That its key belongs to
-// another request says nothing of that.
+// told returns the first attempt whose answer says what became of the request. The answer that its
+// key belongs to another request does not say so and is skipped.
 func (c Call) told() (Attempt, bool) {
 	for _, a := range c.Attempts {
 		if a.Outcome != Unknown && !a.reused() {
@@ -88,8 +90,9 @@ func (a Attempt) reused() bool {
 	return a.Status == http.StatusUnprocessableEntity && readProblem(a.Answer).Code == codeReused
 }
 
-// remembered says that a service keeps this answer under the key: what was done, and what was
-// refused by the state that it met. A request that is wrong in itself leaves the key free.
+// remembered reports whether a service keeps this answer under the key. It keeps what was done, and
+// what was refused because of the state that the request met. A request that is wrong in itself
+// leaves the key free.
 func (a Attempt) remembered() bool { return a.Outcome == OK || a.Status == http.StatusConflict }
 
 // same says that two answers mean the same: done with the same bytes, or refused for the same reason.
@@ -119,12 +122,14 @@ func (s *state) checkKey(f *findings, calls []Call) {
 	if !isKept {
 		kept = &keyRow{Answer: &answer{}}
 	}
+
 	report := func(what string, c Call) {
 		f.add(Key, what, c.orderID(), kept.Answer.PaymentNo,
 			append(c.rows(), "kept.result", kept.Result, "kept.refusal_code", kept.RefusalCode)...)
 	}
+
 	var answered []Call // the calls whose answer is remembered
-	open := false       // there is one that nobody was told about
+	open := false       // no attempt of some call was told its outcome
 	for _, c := range calls {
 		first, told := c.told()
 		open = open || !told
@@ -141,10 +146,12 @@ func (s *state) checkKey(f *findings, calls []Call) {
 				break
 			}
 		}
+
 		if told && first.remembered() {
 			answered = append(answered, c)
 		}
 	}
+
 	switch {
 	case len(answered) > 1:
 		report("two requests were answered under one key", answered[1])
@@ -159,8 +166,9 @@ func (s *state) checkKey(f *findings, calls []Call) {
 	}
 }
 
-// checkFailed looks for answers that blame the service itself. Whatever is away or under way has an answer of its own: 503,
-// or 409 with the code of a key in flight. Clients ask again after a 500 too, so nobody would hear of it.
+// checkFailed looks for answers that blame the service itself. A dependency that is away and a
+// request that is under way have answers of their own: 503, and 409 with the code of a key in
+// flight. Clients ask again after a 500 too, so it would go unnoticed.
 func checkFailed(f *findings, c Call) {
 	for _, a := range c.Attempts {
 		if a.Status >= http.StatusInternalServerError && a.Status != http.StatusServiceUnavailable {
@@ -170,7 +178,8 @@ func checkFailed(f *findings, c Call) {
 	}
 }
 
-// leftBehind is what of an order was paid and not refunded right after each decision, by payment number.
+// leftBehind returns, by payment number, how much of the order was paid and not refunded right
+// after the decision.
 func (s *state) leftBehind() map[string]int64 {
 	behind := map[string]int64{}
 	eachOrder(slices.Collect(maps.Values(s.decided)), func(_ string, steps []*movement) {
@@ -183,29 +192,33 @@ func (s *state) leftBehind() map[string]int64 {
 	return behind
 }
 
-// checkRefund compares what a client wanted back with what was decided: an amount, or without one all that is left.
+// checkRefund compares the amount that a client wanted back with the one that was decided. A
+// request without an amount wants all that is left.
 func (s *state) checkRefund(f *findings, left map[string]int64, c Call) {
 	told, ok := c.told()
 	if !ok || told.Outcome != OK || !strings.HasSuffix(c.Path, "/refund") {
 		return
 	}
+
 	no, wanted := readAnswer(told.Answer).PaymentNo, readAnswer(c.Body).Amount.Minor
 	d, isDecided := s.decided[no]
 	if !isDecided {
 		return
 	}
+
 	if wanted != 0 && wanted != d.Terms.Minor || wanted == 0 && d.Outcome == "refunded" && left[no] != 0 {
 		f.add(Money, "a client asked for one amount, and another was decided", d.OrderID, no,
 			append(c.rows(), "payment_numbers", d.Terms, "not_refunded", left[no])...)
 	}
 }
 
-// checkTold looks for what a client was told is done, and is not.
+// checkTold looks for requests that a client was told are done, and that are not.
 func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
 	told, ok := c.told()
 	if !ok || told.Outcome != OK {
 		return
 	}
+
 	switch a := readAnswer(told.Answer); {
 	case strings.HasSuffix(c.Path, "/settle"), strings.HasSuffix(c.Path, "/refund"):
 		_, there := s.orders[a.OrderID]

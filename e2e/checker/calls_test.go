@@ -166,6 +166,7 @@ func TestEachContradictionOfTheCallsIsSeen(t *testing.T) {
 			if bad.put != nil {
 				bad.put(b)
 			}
+
 			found, err := c.CheckCalls(t.Context(), historyOf(t, bad.attempts))
 			bad.want.in(t, bad.name, found, err)
 		}
@@ -179,6 +180,7 @@ func TestCallsThatAgree(t *testing.T) {
 			if good.put != nil {
 				good.put(b)
 			}
+
 			found, err := c.CheckCalls(t.Context(), historyOf(t, good.attempts))
 			wantNone(t, good.name, found, err)
 		}

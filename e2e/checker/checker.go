@@ -1,10 +1,10 @@
 // Package checker looks from outside, at both databases, the topics and what clients were
 // told, and says whether the promises hold.
 //
-// It is meant for a quiet system, nothing under way and every message consumed; on any other
-// it may report what is only not done yet, so ask again until it finds nothing. Everything
-// in the databases must have come through the services' APIs or topics: an order, a wallet
-// or a deposit that no request made is a violation.
+// It is meant for a quiet system: nothing is under way, and every message is consumed. On any other
+// system it may report work that is only not done yet, so ask again until it finds nothing.
+// Everything in the databases must have come through the services' APIs or topics: an order, a
+// wallet or a deposit that no request made is a violation.
 package checker
 
 import (
@@ -38,7 +38,7 @@ type Violation struct {
 	Invariant Invariant
 	What      string
 	OrderID   string // empty when it is about no order
-	PaymentNo string // empty when it is about no payment number, else that or a deposit's number
+	PaymentNo string // a payment number or a deposit's number, empty when it is about neither
 	Row       string // column=value of the offending rows, the two above among them
 }
 
@@ -50,7 +50,7 @@ func (v Violation) String() string {
 type Checker struct {
 	orders   *sql.DB
 	payments *sql.DB
-	answers  sync.Map // remembered answers that were decoded: *answer by text
+	answers  sync.Map // decoded answers of idempotency keys: *answer by its JSON
 }
 
 // Open takes DSNs in go-sql-driver form that may read every table. It does not dial.
@@ -66,7 +66,8 @@ func Open(orderDSN, paymentDSN string) (*Checker, error) {
 	return &Checker{orders: orders, payments: payments}, nil
 }
 
-// Close closes the connections. One that a server had left already is no error: the checker only reads.
+// Close closes the connections. A connection that the server has left already is no error: the
+// checker only reads.
 func (c *Checker) Close() {
 	_, _ = c.orders.Close(), c.payments.Close()
 }
@@ -98,8 +99,8 @@ func (c *Checker) Check(ctx context.Context) ([]Violation, error) {
 // findings collects violations.
 type findings []Violation
 
-// add takes the rows as name, value, name, value…; the order and payment number come first
-// of them by themselves.
+// add adds a violation. columns are name, value, name, value…; add puts the order and the payment
+// number before them.
 func (f *findings) add(i Invariant, what, orderID, paymentNo string, columns ...any) {
 	var row strings.Builder
 	column := func(name, value any) {
@@ -108,6 +109,7 @@ func (f *findings) add(i Invariant, what, orderID, paymentNo string, columns ...
 		}
 		fmt.Fprintf(&row, "%v=%+v", name, value)
 	}
+
 	if orderID != "" {
 		column("order_id", orderID)
 	}
@@ -117,6 +119,7 @@ func (f *findings) add(i Invariant, what, orderID, paymentNo string, columns ...
 	for n := 0; n+1 < len(columns); n += 2 {
 		column(columns[n], columns[n+1])
 	}
+
 	*f = append(*f, Violation{Invariant: i, What: what, OrderID: orderID, PaymentNo: paymentNo, Row: row.String()})
 }
 

@@ -18,11 +18,13 @@ func eachBooks(t *testing.T, test func(t *testing.T, b *books, c *checker.Checke
 			if payments.Config.Addr != orders.Config.Addr {
 				return // one server for both is enough
 			}
+
 			c, err := checker.Open(dsn(orders), dsn(payments))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
+
 			b := &books{t: t, orders: open(t, orders), payments: open(t, payments)}
 			b.good()
 			test(t, b, c)
@@ -30,13 +32,14 @@ func eachBooks(t *testing.T, test func(t *testing.T, b *books, c *checker.Checke
 	})
 }
 
-// wantOne fails unless a violation begins with what under the invariant and names the order
-// and payment number.
+// in fails the test unless a violation of the wanted invariant begins with the wanted text and
+// names the order and the payment number.
 func (w want) in(t *testing.T, name string, found []checker.Violation, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
+
 	for _, v := range found {
 		if v.Invariant == w.invariant && strings.HasPrefix(v.What, w.what) && v.OrderID == w.order && v.PaymentNo == w.no {
 			if !strings.Contains(v.Row, w.order) || !strings.Contains(v.Row, w.no) || v.Row == "" {
@@ -68,6 +71,7 @@ func TestEachFaultIsSeen(t *testing.T) {
 	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
 		found, err := c.Check(t.Context())
 		wantNone(t, "good books", found, err)
+
 		for _, f := range faults {
 			b.good()
 			f.put(b)
@@ -105,16 +109,19 @@ func TestViolationsComeByInvariant(t *testing.T) {
 		b.exec(b.orders, "UPDATE orders SET status = 'settling' WHERE id = ?", paidOrder)
 		b.exec(b.payments, "UPDATE accounts SET balance_minor = 1 WHERE id = ?", payer)
 		b.exec(b.payments, "DELETE FROM idempotency_keys WHERE idem_key = 'k-bystander'")
+
 		found, err := c.Check(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var sequence []string
 		for _, v := range found {
 			if n := len(sequence); n == 0 || sequence[n-1] != string(v.Invariant) {
 				sequence = append(sequence, string(v.Invariant))
 			}
 		}
+
 		if got := strings.Join(sequence, ""); got != "MLOK" {
 			t.Errorf("sequence is %s, want MLOK:\n%s", got, lines(found))
 		}
@@ -127,6 +134,7 @@ func TestADatabaseThatIsAwayIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+
 	if found, err := c.Check(t.Context()); err == nil {
 		t.Errorf("no error and violations %v", found)
 	}

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// depositDoubt is how much later than its time a deposit may have been committed. A decline that came within it may or may
-// not have seen the money.
+// depositDoubt is how long after its time a deposit may have been committed. A decline within this
+// span may or may not have seen the money.
 const depositDoubt = 5 * time.Second
 
-// The reasons of a decline that can be justified by what a wallet was, beside already_paid, which is the order's.
+// The reasons of a decline. The first three depend on the wallet, the last one on the order.
 const (
 	insufficientFunds = "insufficient_funds"
 	unknownAccount    = "unknown_account"
@@ -19,18 +19,20 @@ const (
 	alreadyPaid       = "already_paid"
 )
 
-// checkDeclines looks for declines that were not due. A wallet's row is locked while it is decided on, so that the numbers
-// of one wallet have ids in the order of the transactions that decided them; those of one transaction are in no order and
-// have one time.
+// checkDeclines looks for declines that were not due. Each decision locks the wallet's row, so the
+// ids of one wallet's numbers are in the order of the transactions that decided them. The numbers
+// of one transaction are in no order, and they have the same time.
 func (s *state) checkDeclines(f *findings) {
 	byWallet := map[string][]*movement{}
 	for _, m := range s.decided {
 		byWallet[m.Terms.AccountID] = append(byWallet[m.Terms.AccountID], m)
 	}
+
 	deposits := map[string][]entryRow{}
 	for _, d := range s.deposits {
 		deposits[d.AccountID] = append(deposits[d.AccountID], d)
 	}
+
 	for _, id := range slices.Sorted(maps.Keys(byWallet)) {
 		of := byWallet[id]
 		slices.SortFunc(of, func(a, b *movement) int { return cmp.Compare(a.ID, b.ID) })
@@ -42,7 +44,7 @@ func (s *state) checkDeclines(f *findings) {
 	}
 }
 
-// checkDecline takes a decline with the numbers of its wallet before and behind it.
+// checkDecline checks one decline. before and behind are the other numbers of its wallet, by id.
 func (s *state) checkDecline(f *findings, m *movement, before, behind []*movement, deposits []entryRow) {
 	wallet, there := s.accounts[m.Terms.AccountID]
 	switch m.Reason {
@@ -55,25 +57,27 @@ func (s *state) checkDecline(f *findings, m *movement, before, behind []*movemen
 		if there && wallet.Currency == m.Terms.Currency {
 			f.add(All, "declined for a currency that is the wallet's", m.OrderID, m.PaymentNo, "seq", m.Seq, "payment_numbers", m.Terms)
 		}
-	case unknownAccount, alreadyPaid: // checkOutcome's and checkSteps's
+	case unknownAccount, alreadyPaid: // for checkOutcome and checkSteps
 	default:
 		f.add(All, "declined for a reason that nobody can check", m.OrderID, m.PaymentNo, "seq", m.Seq, "reason", m.Reason)
 	}
 }
 
-// heldAtLeast is what m's wallet held for certain when m was decided: of its own transaction, each debit counts as before
-// m and no refund does.
+// heldAtLeast is what m's wallet certainly held when m was decided. Of the other numbers of m's
+// transaction, each debit counts as before m, and no refund does.
 func heldAtLeast(m *movement, before, behind []*movement, deposits []entryRow) (held int64) {
 	for _, d := range deposits {
 		if surelyBefore(d.At, m.At) {
 			held += d.Minor
 		}
 	}
+
 	for _, other := range before {
 		if moved := other.moves(m.Terms.AccountID); other.At != m.At || moved < 0 {
 			held += moved
 		}
 	}
+
 	for _, other := range behind {
 		if moved := other.moves(m.Terms.AccountID); other.At == m.At && moved < 0 {
 			held += moved
@@ -82,7 +86,8 @@ func heldAtLeast(m *movement, before, behind []*movement, deposits []entryRow) (
 	return held
 }
 
-// surelyBefore compares two times as the database shows them.
+// surelyBefore reports whether a is more than depositDoubt before b. Both are times as the database
+// shows them.
 func surelyBefore(a, b string) bool {
 	const layout = "2006-01-02 15:04:05.999999"
 	at, err := time.Parse(layout, a)

@@ -9,9 +9,11 @@ func (b *books) declined(reason string) {
 	b.exec(b.payments, "UPDATE payment_numbers SET reason = ?, amount_minor = 971, created_at = NOW() + INTERVAL 1 HOUR WHERE payment_no = ?", reason, second)
 	b.exec(b.payments, "UPDATE order_progress SET last_seq = 2")
 	b.exec(b.orders, "UPDATE orders SET status = 'declined', reason = ?, seq = 2, payment_no = ?, amount_minor = 971 WHERE id = ?", reason, second, paidOrder)
+
 	b.exec(b.payments, "UPDATE payment_numbers SET amount_minor = 971 WHERE payment_no = ?", first)
 	b.exec(b.payments, "UPDATE entries SET amount_minor = IF(amount_minor < 0, -971, 971) WHERE payment_no = ?", first)
 	b.exec(b.payments, "UPDATE accounts SET balance_minor = 29 WHERE id = ?", payer)
+
 	b.accepted(paidOrder, second, 2, "settling")
 	b.applied(second, 2, "settle", "declined")
 	b.exec(b.orders, "UPDATE payments SET amount_minor = 971")
@@ -45,7 +47,7 @@ func init() { faults = append(faults, declineFaults...) }
 func init() {
 	for name, put := range map[string]func(b *books){
 		"declined for want of money that was gone": func(b *books) { b.declined("insufficient_funds") },
-		// In one transaction, nobody knows who was first.
+		// In one transaction, the order of the two is unknown.
 		"declined beside a debit in one transaction": func(b *books) {
 			b.declined("insufficient_funds")
 			b.exec(b.payments, "UPDATE payment_numbers SET id = (SELECT id FROM (SELECT MAX(id) + 1 AS id FROM payment_numbers) AS later),"+

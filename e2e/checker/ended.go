@@ -20,14 +20,16 @@ func (s *state) checkEnded(f *findings) {
 			f.add(Lost, "accepted, never decided", a.OrderID, no, "seq", a.Seq, "orders.status", o.Status)
 		}
 	}
+
 	for id, o := range s.orders {
-		waits := map[string]int64{} // sequences of what has no outcome yet, by payment number
+		waits := map[string]int64{} // sequences of the instructions without an outcome, by payment number
 		switch o.underWay() {
 		case 2:
 			waits[o.PaymentNo], waits[o.CancelledNo] = o.Seq, o.Seq-1
 		case 1:
 			waits[o.PaymentNo] = o.Seq
 		}
+
 		for no, seq := range waits {
 			if _, isDecided := s.decided[no]; isDecided || !s.visible(stuck, no, id, seq) {
 				f.add(Lost, "an order's instruction has not ended", id, no, "status", o.Status, "seq", seq)
@@ -36,16 +38,19 @@ func (s *state) checkEnded(f *findings) {
 	}
 }
 
-// checkWaiting looks for what should not wait any more.
+// checkWaiting looks for messages and instructions that should not wait any more, and for
+// instructions that were marked as settled and are not.
 func (s *state) checkWaiting(f *findings) {
 	for _, o := range s.outbox {
 		f.add(Lost, "a message waits in the outbox", o.OrderID, o.PaymentNo, "id", o.ID, "topic", o.Topic, "created_at", o.At)
 	}
+
 	for no, w := range s.waiting {
 		if last := s.progress[w.OrderID]; last >= w.Seq-1 {
 			f.add(Lost, "an instruction waits, and its predecessor is done", w.OrderID, no, "seq", w.Seq, "last_seq", last)
 		}
 	}
+
 	for _, m := range s.markedDone {
 		if _, isDecided := s.decided[m.PaymentNo]; !isDecided {
 			f.add(Lost, "an instruction was marked as settled, and is not", m.OrderID, m.PaymentNo, "seq", m.Seq)
@@ -56,7 +61,8 @@ func (s *state) checkWaiting(f *findings) {
 // triesWanted is how often an instruction is tried before it is parked.
 const triesWanted = 3
 
-// checkParked looks for parked messages of which nobody was told, and for instructions that were parked too early.
+// checkParked looks for parked messages with a notice that is missing or was not told, and for
+// instructions that were parked too early.
 func (s *state) checkParked(f *findings) {
 	for _, p := range s.toOperator {
 		n := s.notices[p.ID]
@@ -67,13 +73,14 @@ func (s *state) checkParked(f *findings) {
 			f.add(Lost, "a message is parked, and somebody was not told", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID,
 				"state", p.State, "notifications.last_error", n.LastError)
 		}
+
 		if p.Cause == "failed" && p.Attempts < triesWanted {
 			f.add(Lost, "an instruction was parked before it was tried three times", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID, "attempts", p.Attempts)
 		}
 	}
 }
 
-// stuckOrders is the smallest sequence of each order that an operator has, or has given up.
+// stuckOrders returns, by order, the smallest sequence that is parked or discarded and not decided.
 func (s *state) stuckOrders() map[string]int64 {
 	stuck := map[string]int64{}
 	for no, p := range s.parked {
@@ -87,7 +94,7 @@ func (s *state) stuckOrders() map[string]int64 {
 	return stuck
 }
 
-// visible says that an instruction waits for an operator, or behind one that does.
+// visible reports whether an instruction is parked or discarded, or waits behind one that is.
 func (s *state) visible(stuck map[string]int64, no, orderID string, seq int64) bool {
 	if _, ok := s.parked[no]; ok {
 		return true

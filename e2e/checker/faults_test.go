@@ -9,7 +9,7 @@ type fault struct {
 	put  func(b *books)
 }
 
-// want is how the checker has to name a fault: what is the beginning of a Violation's What.
+// want is how the checker has to report a fault. what is the beginning of the Violation's What.
 type want struct {
 	invariant checker.Invariant
 	what      string

@@ -59,6 +59,7 @@ func NewHistory() *History { return &History{calls: map[callID]*Call{}} }
 func (h *History) Calls() []Call {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+
 	first := map[string]time.Time{} // by key
 	calls := make([]Call, 0, len(h.calls))
 	for _, c := range h.calls {
@@ -68,6 +69,7 @@ func (h *History) Calls() []Call {
 		}
 		calls = append(calls, Call{Key: c.Key, Path: c.Path, Body: c.Body, Attempts: slices.Clone(c.Attempts)})
 	}
+
 	slices.SortFunc(calls, func(a, b Call) int {
 		return cmp.Or(first[a.Key].Compare(first[b.Key]), cmp.Compare(a.Key, b.Key),
 			a.Attempts[0].Began.Compare(b.Attempts[0].Began), cmp.Compare(a.Path, b.Path), bytes.Compare(a.Body, b.Body))
@@ -127,6 +129,7 @@ func readAll(body io.ReadCloser) ([]byte, error) {
 func (h *History) begin(id callID) (ended func(status int, answer []byte)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+
 	c := h.calls[id]
 	if c == nil {
 		c = &Call{Key: id.key, Path: id.path, Body: []byte(id.body)}
@@ -134,6 +137,7 @@ func (h *History) begin(id callID) (ended func(status int, answer []byte)) {
 	}
 	n := len(c.Attempts)
 	c.Attempts = append(c.Attempts, Attempt{Began: time.Now()})
+
 	return func(status int, answer []byte) {
 		h.mu.Lock()
 		defer h.mu.Unlock()

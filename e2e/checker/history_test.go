@@ -23,6 +23,7 @@ func post(t *testing.T, h *checker.History, next http.RoundTripper, key, url, bo
 	if key != "" {
 		req.Header.Set("Idempotency-Key", key)
 	}
+
 	res, err := (&http.Client{Transport: h.Transport(next)}).Do(req)
 	if err != nil {
 		return "", err
@@ -45,6 +46,7 @@ func TestOutcomes(t *testing.T) {
 		"/away":      {503, `{"code":"unavailable"}`},
 		"/no-json":   {404, `<html>`},
 	}
+
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/broken-off" {
 			w.Header().Set("Content-Length", "100")
@@ -60,6 +62,7 @@ func TestOutcomes(t *testing.T) {
 		_, _ = io.WriteString(w, a.body)
 	}))
 	defer server.Close()
+
 	for path, want := range map[string]checker.Outcome{
 		"/ok": checker.OK, "/refused": checker.Failed, "/in-flight": checker.Unknown, "/reused": checker.Failed,
 		"/away": checker.Unknown, "/no-json": checker.Failed, "/broken-off": checker.Unknown,
@@ -70,10 +73,12 @@ func TestOutcomes(t *testing.T) {
 		if len(calls) != 1 || len(calls[0].Attempts) != 1 {
 			t.Fatalf("%s: recorded %+v", path, calls)
 		}
+
 		c, a := calls[0], calls[0].Attempts[0]
 		if c.Key != "k" || c.Path != path || string(c.Body) != "body of "+path || a.Ended.Before(a.Began) || a.Outcome != want {
 			t.Errorf("%s: recorded %+v, want outcome %s", path, c, want)
 		}
+
 		if path == "/broken-off" {
 			if err == nil || a.Status != 0 || a.Answer != nil {
 				t.Errorf("%s: error %v, recorded %+v", path, err, a)
@@ -96,6 +101,7 @@ func TestOnlyPostsWithAKeyAreRecorded(t *testing.T) {
 	if _, err := post(t, h, next, "", "http://x/v1/orders", ""); err == nil {
 		t.Error("a POST without a key got no error")
 	}
+
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x/v1/orders", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +111,7 @@ func TestOnlyPostsWithAKeyAreRecorded(t *testing.T) {
 		res.Body.Close()
 		t.Error("a GET got no error")
 	}
+
 	if calls := h.Calls(); len(calls) != 0 {
 		t.Errorf("recorded %+v", calls)
 	}
@@ -116,6 +123,7 @@ func TestCallsAreByKeyInTheOrderOfTheFirstAttempt(t *testing.T) {
 	for _, call := range [][2]string{{"b", "1"}, {"a", "2"}, {"b", "3"}, {"b", "1"}} {
 		_, _ = post(t, h, next, call[0], "http://x/p", call[1])
 	}
+
 	var got []string
 	for _, c := range h.Calls() {
 		got = append(got, fmt.Sprintf("%s%s*%d", c.Key, c.Body, len(c.Attempts)))
@@ -133,6 +141,7 @@ func TestAttemptsAtTheSameTime(t *testing.T) {
 		<-answer
 		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("{}"))}, nil
 	})
+
 	const n = 50
 	var wg sync.WaitGroup
 	for range n {
@@ -145,17 +154,20 @@ func TestAttemptsAtTheSameTime(t *testing.T) {
 	for range n {
 		<-arrived
 	}
+
 	for _, a := range h.Calls()[0].Attempts {
 		if a.Outcome != checker.Unknown || !a.Ended.IsZero() {
 			t.Fatalf("an attempt under way is %+v", a)
 		}
 	}
+
 	close(answer)
 	wg.Wait()
 	calls := h.Calls()
 	if len(calls) != 1 || len(calls[0].Attempts) != n {
 		t.Fatalf("recorded %+v", calls)
 	}
+
 	for _, a := range calls[0].Attempts {
 		if a.Outcome != checker.OK || a.Ended.IsZero() {
 			t.Errorf("an attempt that has ended is %+v", a)

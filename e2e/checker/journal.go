@@ -22,9 +22,10 @@ func (s *state) checkUnplaced(f *findings) {
 	}
 }
 
-// CheckJournal compares all that topic journal holds with the payments database. The records have to be one chain without
-// a gap, each one following the one before (O), orders in their sequence (O), and every decided number there once, as it
-// was decided (A). Copies of a record may come at any time after it. What cannot be read is left aside.
+// CheckJournal compares all messages of the topic journal with the payments database. The records
+// have to be one chain without a gap, in which each follows the one before (O) and each order keeps
+// its sequence (O). Every decided number has to be there once, as it was decided (A). Copies of a
+// record may come at any time after it. Messages that cannot be read are left aside.
 func (c *Checker) CheckJournal(ctx context.Context, messages []traffic.Message) ([]Violation, error) {
 	var f findings
 	err := c.look(ctx, func(s *state) { s.checkJournal(&f, inOrder(messages)) })
@@ -39,11 +40,13 @@ func (s *state) checkJournal(f *findings, messages []traffic.Message) {
 	places := map[string]int64{} // by payment number
 	seqs := map[string]int64{}   // by order: the last
 	previous := contract.JournalOrigin
+
 	for _, m := range messages {
 		r, err := contract.ParseJournalRecord(m.Body)
 		if err != nil {
 			continue
 		}
+
 		where := append(place(m), "position", r.Position)
 		end := int64(len(bodies) - 1)
 		switch {
@@ -57,10 +60,11 @@ func (s *state) checkJournal(f *findings, messages []traffic.Message) {
 			continue
 		case r.Position > end+1:
 			f.add(Order, "the journal has a gap", r.OrderID, r.PaymentNo, append(where, "expected", end+1)...)
-			return // every later one would be told of too
+			return // every later record would be reported too
 		case r.Previous != previous:
 			f.add(Order, "a record of the journal does not follow the one before", r.OrderID, r.PaymentNo, append(where, "previous", r.Previous, "expected", previous)...)
 		}
+
 		bodies, previous = append(bodies, string(m.Body)), contract.JournalHash(m.Body)
 		if at, twice := places[r.PaymentNo]; twice {
 			f.add(All, "a payment number is in the journal twice", r.OrderID, r.PaymentNo, append(where, "first", at)...)
@@ -72,6 +76,7 @@ func (s *state) checkJournal(f *findings, messages []traffic.Message) {
 		seqs[r.OrderID] = r.Seq
 		s.checkRecord(f, r, where)
 	}
+
 	for no, d := range s.decided {
 		if places[no] == 0 {
 			f.add(All, "decided, and not in the journal", d.OrderID, no, "seq", d.Seq, "outcome", d.Outcome)

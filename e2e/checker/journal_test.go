@@ -10,7 +10,8 @@ import (
 	contract "settlement/shared/settlement"
 )
 
-// record is a message of the topic journal, behind a body; "" for the first.
+// record is a message of the topic journal. before is the body of the record that it follows, ""
+// for the first.
 func record(offset, position int64, before, order, no string, seq int, outcome string) traffic.Message {
 	previous := contract.JournalOrigin
 	if before != "" {
@@ -82,10 +83,12 @@ var badJournals = []struct {
 func TestEachContradictionOfTheJournalIsSeen(t *testing.T) {
 	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
 		refundedTwoSteps(b)
+
 		for _, bad := range badJournals {
 			found, err := c.CheckJournal(t.Context(), bad.journal)
 			bad.want.in(t, bad.name, found, err)
 		}
+
 		found, err := c.CheckJournal(t.Context(), messages(firstRecord, repeat(firstRecord), unreadable, secondRecord, firstRecord))
 		wantNone(t, "copies, and what nobody can read", found, err)
 	})

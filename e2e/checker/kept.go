@@ -8,11 +8,12 @@ import (
 	contract "settlement/shared/settlement"
 )
 
-// CheckKept returns the messages that their consumer has taken without a trace (L). Call it only when all of them are
-// acknowledged: one that is under way looks lost. Of each a row has to be there, in the database of the service that
-// consumes its topic: what it says, recorded under its number, or the message itself, for the predecessor that it waits for
-// or for an operator. One that says something else than what is recorded under its number is no repeat of it, and an
-// operator has to have it.
+// CheckKept returns the messages that their consumer has taken without a trace (L). Call it only
+// when all of them are acknowledged: a message that is under way looks lost. Each message must have
+// left a row in the database of the service that consumes its topic. Either the service recorded
+// what the message says under its number, or it kept the message itself, which then waits for its
+// predecessor or for an operator. A message that contradicts the record under its number is no
+// repeat, and an operator has to have it.
 func (c *Checker) CheckKept(ctx context.Context, settlement, outcome, points []traffic.Message) ([]Violation, error) {
 	var f findings
 	err := c.look(ctx, func(s *state) {
@@ -27,8 +28,9 @@ func (c *Checker) CheckKept(ctx context.Context, settlement, outcome, points []t
 	return f.sorted(), nil
 }
 
-// kept is what parked_messages of one service has, in any state. A message is there in the same bytes, or, as one that was
-// sent again, with the same number and place. Rows in conflict do not stand for the honest message that has that number.
+// kept is what one service has in parked_messages, in any state. A message is found by its bytes
+// or, when it was sent again in other bytes, by its number and place. A row in conflict is found by
+// its bytes only: its number belongs to an honest message.
 type kept struct {
 	payloads map[payload]bool
 	claims   map[claim]bool
@@ -36,7 +38,8 @@ type kept struct {
 
 type payload struct{ topic, hash string }
 
-// claim is a place that a message asks for; a repeat asks for the same one, in other bytes perhaps.
+// claim is the number and the place that a message asks for. A repeat asks for the same ones,
+// perhaps in other bytes.
 type claim struct {
 	topic  string
 	number string // payment or points number
@@ -55,14 +58,14 @@ func newKept(rows []parkedRow) kept {
 	return k
 }
 
-// said is what a message says, and what is recorded of it.
+// said is what a message asks for, and how that compares with what is recorded.
 type said struct {
 	claim
 	known bool // something is recorded under its payment number; for points, at its place
-	same  bool // and says the same
+	same  bool // the record says the same as the message
 }
 
-// checkKept looks for each message of a topic.
+// checkKept reports each message of a topic that neither a record nor a row of k accounts for.
 func checkKept(f *findings, k kept, messages []traffic.Message, recorded func(body []byte) (said, error)) {
 	for _, m := range messages {
 		is, err := recorded(m.Body)
@@ -71,9 +74,10 @@ func checkKept(f *findings, k kept, messages []traffic.Message, recorded func(bo
 		if is.same || asItIs || err == nil && !is.known && k.claims[is.claim] {
 			continue
 		}
+
 		order := is.key
 		if m.Topic == contract.TopicPoints {
-			order = "" // it is a customer
+			order = "" // the key is a customer
 		}
 		f.add(Lost, "a message was taken, and nothing of it is kept", order, is.number,
 			append(place(m), "readable", err == nil, "body", fmt.Sprintf("%.400q", m.Body))...)
@@ -85,6 +89,7 @@ func (s *state) instructionIsRecorded(body []byte) (said, error) {
 	if err != nil {
 		return said{}, err
 	}
+
 	is := said{claim: claim{number: in.PaymentNo, key: in.OrderID, seq: in.Seq}}
 	d, known := s.decided[in.PaymentNo]
 	is.known = known
@@ -97,6 +102,7 @@ func (s *state) outcomeIsRecorded(body []byte) (said, error) {
 	if err != nil {
 		return said{}, err
 	}
+
 	is := said{claim: claim{number: out.PaymentNo, key: out.OrderID, seq: out.Seq}}
 	o := s.orders[out.OrderID]
 	a, known := s.applied[out.PaymentNo]
@@ -111,6 +117,7 @@ func (s *state) pointsAreRecorded(body []byte) (said, error) {
 	if err != nil {
 		return said{}, err
 	}
+
 	is := said{claim: claim{number: change.PointsNo, key: change.CustomerID, seq: change.Seq}}
 	p := s.recorded(change)
 	is.known = p != nil

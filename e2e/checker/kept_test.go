@@ -50,8 +50,10 @@ func TestAMessageThatLeftNothingIsSeen(t *testing.T) {
 	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
 		b.points()
 		b.exec(b.payments, "UPDATE points_history SET points_no = IF(seq = 1, ?, ?)", firstChange, secondChange)
+
 		found, err := c.CheckKept(t.Context(), messages(goodInstruction, repeat(goodInstruction)), messages(goodOutcome, goodOutcome), messages(goodFirst, goodSecond))
 		wantNone(t, "messages and repeats that were taken", found, err)
+
 		for _, bad := range unkept {
 			found, err := c.CheckKept(t.Context(), bad.settlement, bad.outcome, bad.points)
 			bad.want.in(t, bad.name, found, err)

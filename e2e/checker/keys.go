@@ -1,6 +1,6 @@
 package checker
 
-// What a remembered answer can have made.
+// The kinds of things that a remembered answer can have made.
 const (
 	anOrder       = "order"
 	aWallet       = "wallet"
@@ -13,8 +13,8 @@ const (
 	notThere = "answered under an Idempotency-Key, and is not there"
 )
 
-// makes is what the answer made and its id; ids are unique across kinds. Both are empty when
-// it made nothing: a refusal, an operator's decision.
+// makes returns the kind and the id of what the answer made; ids are unique across kinds. Both are
+// empty when the answer made nothing: a refusal, an operator's decision.
 func (a *answer) makes() (kind, id string) {
 	switch {
 	case a.isDeposit():
@@ -38,6 +38,7 @@ func (s *state) checkKeys(f *findings) {
 			if k.Result == "" && k.RefusalCode == "" {
 				f.add(Key, "a key is taken and has no answer", "", "", "idem_key", k.Key)
 			}
+
 			kind, id := k.Answer.makes()
 			if id == "" {
 				continue
@@ -49,12 +50,13 @@ func (s *state) checkKeys(f *findings) {
 			keyOf[id] = k
 		}
 	}
+
 	s.checkMade(f, keyOf)
 	s.checkAnswered(f, keyOf)
 }
 
-// checkMade looks for what no key answers for: the trace of a request that was done twice,
-// or done and then answered as refused.
+// checkMade looks for effects that no key answers for. They are the trace of a request that was
+// done twice, or that was done and then answered as refused.
 func (s *state) checkMade(f *findings, keyOf map[string]*keyRow) {
 	answered := func(kind, id string) bool {
 		k, ok := keyOf[id]
@@ -64,6 +66,7 @@ func (s *state) checkMade(f *findings, keyOf map[string]*keyRow) {
 		of, _ := k.Answer.makes()
 		return of == kind
 	}
+
 	for id, o := range s.orders {
 		if !answered(anOrder, id) {
 			f.add(Key, "an order was "+noKeyOf, id, "", "status", o.Status, "seq", o.Seq)
@@ -77,6 +80,7 @@ func (s *state) checkMade(f *findings, keyOf map[string]*keyRow) {
 			f.add(Key, "an instruction was "+noKeyOf, a.OrderID, no, "seq", a.Seq, "type", a.Type)
 		}
 	}
+
 	for id, w := range s.accounts {
 		if !answered(aWallet, id) {
 			f.add(Key, "a wallet was "+noKeyOf, "", "", "account_id", id, "balance_minor", w.Minor)
@@ -89,7 +93,8 @@ func (s *state) checkMade(f *findings, keyOf map[string]*keyRow) {
 	}
 }
 
-// checkAnswered looks for answers that made nothing. Instructions are checkEnded's.
+// checkAnswered looks for answers whose order, wallet or deposit is not there. checkEnded looks at
+// the instructions.
 func (s *state) checkAnswered(f *findings, keyOf map[string]*keyRow) {
 	for id, k := range keyOf {
 		switch kind, _ := k.Answer.makes(); kind {

@@ -73,7 +73,8 @@ var lostFaults = []fault{
 	}},
 }
 
-// keyFaults are keys that have no answer, or another effect than it.
+// keyFaults are keys without an answer, two keys with one answer, and effects that no key answers
+// for.
 var keyFaults = []fault{
 	{"a key has no answer", want{checker.Key, "a key is taken and has no answer", "", ""}, func(b *books) {
 		b.key(b.orders, "k-empty", "")

@@ -16,7 +16,7 @@ const kindDeposit = "deposit"
 
 // checkEntries looks at the entries of each payment number and of each deposit.
 func (s *state) checkEntries(f *findings) {
-	counted := map[string]int{} // entries that no deposit made, by payment number
+	counted := map[string]int{} // entries, by payment or deposit number
 	for rest := s.entries; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].PaymentNo == rest[0].PaymentNo {
@@ -27,6 +27,7 @@ func (s *state) checkEntries(f *findings) {
 		counted[of[0].PaymentNo] = len(of)
 		s.checkEntriesOf(f, of)
 	}
+
 	for no, d := range s.decided {
 		asks := 0
 		if d.Outcome == "paid" || d.Outcome == "refunded" {
@@ -39,13 +40,14 @@ func (s *state) checkEntries(f *findings) {
 	}
 }
 
-// checkEntriesOf takes all entries of one number, by account.
+// checkEntriesOf checks all entries of one number, which are sorted by account.
 func (s *state) checkEntriesOf(f *findings, entries []*entryRow) {
 	no := entries[0].PaymentNo
 	d, isDecided := s.decided[no]
 	if !isDecided {
 		d = &movement{}
 	}
+
 	sums := map[string]int64{} // by currency
 	fromOutside, intoWallet := 0, 0
 	for i, e := range entries {
@@ -59,6 +61,7 @@ func (s *state) checkEntriesOf(f *findings, entries []*entryRow) {
 			f.add(Money, "an entry is on no account, or in another currency than the account", d.OrderID, no,
 				append(row, "accounts.currency", wallet.Currency)...)
 		}
+
 		switch {
 		case isDecided && (e.Currency != d.Terms.Currency || e.Kind != d.Type || e.Minor != d.moves(e.AccountID)):
 			f.add(Money, "an entry is not what its payment asks of that account", d.OrderID, no,
@@ -71,17 +74,19 @@ func (s *state) checkEntriesOf(f *findings, entries []*entryRow) {
 			intoWallet++
 		}
 	}
+
 	for currency, sum := range sums {
 		if sum != 0 {
 			f.add(Money, "entries of a payment number do not sum to zero", d.OrderID, no, "currency", currency, "sum", sum, "entries", shown(entries))
 		}
 	}
+
 	if entries[0].Kind == kindDeposit && (len(entries) != 2 || fromOutside != 1 || intoWallet != 1) {
 		f.add(Money, "a deposit is not one entry from outside and one into a wallet", "", no, "entries", shown(entries))
 	}
 }
 
-// shown is entries in a violation.
+// shown formats entries for a violation.
 func shown(entries []*entryRow) string {
 	texts := make([]string, len(entries))
 	for i, e := range entries {
@@ -90,7 +95,7 @@ func shown(entries []*entryRow) string {
 	return strings.Join(texts, " ")
 }
 
-// moves is what the number adds to an account.
+// moves is the amount that the payment number adds to an account.
 func (m *movement) moves(accountID string) int64 {
 	var toMerchant int64
 	switch m.Outcome {
@@ -99,6 +104,7 @@ func (m *movement) moves(accountID string) int64 {
 	case "refunded":
 		toMerchant = -m.Terms.Minor
 	}
+
 	switch accountID {
 	case merchant:
 		return toMerchant
@@ -108,8 +114,9 @@ func (m *movement) moves(accountID string) int64 {
 	return 0
 }
 
-// checkWallets sums up each wallet twice: by its entries, and by what was asked for and
-// decided, because a mistake in how entries are written is in every sum of them too.
+// checkWallets sums up each wallet twice: from its entries, and from what was asked for and
+// decided. The second sum is needed because a mistake in how entries are written is in every sum of
+// entries too.
 func (s *state) checkWallets(f *findings) {
 	type sums struct{ entries, deposits, debits, refunds int64 }
 	of := make(map[string]sums, len(s.accounts))
@@ -118,11 +125,13 @@ func (s *state) checkWallets(f *findings) {
 		change(&w)
 		of[id] = w
 	}
+
 	for _, e := range s.entries {
 		if e.Currency == s.accounts[e.AccountID].Currency {
 			add(e.AccountID, func(w *sums) { w.entries += e.Minor })
 		}
 	}
+
 	for _, k := range s.paymentKeys {
 		if a := k.Answer; a.isDeposit() {
 			add(a.AccountID, func(w *sums) { w.deposits += a.Amount.Minor })
@@ -136,6 +145,7 @@ func (s *state) checkWallets(f *findings) {
 			add(d.Terms.AccountID, func(w *sums) { w.refunds += d.Terms.Minor })
 		}
 	}
+
 	for id, account := range s.accounts {
 		w := of[id]
 		if account.Minor < 0 {

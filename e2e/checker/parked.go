@@ -10,15 +10,16 @@ import (
 	"slices"
 )
 
-// PayloadHash is what a parked message is known by: a broker that was set up anew counts its offsets from 0 again.
+// PayloadHash identifies a parked message. An offset would not: a broker that was set up anew
+// counts its offsets from 0 again.
 func PayloadHash(body []byte) string {
 	hash := sha256.Sum256(body)
 	return hex.EncodeToString(hash[:])
 }
 
-// CheckAsked returns the messages, of any topic, that an operator of either service has or had and that nobody has asked to
-// be parked: nothing was wrong with them. before are the ids of those that were there already, asked the hashes of the
-// payloads that are meant to be parked.
+// CheckAsked returns the messages of any topic that are or were with an operator of either service
+// although nothing was wrong with them. before are the ids of the messages that were parked
+// already, asked the hashes of the payloads that are meant to be parked.
 func (c *Checker) CheckAsked(ctx context.Context, before []string, asked map[string]bool) ([]Violation, error) {
 	var f findings
 	for _, db := range []*sql.DB{c.orders, c.payments} {
@@ -36,6 +37,7 @@ func checkAsked(ctx context.Context, db *sql.DB, f *findings, before []string, a
 		return err
 	}
 	defer rows.Close()
+
 	for rows.Next() {
 		var id, topic, order, no, state, reason, hash string
 		if err := rows.Scan(&id, &topic, &order, &no, &state, &reason, &hash); err != nil {
@@ -49,9 +51,9 @@ func checkAsked(ctx context.Context, db *sql.DB, f *findings, before []string, a
 	return rows.Err()
 }
 
-// ToldAgain returns the notices that a receiver has taken more often than once and once more for each time that whoever
-// tells them may not have learnt that one was taken: the process ended, or the database was away. taken is how often, by
-// webhook-id.
+// ToldAgain returns the notices that a receiver has taken too often. A notice may be taken once,
+// and once more for each interruption: the sender's process ended or its database was away, so that
+// it may not have learnt that the notice was taken. taken is how often, by webhook-id.
 func ToldAgain(taken map[string]int64, interrupted int64) []Violation {
 	var f findings
 	for _, id := range slices.Sorted(maps.Keys(taken)) {

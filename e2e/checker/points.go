@@ -20,6 +20,7 @@ func (s *state) readPoints(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
+
 	err = read(ctx, tx, "SELECT customer_id, seq, points_no, type, change_by, points, reason FROM points_history ORDER BY customer_id, seq",
 		func(p *pointsRow) []any {
 			return []any{&p.CustomerID, &p.Seq, &p.PointsNo, &p.Type, &p.Change, &p.Points, &p.Reason}
@@ -28,6 +29,7 @@ func (s *state) readPoints(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
+
 	return read(ctx, tx, "SELECT order_id, seq FROM parked_messages WHERE topic = 'points' AND state = 'waiting'",
 		func(p *pointsRow) []any { return []any{&p.CustomerID, &p.Seq} },
 		func(p *pointsRow) { s.pointsWaiting = append(s.pointsWaiting, p) })
@@ -35,7 +37,7 @@ func (s *state) readPoints(ctx context.Context, tx *sql.Tx) error {
 
 // checkPoints follows each customer through the changes of points, and compares them with what order-service published.
 func (s *state) checkPoints(f *findings) {
-	paid, refunded := map[string]int64{}, map[string]int64{} // how often orders were, by customer
+	paid, refunded := map[string]int64{}, map[string]int64{} // how often orders were paid and refunded, by customer
 	eachOrder(slices.Collect(maps.Values(s.applied)), func(orderID string, steps []*movement) {
 		o, ok := s.orders[orderID]
 		if !ok {
@@ -48,10 +50,12 @@ func (s *state) checkPoints(f *findings) {
 		}
 		refunded[o.CustomerID] += comeTo(steps).wholes
 	})
+
 	for id, c := range s.customers {
 		if b := s.balances[id]; b.Seq != c.Seq {
 			f.add(Lost, "changes of points have not taken effect", "", "", "customer_id", id, "customers.points_seq", c.Seq, "points_balances.last_seq", b.Seq)
 		}
+
 		changes := map[string]int64{} // by reason
 		for _, p := range s.history[id] {
 			changes[p.Reason]++
@@ -61,6 +65,7 @@ func (s *state) checkPoints(f *findings) {
 				"taken_back", changes["order_refunded"], "refunded", refunded[id])
 		}
 	}
+
 	for id, b := range s.balances {
 		checkPointsSteps(f, b, s.history[id])
 	}
@@ -87,6 +92,7 @@ func checkPointsSteps(f *findings, b customerRow, steps []*pointsRow) {
 			return
 		}
 	}
+
 	if b.Seq != int64(len(steps)) || b.Points != points {
 		f.add(Order, "points are not what their history comes to", "", "", "customer_id", b.ID, "points", b.Points, "want", points,
 			"last_seq", b.Seq, "changes", len(steps))

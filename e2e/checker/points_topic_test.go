@@ -75,10 +75,12 @@ func TestEachContradictionOfTopicPointsIsSeen(t *testing.T) {
 	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
 		b.points()
 		b.exec(b.payments, "UPDATE points_history SET points_no = IF(seq = 1, ?, ?)", firstChange, secondChange)
+
 		for _, bad := range badPointsTopics {
 			found, err := c.CheckPointsTopic(t.Context(), bad.messages)
 			bad.want.in(t, bad.name, found, err)
 		}
+
 		stranger := change(3, third, 1, "set", 5, "registered")
 		stranger.Body = fmt.Appendf(nil, `{"version":1,"type":"set","points_no":%q,"customer_id":%q,"seq":1,"points":5}`, third, foreign)
 		found, err := c.CheckPointsTopic(t.Context(), messages(goodFirst, goodSecond, unreadable, stranger, goodFirst, inQueue(0, repeat(goodFirst))))

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Recovered is the violation of R when everything was right again only after more than
-// limit, counted from the fault's end, or, with a negative took, never.
+// Recovered returns a violation of R when it took more than limit, counted from the fault's end,
+// until everything was right again. A negative took means that this never happened.
 func Recovered(took, limit time.Duration) []Violation {
 	switch {
 	case took < 0:

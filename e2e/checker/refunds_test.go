@@ -9,6 +9,7 @@ func (b *books) refundedInPart() {
 	b.moved(second, 2, "refund", "refunded", -10)
 	b.exec(b.payments, "UPDATE payment_numbers SET amount_minor = 10 WHERE payment_no = ?", second)
 	b.exec(b.payments, "UPDATE accounts SET balance_minor = 980 WHERE id = ?", payer)
+
 	b.applied(second, 2, "refund", "refunded")
 	b.exec(b.orders, "UPDATE payments SET amount_minor = 10 WHERE payment_no = ?", second)
 	b.exec(b.orders, "UPDATE orders SET seq = 2, payment_no = ?, asked_minor = 10, refunded_minor = 10 WHERE id = ?", second, paidOrder)
@@ -19,11 +20,13 @@ func (b *books) cancelled() {
 	b.t.Helper()
 	b.accepted(newOrder, second, 1, "settling")
 	b.accepted(newOrder, third, 2, "cancelling")
+
 	b.exec(b.payments, "INSERT INTO order_progress (order_id, last_seq) VALUES (?, 2)", newOrder)
 	b.decided(newOrder, second, 1, "settle", "declined")
 	b.decided(newOrder, third, 2, "refund", "failed")
 	b.exec(b.payments, "UPDATE payment_numbers SET reason = 'insufficient_funds', amount_minor = 2000, created_at = NOW() + INTERVAL 1 MINUTE WHERE payment_no = ?", second)
 	b.exec(b.payments, "UPDATE payment_numbers SET reason = 'nothing_to_refund', amount_minor = 2000, created_at = NOW() + INTERVAL 1 MINUTE WHERE payment_no = ?", third)
+
 	b.exec(b.orders, "INSERT INTO payments (payment_no, order_id, type, seq, outcome, amount_minor, occurred_at) VALUES"+
 		" (?, ?, 'settle', 1, 'declined', 2000, NOW()), (?, ?, 'refund', 2, 'failed', 2000, NOW())", second, newOrder, third, newOrder)
 	b.exec(b.orders, "UPDATE orders SET status = 'declined', seq = 2, payment_no = ?, reason = 'insufficient_funds', amount_minor = 2000 WHERE id = ?", third, newOrder)

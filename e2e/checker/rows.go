@@ -6,23 +6,25 @@ type orderRow struct {
 	Seq                           int64
 	Terms                         terms
 	CustomerID                    string
-	Refunded, Asked               int64  // in minor units; asked is of the latest instruction
-	CancelledNo                   string // of a settle that has no outcome yet and that a refund follows
+	Refunded, Asked               int64  // in minor units; Asked is what the latest instruction asks for
+	CancelledNo                   string // payment number of a settle that has no outcome yet and that a refund follows
 }
 
-// customerRow is a row of customers, or of points_balances, where the seq is the last that took effect.
+// customerRow is a row of customers, or of points_balances. There, Seq is the last sequence that
+// took effect.
 type customerRow struct {
 	ID          string
 	Seq, Points int64
 }
 
-// pointsRow is a row of points_history; one that waits has its place only.
+// pointsRow is a row of points_history. For a change that waits, only CustomerID and Seq are set.
 type pointsRow struct {
 	CustomerID, PointsNo, Type, Reason string
 	Seq, Change, Points                int64
 }
 
-// underWay is how many instructions the order waits for the outcome of, its latest among them.
+// underWay is the number of the order's instructions that have no outcome yet. The latest is one of
+// them, if there are any.
 func (o *orderRow) underWay() int64 {
 	switch {
 	case o.CancelledNo != "":
@@ -33,7 +35,8 @@ func (o *orderRow) underWay() int64 {
 	return 0
 }
 
-// terms are who pays how much; a refund is on the terms of its order, or of a part of the amount.
+// terms say which account pays how much. A refund is on the terms of its order, or on a part of the
+// amount.
 type terms struct {
 	AccountID string
 	Minor     int64
@@ -46,14 +49,14 @@ type movement struct {
 	Seq                int64
 	Type, Outcome      string
 
-	// What follows is payment-service's only; order-service keeps the amount of the terms.
+	// Only payment-service has the fields below, except for the amount of the terms.
 	ID     uint64
 	Reason string
 	Terms  terms
 	At     string // created_at
 }
 
-// fits says that a movement is on the terms of its order.
+// fits reports whether a movement is on the terms of its order, or refunds a part of the amount.
 func (m *movement) fits(order terms) bool {
 	part := m.Type == "refund" && m.Terms.Minor > 0 && m.Terms.Minor < order.Minor
 	if part {
@@ -62,7 +65,8 @@ func (m *movement) fits(order terms) bool {
 	return m.Terms == order
 }
 
-// leaves is what of an order is paid and not refunded after the movement, when it was left before it.
+// leaves returns how much of an order is paid and not refunded after the movement; left is how much
+// before it.
 func (m *movement) leaves(left int64) int64 {
 	switch m.Outcome {
 	case "paid":
@@ -103,7 +107,8 @@ type parkedRow struct {
 	movement
 }
 
-// notice is on how many channels people were told of a parked message, and have to be.
+// notice counts the channels on which a parked message was told, and those on which it still has to
+// be.
 type notice struct {
 	ParkedID      string
 	Told, Waiting int
@@ -116,9 +121,9 @@ type keyRow struct {
 	Answer                                  *answer // zero for a refusal, or when it cannot be read
 }
 
-// answer is what the checker reads of a remembered answer. The fields that it does not have
-// are empty: only an order's has a CustomerID, only an accepted instruction's has an OrderID
-// and no State, only a deposit's a DepositNo, only a wallet's an Owner.
+// answer is what the checker reads of a remembered answer. Fields that the answer lacks are empty:
+// only an order has a CustomerID, only an accepted instruction has an OrderID and no State, only a
+// deposit has a DepositNo, only a wallet has an Owner.
 type answer struct {
 	ID, CustomerID, OrderID, PaymentNo, DepositNo, AccountID, Owner, State, Status string
 

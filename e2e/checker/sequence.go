@@ -12,6 +12,7 @@ func (s *state) checkSequences(f *findings) {
 		f.add(Double, "a payment number is there more than once", m.OrderID, m.PaymentNo,
 			"seq", m.Seq, "outcome", m.Outcome, "other_seq", s.decided[m.PaymentNo].Seq)
 	}
+
 	all := append(slices.Collect(maps.Values(s.decided)), s.again...)
 	last := eachOrder(all, func(orderID string, steps []*movement) {
 		s.checkSteps(f, orderID, steps)
@@ -25,12 +26,14 @@ func (s *state) checkSequences(f *findings) {
 			f.add(Order, "an order's progress is not its last sequence", id, "", "last_seq", seq, "decided", 0)
 		}
 	}
+
 	givenUp := map[string]bool{} // payment numbers
 	for _, p := range s.toOperator {
 		if p.State == "discarded" {
 			givenUp[cmp.Or(p.PaymentNo, movementIn(p.Payload).PaymentNo)] = true
 		}
 	}
+
 	for _, m := range all {
 		s.checkOutcome(f, m)
 		justified := m.Reason == nothingToRefund || m.Reason == refundMismatch || m.Reason == discarded && givenUp[m.PaymentNo]
@@ -40,12 +43,13 @@ func (s *state) checkSequences(f *findings) {
 	}
 }
 
-// eachOrder calls with the movements of each order by sequence, and returns the last
-// sequence of each.
+// eachOrder calls each with the movements of one order, by sequence, for every order. It returns
+// the last sequence of each order.
 func eachOrder(movements []*movement, each func(orderID string, steps []*movement)) map[string]int64 {
 	slices.SortFunc(movements, func(a, b *movement) int {
 		return cmp.Or(cmp.Compare(a.OrderID, b.OrderID), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.PaymentNo, b.PaymentNo))
 	})
+
 	last := map[string]int64{}
 	for rest := movements; len(rest) > 0; {
 		n := 1
@@ -59,9 +63,9 @@ func eachOrder(movements []*movement, each func(orderID string, steps []*movemen
 	return last
 }
 
-// checkSteps takes what was decided for one order, by sequence.
+// checkSteps checks what was decided for one order. steps are sorted by sequence.
 func (s *state) checkSteps(f *findings, orderID string, steps []*movement) {
-	left := int64(0) // of what was paid, not refunded
+	left := int64(0) // paid and not refunded
 	for i, m := range steps {
 		if m.Outcome == "paid" && left > 0 {
 			f.add(Double, "an order is paid while it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left)
@@ -69,6 +73,7 @@ func (s *state) checkSteps(f *findings, orderID string, steps []*movement) {
 		if m.Outcome == "refunded" && left < m.Terms.Minor {
 			f.add(Double, "an order is refunded more than it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left, "refund", m.Terms.Minor)
 		}
+
 		left = m.leaves(left)
 		if m.Outcome == "declined" && m.Reason == alreadyPaid && left <= 0 {
 			f.add(All, "declined as paid already, and it was not", orderID, m.PaymentNo, "seq", m.Seq)
@@ -76,10 +81,11 @@ func (s *state) checkSteps(f *findings, orderID string, steps []*movement) {
 		if m.Reason == nothingToRefund {
 			s.checkNothingToRefund(f, m, steps[:i], left)
 		}
+
 		if m.Seq != int64(i+1) {
 			f.add(Order, "an order's sequence has a gap or a repeat", orderID, m.PaymentNo, "seq", m.Seq, "expected", i+1)
 		}
-		// One batch writes its numbers in no order, all at one time.
+		// A batch writes its numbers in no order and with one time, so their ids say nothing.
 		if i > 0 && m.ID < steps[i-1].ID && m.At != steps[i-1].At {
 			f.add(Order, "an instruction took effect before its predecessor", orderID, m.PaymentNo, "seq", m.Seq, "id", m.ID, "created_at", m.At,
 				"predecessor", steps[i-1].PaymentNo, "predecessor_id", steps[i-1].ID, "predecessor_created_at", steps[i-1].At)
@@ -87,8 +93,9 @@ func (s *state) checkSteps(f *findings, orderID string, steps []*movement) {
 	}
 }
 
-// checkNothingToRefund takes a refund that found nothing to give back. order-service asks for one only behind a settle that
-// it does not know the end of yet: the order was cancelled, and not paid.
+// checkNothingToRefund checks a refund that found nothing to give back. order-service asks for such
+// a refund only behind a settle whose outcome it does not know yet: the order was cancelled, and
+// not paid.
 func (s *state) checkNothingToRefund(f *findings, m *movement, before []*movement, left int64) {
 	_, ours := s.orders[m.OrderID]
 	cancelled := len(before) > 0 && before[len(before)-1].Type == "settle" && before[len(before)-1].Outcome != "paid"
@@ -104,7 +111,8 @@ const (
 	discarded       = "discarded" // by an operator
 )
 
-// neverMet are refusals of what order-service does not ask for: to pay what is paid, or to refund more than that.
+// neverMet are the reasons for refusing what order-service does not ask for: to pay an order that
+// is paid, or to refund more than was paid.
 var neverMet = []string{alreadyPaid, refundMismatch}
 
 // checkOutcome looks at one decision alone: a settle ends paid, declined or failed (an operator
@@ -115,6 +123,7 @@ func (s *state) checkOutcome(f *findings, m *movement) {
 	default:
 		f.add(All, "an outcome is none that its instruction can have", m.OrderID, m.PaymentNo, "seq", m.Seq, "type", m.Type, "outcome", m.Outcome)
 	}
+
 	if _, ours := s.orders[m.OrderID]; ours && slices.Contains(neverMet, m.Reason) {
 		f.add(All, "refused for a reason that order-service gives no occasion for", m.OrderID, m.PaymentNo, "seq", m.Seq, "reason", m.Reason)
 	}

@@ -21,12 +21,12 @@ type state struct {
 	progress   map[string]int64     // the last sequence that took effect, by order
 	entries    []*entryRow          // by payment number
 	accounts   map[string]walletRow // by id
-	parked     map[string]movement  // with an operator or given up by one, by payment number
-	waiting    map[string]movement  // for their predecessor, by payment number
+	parked     map[string]movement  // parked or discarded, by payment number
+	waiting    map[string]movement  // waiting for their predecessor, by payment number
 	markedDone []movement           // released, or replayed by an operator
-	toOperator []parkedRow          // that an operator of either service has, or had
+	toOperator []parkedRow          // parked, replayed or discarded, of either service
 	notices    map[string]notice    // by the id of the parked message
-	outbox     []outboxRow          // of both
+	outbox     []outboxRow          // of both databases
 	unplaced   []outboxRow          // decisions that have no place in the journal
 
 	ordersParked, paymentsParked []parkedRow // all of both databases, in any state
@@ -50,6 +50,7 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		customers: map[string]customerRow{}, balances: map[string]customerRow{}, history: map[string][]*pointsRow{},
 		orderKeys: map[string]*keyRow{}, paymentKeys: map[string]*keyRow{}, accepted: map[string]*answer{}, deposits: map[string]entryRow{},
 	}
+
 	var ordersOutbox, paymentsOutbox []outboxRow
 	var ordersNotices, paymentsNotices []notice
 	group, ctx := errgroup.WithContext(ctx)
@@ -76,11 +77,13 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+
 	s.outbox = append(ordersOutbox, paymentsOutbox...)
 	for _, n := range append(ordersNotices, paymentsNotices...) {
 		s.notices[n.ParkedID] = n
 	}
 	s.takeParked()
+
 	for _, k := range s.orderKeys {
 		if k.Answer.isAccepted() {
 			s.accepted[k.Answer.PaymentNo] = k.Answer
@@ -112,6 +115,7 @@ func (s *state) readOrders(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
+
 	return read(ctx, tx, "SELECT payment_no, order_id, seq, type, outcome, COALESCE(amount_minor, 0) FROM payments",
 		func(m *movement) []any {
 			return []any{&m.PaymentNo, &m.OrderID, &m.Seq, &m.Type, &m.Outcome, &m.Terms.Minor}
@@ -119,7 +123,8 @@ func (s *state) readOrders(ctx context.Context, tx *sql.Tx) error {
 		func(m *movement) { keepFirst(s.applied, &s.reapplied, m) })
 }
 
-// keepFirst keeps a movement by its payment number, and apart from those a further one under a number that is there.
+// keepFirst keeps the first movement of each payment number in first, and appends any other to
+// further.
 func keepFirst(first map[string]*movement, further *[]*movement, m *movement) {
 	if _, twice := first[m.PaymentNo]; twice {
 		*further = append(*further, m)
@@ -141,6 +146,7 @@ func (s *state) readDecided(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
+
 	return read(ctx, tx, "SELECT order_id, last_seq FROM order_progress",
 		func(m *movement) []any { return []any{&m.OrderID, &m.Seq} },
 		func(m *movement) { s.progress[m.OrderID] = m.Seq })
@@ -153,6 +159,7 @@ func (s *state) readMoney(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
+
 	err = read(ctx, tx, "SELECT payment_no, account_id, amount_minor, currency, kind, CAST(created_at AS CHAR) FROM entries",
 		func(e *entryRow) []any {
 			return []any{&e.PaymentNo, &e.AccountID, &e.Minor, &e.Currency, &e.Kind, &e.At}
@@ -163,6 +170,7 @@ func (s *state) readMoney(ctx context.Context, tx *sql.Tx) error {
 				s.deposits[e.PaymentNo] = *e
 			}
 		})
+
 	slices.SortFunc(s.entries, func(a, b *entryRow) int {
 		return cmp.Or(cmp.Compare(a.PaymentNo, b.PaymentNo), cmp.Compare(a.AccountID, b.AccountID))
 	})
@@ -175,12 +183,12 @@ func readOutbox(ctx context.Context, tx *sql.Tx, rows *[]outboxRow) error {
 		func(o *outboxRow) { *rows = append(*rows, *o) })
 }
 
-// payloadReadMax is how long, in bytes, a parked payload may be that is asked for its
-// payment number; a real message is far below.
+// payloadReadMax is the length, in bytes, up to which a parked payload is searched for its payment
+// number; a real message is far shorter.
 const payloadReadMax = "16384"
 
-// readParked reads what waits. A message that was parked as it came has no payment number
-// in its row, but often one in its payload.
+// readParked reads parked_messages. A message that was parked as it came has no payment number in
+// its row, but often one in its payload.
 func readParked(ctx context.Context, tx *sql.Tx, rows *[]parkedRow) error {
 	return read(ctx, tx, "SELECT id, state, cause, topic, attempts, payload_sha256, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
 		" CASE WHEN payment_no IS NULL AND LENGTH(payload) <= "+payloadReadMax+" THEN payload ELSE '' END"+
@@ -191,7 +199,8 @@ func readParked(ctx context.Context, tx *sql.Tx, rows *[]parkedRow) error {
 		func(p *parkedRow) { *rows = append(*rows, *p) })
 }
 
-// takeParked sorts what was read: what an operator of either service has, and what payment-service keeps of instructions.
+// takeParked sorts the parked messages: toOperator takes those that an operator of either service
+// has or had, takeInstruction the instructions that payment-service keeps.
 func (s *state) takeParked() {
 	for _, p := range slices.Concat(s.ordersParked, s.paymentsParked) {
 		if p.State != "waiting" && p.State != "released" {
@@ -204,13 +213,15 @@ func (s *state) takeParked() {
 }
 
 func (s *state) takeInstruction(p parkedRow) {
-	if p.Topic != "settlement" || p.Cause == "conflict" { // what is in conflict claims a number that is another's
+	if p.Topic != "settlement" || p.Cause == "conflict" { // a message in conflict claims a number that belongs to another one
 		return
 	}
+
 	m := p.movement
 	if m.PaymentNo == "" {
 		m = movementIn(p.Payload)
 	}
+
 	switch {
 	case m.PaymentNo == "":
 	case p.State == "waiting":
@@ -222,7 +233,8 @@ func (s *state) takeInstruction(p parkedRow) {
 	}
 }
 
-// readNotices reads what people were told of.
+// readNotices counts, for each parked message, the channels that were told and those that still
+// have to be.
 func readNotices(ctx context.Context, tx *sql.Tx, notices *[]notice) error {
 	return read(ctx, tx, "SELECT parked_id, COUNT(told_at), COUNT(*) - COUNT(told_at), MAX(last_error) FROM notifications WHERE type = 'message.parked' GROUP BY parked_id",
 		func(n *notice) []any { return []any{&n.ParkedID, &n.Told, &n.Waiting, &n.LastError} },
@@ -236,12 +248,12 @@ func movementIn(payload []byte) movement {
 		OrderID   string `json:"order_id"`
 		Seq       int64  `json:"seq"`
 	}
-	_ = json.Unmarshal(payload, &m) // a field of a wrong type leaves the others; what is no JSON names nothing
+	_ = json.Unmarshal(payload, &m) // a field of a wrong type leaves the others; a body that is not JSON names nothing
 	return movement{PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq}
 }
 
-// readKeys reads what is remembered. Decoding the answers is half the time of a look, and
-// they never change: those that were seen before are kept decoded.
+// readKeys reads the remembered answers. Decoding them takes half the time of a look, and they
+// never change, so that decoded ones are kept.
 func (c *Checker) readKeys(ctx context.Context, tx *sql.Tx, keys map[string]*keyRow) error {
 	return read(ctx, tx, "SELECT idem_key, result, refusal_code, refusal_detail FROM idempotency_keys",
 		func(k *keyRow) []any { return []any{&k.Key, &k.Result, &k.RefusalCode, &k.RefusalDetail} },

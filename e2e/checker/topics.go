@@ -10,13 +10,13 @@ import (
 	contract "settlement/shared/settlement"
 )
 
-// CheckTopics compares all that the two topics hold with both databases. Every accepted
-// instruction has to be on the one (L) and every decided number's outcome on the other (A), each
-// copy saying what the database says; the messages of one order in one queue, their first
-// copies in its sequence (O).
+// CheckTopics compares all messages of the two topics with both databases. Every accepted
+// instruction has to be on the one (L), the outcome of every decided number on the other (A), and
+// each copy has to say what the database says (A). The messages of one order are in one queue, and
+// their first copies are in the order's sequence (O).
 //
-// What cannot be read is left aside, and so are instructions that order-service never gave
-// and outcomes of orders that it does not have: others may publish too.
+// Messages that cannot be read are left aside. So are instructions that order-service never gave,
+// and undecided outcomes of orders that it does not have: others may publish too.
 func (c *Checker) CheckTopics(ctx context.Context, settlement, outcome []traffic.Message) ([]Violation, error) {
 	var f findings
 	err := c.look(ctx, func(s *state) {
@@ -44,6 +44,7 @@ func (s *state) checkInstructions(f *findings, messages []traffic.Message) {
 		if err != nil || !ours || !known || a.OrderID != in.OrderID {
 			continue
 		}
+
 		sent := movement{Type: string(in.Type), Terms: termsOf(in)}
 		d, isDecided := s.decided[in.PaymentNo]
 		if in.Seq != a.Seq || !sent.fits(o.Terms) || in.Type != typeOf[a.Status] || isDecided && d.Terms != sent.Terms {
@@ -52,6 +53,7 @@ func (s *state) checkInstructions(f *findings, messages []traffic.Message) {
 		}
 		t.pass(f, m, in.OrderID, in.PaymentNo, in.Seq)
 	}
+
 	for no, a := range s.accepted {
 		if o, ours := s.orders[a.OrderID]; ours && !t.seen[no] {
 			f.add(Lost, "accepted, and its instruction is not on the topic", a.OrderID, no, "seq", a.Seq, "orders.status", o.Status)
@@ -75,6 +77,7 @@ func (s *state) checkOutcomes(f *findings, messages []traffic.Message) {
 		if err != nil {
 			continue
 		}
+
 		d, isDecided := s.decided[out.PaymentNo]
 		_, ours := s.orders[out.OrderID]
 		switch {
@@ -89,8 +92,10 @@ func (s *state) checkOutcomes(f *findings, messages []traffic.Message) {
 			f.add(All, "an outcome on the topic is not the one recorded", d.OrderID, d.PaymentNo, append(place(m), "body", string(m.Body),
 				"payment_numbers.seq", d.Seq, "payment_numbers.outcome", d.Outcome, "payment_numbers.reason", d.Reason, "payment_numbers", d.Terms)...)
 		}
+
 		t.pass(f, m, d.OrderID, d.PaymentNo, d.Seq)
 	}
+
 	for no, d := range s.decided {
 		if !t.seen[no] {
 			f.add(All, "decided, and its outcome is not on the topic", d.OrderID, no, "seq", d.Seq, "outcome", d.Outcome)
@@ -102,29 +107,31 @@ func place(m traffic.Message) []any {
 	return []any{"topic", m.Topic, "queue", m.Queue, "offset", m.Offset, "message_id", m.ID}
 }
 
-// trail is the way of the orders through one topic, by queue and offset.
+// trail follows the orders through one topic, by queue and offset.
 type trail struct {
 	seen map[string]bool            // payment numbers
-	last map[string]traffic.Message // by order: the newest of its first copies
-	seq  map[string]int64           // by order: the sequence of that
+	last map[string]traffic.Message // by order: its last message, copies left out
+	seq  map[string]int64           // by order: the sequence of its last message
 }
 
 func newTrail() *trail {
 	return &trail{seen: map[string]bool{}, last: map[string]traffic.Message{}, seq: map[string]int64{}}
 }
 
-// pass takes the next message. A copy may come at any time after the first, in its queue; one that a Repeater has
-// published says nothing about its sender.
+// pass takes the next message. A copy may come at any time after the first message, in its queue. A
+// message that a Repeater has published says nothing about its sender.
 func (t *trail) pass(f *findings, m traffic.Message, orderID, no string, seq int64) {
 	if m.Repeat {
 		return
 	}
+
 	before, known := t.last[orderID]
 	if known && before.Queue != m.Queue {
 		f.add(Order, "an order's messages are in two queues", orderID, no, append(place(m), "other_queue", before.Queue)...)
 		t.seen[no] = true
 		return
 	}
+
 	if t.seen[no] {
 		return
 	}

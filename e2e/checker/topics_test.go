@@ -124,6 +124,7 @@ func TestEachContradictionOfTheTopicsIsSeen(t *testing.T) {
 			if bad.put != nil {
 				bad.put(b)
 			}
+
 			found, err := c.CheckTopics(t.Context(), bad.settlement, bad.outcome)
 			bad.want.in(t, bad.name, found, err)
 		}

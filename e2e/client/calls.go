@@ -79,7 +79,7 @@ type Customer struct {
 	PointsSeq int64  `json:"points_seq"`
 }
 
-// Points are what a customer has, and how that came, newest change first.
+// Points are the points of a customer and their history, newest change first.
 type Points struct {
 	Points  int64 `json:"points"`
 	Seq     int64 `json:"seq"`
@@ -99,7 +99,7 @@ func (c *Client) Misconduct(ctx context.Context, key, customerID string) error {
 	return c.post(ctx, c.orderURL+"/v1/customers/"+customerID+"/misconduct", key, struct{}{}, &struct{}{})
 }
 
-// Points reads what a customer has.
+// Points reads the points of a customer.
 func (c *Client) Points(ctx context.Context, customerID string) (p Points, err error) {
 	err = c.get(ctx, c.paymentURL+"/v1/points/"+customerID, &p)
 	return p, err
@@ -111,7 +111,8 @@ func (c *Client) Settle(ctx context.Context, key, orderID string) (a Accepted, e
 	return a, err
 }
 
-// Refund has all refunded that is left of a paid order, or cancels one that is settling.
+// Refund asks for a refund of all that is left of a paid order, or cancels an order that is
+// settling.
 func (c *Client) Refund(ctx context.Context, key, orderID string) (a Accepted, err error) {
 	err = c.post(ctx, c.orderURL+"/v1/orders/"+orderID+"/refund", key, struct{}{}, &a)
 	return a, err

@@ -59,6 +59,7 @@ func (c *Client) post(ctx context.Context, url, key string, body, answer any) er
 	if err != nil {
 		return err
 	}
+
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(encoded))
 		if err != nil {
@@ -66,10 +67,12 @@ func (c *Client) post(ctx context.Context, url, key string, body, answer any) er
 		}
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Idempotency-Key", key)
+
 		err = c.do(req, answer)
 		if !retry(err) {
 			return err
 		}
+
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
@@ -96,9 +99,10 @@ func (c *Client) do(req *http.Request, answer any) error {
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", req.Method, req.URL, err)
 	}
+
 	if res.StatusCode >= http.StatusBadRequest {
 		p := &Problem{Status: res.StatusCode, Code: "no problem document", Detail: string(body)}
-		_ = json.Unmarshal(body, p) // what is not a problem document is shown as it came
+		_ = json.Unmarshal(body, p) // an answer that is no problem document is shown as it came
 		return fmt.Errorf("%s %s: %w", req.Method, req.URL, p)
 	}
 	if err := json.Unmarshal(body, answer); err != nil {

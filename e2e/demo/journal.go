@@ -8,7 +8,8 @@ import (
 	"settlement/e2e/stack"
 )
 
-// audit has the auditor read the journal, which has every decision in one sequence, and hold it against the books.
+// audit has the auditor read the journal, which holds every decision in one sequence, and compare
+// it with the books.
 func (p *plan) audit(ctx context.Context) error {
 	printed, err := p.stack.Service(stack.PaymentService).Exec(ctx, "audit")
 	if err != nil {
@@ -17,6 +18,7 @@ func (p *plan) audit(ctx context.Context) error {
 	if _, err := fmt.Sscanf(printed, "records: %d,", &p.audited); err != nil {
 		return fmt.Errorf("read what the auditor has printed: %w: %s", err, printed)
 	}
+
 	say("An auditor has read the journal, each record chained to the one before by its hash. It says:")
 	for line := range strings.Lines(printed) {
 		say("  %s", strings.TrimSpace(line))

@@ -25,6 +25,7 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
+
 	if err := demo(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1) //nolint:gocritic // exitAfterDefer: the deferred calls only release the signal and the timer
@@ -45,12 +46,14 @@ func demo(ctx context.Context) (err error) {
 			err = closeErr
 		}
 	}()
+
 	say("Up on %s with %s: orders at %s, payments at %s.", s.On, s.DB, s.OrderURL, s.PaymentURL)
 	plan, err := newPlan(s)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, plan.close()) }()
+
 	if err := plan.play(ctx); err != nil {
 		return err
 	}

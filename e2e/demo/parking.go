@@ -10,7 +10,8 @@ import (
 	"settlement/e2e/client"
 )
 
-// brokenWallet is a wallet whose balance was changed by hand, and what waits for it.
+// brokenWallet is a wallet whose balance was changed by hand, and the refund that fails because of
+// it.
 type brokenWallet struct {
 	id     string
 	held   int64 // before
@@ -18,13 +19,14 @@ type brokenWallet struct {
 	parked client.Parked
 }
 
-// parkOne has a refund fail for a reason that nobody foresaw: the wallet's row was changed by hand to what no
-// deposit makes of it, so that a refund does not fit any more.
+// parkOne makes a refund fail for a reason that nobody foresaw: it changes the wallet's row by hand
+// to a balance that no deposit makes, and the refund does not fit any more.
 func (p *plan) parkOne(ctx context.Context) error {
 	order, err := p.paidOrder(ctx)
 	if err != nil {
 		return err
 	}
+
 	b := &p.broken
 	b.order, b.id = order, order.AccountID
 	wallet, err := p.api.Account(ctx, b.id)
@@ -35,11 +37,13 @@ func (p *plan) parkOne(ctx context.Context) error {
 	if err := p.setBalance(ctx, math.MaxInt64); err != nil {
 		return err
 	}
+
 	if _, err := p.api.Refund(ctx, key(), order.ID); err != nil {
 		return err
 	}
 	p.accepted++
 	say("Somebody has changed a wallet's row by hand. Refunding an order of it fails every time.")
+
 	err = until(ctx, func(ctx context.Context) error {
 		all, err := p.api.ParkedIn(ctx, "parked")
 		for _, m := range all {
@@ -56,13 +60,15 @@ func (p *plan) parkOne(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	say("Orders of others go through meanwhile (%d were placed), so it is this message's fault.", p.meanwhile)
 	reason, _, _ := strings.Cut(b.parked.Reason, "\n")
 	say("Parked after %d tries: %.300s", b.parked.Attempts, reason)
 	return until(ctx, p.isTold)
 }
 
-// buyMeanwhile has one more order settled, of another wallet: what fails alone is parked, and what fails for everybody is not.
+// buyMeanwhile has one more order settled, of another wallet. A message that fails alone is parked;
+// where every message fails, none is.
 func (p *plan) buyMeanwhile(ctx context.Context) error {
 	wallet := p.wallets[1]
 	if wallet == p.broken.id {
@@ -71,6 +77,7 @@ func (p *plan) buyMeanwhile(ctx context.Context) error {
 	if p.meanwhile == meanwhileMax {
 		return fmt.Errorf("%d orders of others were placed meanwhile, no more are", meanwhileMax)
 	}
+
 	o, err := p.api.CreateOrder(ctx, key(), "customer-other", wallet, cny(orderMinor))
 	if err != nil {
 		return err
@@ -78,6 +85,7 @@ func (p *plan) buyMeanwhile(ctx context.Context) error {
 	if _, err := p.api.Settle(ctx, key(), o.ID); err != nil {
 		return err
 	}
+
 	p.orders = append(p.orders, o)
 	p.accepted++
 	p.meanwhile++
@@ -108,6 +116,7 @@ func (p *plan) replayIt(ctx context.Context) error {
 	if _, err := p.api.Replay(ctx, key(), p.broken.parked.ID); err != nil {
 		return err
 	}
+
 	err := until(ctx, func(ctx context.Context) error {
 		o, err := p.api.Order(ctx, p.broken.order.ID)
 		if err == nil && o.Status != "refunded" {
@@ -136,7 +145,7 @@ func (p *plan) setBalance(ctx context.Context, minor int64) error {
 	return err
 }
 
-// replayed counts the parked messages that were replayed and of which somebody was told.
+// replayed counts the parked messages that were replayed and whose notice was told.
 func (p *plan) replayed(ctx context.Context) (n int64, err error) {
 	err = p.books.QueryRowContext(ctx, "SELECT COUNT(DISTINCT m.id) FROM parked_messages m JOIN notifications n ON n.parked_id = m.id"+
 		" WHERE m.state = 'replayed' AND n.told_at IS NOT NULL").Scan(&n)

@@ -33,18 +33,19 @@ const (
 	parts     = 1 // further refunds, of partMinor
 	partMinor = 3_00
 	cancelled = 3 // orders whose refund is asked for while they are settling
-	parked    = 1 // a further refund, that fails until an operator has seen to it
+	parked    = 1 // a further refund, which fails until an operator has repaired its wallet
 
-	// instructions is how many of them there are in all.
+	// instructions is the number of all instructions, except those that others give meanwhile.
 	instructions = orders + refunds + parts + cancelled + parked + collected
 
-	// meanwhileMax is how many orders others place at most while it is tried; each can be paid.
+	// meanwhileMax is how many orders other customers place at most while that refund is tried.
+	// Their wallets can pay for each of them.
 	meanwhileMax = 40
 
 	workers     = 8
 	repeatsMax  = 3
 	repeatSeed  = 20261
-	doubleClick = 4 // every so many orders are settled with two clicks
+	doubleClick = 4 // one order in 4 is settled with two clicks
 )
 
 // plan is the demo on its way.
@@ -55,13 +56,13 @@ type plan struct {
 	check     *checker.Checker
 	wallets   []string // the poor customer's is the last
 	orders    []client.Order
-	changed   []client.Order // of them, those whose customers have changed their minds
+	changed   []client.Order // the orders whose customers have changed their minds
 	accepted  int            // instructions that got 202
 	refused   int            // second clicks that got 409
 	books     *sql.DB        // payments database
 	broken    brokenWallet
 	meanwhile int64   // orders that others placed while a refund failed
-	points    []int64 // that a customer has had
+	points    []int64 // that the collecting customer has had, one after the other
 	audited   int64   // records of the journal
 	repeater  *traffic.Repeater
 }
@@ -98,6 +99,7 @@ func (p *plan) play(ctx context.Context) (err error) {
 			err = stopErr
 		}
 	}()
+
 	for _, step := range []func(context.Context) error{
 		p.openWallets, p.collectPoints, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome, p.awaitOutcomes, p.parkOne, p.replayIt, p.awaitOutcomes, p.repeatOldest, p.awaitQuiet, p.audit,
 	} {
@@ -127,6 +129,7 @@ func (p *plan) openWallets(ctx context.Context) error {
 		}
 		p.wallets = append(p.wallets, wallet.ID)
 	}
+
 	say("Opened %d wallets with %s, and one with %s.", richCustomers, cny(richDeposit), cny(poorDeposit))
 	return nil
 }
@@ -141,6 +144,7 @@ func (p *plan) placeOrders(ctx context.Context) error {
 			p.orders = append(p.orders, o)
 		}
 	}
+
 	say("Placed %d orders of %s for %d customers; the poor one can pay %d of %d.", len(p.orders), cny(orderMinor), len(p.wallets), poorPaid, ordersEach)
 	return nil
 }
@@ -156,6 +160,7 @@ func (p *plan) settleWithARestart(ctx context.Context) error {
 	if err := p.awaitFirstOutcome(ctx); err != nil {
 		return err
 	}
+
 	payment := p.stack.Service(stack.PaymentService)
 	say("Stopping payment-service while messages are in flight.")
 	if err := payment.Stop(ctx); err != nil {
@@ -167,12 +172,14 @@ func (p *plan) settleWithARestart(ctx context.Context) error {
 	if err := p.cancel(ctx, p.orders[half:half+cancelled]); err != nil {
 		return err
 	}
+
 	if err := payment.Start(ctx); err != nil {
 		return err
 	}
 	if err := payment.WaitReady(ctx); err != nil {
 		return err
 	}
+
 	say("payment-service is back. %d instructions accepted, %d second clicks refused.", p.accepted, p.refused)
 	return nil
 }
@@ -180,12 +187,14 @@ func (p *plan) settleWithARestart(ctx context.Context) error {
 func (p *plan) settle(ctx context.Context, orders []client.Order, first int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
+
 	for i, o := range orders {
 		clicks := 1
 		if (first+i)%doubleClick == 0 {
 			clicks = 2
 		}
 		p.refused += clicks - 1
+
 		for range clicks {
 			group.Go(func() error {
 				_, err := p.api.Settle(ctx, key(), o.ID)
@@ -200,7 +209,7 @@ func (p *plan) settle(ctx context.Context, orders []client.Order, first int) err
 	return group.Wait()
 }
 
-// cancel asks for the refund of orders that are settling, of customers who can pay.
+// cancel asks for the refund of orders that are still settling. Their customers can pay.
 func (p *plan) cancel(ctx context.Context, orders []client.Order) error {
 	p.changed = orders
 	for _, o := range orders {
@@ -227,6 +236,7 @@ func (p *plan) refundSome(ctx context.Context) error {
 		if now.Status != "paid" || now.AccountID == p.wallets[richCustomers] {
 			continue
 		}
+
 		if done < refunds {
 			_, err = p.api.Refund(ctx, key(), o.ID)
 		} else {
@@ -237,6 +247,7 @@ func (p *plan) refundSome(ctx context.Context) error {
 		}
 		done++
 	}
+
 	p.accepted += done
 	say("Refunding %d paid orders, and %s of one more.", refunds, cny(partMinor))
 	return nil

@@ -26,6 +26,7 @@ func (p *plan) collectPoints(ctx context.Context) error {
 		return err
 	}
 	p.accepted++
+
 	err = until(ctx, func(ctx context.Context) error {
 		now, err := p.api.Order(ctx, order.ID)
 		if err == nil && now.Status != "paid" {
@@ -36,6 +37,7 @@ func (p *plan) collectPoints(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	if err := p.api.Misconduct(ctx, key(), who.ID); err != nil {
 		return err
 	}
@@ -49,6 +51,7 @@ func (p *plan) collectPoints(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	for _, c := range slices.Backward(points.History) {
 		p.points = append(p.points, c.Points)
 	}
@@ -56,7 +59,8 @@ func (p *plan) collectPoints(ctx context.Context) error {
 	return nil
 }
 
-// lastPoints is what the customer has at the end; -1 when another number than expected came before.
+// lastPoints is the customer's points at the end, or -1 when the numbers before are not the
+// expected ones.
 func (p *plan) lastPoints() int64 {
 	if len(p.points) != 3 || p.points[0] != 10 || p.points[1] != 12 {
 		return -1

@@ -12,11 +12,11 @@ import (
 	"settlement/shared/settlement"
 )
 
-// line is a number of the table: what it is, what it was and what it had to be.
+// line is a row of the table: what was counted, the number, and the number expected.
 type line struct {
 	what      string
 	got, want int64
-	anyAbove0 bool // there has to be one, how many is chance
+	anyAbove0 bool // any number above 0 is right; how many is chance
 }
 
 func (l line) right() bool {
@@ -26,7 +26,7 @@ func (l line) right() bool {
 	return l.got == l.want
 }
 
-// result is what happened.
+// result is what was counted, and what the checker found.
 type result struct {
 	lines      []line
 	violations []checker.Violation
@@ -50,6 +50,7 @@ func (p *plan) count(ctx context.Context) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var decided, held int64
 	for _, n := range outcomes {
 		decided += n
@@ -61,6 +62,7 @@ func (p *plan) count(ctx context.Context) ([]line, error) {
 		}
 		held += a.Balance.Minor
 	}
+
 	replayed, err := p.replayed(ctx)
 	if err != nil {
 		return nil, err
@@ -69,6 +71,7 @@ func (p *plan) count(ctx context.Context) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	all, paid := instructions+p.meanwhile, richCustomers*ordersEach+poorPaid+collected+p.meanwhile
 	const deposited = richCustomers*richDeposit + poorDeposit
 	return []line{
@@ -102,13 +105,14 @@ func (p *plan) paidBack(ctx context.Context) (n int64, err error) {
 	return n, nil
 }
 
-// outcomes counts the decided payment numbers.
+// outcomes counts the decided payment numbers by outcome.
 func (p *plan) outcomes(ctx context.Context) (map[string]int64, error) {
 	rows, err := p.books.QueryContext(ctx, "SELECT outcome, COUNT(*) FROM payment_numbers GROUP BY outcome")
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
+
 	counts := map[string]int64{}
 	for rows.Next() {
 		var outcome string
@@ -125,6 +129,7 @@ func (p *plan) outcomes(ctx context.Context) (map[string]int64, error) {
 func (r result) print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "\nWHAT HAPPENED\tNUMBER\tEXPECTED\t")
+
 	wrong := 0
 	for _, l := range r.lines {
 		want, mark := fmt.Sprint(l.want), "ok"
@@ -137,12 +142,14 @@ func (r result) print(w io.Writer) error {
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", l.what, l.got, want, mark)
 	}
+
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	for _, v := range r.violations {
 		fmt.Fprintln(w, "violated", v)
 	}
+
 	if wrong > 0 || len(r.violations) > 0 {
 		return errors.New("VERDICT: the numbers above are wrong")
 	}

@@ -18,10 +18,11 @@ const (
 	sayInterval  = 3 * time.Second
 )
 
-// until looks at condition until it returns nil, and says now and then what is missing.
+// until calls condition until it returns nil, and prints now and then what is missing.
 func until(ctx context.Context, condition func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
+
 	said := time.Now()
 	for {
 		err := condition(ctx)
@@ -32,6 +33,7 @@ func until(ctx context.Context, condition func(ctx context.Context) error) error
 			say("  … %v", err)
 			said = time.Now()
 		}
+
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("not within %s: %w", settleLimit, err)
@@ -93,6 +95,7 @@ func (p *plan) repeatOldest(ctx context.Context) error {
 			return err
 		}
 	}
+
 	say("Published the %d oldest messages %d times more, long after they were settled.", old, copies)
 	return nil
 }

@@ -38,6 +38,7 @@ func (a *Answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || every == 0 || req.Method != http.MethodPost || !strings.HasSuffix(req.URL.Path, a.suffix.Load().(string)) {
 		return res, err
 	}
+
 	if a.seen.Add(1)%every != 0 {
 		return res, nil
 	}

@@ -17,6 +17,7 @@ func TestAnswersAreLostAfterTheServerDidIt(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	defer server.Close()
+
 	answers := &faults.Answers{Next: http.DefaultTransport}
 	call := func(method, path string) (lost bool) {
 		t.Helper()
@@ -33,9 +34,11 @@ func TestAnswersAreLostAfterTheServerDidIt(t *testing.T) {
 		}
 		return err != nil
 	}
+
 	if call(http.MethodPost, "/orders/1/settle") {
 		t.Error("lost an answer before anybody asked for it")
 	}
+
 	answers.Lose("/settle", 2)
 	for i, want := range []bool{false, true, false, true} {
 		if got := call(http.MethodPost, "/orders/1/settle"); got != want {
@@ -45,12 +48,14 @@ func TestAnswersAreLostAfterTheServerDidIt(t *testing.T) {
 			t.Error("lost an answer to another request")
 		}
 	}
+
 	answers.Lose("", 0)
 	for range 2 {
 		if call(http.MethodPost, "/orders/1/settle") {
 			t.Error("lost an answer after the end")
 		}
 	}
+
 	if n := answers.Fired(); n != 2 {
 		t.Errorf("fired %d times, want 2", n)
 	}

@@ -31,6 +31,7 @@ func newBroker(t *testing.T) broker {
 	if namesrv == "" || addr == "" {
 		t.Fatal("TEST_NAMESRV_ADDR or TEST_BROKER_ADDR is not set: this test needs a real RocketMQ, run it with `make test`")
 	}
+
 	p, err := faults.NewRocketMQ(namesrv, addr)
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +42,7 @@ func newBroker(t *testing.T) broker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = admin.Close() })
+
 	b := broker{RocketMQ: p, namesrv: namesrv, topic: "test-" + uuid.NewString(), group: "test-" + uuid.NewString(), admin: admin}
 	if err := admin.CreateTopic(t.Context(), b.topic, 1); err != nil {
 		t.Fatal(err)
@@ -87,7 +89,8 @@ func (b broker) isStored(t *testing.T, want ...string) {
 
 var sends = []int{faults.SendMessage, faults.SendMessageV2, faults.SendBatch}
 
-// Then sends a message past the proxies. Where it comes in the topic shows what the server had done by then.
+// Each rule's Then sends a message past the proxies. Its place in the topic shows what the server
+// had done by then.
 func TestBrokerEffectsOnSends(t *testing.T) {
 	const delay = 500 * time.Millisecond
 	for _, tc := range []struct {
@@ -118,6 +121,7 @@ func TestBrokerEffectsOnSends(t *testing.T) {
 			}
 			b.Add(&faults.FrameRule{Codes: sends, Topic: "other", Do: faults.DropRequest})
 			b.Add(rule)
+
 			began := time.Now()
 			if err := through("it"); tc.fails != (err != nil) || tc.fails && !errors.Is(err, rocketmq.ErrOutcomeUnknown) {
 				t.Errorf("send: error %v, want one of unknown outcome: %t", err, tc.fails)
@@ -125,7 +129,8 @@ func TestBrokerEffectsOnSends(t *testing.T) {
 			if took := time.Since(began); tc.do == faults.Delay && took < delay {
 				t.Errorf("delayed send took %s, want at least %s", took, delay)
 			}
-			// The client may still take the connection that was cut for a good one.
+
+			// The client may not know yet that its connection was cut.
 			wait.Until(t, patience, func() error { return through("end") })
 			if rule.Fired() != 1 {
 				t.Errorf("fired %d times, want once", rule.Fired())
@@ -142,6 +147,7 @@ func TestBrokerOthersOvertakeADelayedSend(t *testing.T) {
 	b.Add(&faults.FrameRule{
 		Codes: sends, Limit: 1, Do: faults.Delay, For: time.Second, Then: func() { close(held) },
 	})
+
 	late := make(chan error, 1)
 	go func() { late <- through("late") }()
 	<-held
@@ -162,6 +168,7 @@ func TestBrokerFrozen(t *testing.T) {
 	if err := through("before"); err != nil {
 		t.Fatal(err)
 	}
+
 	b.Freeze()
 	if err := through("held"); !errors.Is(err, rocketmq.ErrOutcomeUnknown) {
 		t.Errorf("send into the freeze: error %v, want an unknown outcome", err)
@@ -169,11 +176,13 @@ func TestBrokerFrozen(t *testing.T) {
 	if err := past("past"); err != nil {
 		t.Error(err)
 	}
+
 	b.Thaw()
 	b.isStored(t, "before", "past", "held")
 }
 
-// consume starts a consumer through the proxies and returns how it is stopped. Each message goes to handle.
+// consume starts a consumer through the proxies and returns a function that stops it. Each message
+// goes to handle.
 func (b broker) consume(t *testing.T, handle func(context.Context) error) (stop func() error) {
 	t.Helper()
 	c, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
@@ -182,6 +191,7 @@ func (b broker) consume(t *testing.T, handle func(context.Context) error) (stop 
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	stop = func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -194,7 +204,7 @@ func (b broker) consume(t *testing.T, handle func(context.Context) error) (stop 
 	return stop
 }
 
-// What is not committed is fetched again, and counted so.
+// Messages whose offset is not committed are fetched again, and counted so.
 func TestBrokerLostOffsetCommits(t *testing.T) {
 	t.Parallel()
 	const count = 5
@@ -206,24 +216,28 @@ func TestBrokerLostOffsetCommits(t *testing.T) {
 		}
 	}
 	b.isStored(t, "0", "1", "2", "3", "4")
+
 	lost := &faults.FrameRule{Codes: []int{faults.CommitOffset}, Group: b.group, Do: faults.DropRequest}
 	pulls := &faults.FrameRule{Codes: []int{faults.PullMessage}, Group: b.group, Topic: b.topic}
 	locks := &faults.FrameRule{Codes: []int{faults.LockQueues}, Group: b.group, Topic: b.topic}
 	for _, rule := range []*faults.FrameRule{lost, pulls, locks} {
 		b.Add(rule)
 	}
+
 	handled := make(chan struct{}, 2*count)
 	handle := func(context.Context) error {
 		handled <- struct{}{}
 		return nil
 	}
 	stop := b.consume(t, func(ctx context.Context) error {
-		// A pull tells the offset too: the next one must be under way before there is anything to tell.
+		// A pull commits the offset too: the second pull must be under way before there is anything
+		// to commit.
 		if pulls.Fired() < 2 {
 			return errors.New("no second pull yet: give it again")
 		}
 		return handle(ctx)
 	})
+
 	for range count {
 		<-handled
 	}
@@ -240,6 +254,7 @@ func TestBrokerLostOffsetCommits(t *testing.T) {
 	if lost.Fired() == 0 || locks.Fired() == 0 || b.Fetched()[b.group] != (faults.Fetched{Messages: count}) {
 		t.Errorf("%d offset commits lost, %d locks, %+v; want some, some, and %d messages", lost.Fired(), locks.Fired(), b.Fetched()[b.group], count)
 	}
+
 	b.Clear()
 	b.consume(t, handle)
 	for range count {

@@ -22,7 +22,7 @@ type place struct {
 	offset, born int64
 }
 
-// places are messages that were given to somebody. Safe for concurrent use.
+// places are the messages that groups were given. Safe for concurrent use.
 type places struct {
 	mu    sync.Mutex
 	given map[place]bool
@@ -62,10 +62,12 @@ func (f *fetches) add(q request, body []byte) {
 	if len(q.topics) == 0 || len(q.groups) == 0 {
 		return
 	}
+
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	given := f.byGroup[q.groups[0]]
 	defer func() { f.byGroup[q.groups[0]] = given }()
+
 	for len(body) >= least {
 		size := int(binary.BigEndian.Uint32(body))
 		if size < least || size > len(body) {
@@ -77,6 +79,7 @@ func (f *fetches) add(q request, body []byte) {
 			offset: int64(binary.BigEndian.Uint64(body[offsetAt:])), //nolint:gosec // as the broker wrote it
 			born:   int64(binary.BigEndian.Uint64(body[bornAt:])),   //nolint:gosec // as the broker wrote it
 		}
+
 		given.Messages++
 		if f.seen.give(at) {
 			given.Again++

@@ -49,7 +49,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 	return readSized(r, head, int(size))
 }
 
-// parseFrame reads the header; false: it is not in JSON, and so of no rule's concern.
+// parseFrame reads the header; false: it is not in JSON, and no rule looks at the frame.
 func parseFrame(raw []byte) (frame, bool) {
 	const prefix = 8
 	if len(raw) < prefix || raw[4] != 0 {
@@ -76,13 +76,15 @@ func (f frame) withBody(body []byte) []byte {
 // PullSysFlag.java.
 const pullCommits = 1
 
-// withoutCommit returns a pull that commits nothing. What the proxy does not know of the header stays.
+// withoutCommit returns a pull that commits nothing. Header fields that the proxy does not know
+// stay.
 func (f frame) withoutCommit() []byte {
 	flags, err := strconv.Atoi(f.ExtFields["sysFlag"])
 	var all map[string]any
 	if err != nil || json.Unmarshal(f.raw[8:len(f.raw)-len(f.body)], &all) != nil {
 		return f.raw
 	}
+
 	f.ExtFields["sysFlag"] = strconv.Itoa(flags &^ pullCommits)
 	all["extFields"] = f.ExtFields
 	head, err := json.Marshal(all)

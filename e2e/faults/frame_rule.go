@@ -33,18 +33,18 @@ const (
 	Delay                          // it goes on after For, and others overtake it
 	CutRequest                     // the connection is reset instead of passing it on
 	CutAnswer                      // the server does it, the connection is reset before the answer
-	StripCommit                    // a pull goes on without the offset that it commits beside
+	StripCommit                    // a pull goes on without the offset that it would commit
 )
 
 func (e FrameEffect) atAnswer() bool { return e == PassAnswer || e == DropAnswer || e == CutAnswer }
 
-// FrameRule picks requests by what they say, or for the effects on answers the answers to them. A request and its
-// answer are two matters: a rule may fire at each. A one-way request has no answer, so that a rule for answers
-// does not fire.
+// FrameRule picks requests by what they say. With an effect on answers, it picks the answers to
+// those requests. One rule may fire at a request and another at its answer. A one-way request has
+// no answer: a rule for answers does not fire.
 type FrameRule struct {
 	Codes        []int
 	Topic, Group string // empty: any
-	// Full is for pulls and effects on answers: only answers that bring messages.
+	// Full, for pulls and effects on answers, picks only answers that bring messages.
 	Full bool
 	// The first Skip matches pass, then every Every-th (0 and 1: each) fires, at most Limit times (0: no limit).
 	Skip, Every, Limit int
@@ -81,7 +81,7 @@ type request struct {
 	full   bool // its answer has come and brings messages
 }
 
-// about reads the topics and groups of a request, which each code has somewhere else.
+// about reads the topics and groups of a request. Each code keeps them in another place.
 func about(f frame) request {
 	q := request{code: f.Code}
 	add := func(list *[]string, names ...string) {
@@ -91,6 +91,7 @@ func about(f frame) request {
 			}
 		}
 	}
+
 	switch f.Code {
 	case SendMessageV2, SendBatch: // names of one letter, SendMessageRequestHeaderV2.java
 		add(&q.topics, f.ExtFields["b"], f.ExtFields["topic"])
@@ -121,5 +122,6 @@ func about(f frame) request {
 		add(&q.topics, f.ExtFields["topic"])
 		add(&q.groups, f.ExtFields["consumerGroup"], f.ExtFields["producerGroup"])
 	}
+
 	return q
 }

@@ -12,7 +12,7 @@ import (
 	"settlement/e2e/faults"
 )
 
-// header is what the remoting protocol calls so, as far as it matters here.
+// header is a header of the remoting protocol, with the fields that matter here.
 type header struct {
 	Code      int               `json:"code"`
 	Opaque    int32             `json:"opaque"`
@@ -76,11 +76,13 @@ func conversation(t *testing.T) (p *faults.RocketMQ, client, server peer) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
+
 	p, err = faults.NewRocketMQ(listener.Addr().String(), "127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
+
 	conn := dial(t, p.NamesrvAddr())
 	other, err := listener.Accept()
 	if err != nil {
@@ -94,6 +96,7 @@ func TestARouteAnswerNamesTheProxy(t *testing.T) {
 	_, client, server := conversation(t)
 	client.send(header{Code: faults.GetRoute, Opaque: 1}, "")
 	server.next()
+
 	const route = `{"brokerDatas":[{"brokerAddrs":{0:"127.0.0.1:1"},"brokerName":"b 127.0.0.1:1"}]}`
 	server.send(header{Opaque: 1, Flag: flagAnswer}, route)
 	_, body := client.next()
@@ -105,11 +108,12 @@ func TestARouteAnswerNamesTheProxy(t *testing.T) {
 	isRefused(t, addr) // the proxy is there, its broker is not
 }
 
-// The broker asks too, and its numbers are its own.
+// The broker asks questions too, and numbers them on its own.
 func TestQuestionsOfTheBrokerPass(t *testing.T) {
 	p, client, server := conversation(t)
 	rule := &faults.FrameRule{Codes: []int{40, faults.SendMessage}, Skip: 1, Do: faults.DropAnswer}
 	p.Add(rule)
+
 	client.send(header{Code: faults.SendMessage, Opaque: 7}, "")
 	server.next()
 	server.send(header{Code: 40, Opaque: 7}, "who is there?")
@@ -147,9 +151,11 @@ func TestOneWayRequests(t *testing.T) {
 	answers := &faults.FrameRule{Codes: []int{faults.CommitOffset}, Do: faults.DropAnswer}
 	p.Add(dropped)
 	p.Add(answers)
+
 	for i, group := range []string{"kept", "lost", "kept"} {
 		client.send(header{faults.CommitOffset, int32(i), flagOneWay, map[string]string{"consumerGroup": group}}, group)
 	}
+
 	for range 2 {
 		if _, body := server.next(); body != "kept" {
 			t.Errorf("the server got the offset of group %s", body)
@@ -166,6 +172,7 @@ func TestNothingFiresBehindACut(t *testing.T) {
 	behind := &faults.FrameRule{Codes: []int{faults.SendMessage}}
 	p.Add(cut)
 	p.Add(behind)
+
 	one := frame(t, header{Code: faults.SendMessage, Opaque: 1}, "")
 	if _, err := client.Write(append(one, frame(t, header{Code: faults.SendMessage, Opaque: 2}, "")...)); err != nil {
 		t.Fatal(err)
@@ -180,6 +187,7 @@ func TestTopicsAndGroups(t *testing.T) {
 	v2 := map[string]string{"a": "g", "b": "t", "e": "0"}
 	plain := map[string]string{"topic": "t", "consumerGroup": "g"}
 	const locks = `{"consumerGroup":"g","clientId":"c","mqSet":[{"topic":"x","queueId":0},{"topic":"t","queueId":1}]}`
+
 	for _, tc := range []struct {
 		code   int
 		fields map[string]string
@@ -206,6 +214,7 @@ func TestTopicsAndGroups(t *testing.T) {
 		} {
 			p.Add(wrong)
 		}
+
 		client.send(header{tc.code, 1, 0, tc.fields}, tc.body)
 		if h, body := server.next(); h.Code != tc.code || body != tc.body || right.Fired() != 1 {
 			t.Errorf("code %d: the server got %+v, the rule for topic t and group g fired %d times", tc.code, h, right.Fired())
@@ -216,6 +225,7 @@ func TestTopicsAndGroups(t *testing.T) {
 func TestFetchedCountsWhatClientsWereGiven(t *testing.T) {
 	p, client, server := conversation(t)
 	p.Add(&faults.FrameRule{Codes: []int{faults.PullMessage}, Group: "lossy", Do: faults.DropAnswer})
+
 	var messages []byte
 	for offset := range uint64(3) {
 		m := make([]byte, 100+offset)
@@ -223,16 +233,19 @@ func TestFetchedCountsWhatClientsWereGiven(t *testing.T) {
 		binary.BigEndian.PutUint64(m[20:], offset)
 		messages = append(messages, m...)
 	}
+
 	pull := func(group string) {
 		client.send(header{faults.PullMessage, 1, 0, map[string]string{"consumerGroup": group, "topic": "t"}}, "")
 		server.next()
 		server.send(header{Opaque: 1, Flag: flagAnswer}, string(messages))
-		client.send(header{Code: faults.GetRoute, Opaque: 2}, "") // behind it, so that the answer is seen to be dealt with
+		// Once the answer to this later request is here, the pull's answer has been dealt with.
+		client.send(header{Code: faults.GetRoute, Opaque: 2}, "")
 		server.next()
 		server.send(header{Opaque: 2, Flag: flagAnswer}, "")
 		for h, _ := client.next(); h.Opaque != 2; h, _ = client.next() {
 		}
 	}
+
 	for _, step := range []struct {
 		group string
 		want  faults.Fetched
@@ -248,7 +261,8 @@ func TestFetchedCountsWhatClientsWereGiven(t *testing.T) {
 	}
 }
 
-// The instances of a group have a pair of proxies each, and what one was given comes again at the other.
+// Each instance of a group has its own pair of proxies. A message that one instance was given is a
+// repeat when it comes to the other.
 func TestFetchedKnowsWhatAnotherInstanceWasGiven(t *testing.T) {
 	message := make([]byte, 100)
 	binary.BigEndian.PutUint32(message, 100)
@@ -272,6 +286,7 @@ func TestARuleForFullAnswersLetsEmptyOnesPass(t *testing.T) {
 	p, client, server := conversation(t)
 	rule := &faults.FrameRule{Codes: []int{faults.PullMessage}, Full: true, Do: faults.PassAnswer}
 	p.Add(rule)
+
 	const nothingFound = 19
 	for i, answer := range []struct {
 		code int

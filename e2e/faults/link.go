@@ -12,7 +12,7 @@ import (
 // laneMax is how many packets are under way in one direction of a link before its sender has to wait.
 const laneMax = 1024
 
-// link is a client's connection and the one to the server that belongs to it.
+// link is a client's connection and the proxy's connection to the server that belongs to it.
 type link struct {
 	ctx      context.Context // done: the link is cut
 	cut      context.CancelFunc
@@ -42,8 +42,8 @@ func (l *link) run() {
 	}
 }
 
-// lane is one direction of a link. What is collected waits in a queue until it may be delivered, so that a slow
-// network delays packets without letting fewer of them through.
+// lane is one direction of a link. Packets that were collected wait in a queue until they may be
+// delivered, so that a slow network delays packets without letting fewer of them through.
 type lane struct {
 	link     *link
 	from, to *net.TCPConn
@@ -63,9 +63,10 @@ func (l *lane) collect(handle func(packet []byte)) {
 	for {
 		packet, err := l.link.proxy.dialect.read(r)
 		if err != nil {
-			break // closed; a packet that was cut off in the middle is of no use to anybody
+			break // closed; a packet that was cut off in the middle is of no use
 		}
-		// What came in the same read as a packet that cut the link would make rules fire that have no effect.
+		// Packets that came in the same read as one that cut the link would make rules fire without
+		// effect.
 		if l.link.ctx.Err() != nil {
 			break
 		}
@@ -103,7 +104,8 @@ func (l *lane) deliver() {
 			break
 		}
 	}
-	for range l.queue { // cut, or nobody reads any more: collect must not wait for us
+
+	for range l.queue { // cut, or the other end reads no more: collect must not wait for us
 	}
 	if l.link.proxy.weather.thawed(l.link.ctx) {
 		_ = l.to.CloseWrite()

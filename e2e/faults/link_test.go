@@ -20,7 +20,7 @@ import (
 	"settlement/e2e/wait"
 )
 
-// patience is for what happens at once on a machine that has time.
+// patience is how long a test waits for what takes no time on an idle machine.
 const patience = 30 * time.Second
 
 // echo is a server that sends everything back, and closes when the client has ended.
@@ -39,6 +39,7 @@ func startEcho(t *testing.T, addr string) *echo {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	e := &echo{listener: listener}
 	t.Cleanup(e.stop)
 	go func() {
@@ -56,6 +57,7 @@ func startEcho(t *testing.T, addr string) *echo {
 			}()
 		}
 	}()
+
 	return e
 }
 
@@ -95,6 +97,7 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
@@ -143,8 +146,9 @@ func readBack(conn net.Conn, sent []byte) error {
 	return nil
 }
 
-// load is a stream of packets: of a few bytes to 20 KB, and one that is longer than a packet may be and so goes on
-// in a second one, which begins like an error and like a statement.
+// load returns a stream of packets of 1 byte to 20 KB. With seed 0 it ends with two that are longer
+// than a packet may be. Each of these goes on in a second packet, which begins like an error or
+// like a statement.
 func load(seed uint64) []byte {
 	noise := rand.NewChaCha8([32]byte{byte(seed)}) //nolint:gosec // a few seeds
 	draw := rand.New(noise)
@@ -154,6 +158,7 @@ func load(seed uint64) []byte {
 		_, _ = noise.Read(payload)
 		stream = append(stream, packet(0, payload)...)
 	}
+
 	if seed == 0 {
 		stream = append(stream, packet(0, bytes.Repeat([]byte{0}, 1<<24-1))...)
 		stream = append(stream, packet(1, []byte("\xff\xff\xff"))...)
@@ -167,6 +172,7 @@ func TestAnIdleProxyPassesEverything(t *testing.T) {
 	p := newMySQL(t, startEcho(t, "127.0.0.1:0").addr())
 	secret := &faults.SQLRule{Touching: "secret", Do: faults.Cut}
 	p.Add(secret)
+
 	var all sync.WaitGroup
 	for i := range uint64(8) {
 		all.Go(func() {
@@ -183,12 +189,14 @@ func TestAnIdleProxyPassesEverything(t *testing.T) {
 		})
 	}
 	all.Wait()
+
 	if n := secret.Fired(); n != 0 {
 		t.Errorf("the rest of a long packet was taken for a statement %d times", n)
 	}
 	if n := p.Errors(0xFFFF); n != 0 {
 		t.Errorf("the rest of a long packet was taken for an error %d times", n)
 	}
+
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
@@ -209,11 +217,13 @@ func TestAProxySurvivesItsServer(t *testing.T) {
 	if err := exchange(conn, "hello"); err != nil {
 		t.Fatal(err)
 	}
+
 	first.stop()
 	if n, err := conn.Read(make([]byte, 1)); err == nil || isTimeout(err) {
 		t.Errorf("server gone: read %d bytes, error %v; want the end of the connection", n, err)
 	}
 	isRefused(t, p.Addr())
+
 	startEcho(t, first.addr())
 	if err := exchange(dial(t, p.Addr()), "hello again"); err != nil {
 		t.Errorf("server back: %v", err)

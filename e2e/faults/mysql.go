@@ -78,7 +78,7 @@ type session struct {
 	text      strings.Builder // its statements, in lower case
 	committed string          // text of the transaction whose COMMIT is under way; empty: none is
 	held      *SQLRule        // of the statement that was held and has not been answered; nil: none
-	big       bool            // the server's packet before was as long as one can be: this one goes on with it
+	big       bool            // the server's last packet was as long as one can be: the next one goes on with it
 }
 
 func (p *MySQL) talk(l *link) (fromClient, fromServer func([]byte), ended func()) {
@@ -92,6 +92,7 @@ func (s *session) request(packet []byte) {
 		s.link.toServer.pass(packet)
 		return
 	}
+
 	at, about := AtStatement, text
 	s.mu.Lock()
 	switch {
@@ -109,11 +110,13 @@ func (s *session) request(packet []byte) {
 		s.text.WriteString(text)
 		s.text.WriteByte('\n')
 	}
+
 	transaction := about
 	if at == AtStatement && s.open {
 		transaction = s.text.String()
 	}
 	s.mu.Unlock()
+
 	rule := s.proxy.fires(at, about, transaction)
 	if rule != nil && rule.Do == Hold && at == AtStatement {
 		s.mu.Lock()
@@ -135,10 +138,12 @@ func (s *session) answer(packet []byte) {
 		s.proxy.errors[number]++
 		s.proxy.mu.Unlock()
 	}
+
 	s.mu.Lock()
 	committed := s.committed
 	s.committed = ""
 	s.mu.Unlock()
+
 	var rule *SQLRule
 	if committed != "" && number == 0 {
 		rule = s.proxy.fires(AfterCommit, committed, committed)
@@ -165,6 +170,7 @@ func (s *session) act(rule *SQLRule, pass func()) {
 	if rule.Then != nil {
 		rule.Then()
 	}
+
 	do := rule.Do
 	if !s.proxy.on() {
 		do = Let

@@ -24,8 +24,9 @@ func readPacket(r io.Reader) ([]byte, error) {
 	return readSized(r, head, int(binary.LittleEndian.Uint32([]byte{head[0], head[1], head[2], 0})))
 }
 
-// statement returns the text of a query, empty when the packet holds none. A command has sequence number 0: with
-// another one, the packet goes on with a long command or with the login, and begins with any byte.
+// statement returns the text of a query, empty when the packet holds none. A command has sequence
+// number 0. A packet with another number goes on with a long command or with the login, and may
+// begin with any byte.
 func statement(packet []byte) string {
 	if len(packet) <= packetHeader || packet[packetHeader-1] != 0 {
 		return ""
@@ -36,8 +37,9 @@ func statement(packet []byte) string {
 	return string(packet[packetHeader+1:])
 }
 
-// errorNumber returns the number of an error packet, 0 for any other. A row of a result cannot be taken for one: a
-// value whose length takes 8 bytes begins with 0xFE. The rest of a long row can: it is not to be asked about.
+// errorNumber returns the number of an error packet, 0 for any other. A row of a result cannot be
+// taken for one: a value whose length takes 8 bytes begins with 0xFE. The rest of a long row can:
+// callers must not ask about it.
 func errorNumber(packet []byte) uint16 {
 	if len(packet) < packetHeader+3 || packet[packetHeader] != markError {
 		return 0

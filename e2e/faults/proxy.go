@@ -25,9 +25,10 @@ type proxy struct {
 type dialect struct {
 	// read reads one packet and returns its bytes as they came.
 	read func(r io.Reader) ([]byte, error)
-	// talk returns what is done with each packet of a new link: it is passed on with link.toServer and
-	// link.toClient, or not. Each of the two functions is called from one goroutine only. ended is called when no packet
-	// comes any more in either direction; nil: nothing is to be done then.
+	// talk returns the functions that handle each packet of a new link: they pass it on with
+	// link.toServer and link.toClient, or do not. Each of the two functions is called from one
+	// goroutine only. ended is called when no packet comes any more in either direction; nil:
+	// nothing is to be done then.
 	talk func(l *link) (fromClient, fromServer func(packet []byte), ended func())
 }
 
@@ -73,10 +74,13 @@ func (p *proxy) serve(client *net.TCPConn) {
 		return
 	}
 	defer leave()
-	// In a frozen network the server does not hear of a new connection: it would time it out, and count it.
+
+	// In a frozen network the server must not hear of a new connection: it would time it out, and
+	// count it.
 	if !p.weather.thawed(ctx) {
 		return
 	}
+
 	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", p.server)
 	if err != nil {
@@ -85,6 +89,7 @@ func (p *proxy) serve(client *net.TCPConn) {
 	}
 	server := conn.(*net.TCPConn)
 	context.AfterFunc(ctx, func() { reset(server) })
+
 	newLink(ctx, cut, p, client, server).run()
 	if ctx.Err() != nil { // cut: a close in peace must not come before the reset
 		reset(client)

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// RocketMQ is a pair of proxies: before a name server and before its one broker. Clients are given the address
-// of the first; what they learn there of the broker names the second. Safe for concurrent use.
+// RocketMQ is a pair of proxies: before a name server and before its one broker. Clients are given
+// the address of the first, whose route answers name the second. Safe for concurrent use.
 type RocketMQ struct {
 	Weather // of both
 
@@ -55,8 +55,9 @@ func (p *RocketMQ) Clear() {
 	p.clear()
 }
 
-// CountWith has this pair take for a repeat what clients of another pair were given before, and the other way around: a
-// group's instances have a pair each. Call it before the first client comes.
+// CountWith makes this pair and another one count repeats together: a message that a client of
+// either pair was given before is a repeat at both. A group's instances have a pair each. Call it
+// before the first client comes.
 func (p *RocketMQ) CountWith(other *RocketMQ) { p.fetched.seen = other.fetched.seen }
 
 // MissedNamesrv is how many connections have found no name server.
@@ -65,7 +66,8 @@ func (p *RocketMQ) MissedNamesrv() int64 { return p.namesrv.missed.Load() }
 // MissedBroker is how many connections have found no broker.
 func (p *RocketMQ) MissedBroker() int64 { return p.broker.missed.Load() }
 
-// act does what a rule says, if it says anything; r is nil where no rule fires.
+// act calls a rule's Then and returns its effect, or Pass while the faults are switched off; r is
+// nil where no rule fires.
 func (p *RocketMQ) act(r *FrameRule) FrameEffect {
 	do := r.act()
 	if !p.on() {
@@ -115,12 +117,13 @@ func (c *conversation) request(raw []byte) {
 		c.link.toServer.pass(raw)
 		return
 	}
+
 	e := expectation{request: about(f)}
 	rule := c.proxy.fires(e.request, false)
 	do := c.proxy.act(rule)
 	switch do {
 	case DropRequest:
-		return // nobody answers it
+		return // no answer will come
 	case CutRequest:
 		c.link.cut()
 		return
@@ -130,11 +133,13 @@ func (c *conversation) request(raw []byte) {
 		raw = f.withoutCommit()
 	default:
 	}
+
 	if f.Flag&flagOneWay == 0 {
 		c.mu.Lock()
 		c.expected[f.Opaque] = e
 		c.mu.Unlock()
 	}
+
 	if do == Delay {
 		c.link.toServer.passLater(raw, rule.For)
 		return
@@ -150,11 +155,14 @@ func (c *conversation) answer(raw []byte) {
 		c.link.toClient.pass(raw)
 		return
 	}
+
 	e, first := c.expect(f.Opaque)
 	if !first {
 		return
 	}
-	// Only now: a rule that is removed while the server has the request, as a pull for many seconds, must not act.
+
+	// The rules are asked only now: a rule that is removed while the server has the request, as it
+	// has a pull for many seconds, must not act.
 	e.full = f.Code == pullFound && len(f.body) > 0
 	switch c.proxy.act(c.proxy.fires(e.request, true)) {
 	case DropAnswer:
@@ -164,6 +172,7 @@ func (c *conversation) answer(raw []byte) {
 		return
 	default:
 	}
+
 	switch e.code {
 	case GetRoute:
 		// The broker's address stands in the body as a text, and only there.
@@ -174,7 +183,7 @@ func (c *conversation) answer(raw []byte) {
 	c.link.toClient.pass(raw)
 }
 
-// expect returns what an answer answers; false: it is the answer to a copy.
+// expect returns the request that an answer belongs to; false: it is the answer to a copy.
 func (c *conversation) expect(opaque int32) (expectation, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -38,8 +38,8 @@ type SQLAnswer struct {
 type SQLRule struct {
 	// Touching is a text that a statement contains, whatever its case; empty: any.
 	Touching string
-	// Also is a text that the same or an earlier statement of its transaction contains: several transactions touch a
-	// table, each beside others. Empty: any.
+	// Also is a text that the same or an earlier statement of the transaction contains. It tells
+	// apart transactions that touch the same table, each beside others. Empty: any.
 	Also string
 	At   SQLMoment
 	// The first Skip matches pass, then every Every-th (0 and 1: each) fires, at most Limit times (0: no limit).
@@ -54,11 +54,12 @@ type SQLRule struct {
 	refused atomic.Int64
 }
 
-// Refused is how many of the statements that were held the server has not carried out: it answered with an error, or had
-// left before they came.
+// Refused is how many of the held statements the server has not carried out: it answered with an
+// error, or the connection ended before it answered.
 func (r *SQLRule) Refused() int64 { return r.refused.Load() }
 
-// matches takes the statement, or at the other moments all of the transaction, and what the transaction has said so far.
+// matches takes as text the statement, or at the other moments the whole transaction, and as
+// transaction what the transaction has said so far.
 func (r *SQLRule) matches(at SQLMoment, text, transaction string) bool {
 	return r.At == at && strings.Contains(text, strings.ToLower(r.Touching)) &&
 		(r.Also == "" || strings.Contains(transaction, strings.ToLower(r.Also)))

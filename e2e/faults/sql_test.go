@@ -37,6 +37,7 @@ func eachTable(t *testing.T, test func(t *testing.T, n table)) {
 			t.Cleanup(func() { _ = db.Close() })
 			return db
 		}
+
 		p := newMySQL(t, d.Config.Addr)
 		n := table{p, open(p.Addr()), open(d.Config.Addr)}
 		if _, err := n.direct.ExecContext(t.Context(), "CREATE TABLE numbers (n INT PRIMARY KEY)"); err != nil {
@@ -105,10 +106,12 @@ func TestMomentsOfATransaction(t *testing.T) {
 				if tc.do == faults.Hold {
 					rule.For = held
 				}
+
 				n.proxy.Add(rule)
 				if err := n.insert(t.Context(), 1000+i); err != nil {
 					t.Fatalf("a transaction of no concern: %v", err)
 				}
+
 				began := time.Now()
 				if err := n.insert(t.Context(), i); (err != nil) != tc.fails {
 					t.Errorf("transaction: error %v, want one: %t", err, tc.fails)
@@ -116,6 +119,7 @@ func TestMomentsOfATransaction(t *testing.T) {
 				if took := time.Since(began); tc.do == faults.Hold && took < held {
 					t.Errorf("took %s, want at least %s", took, held)
 				}
+
 				if calls.Load() != 1 || rule.Fired() != 1 || sees.Load() != tc.thenSees {
 					t.Errorf("Then was called %d times, fired %d times, want once; Then found the number committed: %t, want %t",
 						calls.Load(), rule.Fired(), sees.Load(), tc.thenSees)
@@ -143,6 +147,7 @@ func TestSkipEveryLimit(t *testing.T) {
 			rule := &faults.SQLRule{
 				Touching: "select", Skip: tc.skip, Every: tc.every, Limit: tc.limit, Then: func() { fired = append(fired, statement) },
 			}
+
 			n.proxy.Clear()
 			n.proxy.Add(rule)
 			for statement = 1; statement <= 12; statement++ {
@@ -150,6 +155,7 @@ func TestSkipEveryLimit(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			if !slices.Equal(fired, tc.want) || rule.Fired() != int64(len(tc.want)) {
 				t.Errorf("skip %d, every %d, limit %d: fired %d times, at %v; want %v", tc.skip, tc.every, tc.limit, rule.Fired(), fired, tc.want)
 			}
@@ -157,7 +163,8 @@ func TestSkipEveryLimit(t *testing.T) {
 	})
 }
 
-// The server knows nothing of it: its transaction is still open, and a later COMMIT takes effect.
+// The server knows nothing of the refusal: its transaction is still open, and a later COMMIT takes
+// effect.
 func TestARefusedCommitLeavesTheTransactionOpen(t *testing.T) {
 	eachTable(t, func(t *testing.T, n table) {
 		refused := &faults.SQLRule{
@@ -167,6 +174,7 @@ func TestARefusedCommitLeavesTheTransactionOpen(t *testing.T) {
 		acknowledged := &faults.SQLRule{Touching: "INSERT", At: faults.AfterCommit}
 		n.proxy.Add(refused)
 		n.proxy.Add(acknowledged)
+
 		conn, err := n.through.Conn(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -177,6 +185,7 @@ func TestARefusedCommitLeavesTheTransactionOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		_, err = conn.ExecContext(t.Context(), "COMMIT")
 		want := mysql.MySQLError{Number: 1317, SQLState: [5]byte([]byte("70100")), Message: "Query execution was interrupted"}
 		if answered := (*mysql.MySQLError)(nil); !errors.As(err, &answered) || *answered != want {
@@ -185,6 +194,7 @@ func TestARefusedCommitLeavesTheTransactionOpen(t *testing.T) {
 		if refused.Fired() != 1 || n.has(t, 1) {
 			t.Errorf("refused %d times, committed: %t; want once, and not", refused.Fired(), n.has(t, 1))
 		}
+
 		if _, err := conn.ExecContext(t.Context(), "SELECT 1"); err != nil || acknowledged.Fired() != 0 {
 			t.Errorf("error %v; %d answers were taken for the COMMIT's", err, acknowledged.Fired())
 		}
@@ -194,7 +204,7 @@ func TestARefusedCommitLeavesTheTransactionOpen(t *testing.T) {
 	})
 }
 
-// What is held and then cut by the weather is not executed any more.
+// A COMMIT that is held and then cut by the weather is not executed any more.
 func TestCutEndsAHold(t *testing.T) {
 	eachTable(t, func(t *testing.T, n table) {
 		arrived := make(chan struct{})
@@ -203,11 +213,13 @@ func TestCutEndsAHold(t *testing.T) {
 		})
 		inserted := make(chan error, 1)
 		go func() { inserted <- n.insert(t.Context(), 1) }()
+
 		select {
 		case <-arrived:
 		case err := <-inserted:
 			t.Fatalf("not held, error %v", err)
 		}
+
 		n.proxy.Cut()
 		if err := <-inserted; err == nil || n.has(t, 1) {
 			t.Errorf("error %v, committed: %t; want it cut", err, n.has(t, 1))
@@ -225,6 +237,7 @@ func TestErrorsCountsLockWaits(t *testing.T) {
 		if _, err := holder.ExecContext(t.Context(), "INSERT INTO numbers VALUES (1)"); err != nil {
 			t.Fatal(err)
 		}
+
 		conn, err := n.through.Conn(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -233,6 +246,7 @@ func TestErrorsCountsLockWaits(t *testing.T) {
 		if _, err := conn.ExecContext(t.Context(), "SET SESSION innodb_lock_wait_timeout = 1"); err != nil {
 			t.Fatal(err)
 		}
+
 		const lockWait, deadlock, duplicate = 1205, 1213, 1062
 		_, err = conn.ExecContext(t.Context(), "INSERT INTO numbers VALUES (1)")
 		if answered := (*mysql.MySQLError)(nil); !errors.As(err, &answered) || answered.Number != lockWait {
@@ -259,12 +273,14 @@ func TestALoginIsNoStatement(t *testing.T) {
 	}
 }
 
-// Two kinds of transactions touch one table; a rule is for the one that touches another one beside it.
+// Two kinds of transactions touch one table. The rule is for the kind that touches a second table
+// too.
 func TestARuleKnowsATransactionByTwoTables(t *testing.T) {
 	eachTable(t, func(t *testing.T, n table) {
 		if _, err := n.direct.ExecContext(t.Context(), "CREATE TABLE marks (n INT PRIMARY KEY)"); err != nil {
 			t.Fatal(err)
 		}
+
 		insert := func(tables ...string) {
 			tx, err := n.through.BeginTx(t.Context(), nil)
 			if err != nil {
@@ -279,10 +295,12 @@ func TestARuleKnowsATransactionByTwoTables(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		rules := map[faults.SQLMoment]*faults.SQLRule{}
 		for _, at := range []faults.SQLMoment{faults.AtStatement, faults.BeforeCommit, faults.AfterCommit} {
 			rules[at] = &faults.SQLRule{Touching: "INSERT INTO numbers", Also: "INSERT INTO marks", At: at}
 		}
+
 		for _, step := range []struct {
 			tables []string
 			at     int64 // firings so far at the statement
@@ -290,15 +308,16 @@ func TestARuleKnowsATransactionByTwoTables(t *testing.T) {
 		}{
 			{[]string{"numbers"}, 0, 0},
 			{[]string{"marks"}, 0, 0},
-			{[]string{"numbers", "marks"}, 0, 1}, // nobody knows yet, at the statement
+			{[]string{"numbers", "marks"}, 0, 1}, // at the statement, the second table is not touched yet
 			{[]string{"marks", "numbers"}, 1, 2},
-			{[]string{"numbers"}, 1, 2}, // what the one before has said is forgotten
+			{[]string{"numbers"}, 1, 2}, // the transaction before is forgotten
 		} {
 			// The first rule that fires decides, so each is asked alone.
 			for at, rule := range rules {
 				n.proxy.Clear()
 				n.proxy.Add(rule)
 				insert(step.tables...)
+
 				want := step.commit
 				if at == faults.AtStatement {
 					want = step.at
@@ -335,6 +354,7 @@ func TestRefusedCountsWhatCameTooLate(t *testing.T) {
 			if err := conn.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id); err != nil {
 				t.Fatal(err)
 			}
+
 			rule := &faults.SQLRule{
 				Touching: "INSERT INTO numbers", Do: faults.Hold, For: 100 * time.Millisecond, Then: func() { refuse(id) },
 			}
@@ -342,6 +362,7 @@ func TestRefusedCountsWhatCameTooLate(t *testing.T) {
 			_, err = conn.ExecContext(t.Context(), fmt.Sprintf("INSERT INTO numbers VALUES (%d)", max(0, i-1)))
 			_ = conn.Close()
 			n.proxy.Clear()
+
 			want := int64(min(i, 1))
 			wait.Until(t, patience, func() error {
 				if rule.Refused() != want || rule.Fired() != 1 {

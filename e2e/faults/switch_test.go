@@ -16,7 +16,8 @@ func switchedOff() *faults.Switch {
 	return power
 }
 
-// Rules of a pair that is switched off fire, and change nothing: what a case sees then is no effect of its fault.
+// Rules of a pair that is switched off fire and change nothing. Whatever a case sees then is no
+// effect of its fault.
 func TestSwitchedOffFramesPass(t *testing.T) {
 	for _, do := range []faults.FrameEffect{
 		faults.DropRequest, faults.DropAnswer, faults.Twice, faults.Delay, faults.CutRequest, faults.CutAnswer,
@@ -29,6 +30,7 @@ func TestSwitchedOffFramesPass(t *testing.T) {
 		p.Freeze()
 		p.Cut()
 		p.Slow(time.Hour, 0)
+
 		client.send(header{Code: faults.SendMessage, Opaque: 1}, "it")
 		if _, body := server.next(); body != "it" {
 			t.Errorf("effect %d: the server got %q", do, body)
@@ -52,10 +54,12 @@ func TestSwitchedOffTransactionsAndAnswersPass(t *testing.T) {
 			n.proxy.Clear()
 		}
 	})
+
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
 	answers := &faults.Answers{Next: http.DefaultTransport, Power: switchedOff()}
 	answers.Lose("/settle", 1)
+
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/settle", nil)
 	if err != nil {
 		t.Fatal(err)

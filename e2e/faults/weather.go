@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Weather is what happens to all packets of a proxy alike, on connections that are there and on new ones. Safe
-// for concurrent use.
+// Weather is what happens to all packets of a proxy alike, on existing connections and on new ones.
+// Safe for concurrent use.
 type Weather struct {
 	mu       sync.Mutex
 	links    map[int]context.CancelFunc // each cuts a link
@@ -21,7 +21,8 @@ type Weather struct {
 	power    *Switch // nil: on
 }
 
-// Obey has the switch decide whether anything that is broken here is broken indeed. Call it before the first fault.
+// Obey makes the switch decide whether the faults of this proxy act. Call it before the first
+// fault.
 func (w *Weather) Obey(s *Switch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,7 +162,7 @@ func (w *Weather) thawed(ctx context.Context) bool {
 	}
 }
 
-// letThrough is thawed for a packet, which counts when it had to wait.
+// letThrough is thawed for a packet. It counts the packet when it has to wait.
 func (w *Weather) letThrough(ctx context.Context) bool {
 	w.mu.Lock()
 	if w.thaw != nil {

@@ -40,6 +40,7 @@ func TestFreezeHoldsOldAndNewConnections(t *testing.T) {
 	if err := exchange(old, "hello"); err != nil {
 		t.Fatal(err)
 	}
+
 	before := e.got.Load()
 	p.Freeze()
 	fresh, sent := dial(t, p.Addr()), packet(0, []byte("held"))
@@ -48,6 +49,7 @@ func TestFreezeHoldsOldAndNewConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	wait.Until(t, patience, func() error {
 		if p.Frozen() != 1 {
 			return fmt.Errorf("%d packets are held, want the old connection's", p.Frozen())
@@ -59,6 +61,7 @@ func TestFreezeHoldsOldAndNewConnections(t *testing.T) {
 	if n := e.got.Load() - before; n != 0 {
 		t.Errorf("%d bytes reached the server through the freeze", n)
 	}
+
 	p.Thaw()
 	for i, conn := range []net.Conn{old, fresh} {
 		if err := readBack(conn, sent); err != nil {
@@ -71,12 +74,14 @@ func TestFreezeHoldsAnswers(t *testing.T) {
 	p := newMySQL(t, startEcho(t, "127.0.0.1:0").addr())
 	conn := dial(t, p.Addr())
 	p.Add(&faults.SQLRule{Do: faults.Let, At: faults.AfterCommit, Then: p.Freeze})
-	// What comes back from the echo is the answer to the commit: the weather changes while it is under way.
+	// The packet that comes back from the echo is taken for the answer to the COMMIT: the weather
+	// changes while it is under way.
 	sent := packet(0, []byte("\x03COMMIT"))
 	if _, err := conn.Write(sent); err != nil {
 		t.Fatal(err)
 	}
 	silent(t, conn)
+
 	p.Thaw()
 	if err := readBack(conn, sent); err != nil {
 		t.Error(err)
@@ -91,6 +96,7 @@ func TestCutAndRefuse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	p.Cut()
 	isReset(t, one)
 	isReset(t, two)
@@ -98,6 +104,7 @@ func TestCutAndRefuse(t *testing.T) {
 	if err := exchange(three, "new after a cut"); err != nil {
 		t.Error(err)
 	}
+
 	p.Refuse()
 	isReset(t, three)
 	isRefused(t, p.Addr())
@@ -107,13 +114,14 @@ func TestCutAndRefuse(t *testing.T) {
 	}
 }
 
-// A cut ends a frozen connection too, and one that waits for the thaw to be made.
+// A cut ends a frozen connection too, and a connection that is to be made at the thaw.
 func TestCutEndsWhatIsFrozen(t *testing.T) {
 	p := newMySQL(t, startEcho(t, "127.0.0.1:0").addr())
 	old := dial(t, p.Addr())
 	if err := exchange(old, "hello"); err != nil {
 		t.Fatal(err)
 	}
+
 	p.Freeze()
 	fresh := dial(t, p.Addr())
 	silent(t, fresh) // long enough for the proxy to take it
@@ -127,6 +135,7 @@ func TestSlowDelaysAndKeepsOrder(t *testing.T) {
 	p := newMySQL(t, startEcho(t, "127.0.0.1:0").addr())
 	conn := dial(t, p.Addr())
 	p.Slow(delay, jitter)
+
 	began := time.Now()
 	var sent []byte
 	for i := range byte(count) {
@@ -138,6 +147,7 @@ func TestSlowDelaysAndKeepsOrder(t *testing.T) {
 	if err := readBack(conn, sent); err != nil {
 		t.Error(err)
 	}
+
 	took := time.Since(began)
 	if least := 2 * (delay - jitter); took < least {
 		t.Errorf("there and back took %s, want at least %s", took, least)

@@ -29,6 +29,7 @@ func Apply(root string, edits []Edit) (map[string][]byte, error) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(root, path)
 		}
+
 		source, done := changed[path]
 		if !done {
 			var err error
@@ -36,6 +37,7 @@ func Apply(root string, edits []Edit) (map[string][]byte, error) {
 				return nil, err
 			}
 		}
+
 		if n := strings.Count(string(source), e.Find); n != 1 {
 			return nil, fmt.Errorf("%s: the text to replace is there %d times, want once; adapt the edit to the source:\n%s", e.File, n, e.Find)
 		}
@@ -59,6 +61,7 @@ func Build(ctx context.Context, out string, edits []Edit, packages ...string) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+
 	var list struct{ Replace map[string]string }
 	list.Replace = map[string]string{}
 	for path, source := range changed {
@@ -68,6 +71,7 @@ func Build(ctx context.Context, out string, edits []Edit, packages ...string) (e
 		}
 		list.Replace[path] = copied
 	}
+
 	encoded, err := json.Marshal(list)
 	if err != nil {
 		return err
@@ -76,6 +80,7 @@ func Build(ctx context.Context, out string, edits []Edit, packages ...string) (e
 	if err := os.WriteFile(file, encoded, 0o600); err != nil {
 		return err
 	}
+
 	args := append([]string{"build", "-overlay", file, "-o", out + string(filepath.Separator)}, packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root

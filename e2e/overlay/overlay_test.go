@@ -30,6 +30,7 @@ func TestABuiltProgramHasTheChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	said, _ := exec.CommandContext(t.Context(), filepath.Join(out, "order-service"), "nonsense").CombinedOutput() // it refuses
 	if !strings.Contains(string(said), "changed-by-the-overlay") {
 		t.Errorf("the program says %q, which is not changed", said)

@@ -37,6 +37,7 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 			t.Errorf("%s: %d headings in English, %d in Chinese", dir, len(here), len(there))
 			continue
 		}
+
 		for i := range here {
 			if here[i] != there[i] {
 				t.Errorf("%s: below heading %d English has\n%s\nand Chinese\n%s", dir, i, here[i], there[i])
@@ -45,7 +46,8 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 	}
 }
 
-// What a README links to is there: files, headings, and the tests, fault cases and wrong versions that a link is named for.
+// Every link of a README leads somewhere: to a file, to a heading, or to the test, fault case or
+// wrong version that the link is named for.
 func TestLinksLeadSomewhere(t *testing.T) {
 	for _, dir := range rooms(t) {
 		for _, name := range []string{english, chinese} {
@@ -92,6 +94,7 @@ var kebab = regexp.MustCompile(`^[a-z]+(-[a-z]+)+$`)
 // The commands that a README names are there: targets of the Makefile, tests, fault cases and wrong versions.
 func TestCommandsAreThere(t *testing.T) {
 	makefile, source := read(t, "", "Makefile"), sources(t)
+
 	for _, dir := range rooms(t) {
 		for _, c := range target.FindAllStringSubmatch(read(t, dir, english), -1) {
 			if !strings.Contains(makefile, "\n"+c[1]+":") {
@@ -173,12 +176,14 @@ func sections(page string) (all []string) {
 		slices.Sort(current[1:])
 		all = append(all, strings.Join(current, "\n"))
 	}
+
 	for line := range strings.Lines(page) {
 		line = strings.TrimRight(line, "\n")
 		if strings.HasPrefix(line, "```") {
 			fence = !fence
 			continue
 		}
+
 		switch {
 		case fence:
 			if command := commandIn(line); command != "" {
@@ -195,13 +200,15 @@ func sections(page string) (all []string) {
 			current = append(current, code.FindAllString(line, -1)...)
 		}
 	}
+
 	end()
 	return all
 }
 
 var spoken = regexp.MustCompile(`\s+(#|--).*$|'[^']*'`)
 
-// commandIn is a line of a code block without what is said in a language: comments and quoted words. Diagrams have none.
+// commandIn returns the command in a line of a code block, without its comments and quoted words,
+// which depend on the language. It is empty for any other line, such as those of a diagram.
 func commandIn(line string) string {
 	if !regexp.MustCompile(`^\s*(make|go|docker|payment-service|order-service|curl|post|get|until_is|[A-Z]+=)\b`).MatchString(line) {
 		return ""
@@ -213,13 +220,14 @@ func withoutFences(page string) string {
 	return regexp.MustCompile("(?ms)^```.*?^```").ReplaceAllString(page, "")
 }
 
-// anchors are what a page's headings, and what it marks itself, can be linked by.
+// anchors are the names by which a page's headings and its own <a id="…"> marks can be linked.
 func anchors(page string) (all []string) {
 	for _, h := range heading.FindAllString(withoutFences(page), -1) {
 		words := strings.ToLower(strings.TrimLeft(h, "# "))
 		words = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(words, "")
 		all = append(all, strings.ReplaceAll(words, " ", "-"))
 	}
+
 	for _, m := range regexp.MustCompile(`<a id="([^"]+)">`).FindAllStringSubmatch(page, -1) {
 		all = append(all, m[1])
 	}

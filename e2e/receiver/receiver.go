@@ -18,12 +18,12 @@ const bodyMaxBytes = 64 << 10
 
 // Notice is what a receiver is told.
 type Notice struct {
-	ID   string `json:"-"` // webhook-id: of one notice, however often it is sent
+	ID   string `json:"-"` // webhook-id: the same however often the notice is sent
 	Type string `json:"type"`
 	Data struct {
-		ID      string   `json:"id"`    // of /v1/parked
+		ID      string   `json:"id"`    // id of the parked message in /v1/parked
 		Count   int      `json:"count"` // how many messages it tells of
-		IDs     []string `json:"ids"`   // theirs, where there are several
+		IDs     []string `json:"ids"`   // ids of the messages, when there are several
 		OrderID string   `json:"order_id"`
 		Reason  string   `json:"reason"`
 	} `json:"data"`
@@ -51,6 +51,7 @@ func New() (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.take(w, req, verifier) }))
 	r.URL = r.server.URL + "/notices"
 	return r, nil
@@ -59,14 +60,14 @@ func New() (*Receiver, error) {
 // Close ends the server.
 func (r *Receiver) Close() { r.server.Close() }
 
-// Down has it answer 503 from now on, or take notices again.
+// Down makes the receiver answer 503 from now on, or take notices again.
 func (r *Receiver) Down(down bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.down = down
 }
 
-// Taken are the notices it took, each time.
+// Taken returns the notices that the receiver took, one for each time.
 func (r *Receiver) Taken() []Notice {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,7 +81,8 @@ func (r *Receiver) Refused() int {
 	return r.refused
 }
 
-// Forged is what was wrong with requests that nobody with the secret had signed, or not now.
+// Forged returns what was wrong with the requests that the receiver rejected: not signed with the
+// secret, signed at another time, or not readable.
 func (r *Receiver) Forged() []error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,10 +94,12 @@ func (r *Receiver) take(w http.ResponseWriter, req *http.Request, verifier *stan
 	if err == nil {
 		err = verifier.Verify(body, req.Header)
 	}
+
 	n := Notice{ID: req.Header.Get(standardwebhooks.HeaderWebhookID)}
 	if err == nil {
 		err = json.Unmarshal(body, &n)
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {

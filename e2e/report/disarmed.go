@@ -5,8 +5,9 @@ import (
 	"io"
 )
 
-// Disarmed writes what became of cases that were played without their faults, and returns whether each is as it has to be:
-// one with a fault has missed its effect and found nothing else, one without has held.
+// Disarmed writes the results of cases that were played without their faults, and returns whether
+// each is as it has to be. A case with a fault has to miss its effect and to find nothing else; a
+// case without a fault has to hold.
 func Disarmed(out io.Writer, rows []Row) bool {
 	wrong := 0
 	for _, r := range rows {
@@ -14,6 +15,7 @@ func Disarmed(out io.Writer, rows []Row) bool {
 		if verdict != "" {
 			wrong++
 		}
+
 		switch {
 		case verdict != "":
 			fmt.Fprintf(out, "WRONG %-38s %s\n", r.Case, printable(verdict))
@@ -26,6 +28,7 @@ func Disarmed(out io.Writer, rows []Row) bool {
 			fmt.Fprintf(out, "ok    %-38s %s\n", r.Case, printable(r.Failure))
 		}
 	}
+
 	if wrong > 0 || len(rows) == 0 {
 		fmt.Fprintf(out, "\nVERDICT: FAIL, %d of %d cases do not see whether their fault has an effect.\n", wrong, len(rows))
 		return false
@@ -34,7 +37,7 @@ func Disarmed(out io.Writer, rows []Row) bool {
 	return true
 }
 
-// disarmed is what is wrong with a row of a run without faults; empty: nothing.
+// disarmed says what is wrong with a row of a run without faults. It is empty when nothing is.
 func (r Row) disarmed() string {
 	switch {
 	case r.Unbroken && !r.OK():

@@ -18,6 +18,7 @@ func TestWithoutItsFaultACaseHasToMissTheEffect(t *testing.T) {
 	never.Recovered = -1
 	broken := unbroken
 	broken.Violations = more.Violations
+
 	for _, tc := range []struct {
 		row  Row
 		want string // empty: as it has to be
@@ -36,6 +37,7 @@ func TestWithoutItsFaultACaseHasToMissTheEffect(t *testing.T) {
 			t.Errorf("%+v: right is %t, want %q in\n%s", tc.row, ok, tc.want, out.String())
 		}
 	}
+
 	var out strings.Builder
 	if Disarmed(&out, nil) {
 		t.Error("no case is taken for a proof")

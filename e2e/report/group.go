@@ -21,6 +21,7 @@ func grouped(rows []Row) []group {
 	for _, from := range sources {
 		groups = append(groups, group{From: from})
 	}
+
 	for _, row := range rows {
 		i := slices.IndexFunc(groups, func(g group) bool { return g.From == row.From })
 		if i < 0 {
@@ -29,6 +30,7 @@ func grouped(rows []Row) []group {
 		}
 		groups[i].Rows = append(groups[i].Rows, row)
 	}
+
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.Rows) == 0 })
 }
 
@@ -37,7 +39,7 @@ type sums struct {
 	cases, fired, settlements int64
 	repeats                   Repeats
 	absorbed                  int64    // of the repeats, those of cases that are OK
-	failed                    []string // names of the cases that are not
+	failed                    []string // names of the cases that are not OK
 }
 
 func (g group) sums() sums {
@@ -64,8 +66,8 @@ func (s sums) answer() string {
 	return s.repeated() + "; failed: " + strings.Join(s.failed, ", ")
 }
 
-// repeated does not count the repeats of a case that failed as absorbed: nobody has shown
-// which of them were.
+// repeated says how many repeats were caused and absorbed. Those of a failed case do not count as
+// absorbed: nothing shows which of them were.
 func (s sums) repeated() string {
 	all := s.repeats.sum()
 	if all == 0 {

@@ -11,7 +11,7 @@ import (
 	"settlement/e2e/checker"
 )
 
-// What the page shows of one case at most.
+// Limits of what the page shows of one case.
 const (
 	htmlViolationsMax = 200
 	htmlTimelinesMax  = 20
@@ -94,6 +94,7 @@ func newPage(title string, rows []Row) page {
 		RepeatsMean: repeatsMean, MarksMean: marksMean(),
 		Written: time.Now().Format(time.RFC3339), Invariants: invariants, Columns: len(header()),
 	}
+
 	n := 0
 	for _, g := range grouped(rows) {
 		s := g.sums()
@@ -112,6 +113,7 @@ func newPageCase(id string, r Row) pageCase {
 		Row: r, ID: id, Recovered: r.recovered(), Verdict: r.verdict(), Why: r.why(), Again: r.again(), OK: r.OK(),
 		When: fmt.Sprintf("began %s, took %s", r.Began.Format(time.RFC3339), seconds(r.Took)),
 	}
+
 	for _, i := range invariants {
 		mark := r.mark(i.Name)
 		c.Marks = append(c.Marks, pageMark{Text: mark, Bad: mark != "✓"})
@@ -119,6 +121,7 @@ func newPageCase(id string, r Row) pageCase {
 	for _, step := range r.Story {
 		c.Story = append(c.Story, pageStep{fmt.Sprintf("%.1fs", step.At.Sub(r.Story[0].At).Seconds()), step.What})
 	}
+
 	timelines := r.Timelines[:min(len(r.Timelines), htmlTimelinesMax)]
 	c.MoreTimelines = len(r.Timelines) - len(timelines)
 	idOf := map[string]string{}
@@ -127,6 +130,7 @@ func newPageCase(id string, r Row) pageCase {
 		idOf[t.OrderID] = shown.ID
 		c.Timelines = append(c.Timelines, shown)
 	}
+
 	violations := r.Violations[:min(len(r.Violations), htmlViolationsMax)]
 	c.MoreViolations = len(r.Violations) - len(violations)
 	for _, v := range violations {
@@ -146,6 +150,7 @@ func newPageTimeline(id string, t Timeline) pageTimeline {
 			shown.Lanes = append(shown.Lanes, e.Where)
 		}
 	}
+
 	var first time.Time
 	for _, e := range events {
 		line := pageEvent{At: "-", Cells: make([]string, len(shown.Lanes))}

@@ -35,6 +35,7 @@ func TestHTMLShowsTheTable(t *testing.T) {
 	held := good("deadlock", "database", Repeats{Fetched: 6})
 	held.Effects = []string{"3 deadlocks met"}
 	held.Story = []Step{{noon, "breaking"}, {noon.Add(1500 * time.Millisecond), "healing"}}
+
 	text := written(t, doubled(), held)
 	contains(t, text, ">0.0s<", "breaking", ">1.5s<", "healing", "Seen: 3 deadlocks met", "✗2", "✗1", "VERDICT: FAIL, 1 of 2 cases: sends-doubled",
 		"make faults CASE=sends-doubled SEED=18446744073709551615", "payment_no=p-2 debits=2",
@@ -46,6 +47,7 @@ func TestHTMLNeedsNoOtherFile(t *testing.T) {
 	row := doubled()
 	row.Timelines = []Timeline{{OrderID: "o-1", Events: []Event{{At: noon, Where: "client", What: "POST"}}}}
 	text := written(t, row)
+
 	if other := regexp.MustCompile(`(?i)https?://|<link|<script|<img|<iframe|url\(|@import|\ssrc=|href="[^#]`).FindString(text); other != "" {
 		t.Errorf("the page refers to something outside: %q", other)
 	}
@@ -78,6 +80,7 @@ func TestHTMLEscapes(t *testing.T) {
 		Violations: []checker.Violation{{Invariant: evil, What: evil, Row: evil, OrderID: evil, PaymentNo: evil}},
 		Timelines:  []Timeline{{OrderID: evil, Events: []Event{{Where: evil, What: evil}, {Where: "client", What: evil}}}},
 	}
+
 	text := written(t, row)
 	if strings.Contains(text, "<script") {
 		t.Errorf("not escaped:\n%s", text)
@@ -92,15 +95,18 @@ func TestTimelineIsInOrderAndInItsLanes(t *testing.T) {
 		{Where: "orders DB", What: "seq 1"},
 		{At: noon.Add(time.Second), Where: "operator", What: "replayed"},
 	}})
+
 	want := []struct{ after, where, what string }{
 		{"", "orders DB", "seq 1"}, // no time known
 		{"+0.000s", "client", "POST settle"},
 		{"+1.000s", "operator", "replayed"}, // no lane of its own before
 		{"+1.500s", "payments DB", "debited"},
 	}
+
 	if len(got.Events) != len(want) || len(got.Lanes) != len(lanes)+1 {
 		t.Fatalf("%d events in lanes %q", len(got.Events), got.Lanes)
 	}
+
 	for i, e := range got.Events {
 		if e.After != want[i].after {
 			t.Errorf("event %d is at %q instead of %q", i, e.After, want[i].after)
@@ -125,6 +131,7 @@ func TestHTMLSaysWhatItLeavesOut(t *testing.T) {
 	for range htmlViolationsMax {
 		row.Violations = append(row.Violations, checker.Violation{Invariant: "A"})
 	}
+
 	text := written(t, row)
 	contains(t, text, "and 7 more orders", "and 3 more violations")
 	if got := strings.Count(text, `class="timeline"`); got != htmlTimelinesMax {

@@ -8,7 +8,7 @@ import (
 	"settlement/e2e/checker"
 )
 
-// What a program reads of a run.
+// The report of a run as a program reads it.
 type (
 	jsonRun struct {
 		Title   string    `json:"title"`
@@ -21,7 +21,7 @@ type (
 		From        string          `json:"from"`
 		Title       string          `json:"title"`
 		OK          bool            `json:"ok"`
-		Why         string          `json:"why,omitempty"` // it is not ok, but for violations
+		Why         string          `json:"why,omitempty"` // why the case is not ok, other than by violations
 		Seed        uint64          `json:"seed"`
 		Again       string          `json:"again"`
 		Fired       int64           `json:"fired"`
@@ -59,6 +59,7 @@ func WriteJSON(path, title string, rows []Row) error {
 	for _, r := range rows {
 		run.Cases = append(run.Cases, newJSONRow(r))
 	}
+
 	text, err := json.MarshalIndent(run, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write report %s: %w", path, err)
@@ -72,6 +73,7 @@ func newJSONRow(r Row) jsonRow {
 		Settlements: r.Settlements, Repeats: jsonRepeats(r.Repeats), Recovered: r.Recovered.Seconds(), Took: r.Took.Seconds(),
 		Began: r.Began, Effects: append([]string{}, r.Effects...), Story: []jsonStep{}, Violations: []jsonViolation{},
 	}
+
 	for _, step := range r.Story {
 		row.Story = append(row.Story, jsonStep(step))
 	}

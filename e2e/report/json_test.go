@@ -13,6 +13,7 @@ func TestJSONSaysWhatHappened(t *testing.T) {
 	held := good("late-writer", "consumer", Repeats{Fetched: 3})
 	held.Effects = []string{"1 late INSERTs refused"}
 	held.Story = []Step{{noon, "freezing payment-service"}, {noon.Add(70 * time.Second), "waking payment-service"}}
+
 	if err := WriteJSON(path, "Faults", []Row{held, doubled()}); err != nil {
 		t.Fatal(err)
 	}
@@ -20,6 +21,7 @@ func TestJSONSaysWhatHappened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var run struct {
 		OK    bool
 		Cases []struct {
@@ -35,6 +37,7 @@ func TestJSONSaysWhatHappened(t *testing.T) {
 	if err := json.Unmarshal(text, &run); err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
+
 	if run.OK || len(run.Cases) != 2 {
 		t.Fatalf("%+v, want two cases, not all ok", run)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// What a CI reads of a run: a test case for each row.
+// The report of a run as a CI reads it: a test case for each row.
 type (
 	junitSuite struct {
 		XMLName  xml.Name    `xml:"testsuite"`
@@ -44,6 +44,7 @@ func WriteJUnit(path, title string, rows []Row) error {
 		}
 		suite.Cases = append(suite.Cases, c)
 	}
+
 	suite.Seconds = fmt.Sprintf("%.3f", took)
 	text, err := xml.MarshalIndent(suite, "", "  ")
 	if err != nil {

@@ -14,6 +14,7 @@ func TestJUnitHasACaseForEachRow(t *testing.T) {
 	held.Effects = []string{"3 deadlocks <1213>"}
 	failed := good("broker-killed", "broker", Repeats{})
 	failed.Failure = "no\x00broker"
+
 	if err := WriteJUnit(path, "Faults", []Row{held, doubled(), failed}); err != nil {
 		t.Fatal(err)
 	}
@@ -21,10 +22,12 @@ func TestJUnitHasACaseForEachRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var suite junitSuite
 	if err := xml.Unmarshal(text, &suite); err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
+
 	if suite.Tests != 3 || suite.Failures != 2 || len(suite.Cases) != 3 || suite.Seconds != "60.000" {
 		t.Errorf("%+v, want 3 cases of which 2 failed, 60 s", suite)
 	}

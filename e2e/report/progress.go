@@ -32,7 +32,7 @@ type Progress struct {
 	closed     chan struct{}
 }
 
-// running is a case under way, and what was said of it last.
+// running is a case under way, and the last note about it.
 type running struct{ name, note string }
 
 // NewProgress begins to show a run of total cases. Close it before anything else is written
@@ -77,6 +77,7 @@ func (p *Progress) Ended(r Row) {
 	p.running = slices.DeleteFunc(p.running, func(c running) bool { return c.name == r.Case })
 	p.ended++
 	p.violations += len(r.Violations)
+
 	result := fmt.Sprintf("ok    %s: fired %d, settlements %d, recovered in %s", r.Case, r.Fired, r.Settlements, r.recovered())
 	if !r.OK() {
 		p.failed++
@@ -88,6 +89,7 @@ func (p *Progress) Ended(r Row) {
 			fmt.Fprint(p.out, lineStart, result, "\n")
 		}
 	}
+
 	p.say(result)
 	if p.ended == p.total {
 		p.close()
@@ -107,6 +109,7 @@ func (p *Progress) close() {
 		return
 	default:
 	}
+
 	close(p.closed)
 	if p.live {
 		fmt.Fprintln(p.out)
@@ -137,8 +140,8 @@ func (p *Progress) say(event string) {
 	fmt.Fprintf(p.out, "[%s] %s\n", p.count(), event)
 }
 
-// Where the line starts, all of it gone; and around the line: a terminal that wraps a line longer
-// than it is wide could not write over it.
+// lineStart goes back to the start of the line and clears all of it. wrapOff and wrapOn stand
+// around the line: a terminal that wraps a line longer than it is wide could not write over it.
 const (
 	lineStart = "\r\x1b[2K"
 	wrapOff   = "\x1b[?7l"
@@ -147,10 +150,11 @@ const (
 
 func (p *Progress) draw() {
 	select {
-	case <-p.closed: // a redraw that waited for the lock meanwhile
+	case <-p.closed: // a redraw that waited for the lock while Close ran
 		return
 	default:
 	}
+
 	var names []string
 	for _, c := range p.running {
 		if c.note != "" {

@@ -15,6 +15,7 @@ func TestProgressInALog(t *testing.T) {
 	p.Note("two-relays", "second relay\nstarted")
 	p.Ended(good("two-relays", "producer", Repeats{}))
 	p.Ended(doubled())
+
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	for i, want := range []string{
 		"began two-relays", "began sends-doubled", "two-relays: second relay started",
@@ -67,6 +68,7 @@ func TestProgressOfManyLanes(t *testing.T) {
 	const lanes, cases = 8, 20
 	var out strings.Builder
 	p := NewProgress(&out, lanes*cases)
+
 	var all sync.WaitGroup
 	for lane := range lanes {
 		all.Go(func() {
@@ -79,6 +81,7 @@ func TestProgressOfManyLanes(t *testing.T) {
 		})
 	}
 	all.Wait()
+
 	if got := strings.Count(out.String(), "\n"); got != 3*lanes*cases {
 		t.Errorf("%d lines instead of %d", got, 3*lanes*cases)
 	}

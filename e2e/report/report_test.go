@@ -66,6 +66,7 @@ func TestOnlyAProofIsOK(t *testing.T) {
 		if !row.OK() {
 			t.Fatal("the good row is not OK")
 		}
+
 		spoil(&row)
 		if row.OK() {
 			t.Errorf("%s, and yet OK", name)
@@ -104,6 +105,7 @@ func TestGroups(t *testing.T) {
 		good("one-key-fifty-posts", "client", Repeats{Calls: 49}),
 		good("mixed", "elsewhere", Repeats{Calls: 2}),
 	)
+
 	at := 0
 	for _, want := range []string{
 		"client\n", "one-key-fifty-posts", "= repeats caused 49 (calls 49, stored 0, fetched 0), each absorbed\n",
@@ -127,6 +129,7 @@ func TestColumnsStandBelowEachOther(t *testing.T) {
 	text := table(doubled(), good("a", "client", Repeats{Calls: 123456}))
 	header := []rune(lineWith(t, text, "verdict"))
 	verdict := strings.Index(string(header), "verdict") // the header is ASCII
+
 	for _, want := range []string{"ok", "FAIL seed"} {
 		row := []rune(lineWith(t, text, want))
 		if got := string(row[verdict:]); !strings.HasPrefix(got, want) {

@@ -24,7 +24,7 @@ type Row struct {
 	Recovered  time.Duration // from the fault's end until everything was right; negative: never
 	Violations []checker.Violation
 	Failure    string     // why the case itself failed, so that its invariants prove nothing; empty otherwise
-	NoEffect   bool       // Failure is that the fault has brought nothing about
+	NoEffect   bool       // Failure says that the fault had no effect
 	Unbroken   bool       // nothing was to be broken: there is no fault that could have fired
 	Effects    []string   // what the fault has brought about, seen from outside
 	Story      []Step     // what happened, in order
@@ -48,7 +48,7 @@ type Step struct {
 	What string
 }
 
-// Timeline is what is known of one order, everywhere.
+// Timeline is all that is known of one order, from every place.
 type Timeline struct {
 	OrderID string
 	Events  []Event // in any order
@@ -147,6 +147,7 @@ func (r Row) mark(i checker.Invariant) string {
 	if i == checker.Recovery && r.Recovered < 0 {
 		violated = max(violated, 1)
 	}
+
 	switch {
 	case violated > 0:
 		return fmt.Sprintf("✗%d", violated)

@@ -24,8 +24,10 @@ func Table(out io.Writer, rows []Row) {
 		}
 		fmt.Fprintf(out, "  = %s\n", g.sums().answer())
 	}
+
 	all := group{Rows: rows}.sums()
 	fmt.Fprintf(out, "\n%s\n%s\ntotal: %s\n%s\n", repeatsMean, marksMean(), all.total(), all.verdict())
+
 	for _, g := range groups {
 		for _, r := range g.Rows {
 			if !r.OK() {
@@ -41,6 +43,7 @@ func failed(out io.Writer, r Row) {
 	if why := r.why(); why != "" {
 		fmt.Fprintf(out, "  %s\n", printable(why))
 	}
+
 	for i, v := range r.Violations {
 		if i == tableViolationsMax {
 			fmt.Fprintf(out, "  and %d more\n", len(r.Violations)-i)
@@ -66,8 +69,8 @@ func cells(r Row) []string {
 	return append(columns, r.verdict())
 }
 
-// columnWidths counts runes. text/tabwriter would align each group by itself: the lines between
-// them have no cells, which ends its columns.
+// columnWidths returns the width of each column, in runes. text/tabwriter would align each group by
+// itself: the lines between the groups have no cells, and that ends its columns.
 func columnWidths(rows []Row) []int {
 	widths := make([]int, len(header()))
 	widen := func(cells []string) {
@@ -75,6 +78,7 @@ func columnWidths(rows []Row) []int {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
+
 	widen(header())
 	for _, r := range rows {
 		widen(cells(r))

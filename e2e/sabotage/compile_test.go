@@ -22,19 +22,21 @@ import (
 	"settlement/e2e/overlay"
 )
 
-// An edit can fit a source that it no longer compiles with: without this, only a run of all versions would tell, after
-// an hour. Each changed package is checked against the others as they are.
+// An edit can fit the source and yet not compile. Without this test only a run of all versions
+// would tell, after an hour. Each changed package is checked against the others as they are.
 func TestEveryVersionCompiles(t *testing.T) {
 	root, err := overlay.Root(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := newCompiler(t, root)
+
 	for _, v := range versions() {
 		changed, err := overlay.Apply(root, v.Edits)
 		if err != nil {
 			continue // TestEveryEditFitsTheSource tells of it
 		}
+
 		dirs := map[string]bool{}
 		for path := range changed {
 			dirs[filepath.Dir(path)] = true
@@ -93,6 +95,7 @@ func newCompiler(t *testing.T, root string) *compiler {
 		}
 		c.byDir[p.Dir], exports[p.ImportPath] = p, p.Export
 	}
+
 	c.importer = importer.ForCompiler(c.files, runtime.Compiler, func(path string) (io.ReadCloser, error) {
 		if exports[path] == "" {
 			return nil, fmt.Errorf("neither service imports %s", path)
@@ -102,12 +105,14 @@ func newCompiler(t *testing.T, root string) *compiler {
 	return c
 }
 
-// check checks the package in a directory with its changed files. A directory without one, as of migrations, has none.
+// check checks the package in a directory with its changed files. A directory without a Go package,
+// such as that of migrations, has nothing to check.
 func (c *compiler) check(dir string, changed map[string][]byte) error {
 	p, ok := c.byDir[dir]
 	if !ok {
 		return nil
 	}
+
 	var parsed []*ast.File
 	for _, name := range p.GoFiles {
 		path := filepath.Join(dir, name)
@@ -124,6 +129,7 @@ func (c *compiler) check(dir string, changed map[string][]byte) error {
 		}
 		parsed = append(parsed, file)
 	}
+
 	_, err := (&types.Config{Importer: c.importer}).Check(p.ImportPath, c.files, parsed, nil)
 	return err
 }

@@ -24,10 +24,12 @@ func main() {
 	seed := flag.Uint64("seed", 1, "every choice of the cases")
 	lanes := flag.Int("lanes", 3, "versions side by side, each on servers of its own")
 	flag.Parse()
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run took more than %s", runLimit))
 	defer cancel()
+
 	if err := run(ctx, *only, *seed, *lanes); err != nil {
 		fmt.Fprintln(os.Stderr, "sabotage:", err)
 		os.Exit(1) //nolint:gocritic // exitAfterDefer: the deferred calls only release the signal and the timer
@@ -42,10 +44,12 @@ func run(ctx context.Context, only string, seed uint64, lanes int) error {
 	if err != nil {
 		return err
 	}
+
 	results, err := tryAll(ctx, all, seed, lanes, printer(os.Stdout))
 	if err != nil {
 		return err
 	}
+
 	table(os.Stdout, results)
 	if names := survivors(results); len(names) > 0 {
 		return fmt.Errorf("%d of %d wrong versions survived: %s", len(names), len(results), strings.Join(names, ", "))
@@ -60,6 +64,7 @@ func named(only string) ([]version, error) {
 	if only == "" {
 		return all, nil
 	}
+
 	wanted := strings.Split(only, ",")
 	all = slices.DeleteFunc(all, func(v version) bool { return !slices.Contains(wanted, v.Name) })
 	if len(all) != len(wanted) {

@@ -9,7 +9,8 @@ const (
 	group      = "shared/notify/group.go"
 )
 
-// promiseVersions lack what makes a loss between the two services good, or what tells people of what they have to decide.
+// promiseVersions lack the code that makes a loss between the two services good, or the code that
+// tells people what they have to decide.
 var promiseVersions = []version{
 	{
 		Name:  "repeat-not-answered",

@@ -19,15 +19,15 @@ import (
 	"settlement/e2e/report"
 )
 
-// recovery is how long a wrong version may take to look right: as long as the right one in make faults, or slowness
-// would be taken for a catch.
+// recovery is how long a wrong version may take to look right. It is as long as the right version
+// has in make faults, or slowness would be taken for a catch.
 const recovery = 90 * time.Second
 
 // result is what became of a version.
 type result struct {
 	version
 	CaughtIn string // the case; empty: it survived
-	CaughtBy string // what the case says that the version was built to violate
+	CaughtBy string // the invariant and the one of Sees that the case has reported
 	Example  string // the violation
 	Note     string // of cases that did not catch it
 	Took     time.Duration
@@ -52,15 +52,18 @@ func try(ctx context.Context, v version, seed uint64, say func(format string, ar
 	began := time.Now()
 	defer func() { r.Took = time.Since(began) }()
 	r.version = v
+
 	bin, err := os.MkdirTemp("", "settlement-sabotage-")
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(bin)) }()
+
 	if err := overlay.Build(ctx, bin, v.Edits, "./order-service", "./payment-service"); err != nil {
 		return r, fmt.Errorf("version %s: %w", v.Name, err)
 	}
 	say("built %s", v.Name)
+
 	for _, name := range v.Cases {
 		list, err := cases.Named(name)
 		if err != nil {
@@ -72,7 +75,9 @@ func try(ctx context.Context, v version, seed uint64, say func(format string, ar
 		if err != nil {
 			return r, fmt.Errorf("version %s: %w", v.Name, err)
 		}
-		// Else the case could not be played, and proves nothing. A wrong version may take a fault's effect away too.
+
+		// Any other failure means that the case could not be played, and proves nothing. NoEffect
+		// counts: a wrong version may take away the effect of the fault.
 		if rows[0].Failure == "" || rows[0].NoEffect {
 			r.caught(rows[0])
 		}
@@ -82,12 +87,13 @@ func try(ctx context.Context, v version, seed uint64, say func(format string, ar
 		}
 		r.Note = missed(rows[0])
 	}
+
 	say("SURVIVED %s %s", v.Name, r.Note)
 	return r, nil
 }
 
-// caught notes what a case has seen, if it is what the version was built to violate. Any other violation, such as one of
-// what is only late, is no catch.
+// caught notes what a case has seen, if it is what the version was built to violate. Any other
+// violation, such as messages that are only late, is no catch.
 func (r *result) caught(row report.Row) {
 	for _, violation := range row.Violations {
 		for _, text := range r.Sees {
@@ -119,7 +125,7 @@ func printer(out io.Writer) func(format string, args ...any) {
 	}
 }
 
-// table prints what caught what.
+// table prints each version with the case that caught it.
 func table(out io.Writer, results []result) {
 	fmt.Fprintln(out)
 	for _, r := range results {

@@ -8,7 +8,7 @@ const (
 	applyTo   = "order-service/internal/order/apply.go"
 )
 
-// strangerVersions believe what a message says, or take one for a repeat that is none.
+// strangerVersions believe what a message says, or take a message for a repeat that is none.
 var strangerVersions = []version{
 	{
 		Name:  "taken-place-acknowledged",

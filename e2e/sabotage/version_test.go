@@ -18,17 +18,19 @@ func TestEveryEditFitsTheSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	says := sources(t, root, "e2e/checker", "e2e/cases")
+
 	names := map[string]bool{}
 	for _, v := range versions() {
 		if _, err := overlay.Apply(root, v.Edits); err != nil {
 			t.Errorf("version %s: %v", v.Name, err)
 		}
+
 		if _, err := cases.Named(v.Cases...); err != nil || len(v.Cases) == 0 || len(v.Sees) == 0 || names[v.Name] {
 			t.Errorf("version %s: cases %v, to be seen as %q: %v", v.Name, v.Cases, v.Sees, err)
 		}
 		names[v.Name] = true
 		for _, text := range v.Sees {
-			// What is said of one topic is said behind its name.
+			// A violation on one topic begins with the topic's name.
 			if !strings.Contains(says, `"`+strings.TrimPrefix(text, "topic points: ")) {
 				t.Errorf("version %s: nothing says %q", v.Name, text)
 			}
@@ -36,7 +38,7 @@ func TestEveryEditFitsTheSource(t *testing.T) {
 	}
 }
 
-// sources are the files of packages that are no tests, behind each other.
+// sources returns the files of packages, tests left out, one behind the other.
 func sources(t *testing.T, root string, packages ...string) string {
 	t.Helper()
 	var all strings.Builder
@@ -45,6 +47,7 @@ func sources(t *testing.T, root string, packages ...string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, file := range files {
 			text, err := os.ReadFile(file)
 			if err != nil {
@@ -70,6 +73,7 @@ func TestACatchIsWhatTheVersionWasBuiltToViolate(t *testing.T) {
 	if note := missed(late); !strings.Contains(note, "broker-killed") || !strings.Contains(note, "messages are not acknowledged") {
 		t.Errorf("note %q, want what was seen instead", note)
 	}
+
 	lost := late
 	lost.Violations = append(lost.Violations, checker.Violation{Invariant: checker.Lost, What: "accepted, never decided", OrderID: "o"})
 	if r.caught(lost); r.CaughtIn != "broker-killed" || r.CaughtBy != "L: accepted, never decided" {

@@ -21,7 +21,7 @@ func newAccount(name, suffix string) account {
 	return account{Database: name + suffix, User: name + suffix, Password: newPassword()}
 }
 
-// dsn is for tests and people, who read what the service has written.
+// dsn returns a DSN for tests and people, who read what the service has written.
 func (a account) dsn(addr string) string {
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.User, c.Passwd, c.DBName, c.ParseTime = "tcp", addr, a.User, a.Password, a.Database, true

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// lines is a log that several write.
+// lines is a log that several goroutines write.
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -28,7 +28,8 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// Something else that has a service's port would be asked whether the service is ready, and could say yes.
+// Another program that has a service's port would be asked whether the service is ready, and could
+// say yes.
 func TestATakenPortIsAFailure(t *testing.T) {
 	w := checkout(t)
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -36,10 +37,12 @@ func TestATakenPortIsAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+
 	s := &servers{w: w, dir: w.root, launch: start}
 	t.Cleanup(func() { _ = s.kill() })
 	p := sleeper(w)
 	p.listens = []string{taken.Addr().String()}
+
 	err = s.boot(t.Context(), p, p.listens[0], func(context.Context) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "another program has its port, "+p.listens[0]) {
 		t.Errorf("boot answers %v, want that the port is taken", err)
@@ -47,6 +50,7 @@ func TestATakenPortIsAFailure(t *testing.T) {
 	if s.find(p.name) != nil {
 		t.Error("it was started nevertheless")
 	}
+
 	_ = taken.Close()
 	if err := s.boot(t.Context(), p, p.listens[0], func(context.Context) error { return nil }); err != nil {
 		t.Errorf("with its port free: %v", err)
@@ -59,6 +63,7 @@ func TestASlowStartIsWaitedForAndTold(t *testing.T) {
 	w.out, w.stillBusy = log, time.Millisecond
 	s := &servers{w: w, dir: w.root, launch: start}
 	t.Cleanup(func() { _ = s.kill() })
+
 	err := s.boot(t.Context(), sleeper(w), "nowhere", func(context.Context) error {
 		if strings.Contains(log.String(), "sleeper: still starting (recovering page 7)") {
 			return nil
@@ -93,7 +98,7 @@ func TestAComposeStackWithoutDockerLeavesNothing(t *testing.T) {
 	}
 	wantNothingUp(t, w)
 
-	st := w.newState(OnCompose) // that an earlier start has left
+	st := w.newState(OnCompose) // as an earlier start has left it
 	st.Compose = defaultCompose()
 	if err := st.save(); err != nil {
 		t.Fatal(err)

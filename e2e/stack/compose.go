@@ -95,7 +95,7 @@ type compose struct {
 
 	mu      sync.Mutex
 	ids     map[string]string // containers by the names of their services, as far as known
-	further []string          // containers that another has started, which Compose does not remove
+	further []string          // containers that the method another has started, which Compose does not remove
 }
 
 func (w *workspace) compose(c composeSettings) *compose {
@@ -110,6 +110,7 @@ func upCompose(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	project := "settlement-" + strings.ToLower(filepath.Base(dir))
 	settings, err := ownCompose(project)
 	if err != nil {
@@ -117,6 +118,7 @@ func upCompose(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	}
 	c := w.compose(settings)
 	c.release = release
+
 	// By this file the next run finds the containers if this process dies.
 	err = os.WriteFile(filepath.Join(dir, projectFile), []byte(project), 0o644)
 	if err == nil {
@@ -146,6 +148,7 @@ func removeDeadProject(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, composeCall)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "docker", "compose", "-p", string(project), "down", "-v", "--remove-orphans")
@@ -157,10 +160,12 @@ func removeDeadProject(ctx context.Context, dir string) error {
 
 func (w *workspace) leaveUpCompose(ctx context.Context, st *state) (Addresses, bool, error) {
 	c := w.compose(st.Compose)
-	// Before anything is recorded: what was never started need not be taken down.
+	// Docker is asked before anything is recorded: a stack that was never started need not be taken
+	// down.
 	if !dockerAnswers(ctx) {
 		return Addresses{}, false, errDockerAway
 	}
+
 	if err := st.save(); err != nil {
 		return Addresses{}, false, err
 	}
@@ -168,19 +173,21 @@ func (w *workspace) leaveUpCompose(ctx context.Context, st *state) (Addresses, b
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
 		if err2 := c.down(cleanup); err2 != nil {
-			return Addresses{}, false, errors.Join(err, err2) // recorded still, for make down
+			return Addresses{}, false, errors.Join(err, err2) // still recorded, for make down
 		}
 		return Addresses{}, false, errors.Join(err, w.forget())
 	}
+
 	if err := w.build(ctx); err != nil { // the command line runs out here too
 		return Addresses{}, false, err
 	}
+
 	addresses, err := c.addresses()
 	return addresses, true, err
 }
 
-// takeDownCompose removes the containers. Where Docker has gone nothing of ours runs that it could tell us of, and a
-// record that nobody can get rid of would keep every later start from its work.
+// takeDownCompose removes the containers. Where Docker has gone, it cannot tell us of any container
+// of ours, and a record that could not be removed would keep every later start from its work.
 func (w *workspace) takeDownCompose(ctx context.Context, st *state) error {
 	err := w.compose(st.Compose).down(ctx)
 	if err != nil && !dockerAnswers(ctx) {
@@ -196,6 +203,7 @@ func (c *compose) addresses() (Addresses, error) {
 		a := account{Database: name, User: name, Password: password}
 		return a.dsn(loopback(c.MySQL)), err
 	}
+
 	orders, err := dsn("orders", ordersSecret)
 	if err != nil {
 		return Addresses{}, err
@@ -247,6 +255,7 @@ func (c *compose) docker(ctx context.Context, args ...string) (string, error) {
 	cmd.Dir = c.w.root
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = composeInterrupt
+
 	cmd.Env = append(
 		os.Environ(),
 		"ORDER_PORT="+strconv.Itoa(c.Order),
@@ -259,6 +268,7 @@ func (c *compose) docker(ctx context.Context, args ...string) (string, error) {
 	for _, name := range passedOn { // an empty one takes the default of docker-compose.yml, whatever our environment has
 		cmd.Env = append(cmd.Env, name+"="+c.Config[name])
 	}
+
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("docker %s: %w\n%s", strings.Join(args, " "), err, out)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// container runs a plain docker command on the service's container. Not `docker compose start`: that
-// one starts what the service depends on once more, one-shots included, which takes 20 s.
+// container runs a plain docker command on the service's container. `docker compose start` would
+// once more start what the service depends on, one-shots included, which takes 20 s.
 func (c *compose) container(ctx context.Context, s *Service, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, composeCall)
 	defer cancel()
@@ -85,6 +85,7 @@ func (c *compose) ready(ctx context.Context, s *Service) error {
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
+
 	for {
 		state, err := c.inspect(ctx, s, "{{.State.Status}} {{with .State.Health}}{{.Status}}{{end}}")
 		switch {
@@ -99,6 +100,7 @@ func (c *compose) ready(ctx context.Context, s *Service) error {
 		if err == nil {
 			return nil
 		}
+
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w: %w; its log ends with:\n%s", s.Name, context.Cause(ctx), err, c.tail(ctx, s, 20))
@@ -132,6 +134,7 @@ func (c *compose) another(ctx context.Context, binary, name string, env map[stri
 	if err != nil {
 		return nil, err
 	}
+
 	s := &Service{Name: name, binary: binary, backend: c}
 	container := c.Project + "-" + name
 	args := []string{"run", "-d", "--no-deps", "--name", container, "-e", "HTTP_ADDR=" + loopback(port)}
@@ -141,6 +144,7 @@ func (c *compose) another(ctx context.Context, binary, name string, env map[stri
 	if _, err := c.run(ctx, composeCall, append(args, binary)...); err != nil {
 		return nil, err
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ids[name] = container

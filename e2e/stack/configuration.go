@@ -8,20 +8,22 @@ import (
 	"time"
 )
 
-// passedOn are the variables of the configuration table in shared/config/README.md that `make up` hands on to the services where they
-// are set. The others say where a service and its servers are: those the stack chooses itself.
+// passedOn are the variables of the configuration table in shared/config/README.md that `make up`
+// hands on to the services where they are set. The other variables say where a service and its
+// servers are: the stack chooses those itself.
 var passedOn = []string{
 	"CONSUME_BATCH_MAX", "LOG_LEVEL", "SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT",
 	"WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE", "WEBHOOK_URL",
 }
 
-// What the services take without the variable, for the time that they get to stop.
+// The services' defaults for the time that they get to stop.
 const (
 	defaultShutdownDelay   = 3 * time.Second
 	defaultShutdownTimeout = 20 * time.Second
 )
 
-// configuration is what of passedOn is set. An empty value counts as absent, as it does to the services.
+// configuration holds the variables of passedOn that are set. An empty value counts as absent, as
+// it does to the services.
 type configuration map[string]string
 
 // configurationFromEnv is what the caller has set.
@@ -54,8 +56,8 @@ func (c configuration) env() []string {
 	return env
 }
 
-// differs names the first variable of wish that is otherwise here, "" when there is none. What is not wished for in
-// so many words is as it is.
+// differs names the first variable of wish that has another value here, "" when there is none. A
+// variable that wish does not name may have any value.
 func (c configuration) differs(wish configuration) string {
 	for _, name := range passedOn {
 		if value, wished := wish[name]; wished && c[name] != value {

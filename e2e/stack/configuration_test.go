@@ -19,12 +19,13 @@ var chosen = []string{
 
 var variable = regexp.MustCompile("`([A-Z][A-Z_]+)`")
 
-// A variable that is documented and dropped says nothing when it is set.
+// A variable that is documented and not handed on would be ignored without a word.
 func TestEveryDocumentedVariableReachesTheServices(t *testing.T) {
 	compose, err := os.ReadFile(filepath.Join("..", "..", "docker-compose.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for file, heading := range map[string]string{"shared/config/README.md": "## Configuration", "shared/config/README.zh-CN.md": "## 配置"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", file))
 		if err != nil {
@@ -35,6 +36,7 @@ func TestEveryDocumentedVariableReachesTheServices(t *testing.T) {
 		if !found {
 			t.Fatalf("%s has no %s", file, heading)
 		}
+
 		documented := map[string]bool{}
 		for line := range strings.Lines(section) {
 			cells := strings.Split(line, "|")
@@ -45,6 +47,7 @@ func TestEveryDocumentedVariableReachesTheServices(t *testing.T) {
 				documented[m[1]] = true
 			}
 		}
+
 		for name := range documented {
 			if !slices.Contains(passedOn, name) && !slices.Contains(chosen, name) {
 				t.Errorf("%s: %s is neither passed on nor chosen by the stack", file, name)
@@ -70,10 +73,12 @@ func TestServicesGetWhatTheCallerHasSet(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
+
 	c, err := configurationFromEnv()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := "CONSUME_BATCH_MAX=7 LOG_LEVEL=debug SHUTDOWN_DELAY=1s SHUTDOWN_TIMEOUT=30s WEBHOOK_SECRET_FILE=" +
 		filepath.Join(dir, "secret") + " WEBHOOK_URL=http://127.0.0.1:1/a?b=c&d"
 	if got := strings.Join(c.env(), " "); got != want {

@@ -53,6 +53,7 @@ func (w *workspace) unpacked(ctx context.Context, set debSet) (string, error) {
 		if err := w.fetch(ctx, set, packages); err != nil {
 			return err
 		}
+
 		debs, err := filepath.Glob(filepath.Join(packages, "cache", "archives", "*.deb"))
 		if err != nil {
 			return err
@@ -62,6 +63,7 @@ func (w *workspace) unpacked(ctx context.Context, set debSet) (string, error) {
 				return fmt.Errorf("dpkg-deb -x %s: %w: %s", deb, err, out)
 			}
 		}
+
 		for _, program := range set.programs {
 			path := filepath.Join(root, program)
 			if err := os.Rename(path, path+".elf"); err != nil {
@@ -71,12 +73,13 @@ func (w *workspace) unpacked(ctx context.Context, set debSet) (string, error) {
 				return err
 			}
 		}
+
 		w.say("%s: unpacked %s", set.name, strings.Join(set.versions(debs), ", "))
 		return os.RemoveAll(packages)
 	})
 }
 
-// versions are the files that the set's own packages came in: their names have the versions.
+// versions returns the files that the set's own packages came in: their names have the versions.
 func (s debSet) versions(debs []string) (files []string) {
 	for _, p := range s.packages {
 		name, _, _ := strings.Cut(p, "=")
@@ -100,6 +103,7 @@ func (w *workspace) fetch(ctx context.Context, set debSet, dir string) error {
 			return err
 		}
 	}
+
 	sources, status := filepath.Join(dir, "sources.list"), filepath.Join(dir, "status")
 	const keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
 	source := fmt.Sprintf("deb [arch=amd64 signed-by=%s] %s %s main\n", keys, mirror, set.suite)
@@ -116,6 +120,7 @@ func (w *workspace) fetch(ctx context.Context, set debSet, dir string) error {
 		"-o", "Dir::Cache=" + filepath.Join(dir, "cache"), "-o", "APT::Architecture=amd64", "-o", "APT::Sandbox::User=", "-o", "Acquire::Languages=none",
 		"-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
 	}
+
 	if err := w.apt(ctx, slices.Concat(apart, []string{"update", "-q"})...); err != nil {
 		return err
 	}

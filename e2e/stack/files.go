@@ -33,11 +33,13 @@ func (w *workspace) writeEnv(a Addresses, more keyValues) error {
 // plainToShell are values that a shell takes as they stand.
 var plainToShell = regexp.MustCompile(`^[A-Za-z0-9_.,:/@%+-]*$`)
 
-// envLine is KEY=VALUE with the value as it is, for two kinds of readers: programs that split each line at its first
-// '=', or the file into words, and a shell that reads it as a script. The parentheses of a DSN, say, are a syntax error
-// to a shell, and quotes would be part of the value to the programs. So the line is put into a here-document, out of
-// which the shell reads and exports it. The lines around it are words of the form KEY=VALUE as well, with DSN in them
-// as a mark to leave out: hence ${IFS}, which is a space to the shell.
+// envLine returns KEY=VALUE with the value as it is, for two kinds of readers: programs that split
+// each line at its first '=', or the file into words, and a shell that reads it as a script. The
+// parentheses of a DSN, say, are a syntax error to a shell, and quotes would be part of the value
+// to the programs. So the line stands in a here-document, from which the shell reads and exports
+// it. The lines around it are words of the form KEY=VALUE too, hence ${IFS}, which is a space to
+// the shell. They contain DSN, so that a reader who leaves out the lines with DSN leaves them out
+// too.
 func envLine(key, value string) string {
 	line := key + "=" + value + "\n"
 	if plainToShell.MatchString(value) {
@@ -55,6 +57,7 @@ func writeFile(path string, content []byte, mode os.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
+
 	_, err = f.Write(content)
 	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// An environment in which nothing is plain: every character that means something to a shell.
+// awkward is a value with every character that means something to a shell.
 const awkward = `a'b"c$HOME;d e\f(g)&*?#!{h}|<i>~` + "`j`"
 
 func TestEveryReaderOfTheEnvironmentFileGetsTheSame(t *testing.T) {
@@ -22,6 +22,7 @@ func TestEveryReaderOfTheEnvironmentFileGetsTheSame(t *testing.T) {
 		"BROKER_ADDR": addresses.BrokerAddr, "ORDER_DSN": addresses.OrderDSN, "PAYMENT_DSN": addresses.PaymentDSN,
 		"DB_ADDR": "127.0.0.1:15005",
 	}
+
 	readers := map[string]string{
 		"sh":                         `set -a; . .run/stack.env`,
 		"bash":                       `set -eua; . .run/stack.env`,
@@ -30,6 +31,7 @@ func TestEveryReaderOfTheEnvironmentFileGetsTheSame(t *testing.T) {
 		"bash of words without DSN":  `export $(grep -v DSN .run/stack.env)`,
 		"bash of words behind xargs": `export $(xargs <.run/stack.env)`,
 	}
+
 	for _, password := range []string{"S3CRET", awkward} {
 		if err := w.writeEnv(addresses, keyValues{{"DB_ADDR", "127.0.0.1:15005"}, {"DB_PASSWORD", password}}); err != nil {
 			t.Fatal(err)
@@ -63,7 +65,7 @@ func TestEveryReaderOfTheEnvironmentFileGetsTheSame(t *testing.T) {
 	}
 }
 
-// environmentAfter is what a program gets that the shell starts after script.
+// environmentAfter returns the environment of a program that the shell starts after script.
 func environmentAfter(t *testing.T, shell, script string) map[string]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), shell, "-c", script+"; env -0")
@@ -72,6 +74,7 @@ func environmentAfter(t *testing.T, shell, script string) map[string]string {
 	if err != nil {
 		t.Errorf("%s: %s: %v\n%s", shell, script, err, out)
 	}
+
 	env := map[string]string{}
 	for pair := range strings.SplitSeq(string(out), "\x00") {
 		key, value, _ := strings.Cut(pair, "=")

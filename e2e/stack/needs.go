@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// javaMin is what RocketMQ 5.4.0 is run on; its flags for start are those of 17.
+// javaMin is the oldest Java that RocketMQ 5.4.0 is run on here: its start flags are those of 17.
 const javaMin = 17
 
 // need is something that the system's package manager has to provide.
@@ -33,14 +33,14 @@ var (
 	}}
 	needMaven = need{"Maven", []string{"maven"}, func(context.Context) error { return inPath("mvn") }}
 	needC     = need{"C compiler (go test -race)", []string{"gcc", "libc6-dev"}, func(context.Context) error { return inPath("gcc") }}
-	// Without the packages mariadb-server and mariadb-client: these two have the programs, and
+	// Not the packages mariadb-server and mariadb-client: the two below have the programs, and
 	// nothing in them starts a server when it is installed.
 	needMariaDB = need{"MariaDB server", []string{"mariadb-server-core", "mariadb-client-core"}, func(context.Context) error {
 		return errors.Join(inPath("mariadbd"), inPath("mariadb-install-db"), inPath("my_print_defaults"))
 	}}
 )
 
-// needLibraries are what the program at path is linked with and the system does not have.
+// needLibraries is met when the system has every library that the program at path is linked with.
 func needLibraries(path string, libPath string) need {
 	return need{"libaio1 and libnuma1", []string{"libaio1", "libnuma1"}, func(ctx context.Context) error {
 		cmd := exec.CommandContext(ctx, "ldd", path)
@@ -102,6 +102,7 @@ func (w *workspace) provide(ctx context.Context, needs ...need) error {
 	if os.Geteuid() != 0 || inPath("apt-get") != nil {
 		return why
 	}
+
 	unlock, err := w.lock(ctx, "apt")
 	if err != nil {
 		return err
@@ -110,6 +111,7 @@ func (w *workspace) provide(ctx context.Context, needs ...need) error {
 	if packages, why = lacking(ctx, needs); len(packages) == 0 { // another run has installed it
 		return nil
 	}
+
 	w.say("apt-get: installing %s", strings.Join(packages, " "))
 	install := append([]string{"install", "-y", "-q", "--no-install-recommends"}, packages...)
 	for _, args := range [][]string{{"update", "-q"}, install} {
@@ -117,6 +119,7 @@ func (w *workspace) provide(ctx context.Context, needs ...need) error {
 			return fmt.Errorf("%w\n%w", why, err)
 		}
 	}
+
 	if packages, why = lacking(ctx, needs); len(packages) > 0 {
 		return fmt.Errorf("installed, and yet %w", why)
 	}

@@ -43,6 +43,7 @@ func (o Options) complete() (Options, error) {
 	if o.Log == nil {
 		o.Log = os.Stderr
 	}
+
 	switch o.On {
 	case "":
 		o.On = OnAuto
@@ -50,6 +51,7 @@ func (o Options) complete() (Options, error) {
 	default:
 		return o, fmt.Errorf("STACK=%s: want auto, native or compose", o.On)
 	}
+
 	if (o.Env != nil || o.Bin != "") && o.On != OnNative {
 		return o, fmt.Errorf("STACK=%s: environments and binaries of one's own need a native stack", o.On)
 	}
@@ -70,6 +72,7 @@ func newDatabase(choice string) (database, error) {
 		server, err := newDatabaseServer(choice)
 		return database{Kind: choice, Server: server, Admin: server.rootDSN()}, err
 	}
+
 	// The value is not shown in errors: it may be a DSN, with a password.
 	c, err := mysql.ParseDSN(choice)
 	if err != nil {

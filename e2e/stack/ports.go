@@ -30,6 +30,7 @@ func freePort(offsets ...int) (int, error) {
 	if ports.given == nil {
 		ports.given = make(map[int]bool)
 	}
+
 	for range portTries {
 		p := firstPort + rand.IntN(lastPort-firstPort)
 		all := []int{p}
@@ -39,6 +40,7 @@ func freePort(offsets ...int) (int, error) {
 		if !allFree(all) {
 			continue
 		}
+
 		for _, q := range all {
 			ports.given[q] = true
 		}
@@ -74,8 +76,8 @@ const (
 	takenPause = 50 * time.Millisecond
 )
 
-// portStaysTaken looks more than once: a program that this process is just forking has our own listener of the look
-// before, until it is executed.
+// portStaysTaken looks more than once: a child that this process is just forking holds the listener
+// of our look before, until its program is executed.
 func portStaysTaken(p int) bool {
 	again := time.NewTicker(takenPause)
 	defer again.Stop()

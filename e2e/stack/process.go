@@ -32,7 +32,7 @@ type program struct {
 }
 
 // process is one running server. Its pid alone does not name it, since the system gives pids out
-// again: birth, the moment at which the kernel started it, does together with the pid.
+// again. The pid together with birth, the moment at which the kernel started it, does.
 type process struct {
 	name  string
 	pid   int
@@ -95,6 +95,7 @@ func launch(cmd *exec.Cmd, p program, record func(*process) error) (*process, er
 		defer w.Close()
 		cmd.Stdin, gate = r, w
 	}
+
 	if err := startOnLastingThread(cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
@@ -104,6 +105,7 @@ func launch(cmd *exec.Cmd, p program, record func(*process) error) (*process, er
 		run.exit = cmd.Wait()
 		close(run.ended)
 	}()
+
 	if record == nil {
 		return run, nil
 	}
@@ -173,6 +175,7 @@ func (p *process) stop(grace time.Duration) error {
 			return nil
 		}
 	}
+
 	if err := p.signal(syscall.SIGKILL); err != nil {
 		return err
 	}
@@ -206,6 +209,7 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
+
 	for {
 		alive := p.alive() // looked at first: ready may be answered by something else that has its port
 		err := ready(ctx)
@@ -218,6 +222,7 @@ func (p *process) waitReady(ctx context.Context, limit time.Duration, ready func
 		if !alive {
 			return fmt.Errorf("%s ended while it started; %s ends with:\n%s", p.name, p.log, tail(p.log, 20))
 		}
+
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w: %w; %s ends with:\n%s", p.name, context.Cause(ctx), err, p.log, tail(p.log, 20))
@@ -234,11 +239,13 @@ func tail(path string, lines int) string {
 		return err.Error()
 	}
 	defer f.Close()
+
 	buf := make([]byte, limit)
 	if info, err := f.Stat(); err == nil && info.Size() > limit {
 		_, _ = f.Seek(-limit, 2)
 	}
 	n, _ := f.Read(buf)
+
 	var all []string
 	for line := range strings.Lines(string(buf[:n])) {
 		// RocketMQ's logging library tells of its own start, in a hundred lines that hide what matters.

@@ -12,8 +12,9 @@ import (
 func dieWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }
 
 // birthOf returns the start time of a process in clock ticks since boot (field 22 of
-// /proc/PID/stat) with the boot's id, since ticks begin again at the next. A zombie counts as gone: it holds no port and no file, and where nobody reaps
-// orphans (pid 1 of many containers) it would stay for ever.
+// /proc/PID/stat) with the boot's id, since ticks begin again at the next boot. A zombie counts as
+// gone: it holds no port and no file, and where nothing reaps orphans (pid 1 of many containers) it
+// would stay for ever.
 func birthOf(pid int) (string, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -43,7 +44,7 @@ var bootID = sync.OnceValue(func() string {
 func terminateWithParent() {
 	parent := os.Getppid()
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGTERM), 0)
-	if os.Getppid() != parent { // it ended before the call
+	if os.Getppid() != parent { // the parent ended before the call
 		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 	}
 }

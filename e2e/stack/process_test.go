@@ -68,7 +68,7 @@ func down(t *testing.T) {
 	}
 }
 
-// What is not recorded must not run: nobody could stop it.
+// A process that is not recorded must not run: nobody could stop it.
 func TestNothingIsExecutedBeforeItIsRecorded(t *testing.T) {
 	w := checkout(t)
 	mark := filepath.Join(w.root, "executed")

@@ -20,7 +20,7 @@ const (
 	namesrvGrace = 15 * time.Second
 )
 
-// CommitLogFile is how long one file of the broker's log is, in bytes: what expires is a whole one.
+// CommitLogFile is the length of one file of the broker's log, in bytes. Only whole files expire.
 const CommitLogFile = 64 << 20
 
 const clusterName = "settlement-cluster"
@@ -28,7 +28,7 @@ const clusterName = "settlement-cluster"
 // jvmFlags are what RocketMQ 5.4.0 needs on JDK 17 and what keeps it small.
 var jvmFlags = []string{
 	"-Xms256m", "-Xmx512m",
-	// Most stacks live for a minute, which the optimising compiler and G1 cost more than they give.
+	// Most stacks live for a minute: the optimising compiler and G1 cost more than they give.
 	"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
 	"--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
 	"--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
@@ -77,8 +77,10 @@ func (r rocketmq) broker(classes, dir string) (program, error) {
 		// T50: by default the broker refuses messages on a disk that is 90 % full; a developer's often is.
 		"-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99",
 	}
+
 	return java(classes, dir, "broker", []int{r.BrokerPort, r.BrokerPort - 2, r.MetricsPort}, "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
-		// The broker makes system topics of both names, which nobody else may create: neither is one of ours.
+		// The broker makes system topics with these two names, which nobody else may create:
+		// neither is one of our topics.
 		"brokerClusterName":     clusterName,
 		"brokerName":            "settlement-broker",
 		"brokerIP1":             "127.0.0.1",
@@ -110,6 +112,7 @@ func java(classes, dir, name string, ports []int, class string, flags []string, 
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return program{}, fmt.Errorf("prepare %s: %w", name, err)
 	}
+
 	var b strings.Builder
 	for k, v := range conf {
 		fmt.Fprintf(&b, "%s=%s\n", k, v)
@@ -118,6 +121,7 @@ func java(classes, dir, name string, ports []int, class string, flags []string, 
 	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 		return program{}, fmt.Errorf("prepare %s: %w", name, err)
 	}
+
 	path, err := findProgram("java")
 	if err != nil {
 		return program{}, err
@@ -125,6 +129,7 @@ func java(classes, dir, name string, ports []int, class string, flags []string, 
 	args := append([]string{}, jvmFlags...)
 	args = append(args, flags...)
 	args = append(args, "-Duser.home="+home, "-Drocketmq.home.dir="+home, "-cp", classes, class, "-c", file)
+
 	p := program{
 		name: name, path: path, args: args, env: baseEnv(), dir: home,
 		log: filepath.Join(dir, "logs", name+".log"),
@@ -146,7 +151,7 @@ func baseEnv() []string {
 	return env
 }
 
-// selfTestTopic is one that every broker has and registers with the name server.
+// selfTestTopic is a topic that every broker has and registers with the name server.
 const selfTestTopic = "SELF_TEST_TOPIC"
 
 // namesrvReady is nil when the name server answers; it knows no topic before its first broker.

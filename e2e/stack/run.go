@@ -28,9 +28,10 @@ type RunOptions struct {
 
 // Run starts the named servers on free ports of loopback, runs the command with their addresses in
 // its environment (TEST_MYSQL_DSN, TEST_MARIADB_DSN: go-sql-driver DSNs of root without a database;
-// TEST_MYSQL_KIND, TEST_MARIADB_KIND: which of its servers that is; TEST_NAMESRV_ADDR, TEST_BROKER_ADDR: host:port), and stops them when it has ended or ctx is done.
-// It returns the command's exit code, 128 plus the signal's number when a signal ended it; the error
-// is about the servers, or a command that could not be started.
+// TEST_MYSQL_KIND, TEST_MARIADB_KIND: which kind of server each is; TEST_NAMESRV_ADDR,
+// TEST_BROKER_ADDR: host:port), and stops them when it has ended or ctx is done. It returns the
+// command's exit code, 128 plus the signal's number when a signal ended it; the error is about the
+// servers, or a command that could not be started.
 func Run(ctx context.Context, o RunOptions, command []string) (code int, err error) {
 	if err := o.check(); err != nil {
 		return 1, err
@@ -44,6 +45,7 @@ func Run(ctx context.Context, o RunOptions, command []string) (code int, err err
 			return 1, err
 		}
 	}
+
 	dir, release, err := w.newRun(ctx, "run")
 	if err != nil {
 		return 1, err
@@ -72,7 +74,8 @@ func (o RunOptions) check() error {
 	return nil
 }
 
-// bootNamed starts what o names, side by side, and returns the environment that tells where it is.
+// bootNamed starts the servers that o names, side by side, and returns the environment that tells
+// where they are.
 func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	var env []string
@@ -85,6 +88,7 @@ func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error)
 		env = append(env, "TEST_"+family(kind)+"_DSN="+d.rootDSN(), "TEST_"+family(kind)+"_KIND="+kind)
 		group.Go(func() error { return s.bootDatabase(ctx, d) })
 	}
+
 	if err == nil && o.RocketMQ {
 		var r rocketmq
 		if r, err = newRocketMQ(os.Getenv("ROCKETMQ")); err == nil {
@@ -95,8 +99,9 @@ func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error)
 	return env, errors.Join(err, group.Wait())
 }
 
-// StartDatabase starts a server of the caller's own, of one of the kinds, with args on top, for what cannot be done to one
-// that others use. It returns a go-sql-driver DSN of root without a database. stop ends it and removes its data.
+// StartDatabase starts a server of one of the kinds for the caller alone, for what cannot be done
+// to a server that others use. args come on top of our own. It returns a go-sql-driver DSN of root
+// without a database. stop ends the server and removes its data.
 func StartDatabase(ctx context.Context, kind string, log io.Writer, args ...string) (dsn string, stop func() error, err error) {
 	w, err := newWorkspace(log)
 	if err != nil {
@@ -106,6 +111,7 @@ func StartDatabase(ctx context.Context, kind string, log io.Writer, args ...stri
 	if err != nil {
 		return "", nil, err
 	}
+
 	s := &servers{w: w, dir: dir, launch: start}
 	stop = func() error { return errors.Join(s.kill(), release()) }
 	d, err := newDatabaseServer(kind)
@@ -129,6 +135,7 @@ func runCommand(ctx context.Context, command, env []string) (int, error) {
 	ownGroup := !term.IsTerminal(int(os.Stdin.Fd()))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: ownGroup}
 	dieWithParent(cmd.SysProcAttr)
+
 	if err := startOnLastingThread(cmd); err != nil {
 		return 127, fmt.Errorf("run %s: %w", command[0], err)
 	}
@@ -137,6 +144,7 @@ func runCommand(ctx context.Context, command, env []string) (int, error) {
 		target = -target
 		defer func() { _ = syscall.Kill(target, syscall.SIGKILL) }() // what it left behind in its group
 	}
+
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
@@ -144,6 +152,7 @@ func runCommand(ctx context.Context, command, env []string) (int, error) {
 		return exitCode(err)
 	case <-ctx.Done():
 	}
+
 	_ = syscall.Kill(target, syscall.SIGTERM)
 	select {
 	case err := <-ended:
@@ -165,8 +174,8 @@ func exitCode(err error) (int, error) {
 	return exit.ExitCode(), nil
 }
 
-// UntilInterrupted is a context that SIGINT and SIGTERM cancel, and on Linux also the death of the
-// parent: `go run` that is killed by SIGTERM does not tell the program that it runs.
+// UntilInterrupted returns a context that SIGINT, SIGTERM and SIGHUP cancel, and on Linux also the
+// death of the parent: a `go run` that is killed by SIGTERM does not tell the program that it runs.
 func UntilInterrupted() (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	terminateWithParent()

@@ -29,13 +29,15 @@ type runner struct {
 	command int    // pid
 }
 
-// startRunner runs a script that prints the pid of what goes on. Its input is none, as in a CI, and no terminal.
+// startRunner runs a script that prints the pid of the process that goes on, and the DSN. The
+// script has no input, as in a CI, and no terminal.
 func startRunner(t *testing.T, script string) runner {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "cmd")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
+
 	r := runner{cmd: exec.CommandContext(t.Context(), binary, "run", "--db", "mariadb", "--", "sh", "-c", script)}
 	r.cmd.Stderr = os.Stderr
 	out, err := r.cmd.StdoutPipe()
@@ -45,12 +47,14 @@ func startRunner(t *testing.T, script string) runner {
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	give := time.AfterFunc(bootLimit, func() { _ = r.cmd.Process.Kill() })
 	defer give.Stop()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatalf("the command was not started: %v", err)
 	}
+
 	var dsn string
 	if _, err := fmt.Sscan(line, &r.command, &dsn); err != nil {
 		t.Fatalf("%q: %v", line, err)

@@ -14,13 +14,14 @@ import (
 // keepLogs is how long the logs of an ended run stay in .run/runs.
 const keepLogs = 24 * time.Hour
 
-// newRun makes a directory of its own under .run/runs for one run, and clears what dead ones left.
-// It is held by a lock until release, which removes everything but the logs.
+// newRun makes a directory of its own under .run/runs for one run, and clears what dead runs left.
+// A lock holds the directory until release, which removes everything in it but the logs.
 func (w *workspace) newRun(ctx context.Context, label string) (dir string, release func() error, err error) {
 	runs := w.path("runs")
 	if err := os.MkdirAll(runs, 0o755); err != nil {
 		return "", nil, fmt.Errorf("make a run directory: %w", err)
 	}
+
 	unlock, err := w.lock(ctx, "runs") // nobody may clear a directory between its making and its lock
 	if err != nil {
 		return "", nil, err
@@ -29,6 +30,7 @@ func (w *workspace) newRun(ctx context.Context, label string) (dir string, relea
 	if err := w.clearDeadRuns(ctx, runs); err != nil {
 		return "", nil, err
 	}
+
 	dir, err = os.MkdirTemp(runs, label+"-")
 	if err != nil {
 		return "", nil, fmt.Errorf("make a run directory: %w", err)
@@ -37,6 +39,7 @@ func (w *workspace) newRun(ctx context.Context, label string) (dir string, relea
 	if err != nil {
 		return "", nil, fmt.Errorf("make a run directory: %w", err)
 	}
+
 	return dir, func() error {
 		defer held.Close()
 		return clearRun(dir)
@@ -66,7 +69,8 @@ func (w *workspace) clearDeadRuns(ctx context.Context, runs string) error {
 		if err != nil {
 			continue // in use
 		}
-		// What cannot be cleared now may be by the next run, and is no reason not to start this one.
+		// A run that cannot be cleared now may be cleared by the next one. It is no reason not to
+		// start this one.
 		if err := clearDeadRun(ctx, dir, e); err != nil {
 			w.say("%v", err)
 		}

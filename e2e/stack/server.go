@@ -23,8 +23,8 @@ type Server struct {
 	native *native
 }
 
-// Server returns the server with this name, one of the constants. It is an error where the stack does not
-// run it: on compose, and for the database when that is somebody else's.
+// Server returns the server with this name, one of the constants. It is an error where the stack
+// does not run that server: on compose, and for a database that DB names by its DSN.
 func (s *Stack) Server(name string) (*Server, error) {
 	n, ok := s.backend.(*native)
 	if !ok {
@@ -73,7 +73,8 @@ func (s *Stack) CreateTopics(ctx context.Context) error {
 	return n.createTopics(ctx)
 }
 
-// deleteTries is how often a topic is told to go at most: the tool waits 5 s for each answer, also on a busy machine.
+// deleteTries is how often the tool is told to delete a topic at most: it waits 5 s for each
+// answer, also on a busy machine.
 const deleteTries = 3
 
 // DeleteTopic removes a topic, with its messages and every group's offsets, as operators do it.

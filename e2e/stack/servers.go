@@ -23,8 +23,8 @@ type servers struct {
 	running []*process
 }
 
-// startLimit is far more than any start takes: while a process lives it is waited for, since a slow machine is no
-// failure, and lines of progress tell of it.
+// startLimit is far more than any start takes. A process that lives is waited for, since a slow
+// machine is no failure, and lines of progress tell of the wait.
 const startLimit = 15 * time.Minute
 
 // boot starts p, unless it runs already, and waits until it is ready. On an error whatever was
@@ -34,6 +34,7 @@ func (s *servers) boot(ctx context.Context, p program, addr string, ready func(c
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
+
 	ready, done := s.tellWhile(p, ready)
 	defer done()
 	if run := s.find(p.name); run != nil && run.alive() {
@@ -42,6 +43,7 @@ func (s *servers) boot(ctx context.Context, p program, addr string, ready func(c
 	if err := p.portsFree(); err != nil {
 		return err
 	}
+
 	run, err := s.launch(p)
 	if err != nil {
 		return err
@@ -70,8 +72,8 @@ func (s *servers) tellWhile(p program, ready func(context.Context) error) (told 
 	})
 }
 
-// portsFree refuses to start p where somebody else has its port: p would end, and meanwhile the other one's answers
-// could pass for p's.
+// portsFree refuses to start p where another program has its port: p would end, and meanwhile the
+// other program's answers could pass for p's.
 func (p program) portsFree() error {
 	for _, addr := range p.listens {
 		_, port, err := net.SplitHostPort(addr)
@@ -137,6 +139,7 @@ func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) 
 	if err := s.w.provide(ctx, needJava); err != nil {
 		return err
 	}
+
 	for _, server := range []struct {
 		name    string
 		prepare func(classes, dir string) (program, error)
@@ -146,6 +149,7 @@ func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) 
 		if len(only) > 0 && !slices.Contains(only, server.name) {
 			continue
 		}
+
 		p, err := server.prepare(classes, s.dir)
 		if err != nil {
 			return err

@@ -30,7 +30,7 @@ type Service struct {
 // backend is what runs the services of a stack: processes or containers.
 type backend interface {
 	start(ctx context.Context, s *Service) error
-	kill(s *Service) error // whatever context has ended: it is for cleaning up too
+	kill(s *Service) error // takes no context: it is for cleaning up too
 	signal(s *Service, sig syscall.Signal) error
 	alive(s *Service) bool
 	stop(ctx context.Context, s *Service) error
@@ -75,8 +75,9 @@ func (s *Service) WaitReady(ctx context.Context) error { return s.backend.ready(
 // LogTail returns the last lines of what the service has logged.
 func (s *Service) LogTail(lines int) string { return s.backend.logTail(s, lines) }
 
-// Exec runs a command of the service's binary beside it, in its environment, and returns all that it printed. The error
-// is the command's, with the end of that. When ctx ends the command is killed.
+// Exec runs a command of the service's binary beside the service, in its environment, and returns
+// all that the command printed. The error holds the end of that. When ctx ends, the command is
+// killed.
 func (s *Service) Exec(ctx context.Context, args ...string) (printed string, err error) {
 	cmd, err := s.backend.exec(ctx, s, args)
 	if err != nil {

@@ -87,8 +87,8 @@ func (st *state) living() []*process {
 	return all
 }
 
-// stopOrder is the order in which servers end, each with the time it gets after SIGTERM: first
-// whoever uses the others. Services come before all of these.
+// stopOrder is the order in which servers end, each with the time it gets after SIGTERM: a server
+// ends before those that it uses. Services come before all of these.
 var stopOrder = map[string]struct {
 	rank  int
 	grace time.Duration
@@ -117,6 +117,7 @@ func (w *workspace) stopInOrder(all []*process, servicesGrace time.Duration) err
 			if order.rank != rank {
 				continue
 			}
+
 			wait.Go(func() {
 				began := time.Now()
 				err := p.stop(order.grace)
@@ -128,6 +129,7 @@ func (w *workspace) stopInOrder(all []*process, servicesGrace time.Duration) err
 				}
 			})
 		}
+
 		wait.Wait()
 	}
 	return errors.Join(errs...)

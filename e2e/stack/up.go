@@ -11,8 +11,8 @@ import (
 )
 
 // LeaveUp starts a stack that goes on after this process, and writes where it is to .run/stack.env.
-// Of a stack that is up already it starts what has died, with its data. Data is kept over TakeDown.
-// When it fails or ctx is done, it stops what it has started.
+// If a stack is up already, it starts what has died of it, with its data. Data is kept over
+// TakeDown. When LeaveUp fails or ctx is done, it stops what it has started.
 func LeaveUp(ctx context.Context, o Options) error {
 	o, err := o.complete()
 	if err != nil {
@@ -27,6 +27,7 @@ func LeaveUp(ctx context.Context, o Options) error {
 		return err
 	}
 	defer unlock()
+
 	began := time.Now()
 	wish, err := configurationFromEnv()
 	if err != nil {
@@ -36,7 +37,8 @@ func LeaveUp(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	// After a reboot, say, the ports may be somebody else's by now: choose anew.
+
+	// After a reboot, say, the ports may belong to other programs by now: choose anew.
 	if st == nil || st.On == OnNative && len(st.living()) == 0 {
 		if st, err = w.plan(ctx, o, wish); err != nil {
 			return err
@@ -44,6 +46,7 @@ func LeaveUp(ctx context.Context, o Options) error {
 	} else if err := st.sameAs(o, wish); err != nil {
 		return err
 	}
+
 	addresses, started, err := w.leaveUp(ctx, st)
 	if err != nil {
 		return err
@@ -55,6 +58,7 @@ func LeaveUp(ctx context.Context, o Options) error {
 	if err := w.writeEnv(addresses, command); err != nil {
 		return err
 	}
+
 	if started {
 		w.say("up in %s", since(began))
 	} else {
@@ -64,8 +68,8 @@ func LeaveUp(ctx context.Context, o Options) error {
 	return nil
 }
 
-// commandLine is what the services' commands need of the environment beside the addresses; database and user are their
-// defaults. DB_PASSWORD is payment-service's, which has more of them.
+// commandLine returns the variables that the services' commands need beside the addresses; database
+// and user are their defaults. DB_PASSWORD is payment-service's, which has more commands.
 func (w *workspace) commandLine(st *state) (keyValues, error) {
 	db, payments, orders := loopback(st.Compose.MySQL), st.Settings.Payments.Password, st.Settings.Orders.Password
 	var err error
@@ -107,8 +111,8 @@ func (w *workspace) plan(ctx context.Context, o Options, wish configuration) (*s
 	return st, err
 }
 
-// sameAs refuses a wish that the running stack does not fulfil. What is not wished for in so many
-// words is as it is.
+// sameAs refuses a wish that the running stack does not fulfil. A setting that the wish does not
+// name may be as it is.
 func (st *state) sameAs(o Options, wish configuration) error {
 	if o.On != OnAuto && o.On != st.On {
 		return fmt.Errorf("a stack is up on %s, not on %s: make down first", st.On, o.On)
@@ -116,12 +120,14 @@ func (st *state) sameAs(o Options, wish configuration) error {
 	if name := st.config().differs(wish); name != "" {
 		return fmt.Errorf("a stack is up with another %s: make down first", name) // its value can be a secret
 	}
+
 	if st.On == OnCompose {
 		return nil
 	}
 	if has := st.Settings.RocketMQ.Version; o.RocketMQ != "" && o.RocketMQ != has {
 		return fmt.Errorf("a stack is up with RocketMQ %s, not %s: make down first", has, o.RocketMQ)
 	}
+
 	if o.DB == "" {
 		return nil
 	}
@@ -148,6 +154,7 @@ func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bo
 	if err != nil {
 		return addresses, false, err
 	}
+
 	before := st.living()
 	var mu sync.Mutex
 	var fresh []*process
@@ -163,6 +170,7 @@ func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bo
 			return run, err
 		},
 	}}
+
 	if err := st.save(); err != nil {
 		return addresses, false, err
 	}
@@ -173,6 +181,7 @@ func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bo
 		}
 		return addresses, false, err
 	}
+
 	if err := n.writeMQAdmin(ctx); err != nil {
 		return addresses, false, err
 	}
@@ -213,6 +222,7 @@ func TakeDown(ctx context.Context, o Options) error {
 		return err
 	}
 	defer unlock()
+
 	st, err := w.readState()
 	if err != nil {
 		return err
@@ -221,7 +231,8 @@ func TakeDown(ctx context.Context, o Options) error {
 		w.say("nothing is up")
 		return w.forget()
 	}
-	// First, so that nobody takes addresses that are about to go.
+
+	// The addresses go first, so that nobody takes them while the stack stops.
 	if err := removeIfThere(w.envFile()); err != nil {
 		return err
 	}
@@ -233,6 +244,7 @@ func TakeDown(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("%w\nmake down can be run again", err)
 	}
+
 	w.say("down; its data stays for the next make up")
 	return w.forget()
 }

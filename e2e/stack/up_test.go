@@ -21,6 +21,7 @@ func copyOfCheckout(t *testing.T) *workspace {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w := checkout(t)
 	if err := os.Remove(filepath.Join(w.root, "go.mod")); err != nil {
 		t.Fatal(err)
@@ -41,6 +42,7 @@ func TestUp(t *testing.T) {
 	w := copyOfCheckout(t)
 	log := &lines{}
 	o := Options{On: OnNative, Log: log}
+
 	for _, name := range passedOn {
 		t.Setenv(name, "")
 	}
@@ -72,6 +74,7 @@ func TestUp(t *testing.T) {
 			}
 		}
 	})
+
 	t.Run("it says where everything is", func(t *testing.T) {
 		for _, want := range []string{"logs: .run/up/mysql/logs/", "broker store: .run/up/mysql/broker/store", "mqadmin: .run/bin/mqadmin"} {
 			if !strings.Contains(log.String(), want) {
@@ -89,6 +92,7 @@ func TestUp(t *testing.T) {
 			return nil
 		})
 	})
+
 	t.Run("the command line works", func(t *testing.T) {
 		if out := shell(t, `set -a; . .run/stack.env; .run/bin/payment-service parked list`); strings.Contains(out, "rror") {
 			t.Errorf("parked list answers\n%s", out)
@@ -98,6 +102,7 @@ func TestUp(t *testing.T) {
 		}
 		shell(t, `set -a; . .run/stack.env; .run/bin/payment-service audit`)
 	})
+
 	t.Run("another wish is refused", func(t *testing.T) {
 		t.Setenv("LOG_LEVEL", "warn")
 		if err := LeaveUp(t.Context(), o); err == nil || !strings.Contains(err.Error(), "another LOG_LEVEL") {
@@ -120,6 +125,7 @@ func takePort(t *testing.T, w *workspace, o Options) {
 			}
 		}
 	}
+
 	var other net.Listener
 	wait.Until(t, gone, func() (err error) {
 		other, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", st.Settings.PayAt)
@@ -128,10 +134,12 @@ func takePort(t *testing.T, w *workspace, o Options) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.Listener = other
 	server.Start()
+
 	err = LeaveUp(t.Context(), o)
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("payment-service cannot start: another program has its port, %s", st.Settings.PayAt)) {
 		t.Errorf("up answers %v, want that the port is taken", err)
 	}
+
 	server.Close()
 	if err := LeaveUp(t.Context(), o); err != nil {
 		t.Errorf("with the port free again: %v", err)

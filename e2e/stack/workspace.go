@@ -24,7 +24,7 @@ type workspace struct {
 	out  io.Writer
 	mu   sync.Mutex // for out: servers start side by side
 
-	stillBusy time.Duration // how often what takes its time says that it goes on
+	stillBusy time.Duration // how often a slow step says that it goes on
 }
 
 var moduleLine = regexp.MustCompile(`(?m)^module settlement$`)
@@ -68,6 +68,7 @@ func (w *workspace) lock(ctx context.Context, name string) (unlock func(), err e
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
+
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for told := false; ; {
@@ -83,6 +84,7 @@ func (w *workspace) lock(ctx context.Context, name string) (unlock func(), err e
 			w.say("waiting for the other that holds the lock %q", name)
 			told = true
 		}
+
 		select {
 		case <-ctx.Done():
 			_ = f.Close()
@@ -99,6 +101,7 @@ func (w *workspace) cached(ctx context.Context, name string, fill func(dir strin
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
+
 	unlock, err := w.lock(ctx, "cache-"+name)
 	if err != nil {
 		return "", err
@@ -107,6 +110,7 @@ func (w *workspace) cached(ctx context.Context, name string, fill func(dir strin
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
+
 	unfinished := dir + ".unfinished"
 	if err := os.RemoveAll(unfinished); err != nil { // left by a run that was killed
 		return "", fmt.Errorf("prepare %s: %w", name, err)

@@ -10,23 +10,25 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
-// What the first bytes of a record say: its size (int32), then what it is (int32). Source: RocketMQ 5.4.0,
-// CommitLog.java and MessageVersion.java.
+// A record of the commit log begins with its size (int32) and its kind (int32). Source: RocketMQ
+// 5.4.0, CommitLog.java and MessageVersion.java.
 const (
 	recordHead     = 8
 	recordMessage  = 0xDAA320A7
 	recordFileEnds = 0xCBD43194 // the next one is in the next file
 )
 
-// CommitLog reads the messages of some topics that a broker has stored, in the order in which it did, from its files.
-// They are there when the broker is not, and when a topic is not: deleting one removes only its queues. What has expired
-// is not. A running broker may be asked, once nobody sends to the topics.
+// CommitLog reads the messages of some topics from a broker's files, in the order in which the
+// broker stored them. The files are there even when the broker is down and when a topic is gone:
+// deleting a topic removes only its queues. Expired messages are not there. While the broker runs,
+// call CommitLog only once nobody sends to the topics.
 func CommitLog(dir string, topics ...string) (messages []Message, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "[0-9]*"))
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(files)
+
 	for _, file := range files {
 		log, err := os.ReadFile(file)
 		if err != nil {
@@ -36,6 +38,7 @@ func CommitLog(dir string, topics ...string) (messages []Message, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("commit log %s: %w", file, err)
 		}
+
 		for _, m := range found {
 			if slices.Contains(topics, m.Topic) {
 				messages = append(messages, newMessage(m, m.Queue.QueueId))
@@ -54,6 +57,7 @@ func readLog(log []byte) (messages []*primitive.MessageExt, err error) {
 		if kind != recordMessage || size < recordHead || at+size > len(log) {
 			return nil, fmt.Errorf("at byte %d of %d is no message: size %d, kind %#x", at, len(log), size, kind)
 		}
+
 		// A copy: the library keeps slices of what it is given, here of a whole file.
 		messages = append(messages, primitive.DecodeMessage(slices.Clone(log[at:at+size]))...)
 		at += size

@@ -22,7 +22,7 @@ type Message struct {
 	Topic                 string
 	Queue                 int
 	Offset                int64  // position in the queue, from 0
-	ID                    string // the broker's, of this stored copy
+	ID                    string // the broker's id of this stored copy
 	Key, ShardingKey, Tag string
 	Body                  []byte
 	StoredAt              time.Time // by the broker's clock, in milliseconds
@@ -34,12 +34,12 @@ const (
 	pullBatch    = 32 // messages; the most that a broker gives at once by default
 	pullTimeout  = 5 * time.Second
 	pullFrameMax = 16 << 20 // bytes
-	// clientVersion is the protocol's, as the services' client says it.
+	// clientVersion is the version of the protocol that the services' client sends.
 	clientVersion = 317
 )
 
-// What the remoting protocol calls a pull and its answers. Subscribed says that the request
-// brings its subscription with it: the broker need not know the group.
+// Codes of the remoting protocol, for a pull and its answers. The flag pullSubscribed says that the
+// request brings its subscription with it: the broker need not know the group.
 const (
 	pullRequest    = 11
 	pullSubscribed = 4
@@ -61,6 +61,7 @@ func Messages(ctx context.Context, namesrv, topic string) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var messages []Message
 	for _, q := range route.Readable {
 		found, err := readQueue(ctx, admin, q)
@@ -84,11 +85,13 @@ func readQueue(ctx context.Context, admin *rocketmq.Admin, q rocketmq.Queue) ([]
 	if offset == end {
 		return nil, nil
 	}
+
 	p, err := openPuller(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	defer p.conn.Close()
+
 	var messages []Message
 	for offset < end {
 		found, next, err := p.pull(ctx, offset)
@@ -124,6 +127,7 @@ func openPuller(ctx context.Context, q rocketmq.Queue) (*puller, error) {
 func (p *puller) pull(ctx context.Context, offset int64) (found []Message, next int64, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = p.conn.Close() })
 	defer stop()
+
 	if err := p.conn.SetDeadline(time.Now().Add(pullTimeout)); err != nil {
 		return nil, 0, err
 	}
@@ -134,6 +138,7 @@ func (p *puller) pull(ctx context.Context, offset int64) (found []Message, next 
 	if err != nil {
 		return nil, 0, err
 	}
+
 	switch answer.Code {
 	case pullFound:
 		for _, m := range primitive.DecodeMessage(body) {
@@ -146,6 +151,7 @@ func (p *puller) pull(ctx context.Context, offset int64) (found []Message, next 
 	default:
 		return nil, 0, fmt.Errorf("broker %s answered code %d: %s", p.queue.Addr, answer.Code, answer.Remark)
 	}
+
 	next, err = strconv.ParseInt(answer.ExtFields["nextBeginOffset"], 10, 64)
 	return found, next, err
 }
@@ -172,6 +178,7 @@ func (p *puller) ask(offset int64) error {
 	if err != nil {
 		return err
 	}
+
 	frame := binary.BigEndian.AppendUint32(nil, uint32(4+len(header))) //nolint:gosec // G115: a header of some hundred bytes
 	frame = binary.BigEndian.AppendUint32(frame, uint32(len(header)))  //nolint:gosec // G115: the same; serializer 0 is JSON
 	_, err = p.conn.Write(append(frame, header...))
@@ -187,6 +194,7 @@ func readAnswer(r io.Reader) (answer pullCommand, body []byte, err error) {
 	if length < 4 || length > pullFrameMax || headerLength > length-4 {
 		return pullCommand{}, nil, fmt.Errorf("answer of %d bytes with a header of %d is no frame of a broker", length, headerLength)
 	}
+
 	rest := make([]byte, length-4)
 	if _, err := io.ReadFull(r, rest); err != nil {
 		return pullCommand{}, nil, err

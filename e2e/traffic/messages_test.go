@@ -46,6 +46,7 @@ func TestMessagesAreAllThatATopicHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = producer.Close() }()
+
 	began := time.Now().Add(-time.Minute)
 	for queue := range queues - 1 { // the last one stays empty
 		for i := 0; i < each; i += rocketmq.BatchMax {
@@ -60,6 +61,7 @@ func TestMessagesAreAllThatATopicHolds(t *testing.T) {
 			}
 		}
 	}
+
 	var found []traffic.Message
 	wait.Until(t, 10*time.Second, func() error { // the broker shows a message a little after it has taken it
 		var err error
@@ -69,6 +71,7 @@ func TestMessagesAreAllThatATopicHolds(t *testing.T) {
 		}
 		return err
 	})
+
 	ids := map[string]bool{}
 	for i, m := range found {
 		n := i % each
@@ -78,6 +81,7 @@ func TestMessagesAreAllThatATopicHolds(t *testing.T) {
 		}
 		ids[m.ID] = true
 	}
+
 	if len(ids) != len(found) {
 		t.Errorf("%d messages have %d ids", len(found), len(ids))
 	}
@@ -90,6 +94,7 @@ func TestMessagesOfNothing(t *testing.T) {
 	if found, err := traffic.Messages(t.Context(), namesrv(t), "test-no-such-topic"); err == nil {
 		t.Errorf("a topic that does not exist: %v and no error", found)
 	}
+
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if found, err := traffic.Messages(ended, namesrv(t), newTopic(t, 1)); err == nil {

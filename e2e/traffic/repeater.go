@@ -15,7 +15,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// propertyRepeat marks what a Repeater published, so that it does not repeat itself.
+// propertyRepeat marks the messages that a Repeater published, so that no Repeater repeats them.
 const propertyRepeat = "repeat-of-offset"
 
 // Repeater listens to a topic in a group of its own and publishes every
@@ -36,11 +36,13 @@ func NewRepeater(namesrv, topic string, timesMax int, seed uint64) (*Repeater, e
 	log := slog.New(slog.DiscardHandler)
 	draw := rand.New(rand.NewPCG(seed, seed))
 	r := &Repeater{times: func() int { return draw.IntN(timesMax + 1) }}
+
 	var err error
 	r.producer, err = rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: namesrv, Group: "repeater", Logger: log})
 	if err != nil {
 		return nil, err
 	}
+
 	r.consumer, err = rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
 		Namesrv: namesrv, Group: "repeater-" + uuid.NewString(), Topic: topic, BatchMax: 32, Logger: log,
 	}, r.handle)
@@ -67,7 +69,7 @@ func (r *Repeater) Seen() []rocketmq.Delivery {
 	return append([]rocketmq.Delivery(nil), r.seen...)
 }
 
-// Stop ends listening; what it has seen is published.
+// Stop ends listening. The repeats of what it has seen are published.
 func (r *Repeater) Stop(ctx context.Context) error {
 	if err := r.consumer.Stop(ctx); err != nil {
 		return err
@@ -88,9 +90,11 @@ func (r *Repeater) Publish(ctx context.Context, d rocketmq.Delivery, copies int)
 	for i := range batch {
 		batch[i] = m
 	}
+
 	if _, err := r.producer.SendBatch(ctx, d.Topic, d.Queue, queuesOf(d.Topic), batch); err != nil {
 		return err
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.published += int64(copies)
@@ -116,6 +120,7 @@ func (r *Repeater) handle(ctx context.Context, batch []rocketmq.Delivery) error 
 		copies := r.times()
 		r.seen = append(r.seen, d)
 		r.mu.Unlock()
+
 		if err := r.Publish(ctx, d, copies); err != nil {
 			return err
 		}

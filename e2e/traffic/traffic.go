@@ -9,13 +9,13 @@ import (
 	"settlement/shared/settlement"
 )
 
-// Count is how many messages a topic has taken and how many its group has not done.
+// Count is how many messages a topic holds, and how many of them its group has not acknowledged.
 type Count struct {
 	Stored int64 // messages that the topic holds, repeats included
 	Lag    int64 // of them, not acknowledged by the group
 }
 
-// Read asks the broker.
+// Read asks the broker for the count of a topic and its group.
 func Read(ctx context.Context, admin *rocketmq.Admin, topic, group string) (c Count, err error) {
 	queues, err := admin.Lag(ctx, topic, group)
 	if err != nil {

@@ -18,15 +18,17 @@ func For(ctx context.Context, limit time.Duration, condition func(ctx context.Co
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
+
 	var last error
 	for {
 		err := condition(ctx)
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil || last == nil { // an error of ours, for want of time, says nothing
+		if ctx.Err() == nil || last == nil { // an error that only the end of ctx caused says nothing
 			last = err
 		}
+
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", context.Cause(ctx), last)

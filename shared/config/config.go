@@ -36,7 +36,7 @@ type Config struct {
 	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"3s"`           // from not ready to no more requests
 	ShutdownTimeout  time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`        // for requests and batches under way
 
-	WebhookURL        string `env:"WEBHOOK_URL"` // that takes notices; empty: they are only logged
+	WebhookURL        string `env:"WEBHOOK_URL"` // where notices are posted; empty: they are only logged
 	WebhookSecret     string `env:"WEBHOOK_SECRET"`
 	WebhookSecretFile string `env:"WEBHOOK_SECRET_FILE,file"` // the file's content, once loaded
 
@@ -72,6 +72,7 @@ func (c *Config) openWebhook() (err error) {
 	if c.WebhookSecret, err = Secret("WEBHOOK_SECRET", c.WebhookSecret, c.WebhookSecretFile); err != nil {
 		return err
 	}
+
 	if c.WebhookURL == "" {
 		if c.WebhookSecret != "" {
 			return errors.New("WEBHOOK_SECRET is set and WEBHOOK_URL is not: set both or none")
@@ -82,7 +83,8 @@ func (c *Config) openWebhook() (err error) {
 	return err
 }
 
-// Notifiers are how people are told of what only they can decide.
+// Notifiers returns the ways to tell people what only they can decide: the log, and the webhook if
+// there is one.
 func (c Config) Notifiers(log *slog.Logger) []notify.Notifier {
 	all := []notify.Notifier{notify.Log{Logger: log}}
 	if c.webhook != nil {
@@ -110,7 +112,7 @@ func Secret(name, value, fileContent string) (string, error) {
 	return value, nil
 }
 
-// Database is what dbtx opens.
+// Database returns the part of the configuration that dbtx opens a pool with.
 func (c Config) Database() dbtx.Config {
 	return dbtx.Config{Addr: c.DBAddr, Name: c.DBName, User: c.DBUser, Password: c.DBPassword}
 }
@@ -122,14 +124,17 @@ func (c Config) validate() error {
 			return fmt.Errorf("%s is %q, must be host:port with a port of 0 to 65535", a.name, a.value)
 		}
 	}
+
 	if err := rocketmq.ValidateNamesrv(c.Namesrv); err != nil {
 		return fmt.Errorf("NAMESRV_ADDR: %w", err)
 	}
+
 	for _, s := range []struct{ name, value string }{{"DB_NAME", c.DBName}, {"DB_USER", c.DBUser}} {
 		if s.value == "" {
 			return fmt.Errorf("%s is empty, must be set", s.name)
 		}
 	}
+
 	for _, n := range []struct {
 		name       string
 		value, max int
@@ -143,6 +148,7 @@ func (c Config) validate() error {
 			return fmt.Errorf("%s is %d, must be 1 to %d", n.name, n.value, n.max)
 		}
 	}
+
 	if c.ShutdownDelay < 0 || c.ShutdownDelay > shutdownDelayMax {
 		return fmt.Errorf("SHUTDOWN_DELAY is %s, must be 0s to %s", c.ShutdownDelay, shutdownDelayMax)
 	}
@@ -152,13 +158,14 @@ func (c Config) validate() error {
 	return nil
 }
 
-// explain makes one line of the first error, with the variable's name where the parser
-// gives the field's.
+// explain makes one line of the first error. Where the parser names the field, the line names the
+// variable.
 func explain(err error, of reflect.Type) error {
 	var all env.AggregateError
 	if errors.As(err, &all) && len(all.Errors) > 0 {
 		err = all.Errors[0]
 	}
+
 	var parse env.ParseError
 	if errors.As(err, &parse) {
 		if field, ok := of.FieldByName(parse.Name); ok {
@@ -166,5 +173,6 @@ func explain(err error, of reflect.Type) error {
 			return fmt.Errorf("%s is not a valid %s: %w", name, parse.Type, parse.Err)
 		}
 	}
+
 	return errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 }

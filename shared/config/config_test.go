@@ -30,6 +30,7 @@ func TestAWrongValueIsNamedInOneLine(t *testing.T) {
 			if err == nil {
 				t.Fatalf("%s=%s was taken", variable, value)
 			}
+
 			if msg := err.Error(); !strings.Contains(msg, variable) || strings.Contains(msg, "\n") {
 				t.Errorf("error %q does not name %s in one line", msg, variable)
 			}
@@ -43,6 +44,7 @@ func TestPasswordFromFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("DB_PASSWORD_FILE", file)
+
 	c, err := config.Load(defaults)
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +52,7 @@ func TestPasswordFromFile(t *testing.T) {
 	if got := c.Database().Password; got != "s3cret" {
 		t.Errorf("password is %q, want the file's content without its line end", got)
 	}
+
 	t.Setenv("DB_PASSWORD", "other")
 	if _, err := config.Load(defaults); err == nil {
 		t.Error("both DB_PASSWORD and DB_PASSWORD_FILE were taken")

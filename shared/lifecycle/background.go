@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// Background runs a part until the returned function ends it and has seen it end. The
-// part outlives ctx: parts are stopped one after the other, not all when the signal comes.
+// Background runs a part in the background. The returned function ends the part and waits until it
+// has ended. The part outlives ctx: parts are stopped one after the other, not all when the signal
+// comes.
 func Background(ctx context.Context, run func(ctx context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var part sync.WaitGroup

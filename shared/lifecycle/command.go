@@ -29,7 +29,7 @@ type Service struct {
 	Load func() (config.Config, error)
 	// Serve runs until ctx ends.
 	Serve func(ctx context.Context, log *slog.Logger) error
-	// Commands are further ones.
+	// Commands are further commands.
 	Commands []*cobra.Command
 }
 
@@ -43,7 +43,8 @@ func Main(s Service) {
 
 func (s Service) run(ctx context.Context) (code int) {
 	var cfg config.Config
-	began := false // else what is wrong is the arguments or the environment
+	began := false // false: the arguments or the environment are wrong
+
 	root := &cobra.Command{
 		Use:   s.Name,
 		Short: s.Name + " serves until SIGINT or SIGTERM. It is configured by the environment, see shared/config/README.md.",
@@ -64,6 +65,7 @@ func (s Service) run(ctx context.Context) (code int) {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(&cobra.Command{
 		Use:   "healthcheck",
@@ -72,6 +74,7 @@ func (s Service) run(ctx context.Context) (code int) {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return Healthcheck(cmd.Context(), cfg.HTTPAddr) }, //nolint:contextcheck // the command's context is ctx
 	})
 	root.AddCommand(s.Commands...)
+
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", s.Name, err)
 		if !began {

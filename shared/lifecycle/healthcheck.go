@@ -22,6 +22,7 @@ func Healthcheck(ctx context.Context, addr string) error {
 	if err != nil {
 		return fmt.Errorf("health check: %w", err)
 	}
+
 	// No proxy: Docker can set one for every container, and 0.0.0.0 does not count as local to it.
 	client := &http.Client{Transport: &http.Transport{}}
 	res, err := client.Do(req)
@@ -29,6 +30,7 @@ func Healthcheck(ctx context.Context, addr string) error {
 		return fmt.Errorf("health check: %w", err)
 	}
 	defer res.Body.Close()
+
 	if res.StatusCode != http.StatusOK {
 		answer, _ := io.ReadAll(io.LimitReader(res.Body, healthcheckAnswerMax)) // only to explain the status
 		return fmt.Errorf("health check: GET /readyz at %s: %s: %s", addr, res.Status, answer)

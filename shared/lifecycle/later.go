@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Later starts a part in the background as soon as what it needs lets it, so that the
-// rest of a service is up before.
+// Later starts a part in the background as soon as the servers that it needs let it. The rest of
+// the service is up before that.
 type Later struct {
 	name    string
 	started atomic.Bool
@@ -33,5 +33,5 @@ func (l *Later) Started(context.Context) error {
 	return nil
 }
 
-// GiveUp ends the attempts and has seen the last one end. It does not stop the part.
+// GiveUp ends the attempts and waits for the last one. It does not stop the part.
 func (l *Later) GiveUp() { l.stop() }

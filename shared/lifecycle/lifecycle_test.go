@@ -52,9 +52,11 @@ func TestAPartThatStartsLater(t *testing.T) {
 		}
 	})
 	defer l.GiveUp()
+
 	if err := l.Started(t.Context()); err == nil || !strings.Contains(err.Error(), "consumer") {
 		t.Errorf("before it started: %v", err)
 	}
+
 	close(ready)
 	wait.Until(t, 5*time.Second, func() error { return l.Started(t.Context()) })
 }
@@ -74,12 +76,14 @@ func TestAPartOutlivesTheSignal(t *testing.T) {
 		<-ctx.Done()
 		close(ended)
 	})
+
 	cancel()
 	select {
 	case <-ended:
 		t.Error("the part ended with the signal and not with its stop")
 	default:
 	}
+
 	stop()
 	<-ended
 }
@@ -95,9 +99,11 @@ func TestHealthcheck(t *testing.T) {
 	}))
 	defer server.Close()
 	addr := strings.TrimPrefix(server.URL, "http://")
+
 	if err := lifecycle.Healthcheck(t.Context(), addr); err == nil || !strings.Contains(err.Error(), "database failed") {
 		t.Errorf("503: error %v has to show the answer", err)
 	}
+
 	status = http.StatusOK
 	if err := lifecycle.Healthcheck(t.Context(), addr); err != nil {
 		t.Error(err)

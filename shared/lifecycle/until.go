@@ -25,6 +25,7 @@ func Until(ctx context.Context, log *slog.Logger, name string, step func(ctx con
 		if ctx.Err() == nil {
 			log.Warn("not started yet, trying again", "step", name, "error", err, "pause", pause.String())
 		}
+
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

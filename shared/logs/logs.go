@@ -1,5 +1,5 @@
-// Package logs keeps the log of a service readable while a server is away: its loops, and the RocketMQ client, then meet
-// one error again and again.
+// Package logs keeps the log of a service readable while a server is away, when the service's loops
+// and the RocketMQ client meet one error again and again.
 package logs
 
 import (
@@ -16,7 +16,8 @@ import (
 const (
 	// onceIn is the time in which a warning or an error is logged once.
 	onceIn = 1 * time.Minute
-	// linesMax bounds what is remembered of lines. Beyond it, all of them are logged as if for the first time.
+	// linesMax bounds how many lines are remembered. Beyond it all are forgotten, and each is
+	// logged as if for the first time.
 	linesMax = 1000
 	// NotLogged is the attribute that says how often a line came since it was logged last.
 	NotLogged = "not_logged"
@@ -25,8 +26,8 @@ const (
 // growing are attributes that grow while the cause stays.
 var growing = map[string]bool{"pause": true, "failures": true, "attempts": true}
 
-// New makes a logger that writes JSON lines to out. A warning or an error that differs from the one before in nothing but
-// what grows is one line in a minute; the next one says how many were left out.
+// New makes a logger that writes JSON lines to out. Warnings and errors that differ in nothing but
+// the growing attributes are one line in a minute; the next line says how many were left out.
 func New(out io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(&handler{
 		next: slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level}),
@@ -37,7 +38,7 @@ func New(out io.Writer, level slog.Leveler) *slog.Logger {
 type handler struct {
 	next slog.Handler
 	with string // the logger's own attributes and groups
-	said *said  // by it and those that were made of it
+	said *said  // shared with the handlers that were made of this one
 }
 
 func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
@@ -56,6 +57,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level < slog.LevelWarn {
 		return h.next.Handle(ctx, r)
 	}
+
 	var attrs []slog.Attr
 	r.Attrs(func(a slog.Attr) bool {
 		attrs = append(attrs, a)
@@ -65,6 +67,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if again {
 		return nil
 	}
+
 	if notLogged > 0 {
 		r = r.Clone()
 		r.AddAttrs(slog.Int(NotLogged, notLogged))
@@ -72,10 +75,12 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.next.Handle(ctx, r)
 }
 
-// ownPort is in the errors of a connection that broke: each has another.
+// ownPort matches our own port in the error of a broken connection; each connection has another
+// one.
 var ownPort = regexp.MustCompile(`:\d+->`)
 
-// text is what two lines are compared by. The RocketMQ client gives its fields in any order.
+// text returns the text by which lines are compared. It is sorted, because the RocketMQ client
+// gives its fields in any order.
 func text(attrs []slog.Attr) string {
 	all := make([]string, 0, len(attrs))
 	for _, a := range attrs {
@@ -87,7 +92,7 @@ func text(attrs []slog.Attr) string {
 	return "\n" + strings.Join(all, "\n")
 }
 
-// said is what was logged of late. It is safe for concurrent use.
+// said remembers the lines that were logged of late. It is safe for concurrent use.
 type said struct {
 	mu    sync.Mutex
 	lines map[string]*line
@@ -107,6 +112,7 @@ func (s *said) count(text string, now time.Time) (again bool, leftOut int) {
 		known.leftOut++
 		return true, 0
 	}
+
 	if known == nil {
 		if len(s.lines) >= linesMax {
 			clear(s.lines)
@@ -114,6 +120,7 @@ func (s *said) count(text string, now time.Time) (again bool, leftOut int) {
 		known = &line{}
 		s.lines[text] = known
 	}
+
 	leftOut, known.leftOut, known.loggedAt = known.leftOut, 0, now
 	return false, leftOut
 }

@@ -88,6 +88,7 @@ func TestTheNextLineSaysHowManyWereLeftOut(t *testing.T) {
 			aSecondPasses()
 		}
 	})
+
 	if len(got) != 3 {
 		t.Fatalf("%d lines in two minutes, want 3:\n%s", len(got), strings.Join(got, "\n"))
 	}

@@ -64,6 +64,7 @@ func (m Money) String() string {
 	if !ok || digits == 0 {
 		return fmt.Sprintf("%d %s", m.Minor, m.Currency)
 	}
+
 	unit := uint64(math.Pow10(digits))
 	sign, magnitude := "", uint64(m.Minor) //nolint:gosec // G115: the sign is handled on the next line
 	if m.Minor < 0 {

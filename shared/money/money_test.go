@@ -23,6 +23,7 @@ func TestAddIsExactOrRefused(t *testing.T) {
 		a, b := anyMoney(t, "a"), anyMoney(t, "b")
 		sum, err := a.Add(b)
 		exact := new(big.Int).Add(big.NewInt(a.Minor), big.NewInt(b.Minor))
+
 		switch {
 		case a.Currency != b.Currency:
 			if !errors.Is(err, money.ErrCurrencyMismatch) {

@@ -11,13 +11,15 @@ import (
 const (
 	// groupMax is how many notices are told as one at most.
 	groupMax = 64
-	// sameCausePauseSeconds is how long notices of a cause are gathered after one of it was told, and while one is not
-	// taken: a fault that parks hundreds of messages must not ring hundreds of telephones.
+	// sameCausePauseSeconds is how long notices of a cause are gathered after one of that cause was
+	// told. They are gathered, too, while a group of that cause is not taken. A fault that parks
+	// hundreds of messages must not ring hundreds of telephones.
 	sameCausePauseSeconds = 5
 )
 
-// gather makes groups of the notices that were not tried yet, one for each cause. Who is in a group stays so:
-// the receiver knows a notice that is told again by its id, and would miss whoever joined in between.
+// gather makes groups of the notices that were not tried yet, one for each cause. A group never
+// gets another member: the receiver knows a notice that is told again by its id, and would miss a
+// member that joined in between.
 func (t *Teller) gather(ctx context.Context, n Notifier) error {
 	var causes []string
 	err := t.pool.Read(ctx).Raw("SELECT DISTINCT cause_key FROM notifications"+
@@ -25,6 +27,7 @@ func (t *Teller) gather(ctx context.Context, n Notifier) error {
 	if err != nil {
 		return fmt.Errorf("read causes of notices: %w", err)
 	}
+
 	for _, cause := range causes {
 		if err := t.pool.Run(ctx, func(tx dbtx.Tx) error { return gatherCause(tx, n.Channel(), cause) }); err != nil {
 			return fmt.Errorf("gather notices of %q: %w", cause, err)
@@ -51,7 +54,8 @@ func gatherCause(tx dbtx.Tx, channel, cause string) error {
 	return tx.DB().Exec("UPDATE notifications SET group_id = ? WHERE id IN ?", ids[0], ids).Error
 }
 
-// bodyOf is the leader's notice, with how many are told by it, and which.
+// bodyOf returns the notice of the group's leader, with the number and the ids of the messages that
+// it tells of.
 func (t *Teller) bodyOf(ctx context.Context, d due) ([]byte, error) {
 	var keys []string
 	err := t.pool.Read(ctx).Raw("SELECT parked_id FROM notifications WHERE group_id = ? ORDER BY id", d.ID).Scan(&keys).Error
@@ -61,6 +65,7 @@ func (t *Teller) bodyOf(ctx context.Context, d due) ([]byte, error) {
 	if len(keys) < 2 {
 		return []byte(d.Body), nil
 	}
+
 	var n Notice
 	if err := json.Unmarshal([]byte(d.Body), &n); err != nil {
 		return nil, fmt.Errorf("notice %s: %w", d.ID, err)

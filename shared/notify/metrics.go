@@ -24,6 +24,7 @@ func (c Collector) Describe(ch chan<- *prometheus.Desc) { ch <- pendingDesc }
 func (c Collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
+
 	var waiting []struct {
 		Channel string
 		Notices float64
@@ -33,6 +34,7 @@ func (c Collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.NewInvalidMetric(pendingDesc, err)
 		return
 	}
+
 	for _, w := range waiting {
 		ch <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, w.Notices, w.Channel)
 	}

@@ -21,17 +21,17 @@ const (
 	EventStopped = "consumption.stopped" // one message after another fails: nothing is parked, the queues pause
 )
 
-// Notice is what is told; the JSON is the webhook's body.
+// Notice is one notice; its JSON is the webhook's body.
 type Notice struct {
 	Type      string    `json:"type"` // an Event…
 	Timestamp time.Time `json:"timestamp"`
 	Data      Message   `json:"data"`
 
-	Key      string `json:"-"` // UUID; what is told of: a second notice of one type and key replaces the first
-	CauseKey string `json:"-"` // notices that have it in common are told as one
+	Key      string `json:"-"` // UUID of what the notice is about; a second notice of one type and key replaces the first
+	CauseKey string `json:"-"` // notices with the same one are told as one
 }
 
-// Message is what a notice is about. Told of several, it is the oldest of them.
+// Message is what a notice is about. In a notice of several messages it is the oldest of them.
 type Message struct {
 	ID        string   `json:"id,omitempty"` // of the parked message
 	Cause     string   `json:"cause"`
@@ -45,12 +45,12 @@ type Message struct {
 	Attempts  int      `json:"attempts"`
 	Reason    string   `json:"reason"`
 	Count     int      `json:"count"`         // messages with this cause that this notice tells of
-	IDs       []string `json:"ids,omitempty"` // theirs, where there are several
+	IDs       []string `json:"ids,omitempty"` // ids of the messages, when there are several
 }
 
 const causeKeyMaxLength = 255
 
-// CauseKey makes a notice's cause of its parts.
+// CauseKey makes the CauseKey of a notice from its parts.
 func CauseKey(topic, cause, detail string) string {
 	key := topic + " " + cause
 	if detail != "" {
@@ -74,7 +74,8 @@ func (t *Teller) Write(tx dbtx.Tx, now time.Time, n Notice) error {
 	for _, notifier := range t.notifiers {
 		err := tx.DB().Exec("INSERT INTO notifications (id, parked_id, type, channel, cause_key, body, attempts, next_try_at, last_error, created_at)"+
 			" VALUES (?, ?, ?, ?, ?, ?, 0, NOW(6), '', ?)"+
-			// One that was told is told anew, under another id. One that was not stays with those it is told with.
+			// A notice that was told is told anew, under another id. One that was not told stays in
+			// its group.
 			" ON DUPLICATE KEY UPDATE id = IF(told_at IS NULL, id, VALUES(id)), group_id = IF(told_at IS NULL, group_id, NULL),"+
 			" body = VALUES(body), attempts = 0, next_try_at = VALUES(next_try_at), told_at = NULL",
 			uuid.Must(uuid.NewV7()).String(), n.Key, n.Type, notifier.Channel(), n.CauseKey, string(body), now).Error

@@ -19,7 +19,7 @@ const (
 	sideBySide = 8
 	// tellTimeout bounds one try.
 	tellTimeout = 10 * time.Second
-	// claimTTL is how long a notice is left alone by other instances; more than a try takes.
+	// claimTTL is how long other instances leave a claimed notice alone. It is longer than a try.
 	claimTTL = 30 * time.Second
 	// pauseMin and pauseMax bound the growing pause of a notice that nobody took. It is never given up.
 	pauseMin = 1 * time.Second
@@ -41,15 +41,15 @@ type Notifier interface {
 	Tell(ctx context.Context, id string, body []byte) error
 }
 
-// Teller tells the notices of the payments database on its notifiers' channels. Several instances may run.
+// Teller tells the notices of one database on its notifiers' channels. Several instances may run.
 type Teller struct {
 	pool      *dbtx.Pool
 	notifiers []Notifier
-	bells     []wake.Bell // one each
+	bells     []wake.Bell // one for each notifier
 	log       *slog.Logger
 }
 
-// NewTeller makes a teller. Channels that it does not have are left to others.
+// NewTeller makes a teller. It leaves channels that it does not have to other instances.
 func NewTeller(pool *dbtx.Pool, log *slog.Logger, notifiers ...Notifier) *Teller {
 	t := &Teller{pool: pool, notifiers: notifiers, log: log}
 	for range notifiers {
@@ -65,7 +65,8 @@ func (t *Teller) Wake() {
 	}
 }
 
-// Run tells until ctx is done. A try under way is cut off then, and made again by the next instance.
+// Run tells notices until ctx is done. A try that is then under way is cut off, and the next
+// instance makes it again.
 func (t *Teller) Run(ctx context.Context) {
 	var channels sync.WaitGroup
 	for i, n := range t.notifiers {
@@ -84,7 +85,7 @@ func (t *Teller) Run(ctx context.Context) {
 	channels.Wait()
 }
 
-// due is a notice whose time has come, the first of its group.
+// due is a notice whose next try is due. It leads its group.
 type due struct {
 	ID       string
 	ParkedID string
@@ -92,11 +93,12 @@ type due struct {
 	Attempts int // before this one
 }
 
-// round tries what is due on a channel and returns how many were taken.
+// round tries the notices that are due on a channel and returns how many were taken.
 func (t *Teller) round(ctx context.Context, n Notifier) (told int, err error) {
 	if err := t.gather(ctx, n); err != nil {
 		return 0, err
 	}
+
 	var page []due
 	err = t.pool.Read(ctx).Raw("SELECT id, parked_id, body, attempts FROM notifications"+
 		" WHERE channel = ? AND told_at IS NULL AND next_try_at <= NOW(6) AND group_id = id ORDER BY next_try_at LIMIT ?",
@@ -104,6 +106,7 @@ func (t *Teller) round(ctx context.Context, n Notifier) (told int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("read notifications: %w", err)
 	}
+
 	taken := make(chan bool, len(page))
 	free := make(chan struct{}, sideBySide)
 	var tries sync.WaitGroup
@@ -118,6 +121,7 @@ func (t *Teller) round(ctx context.Context, n Notifier) (told int, err error) {
 			taken <- ok
 		})
 	}
+
 	tries.Wait()
 	close(taken)
 	for ok := range taken {
@@ -138,10 +142,12 @@ func (t *Teller) try(ctx context.Context, n Notifier, d due) (told bool, err err
 	if err != nil {
 		return false, err
 	}
+
 	telling, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
 	failure := n.Tell(telling, d.ID, body)
-	// What became of it is written down also when ctx has ended meanwhile.
+
+	// The result is written down even when ctx has ended meanwhile.
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
 	defer stop()
 	if failure != nil {
@@ -174,7 +180,7 @@ func (t *Teller) told(ctx context.Context, d due) error {
 	return nil
 }
 
-// failed notes a try that was not taken and returns why.
+// failed notes a try that failed and returns its error.
 func (t *Teller) failed(ctx context.Context, d due, why error) error {
 	text := why.Error()
 	text = strings.ToValidUTF8(text[:min(len(text), errorMaxBytes)], "?")

@@ -76,6 +76,7 @@ func TestAReceiverThatWasDownIsToldOnceItIsBack(t *testing.T) {
 		r.Down(true)
 		teller := notify.NewTeller(db.Pool, quiet, notify.Log{Logger: quiet}, webhook)
 		defer lifecycle.Background(t.Context(), teller.Run)()
+
 		park(t, db.Pool, teller, 3, each)
 		wait.Until(t, 20*time.Second, func() error {
 			if n := r.Refused(); n < 6 { // each twice
@@ -83,9 +84,11 @@ func TestAReceiverThatWasDownIsToldOnceItIsBack(t *testing.T) {
 			}
 			return nil
 		})
+
 		if err := pending(db.Pool, 3)(); err != nil { // the log's are told: a channel does not wait for another
 			t.Error(err)
 		}
+
 		r.Down(false)
 		wait.Until(t, 30*time.Second, pending(db.Pool, 0))
 		ids := map[string]bool{}
@@ -107,6 +110,7 @@ func TestOfTwoInstancesOneTells(t *testing.T) {
 		park(t, db.Pool, first, notices, each)
 		defer lifecycle.Background(t.Context(), first.Run)()
 		defer lifecycle.Background(t.Context(), second.Run)()
+
 		wait.Until(t, 30*time.Second, pending(db.Pool, 0))
 		if n := len(r.Taken()); n != notices {
 			t.Errorf("told %d times, want each of %d once", n, notices)
@@ -171,6 +175,7 @@ func TestANoticeThatAStopCutOffIsToldByTheNextInstance(t *testing.T) {
 		if err := pending(db.Pool, 1)(); err != nil {
 			t.Fatal(err)
 		}
+
 		r, webhook := receive(t)
 		next := notify.NewTeller(db.Pool, quiet, webhook)
 		defer lifecycle.Background(t.Context(), next.Run)()
@@ -191,6 +196,7 @@ func TestANoticeOfARolledBackTransactionIsNotTold(t *testing.T) {
 		if !errors.Is(err, undone) {
 			t.Fatal(err)
 		}
+
 		if err := pending(db.Pool, 0)(); err != nil {
 			t.Error(err)
 		}
@@ -213,11 +219,13 @@ func TestAWrongReceiverIsRefusedAndNotShown(t *testing.T) {
 			t.Errorf("%s with %q: error %v, want one that names %s and shows no secret", c.url, c.secret, err, c.names)
 		}
 	}
+
 	for _, secret := range []string{good, secretOf(64), strings.TrimPrefix(good, "whsec_")} {
 		if _, err := notify.NewWebhook("http://chat/token", secret); err != nil {
 			t.Errorf("a secret of %d characters is refused: %v", len(secret), err)
 		}
 	}
+
 	nobody, err := notify.NewWebhook("http://127.0.0.1:1/token", good)
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,8 @@ type Webhook struct {
 	client *http.Client
 }
 
-// NewWebhook takes the receiver's URL and the secret that it knows too: base64 of 24 to 64 bytes, "whsec_" before it or not.
+// NewWebhook takes the receiver's URL and the secret that the receiver knows too: base64 of 24 to
+// 64 bytes, with "whsec_" before it or not.
 func NewWebhook(receiver, secret string) (*Webhook, error) {
 	u, err := url.Parse(receiver)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -55,7 +56,8 @@ func NewWebhook(receiver, secret string) (*Webhook, error) {
 	}
 
 	return &Webhook{url: receiver, signer: signer, client: &http.Client{
-		// Followed, a redirect would take the signed notice to somebody whom nobody configured.
+		// A redirect that is followed would take the signed notice to a receiver that nobody
+		// configured.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
@@ -70,6 +72,7 @@ func (w *Webhook) Tell(ctx context.Context, id string, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("sign notice %s: %w", id, err)
 	}
+
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -78,6 +81,7 @@ func (w *Webhook) Tell(ctx context.Context, id string, body []byte) error {
 	req.Header.Set(standardwebhooks.HeaderWebhookID, id)
 	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
 	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
+
 	res, err := w.client.Do(req)
 	if err != nil {
 		var withURL *url.Error // the URL can have a token in it
@@ -87,6 +91,7 @@ func (w *Webhook) Tell(ctx context.Context, id string, body []byte) error {
 		return fmt.Errorf("webhook: %w", err)
 	}
 	defer res.Body.Close()
+
 	answer, _ := io.ReadAll(io.LimitReader(res.Body, answerMaxBytes)) // only to explain the status
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return fmt.Errorf("webhook: the receiver answered %s: %q", res.Status, answer)

@@ -1,5 +1,6 @@
-// Package operator is the command line on which parked messages are looked at and decided on. It works on the
-// payments database, whether the service runs or not; what it settles is sent by the next relay that runs.
+// Package operator is the command line on which parked messages are looked at and decided on. It
+// works on the service's database, whether the service runs or not. The next relay that runs sends
+// what a command has written to the outbox.
 package operator
 
 import (
@@ -18,7 +19,7 @@ type Desk struct {
 	Close func()
 }
 
-// Command is "parked" with its subcommands. open is called by the one that runs.
+// Command is "parked" with its subcommands. The subcommand that runs calls open.
 func Command(open func() (Desk, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "parked",
@@ -26,6 +27,7 @@ func Command(open func() (Desk, error)) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+
 	with := func(do func(cmd *cobra.Command, lot *parking.Lot, args []string) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, args []string) error {
 			desk, err := open()
@@ -36,11 +38,13 @@ func Command(open func() (Desk, error)) *cobra.Command {
 			return do(cmd, desk.Lot, args)
 		}
 	}
+
 	cmd.AddCommand(newList(with), newShow(with), newReplay(with), newDiscard(with))
 	return cmd
 }
 
-// opened gives a command the lot and closes it afterwards.
+// opened makes the run function of a command: it opens the desk, calls do with the lot, and closes
+// the desk.
 type opened = func(do func(cmd *cobra.Command, lot *parking.Lot, args []string) error) func(*cobra.Command, []string) error
 
 // WhoFlag adds --who, which is the user of this machine unless it is set.
@@ -52,5 +56,6 @@ func WhoFlag(cmd *cobra.Command, who *string) {
 	if host, err := os.Hostname(); err == nil {
 		name = fmt.Sprintf("%s@%s", name, host)
 	}
+
 	cmd.Flags().StringVar(who, "who", name, "who decides, for the audit row")
 }

@@ -19,19 +19,20 @@ import (
 )
 
 const (
-	// rateDefault and rateMax are of --rate, in messages a second.
+	// rateDefault and rateMax are the default and the maximum of --rate, in messages a second.
 	rateDefault = 10
 	rateMax     = 1000
 )
 
-// action is what can be decided about a message, and finding out what that would come to.
+// action is one kind of decision about a message. do carries it out, try finds out what it would
+// come to.
 type action struct {
 	name, done string // "replay", "replayed"
 	do         func(lot *parking.Lot, ctx context.Context, req idempotency.Request, by parking.Decision, id string) (parking.Record, error)
 	try        func(lot *parking.Lot, ctx context.Context, by parking.Decision, id string) (parking.Record, error)
 }
 
-// decision is what the command was told.
+// decision is what the command line asks for.
 type decision struct {
 	action
 	selection parking.Selection
@@ -77,7 +78,8 @@ func (d *decision) validate() error {
 	return nil
 }
 
-// run decides about each chosen message. An error means that not all was done that the command was told.
+// run decides about each chosen message. An error means that not all that the command asked for was
+// done.
 func (d *decision) run(cmd *cobra.Command, lot *parking.Lot) error {
 	ctx := cmd.Context()
 	chosen, err := lot.Select(ctx, d.selection)
@@ -123,7 +125,8 @@ func (d *decision) one(ctx context.Context, lot *parking.Lot, id string) (parkin
 	if d.dryRun {
 		return d.try(lot, ctx, d.by, id)
 	}
-	// A request of its own: whoever types a command twice means it twice, and the message's state decides.
+	// Each run is a request of its own: an operator who types a command twice means it twice, and
+	// the message's state decides.
 	req, err := idempotency.NewRequest(uuid.NewString(), d.name+" "+id, struct{}{})
 	if err != nil {
 		return parking.Record{}, err

@@ -46,6 +46,7 @@ func newList(with opened) *cobra.Command {
 			return list(cmd, lot, f)
 		}),
 	}
+
 	cmd.Flags().StringVar(&state, "state", string(parking.Parked), "only messages in this state, or all")
 	cmd.Flags().StringVar(&order, "order", "", "only messages of this order, or of this customer's points")
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, or json: one object a line, without payloads")
@@ -59,6 +60,7 @@ func list(cmd *cobra.Command, lot *parking.Lot, f parking.Filter) error {
 	if err != nil {
 		return err
 	}
+
 	if err := out.Flush(); err != nil {
 		return err
 	}

@@ -52,6 +52,7 @@ func show(cmd *cobra.Command, r parking.Record, history []parking.Audit) error {
 	} {
 		fmt.Fprintf(out, "%s\t%s\n", line[0], line[1])
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(r.Properties)) {
 		fmt.Fprintf(out, "property %s\t%s\n", oneLine(name, payloadShownMax), oneLine(r.Properties[name], payloadShownMax))
 	}
@@ -59,6 +60,7 @@ func show(cmd *cobra.Command, r parking.Record, history []parking.Audit) error {
 		fmt.Fprintf(out, "%s\t%s by %s: %s, then %s\n", a.CreatedAt.UTC().Format(time.RFC3339),
 			a.Action, oneLine(a.Operator, reasonWide), oneLine(a.Reason, payloadShownMax), a.State)
 	}
+
 	fmt.Fprintf(out, "payload\t%d bytes: %s\n", len(r.Payload), oneLine(string(r.Payload), payloadShownMax))
 	return out.Flush()
 }

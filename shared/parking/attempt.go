@@ -14,19 +14,21 @@ import (
 	"settlement/shared/rocketmq"
 )
 
-// TriesMax is how often a message is executed that fails where others succeed.
+// TriesMax is how often a message is executed before it is parked, when it fails and others
+// succeed.
 const TriesMax = 3
 
 // Failure is a message that failed for a reason that is not known to pass.
 type Failure struct {
 	Delivery   rocketmq.Delivery
 	Subject    Subject
-	Executions int   // since the last time it was counted
+	Executions int   // since they were counted last
 	Alone      bool  // others succeeded where it failed: it may be parked
-	Err        error // of the last of them
+	Err        error // of the last execution
 }
 
-// attempt is delivery_attempts. PaymentNo and OrderID are the subject's number and ordering key, whatever the topic.
+// attempt is a row of delivery_attempts. PaymentNo and OrderID are the subject's number and
+// ordering key, whatever the topic.
 type attempt struct {
 	PaymentNo string `gorm:"primaryKey"`
 	OrderID   string
@@ -37,10 +39,11 @@ type attempt struct {
 
 func (attempt) TableName() string { return "delivery_attempts" }
 
-// Failed counts the executions of a message and parks it when there were TriesMax of them and it is the message
-// alone that fails, both in one transaction. parked says that it is parked, now or before, and may be
-// acknowledged; else it has to be tried again. It is counted by its number: neither a restart nor a copy at
-// another offset begins anew.
+// Failed counts the executions of a message. In the same transaction it parks the message when
+// there were TriesMax executions and the message fails alone. parked says that the message is
+// parked, now or before, and may be acknowledged; otherwise it has to be tried again. Executions
+// are counted under the message's number, so neither a restart nor a copy at another offset begins
+// anew.
 func (l *Lot) Failed(ctx context.Context, f Failure) (parked bool, tries int, err error) {
 	now := l.keeper.now()
 	err = l.pool.Run(ctx, func(tx dbtx.Tx) error {
@@ -60,7 +63,8 @@ func (l *Lot) Failed(ctx context.Context, f Failure) (parked bool, tries int, er
 	return parked, tries, nil
 }
 
-// Tried are the messages that failed last, by number, with their executions until now, at most limit.
+// Tried returns the messages that failed last, at most limit: their executions until now, by
+// number.
 func (l *Lot) Tried(ctx context.Context, limit int) (map[string]int, error) {
 	var rows []attempt
 	err := l.pool.Read(ctx).Select("payment_no", "attempts").Order("updated_at DESC").Limit(limit).Find(&rows).Error
@@ -74,8 +78,9 @@ func (l *Lot) Tried(ctx context.Context, limit int) (map[string]int, error) {
 	return tried, nil
 }
 
-// parkFailed parks a message that failed every time: as a new row, or in the one under which it waited. The
-// caller holds its row of delivery_attempts, so nobody else parks it meanwhile.
+// parkFailed parks a message that failed every time: as a new row, or in the row under which it
+// waited. The caller holds the message's row of delivery_attempts, so no other consumer parks it
+// meanwhile.
 func (k *Keeper) parkFailed(tx dbtx.Tx, f Failure, tries int) error {
 	r, err := newRow(f.Delivery, f.Subject, Parked, CauseFailed, failedReason(f.Err), k.now())
 	if err != nil {
@@ -102,10 +107,11 @@ func (k *Keeper) parkFailed(tx dbtx.Tx, f Failure, tries int) error {
 			return err
 		}
 	}
+
 	return k.tell(tx, r, notify.EventParked, PublicReason(f.Err))
 }
 
-// parkWaiting has an operator decide on a message that has waited.
+// parkWaiting parks a message that has waited.
 func (k *Keeper) parkWaiting(tx dbtx.Tx, r row) error {
 	res := tx.DB().Model(&row{}).Where("id = ? AND state = ?", r.ID, Waiting).
 		Updates(map[string]any{"state": Parked, "cause": r.Cause, "reason": r.Reason, "attempts": r.Attempts, "updated_at": k.now()})
@@ -118,7 +124,7 @@ func (k *Keeper) parkWaiting(tx dbtx.Tx, r row) error {
 	return nil
 }
 
-// count adds executions and returns how many there were.
+// count adds the executions to those of the message and returns the sum.
 func count(tx dbtx.Tx, f Failure, now time.Time) (int, error) {
 	text := cut(f.Err.Error(), ReasonMaxLength)
 	err := tx.DB().Exec("INSERT INTO delivery_attempts (payment_no, order_id, attempts, last_error, updated_at) VALUES (?, ?, ?, ?, ?)"+
@@ -127,15 +133,16 @@ func count(tx dbtx.Tx, f Failure, now time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	var a attempt
 	err = tx.DB().Where("payment_no = ?", f.Subject.Number).Take(&a).Error
 	return a.Attempts, err
 }
 
-// reasonSeparator ends the cause in the reason of a message that failed: what follows is where it was met.
+// reasonSeparator stands in the reason of a failed message, between the cause and the whole error.
 const reasonSeparator = " | "
 
-// failedReason has the cause first, because a list shows the beginning.
+// failedReason puts the cause first, because a list shows the beginning of a reason.
 func failedReason(err error) string {
 	whole, cause := err.Error(), root(err)
 	if whole == cause {
@@ -144,8 +151,8 @@ func failedReason(err error) string {
 	return cause + reasonSeparator + whole
 }
 
-// kindOf is what messages that failed for one cause have in common: the first line of it, and of a database's answer
-// the number, without the values of one row.
+// kindOf returns what messages that failed for one cause have in common: the first line of the
+// cause. Of a database's error it is the number only, without the values of one row.
 func kindOf(reason string) string {
 	cause, _, _ := strings.Cut(reason, reasonSeparator)
 	cause, _, _ = strings.Cut(cause, "\n")
@@ -166,7 +173,8 @@ func root(err error) string {
 	}
 }
 
-// PublicReason is what may leave the house of an error: no SQL, no stack, no values of somebody's rows.
+// PublicReason returns the part of an error that may leave the house: no SQL, no stack, no values
+// of a row.
 func PublicReason(err error) string {
 	var refused *mysql.MySQLError
 	if errors.As(err, &refused) {

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// OperatorMaxLength is of a name, in characters.
+	// OperatorMaxLength is the longest name of an operator, in characters.
 	OperatorMaxLength = 128
 	unnamedOperator   = "not named"
 )
@@ -22,7 +22,7 @@ type Decision struct {
 	CloseGap bool
 }
 
-// Audit is what somebody did with a parked message.
+// Audit is what an operator did with a parked message.
 type Audit struct {
 	ParkedID  string
 	Operator  string
@@ -32,7 +32,7 @@ type Audit struct {
 	CreatedAt time.Time
 }
 
-// auditRow is parked_audit.
+// auditRow is a row of parked_audit.
 type auditRow struct {
 	ID uint64 `gorm:"primaryKey"`
 	Audit
@@ -50,6 +50,7 @@ func (d Decision) write(tx dbtx.Tx, r row, action string, now time.Time) error {
 	if d.CloseGap {
 		reason = "gap closed; " + reason
 	}
+
 	err := tx.DB().Create(&auditRow{Audit: Audit{
 		ParkedID: r.ID, Operator: operator, Action: action, Reason: cut(reason, ReasonMaxLength), State: r.State, CreatedAt: now,
 	}}).Error

@@ -24,8 +24,8 @@ func NewKeeper(teller *notify.Teller, now func() time.Time) *Keeper {
 // Wake makes the teller look at once. Call it after the commit.
 func (k *Keeper) Wake() { k.teller.Wake() }
 
-// Park keeps a message for an operator, and that somebody has to be told. The same delivery again changes
-// nothing; kept says whether it was not there before.
+// Park keeps a message for an operator, together with a notice about it. The same delivery again
+// changes nothing. kept says whether the message was not there before.
 func (k *Keeper) Park(tx dbtx.Tx, d rocketmq.Delivery, s Subject, cause Cause, reason string) (kept bool, err error) {
 	r, err := newRow(d, s, Parked, cause, reason, k.now())
 	if err != nil {
@@ -43,8 +43,8 @@ func (k *Keeper) Park(tx dbtx.Tx, d rocketmq.Delivery, s Subject, cause Cause, r
 	return true, k.tell(tx, r, notify.EventParked, r.Reason)
 }
 
-// Wait keeps a message until what comes before it is done, and returns the record's id. The same delivery again
-// changes nothing, and has no id.
+// Wait keeps a message until its predecessor is done, and returns the record's id. The same
+// delivery again changes nothing, and the id is empty.
 func (k *Keeper) Wait(tx dbtx.Tx, d rocketmq.Delivery, s Subject, reason string) (id string, err error) {
 	r, err := newRow(d, s, Waiting, CauseAhead, reason, k.now())
 	if err != nil {
@@ -56,8 +56,8 @@ func (k *Keeper) Wait(tx dbtx.Tx, d rocketmq.Delivery, s Subject, reason string)
 	return r.ID, insert(tx, r, d.Body)
 }
 
-// isKept says whether this very delivery is there; what older releases kept has no broker. The hash belongs to the key: a broker set up anew counts its
-// offsets from 0 again.
+// isKept reports whether this very delivery is kept already. Rows of older releases have no broker.
+// The hash belongs to the key: a broker that was set up anew counts its offsets from 0 again.
 func isKept(tx dbtx.Tx, r row) (bool, error) {
 	var n int64
 	err := tx.DB().Model(&row{}).
@@ -69,7 +69,7 @@ func isKept(tx dbtx.Tx, r row) (bool, error) {
 	return n > 0, nil
 }
 
-// insert adds a row. Its payload is cut as far as this server makes necessary.
+// insert adds a row. It cuts the payload as far as this server makes necessary.
 func insert(tx dbtx.Tx, r row, body []byte) error {
 	if len(r.Payload) > payloadAlwaysTaken {
 		limit, err := payloadLimit(tx)
@@ -78,9 +78,10 @@ func insert(tx dbtx.Tx, r row, body []byte) error {
 		}
 		r = r.withPayload(body, min(limit, payloadMaxBytes))
 	}
+
 	err := tx.DB().Create(&r).Error
 	if dbtx.IsDuplicateKey(err) {
-		return dbtx.Again("duplicate_key", err) // the same delivery, elsewhere, at the same time: the next run finds it
+		return dbtx.Again("duplicate_key", err) // another consumer keeps the same delivery at the same time: the next run finds it
 	}
 	if err != nil {
 		return fmt.Errorf("keep message at %s queue %d offset %d: %w", r.Topic, r.QueueID, r.QueueOffset, err)
@@ -88,8 +89,8 @@ func insert(tx dbtx.Tx, r row, body []byte) error {
 	return nil
 }
 
-// isDecidedOn says whether a copy of a message that is in conflict is parked, or was: who repeats it does not get
-// another decision.
+// isDecidedOn reports whether a copy of a message in conflict is or was parked. A sender who
+// repeats the message does not get another decision.
 func isDecidedOn(tx dbtx.Tx, r row) (bool, error) {
 	if r.Cause != CauseConflict || r.OrderID == nil {
 		return false, nil
@@ -103,11 +104,13 @@ func isDecidedOn(tx dbtx.Tx, r row) (bool, error) {
 	return n > 0, nil
 }
 
-// payloadAlwaysTaken is a payload that every server takes: the smallest max_allowed_packet in use is far above it.
+// payloadAlwaysTaken is the size of a payload that every server takes: the smallest
+// max_allowed_packet in use is far above it.
 const payloadAlwaysTaken = 64 << 10
 
-// payloadLimit is how many bytes of a payload fit a statement. Written into it as text, each byte can take two.
-// Above the limit the server answers with an error, or resets the connection, which looks like a passing fault.
+// payloadLimit returns how many bytes of a payload fit into a statement. Written as text, each byte
+// can take two. Above the limit the server answers with an error, or resets the connection, which
+// looks like a passing fault.
 func payloadLimit(tx dbtx.Tx) (int, error) {
 	var packet int
 	if err := tx.DB().Raw("SELECT @@max_allowed_packet").Scan(&packet).Error; err != nil {
@@ -125,8 +128,9 @@ type Kept struct {
 	Delivery rocketmq.Delivery
 }
 
-// Of reads what is kept of the given ordering keys, each in sequence. The caller holds the rows that fence
-// them, so nobody else adds or releases one that waits.
+// Of reads the messages of the given ordering keys that wait or are parked, each key's in sequence.
+// The caller holds the rows that fence the keys, so no other transaction adds or releases a waiting
+// message.
 func Of(tx dbtx.Tx, topic string, orderingKeys []string) ([]Kept, error) {
 	if len(orderingKeys) == 0 {
 		return nil, nil
@@ -137,6 +141,7 @@ func Of(tx dbtx.Tx, topic string, orderingKeys []string) ([]Kept, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read waiting and parked messages: %w", err)
 	}
+
 	kept := make([]Kept, 0, len(rows))
 	for _, r := range rows {
 		rec, err := r.record()
@@ -148,7 +153,7 @@ func Of(tx dbtx.Tx, topic string, orderingKeys []string) ([]Kept, error) {
 	return kept, nil
 }
 
-// Release marks messages that waited and were done.
+// Release marks waiting messages that have been done.
 func (k *Keeper) Release(tx dbtx.Tx, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -164,7 +169,7 @@ func (k *Keeper) Release(tx dbtx.Tx, ids []string) error {
 	return nil
 }
 
-// tell writes that people have to be told of r, with a reason that may leave the house.
+// tell writes a notice about r, with a reason that may leave the house.
 func (k *Keeper) tell(tx dbtx.Tx, r row, event, reason string) error {
 	detail := ""
 	if r.Cause == CauseFailed {

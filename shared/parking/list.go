@@ -12,15 +12,15 @@ import (
 type Filter struct {
 	State       State
 	OrderingKey string // of one order or customer
-	Cursor      string // that the page before ended with
+	Cursor      string // next of the page before
 	Limit       int    // at least 1
 }
 
 const columnsWithoutPayload = "id, state, cause, topic, broker, queue_id, queue_offset, message_id, payment_no, order_id, seq," +
 	" properties, reason, attempts, resolution, created_at, updated_at"
 
-// List reads a page, newest first, and the cursor of the next one, empty at the end. Of a payload it has the
-// first 16 KiB: a page of whole ones can be hundreds of megabytes.
+// List returns a page, newest first, and the cursor of the next one, which is empty at the end.
+// Payloads are cut to their first 16 KiB: a page of whole ones can be hundreds of megabytes.
 func (l *Lot) List(ctx context.Context, f Filter) (page []Record, next string, err error) {
 	query := l.pool.Read(ctx).
 		Select(columnsWithoutPayload+", SUBSTRING(payload, 1, ?) AS payload, LENGTH(payload) AS payload_size", payloadShownBytes).

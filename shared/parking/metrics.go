@@ -18,7 +18,7 @@ var (
 	oldestDesc = prometheus.NewDesc("parked_oldest_seconds", "Age of the oldest of them.", []string{"topic", "state", "cause"}, nil)
 )
 
-// Collector reports what is kept, as it is at the scrape, from any instance.
+// Collector reports the kept messages, as they are at the scrape, from any instance.
 type Collector struct{ Pool *dbtx.Pool }
 
 // Describe implements prometheus.Collector.
@@ -31,6 +31,7 @@ func (c Collector) Describe(ch chan<- *prometheus.Desc) {
 func (c Collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
+
 	var groups []struct {
 		Topic, State, Cause string
 		Messages, Age       float64
@@ -42,6 +43,7 @@ func (c Collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.NewInvalidMetric(keptDesc, err)
 		return
 	}
+
 	for _, g := range groups {
 		ch <- prometheus.MustNewConstMetric(keptDesc, prometheus.GaugeValue, g.Messages, g.Topic, g.State, g.Cause)
 		ch <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, g.Age, g.Topic, g.State, g.Cause)

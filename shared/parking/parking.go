@@ -1,6 +1,6 @@
-// Package parking keeps the messages that cannot be done now: for an operator (parked), or until what comes
-// before them is done (waiting). It knows rows, payloads and states; what a message means is its topic's
-// Resolver to say. Both services use it, each in its own database.
+// Package parking keeps the messages that cannot be done now: for an operator (parked), or until
+// their predecessor is done (waiting). It knows rows, payloads and states; the Resolver of a topic
+// knows what a message means. Both services use it, each in its own database.
 package parking
 
 import (
@@ -13,8 +13,8 @@ import (
 // ErrNotFound means that no message is kept under that id.
 var ErrNotFound = errors.New("parked message not found")
 
-// Limits of what is kept of a message; longer text is cut. A column VARCHAR(n) holds n characters, and so are
-// these limits in characters.
+// Limits of what is kept of a message; longer text is cut. A column VARCHAR(n) holds n characters,
+// so the limits of such columns are in characters.
 const (
 	payloadMaxBytes     = 4 << 20 // what a broker takes by default; a compressed message can unpack to more
 	payloadShownBytes   = 16 << 10
@@ -30,10 +30,10 @@ type State string
 // The states. Replayed, discarded and released are final.
 const (
 	Parked    State = "parked"    // an operator has to decide
-	Waiting   State = "waiting"   // what comes before it is not done
+	Waiting   State = "waiting"   // its predecessor is not done
 	Replayed  State = "replayed"  // an operator had it done
 	Discarded State = "discarded" // an operator gave it up
-	Released  State = "released"  // what comes before it was done, and then it was
+	Released  State = "released"  // it was done after its predecessor
 )
 
 // States lists every state.
@@ -50,11 +50,11 @@ const (
 	CauseAhead    Cause = "ahead"    // it came before its predecessor
 )
 
-// Subject is what a message is about. The zero value is a message that nobody could read. Its names in JSON are the
-// columns', as remembered answers have them.
+// Subject is what a message is about. The zero value is a message that nobody could read. Its JSON
+// has the names of the columns, because remembered answers have them.
 type Subject struct {
 	Number      string `json:"PaymentNo"` // its business number, a UUID: payment_no or points_no
-	OrderingKey string `json:"OrderID"`   // whose sequence it belongs to, a UUID: the order's id or the customer's
+	OrderingKey string `json:"OrderID"`   // UUID of the order or the customer whose sequence it belongs to
 	Seq         int64  // its place there
 }
 
@@ -70,7 +70,7 @@ type Record struct {
 	Offset      int64
 	MessageID   string
 	Payload     []byte            `json:"-"` // never changes, so an answer is remembered without it: it can be megabytes
-	PayloadSize int               // in bytes; a list has only the first of them
+	PayloadSize int               // of the whole payload, in bytes; a list has only the beginning of it
 	Properties  map[string]string `json:"-"`
 	Reason      string
 	Attempts    int

@@ -29,10 +29,11 @@ func NotDiscardable(format string, args ...any) error {
 	return &idempotency.Refusal{Code: CodeNotDiscardable, Detail: cut(fmt.Sprintf(format, args...), ReasonMaxLength)}
 }
 
-// Discard gives a parked message up for good, for by.Reason. What it asked for is recorded as failed under its
-// number, so that no repeat of the message does it, whoever asked hears of it, and its successors go on. It
-// returns ErrNotFound, or an *idempotency.Refusal with CodeAlreadyResolved, or with CodeNotDiscardable when it
-// was done meanwhile or what comes before it is not done.
+// Discard gives a parked message up for good, for by.Reason. What the message asked for is recorded
+// as failed under its number, so that no repeat of the message does it, the service that asked for
+// it hears of it, and its successors go on. Discard returns ErrNotFound or an *idempotency.Refusal:
+// CodeAlreadyResolved, or CodeNotDiscardable when the message was done meanwhile or its predecessor
+// is not done.
 func (l *Lot) Discard(ctx context.Context, req idempotency.Request, by Decision, id string) (Record, error) {
 	return l.resolve(ctx, req, by, id, "discard", l.discard(by))
 }
@@ -42,10 +43,11 @@ func (l *Lot) TryDiscard(ctx context.Context, by Decision, id string) (Record, e
 	return l.try(ctx, id, by, l.discard(by))
 }
 
-// Replay does what a parked message asks; one that is ahead of its predecessor waits from then on, and is done
-// behind it. Of one that was done before it says so, and changes nothing. It returns ErrNotFound, or an
-// *idempotency.Refusal with CodeNotReplayable when the message is as unreadable as before, its place is taken, or
-// it waits already, or with CodeAlreadyResolved.
+// Replay does what a parked message asks. A message that is ahead of its predecessor waits from
+// then on, and is done behind it. When the message was done before, Replay says so and changes
+// nothing. It returns ErrNotFound or an *idempotency.Refusal: CodeAlreadyResolved, or
+// CodeNotReplayable when the message is as unreadable as before, its place is taken, or it waits
+// already.
 func (l *Lot) Replay(ctx context.Context, req idempotency.Request, by Decision, id string) (Record, error) {
 	return l.resolve(ctx, req, by, id, "replay", l.replay(by.CloseGap))
 }
@@ -55,7 +57,8 @@ func (l *Lot) TryReplay(ctx context.Context, by Decision, id string) (Record, er
 	return l.try(ctx, id, by, l.replay(by.CloseGap))
 }
 
-// carryOut does to a message, under its lock, what was decided, and returns its new state and what it came to.
+// carryOut carries out a decision about a message that is locked. It returns the message's new
+// state and the result.
 type carryOut func(tx dbtx.Tx, m Record, does Resolver) (to State, resolution string, err error)
 
 func (l *Lot) replay(closeGap bool) carryOut {
@@ -68,7 +71,7 @@ func (l *Lot) discard(by Decision) carryOut {
 	}
 }
 
-// resolve ends a parked message, once: of two operators one finds it resolved. What the resolver does, the new
+// resolve ends a parked message once; a second operator finds it resolved. The decision, the new
 // state, the audit row and the answer under the key are one transaction.
 func (l *Lot) resolve(ctx context.Context, req idempotency.Request, by Decision, id, action string, do carryOut) (Record, error) {
 	var done *Record // stays nil when this request was answered before
@@ -93,7 +96,8 @@ func (l *Lot) resolve(ctx context.Context, req idempotency.Request, by Decision,
 	for _, does := range l.resolvers {
 		does.Wake()
 	}
-	// Not read again after the commit: a failure to read would be told as a failure of what has happened.
+	// What this run has decided is not read again after the commit: a failed read would be reported
+	// as a failure of the decision, which has been carried out.
 	if done != nil {
 		return *done, nil
 	}
@@ -102,7 +106,7 @@ func (l *Lot) resolve(ctx context.Context, req idempotency.Request, by Decision,
 	return rec, err
 }
 
-// errTried ends a transaction that was only to find out.
+// errTried rolls back a transaction that was only a try.
 var errTried = errors.New("only tried: rolled back")
 
 func (l *Lot) try(ctx context.Context, id string, by Decision, do carryOut) (Record, error) {
@@ -139,6 +143,7 @@ func (l *Lot) end(tx dbtx.Tx, id string, by Decision, do carryOut) (row, error) 
 	case Replayed, Discarded, Released:
 		return row{}, &idempotency.Refusal{Code: CodeAlreadyResolved, Detail: fmt.Sprintf("message %s is %s already", id, r.State)}
 	}
+
 	rec, err := r.record()
 	if err != nil {
 		return row{}, err
@@ -163,6 +168,7 @@ func (l *Lot) end(tx dbtx.Tx, id string, by Decision, do carryOut) (row, error) 
 		changes["cause"], changes["next_try_at"], changes["waits_since"] = CauseAhead, gorm.Expr("NOW(6)"), gorm.Expr("NOW(6)")
 		changes["told_at"] = nil
 	}
+
 	if err := tx.DB().Model(&row{}).Where("id = ?", id).Updates(changes).Error; err != nil {
 		return row{}, fmt.Errorf("resolve parked message %s: %w", id, err)
 	}

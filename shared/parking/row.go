@@ -13,7 +13,8 @@ import (
 	"settlement/shared/rocketmq"
 )
 
-// row is parked_messages. PaymentNo and OrderID are the subject's number and ordering key, whatever the topic.
+// row is a row of parked_messages. PaymentNo and OrderID are the subject's number and ordering key,
+// whatever the topic.
 type row struct {
 	ID            string `gorm:"primaryKey"`
 	State         State
@@ -27,7 +28,7 @@ type row struct {
 	OrderID       *string
 	Seq           *int64
 	Payload       []byte
-	PayloadSize   int    `gorm:"->"` // of a list, whose payloads are cut
+	PayloadSize   int    `gorm:"->"` // read by List only, which cuts the payloads
 	PayloadSHA256 string `gorm:"column:payload_sha256"`
 	Properties    string
 	Reason        string
@@ -39,8 +40,8 @@ type row struct {
 
 func (row) TableName() string { return "parked_messages" }
 
-// newRow is the row of a message. Whatever a sender put into it has to fit: one that cannot be kept would stop
-// its queue for ever.
+// newRow makes the row of a message. It cuts or drops what is too long: a message that cannot be
+// kept would stop its queue for ever.
 func newRow(d rocketmq.Delivery, s Subject, state State, cause Cause, reason string, now time.Time) (row, error) {
 	properties, err := json.Marshal(d.Properties)
 	if err != nil {
@@ -94,8 +95,8 @@ func (r row) record() (Record, error) {
 	return rec, nil
 }
 
-// cut keeps at most limit characters of s and no broken one, which a strict database refuses. Text from a
-// foreign message may hold anything.
+// cut keeps at most limit characters of s and replaces broken ones, which a strict database
+// refuses. Text from a foreign message may hold anything.
 func cut(s string, limit int) string {
 	s = strings.ToValidUTF8(s, "?")
 	n := 0

@@ -30,6 +30,7 @@ func (s Selection) Validate() error {
 	if ways != 1 {
 		return errors.New("choose the messages in one way: by ids, or with --order, --matching or --all")
 	}
+
 	for _, id := range s.IDs {
 		if _, err := uuid.Parse(id); err != nil {
 			return fmt.Errorf("%.80q is not the id of a message: take it from the list", id)
@@ -38,18 +39,21 @@ func (s Selection) Validate() error {
 	return nil
 }
 
-// Select returns the ids of the messages that are parked now and chosen, oldest first; named ones as they were named.
+// Select returns the ids of the chosen messages that are parked now, oldest first. Ids that were
+// named are returned as they are.
 func (l *Lot) Select(ctx context.Context, s Selection) ([]string, error) {
 	if len(s.IDs) > 0 {
 		return s.IDs, nil
 	}
+
 	query := l.pool.Read(ctx).Model(&row{}).Where("state = ?", Parked)
 	if s.OrderID != "" {
 		query = query.Where("order_id = ?", s.OrderID)
 	}
 	if s.Matching != "" {
-		query = query.Where("LOCATE(CAST(? AS BINARY), CAST(reason AS BINARY)) > 0", s.Matching) // else it would match a and A, and 支 with others
+		query = query.Where("LOCATE(CAST(? AS BINARY), CAST(reason AS BINARY)) > 0", s.Matching) // by bytes: the collation would match a with A, and 支 with others
 	}
+
 	var ids []string
 	if err := query.Order("id").Limit(selectionMax+1).Pluck("id", &ids).Error; err != nil {
 		return nil, fmt.Errorf("select parked messages: %w", err)

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// tellWaitingAfter is how long a message waits before people are told of it. What comes before it is usually
-	// on its way; by then it was lost, or could not be read.
+	// tellWaitingAfter is how long a message waits before people are told of it. Usually the
+	// predecessor is on its way; by then it was lost, or could not be read.
 	tellWaitingAfter = 2 * time.Minute
 	// waitPauseMin and waitPauseMax bound the pause between two looks at a message that waits; it grows with the
 	// time that the message has waited.
@@ -23,13 +23,14 @@ const (
 	waitPauseMax = 1 * time.Minute
 )
 
-// DueToTry returns messages that wait and were not looked at for a while, at most limit.
+// DueToTry returns waiting messages that were not looked at for a while, at most limit.
 func (l *Lot) DueToTry(ctx context.Context, limit int) ([]Record, error) {
 	var rows []row
 	err := l.pool.Read(ctx).Where("state = ? AND next_try_at <= NOW(6)", Waiting).Order("next_try_at").Limit(limit).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read waiting messages: %w", err)
 	}
+
 	due := make([]Record, 0, len(rows))
 	for _, r := range rows {
 		rec, err := r.record()
@@ -41,9 +42,10 @@ func (l *Lot) DueToTry(ctx context.Context, limit int) ([]Record, error) {
 	return due, nil
 }
 
-// TryWaiting does a message that waits, if what comes before it is done by now. Else it waits on, and after
-// tellWaitingAfter people are told. It is what brings a message that was acknowledged, where nobody released
-// it. One that can never be done, because its place was taken meanwhile, is parked as a conflict.
+// TryWaiting does a waiting message if its predecessor is done by now. Otherwise the message waits
+// on, and after tellWaitingAfter people are told of it. The broker does not deliver an acknowledged
+// message again, so TryWaiting is the way for one that no batch has released. A message that can
+// never be done, because its place was taken meanwhile, is parked as a conflict.
 func (l *Lot) TryWaiting(ctx context.Context, m Record) (State, error) {
 	does, known := l.resolvers[m.Topic]
 	if !known {
@@ -70,6 +72,7 @@ func (l *Lot) tryWaiting(tx dbtx.Tx, m Record, does Resolver) (State, error) {
 	if err != nil || now.State != Waiting { // done since it was listed
 		return now.State, err
 	}
+
 	to, resolution, err := does.Replay(tx, m, false)
 	var refusal *idempotency.Refusal
 	switch {
@@ -80,7 +83,9 @@ func (l *Lot) tryWaiting(tx dbtx.Tx, m Record, does Resolver) (State, error) {
 	case to == Waiting:
 		return Waiting, l.waitOn(tx, m)
 	}
-	// Compared and set, not locked before: whoever settles locks the fence first and this row after it.
+
+	// Compare and set, without a lock before: a settling transaction locks the fence first and this
+	// row after it.
 	res := tx.DB().Model(&row{}).Where("id = ? AND state = ?", m.ID, Waiting).
 		Updates(map[string]any{"state": Released, "resolution": cut(resolution, ReasonMaxLength), "updated_at": l.keeper.now()})
 	if res.Error != nil {
@@ -104,7 +109,7 @@ func (l *Lot) parkConflict(tx dbtx.Tx, m Record, reason string) error {
 	return l.keeper.tell(tx, r, notify.EventParked, r.Reason)
 }
 
-// Postpone plans the next look at a message that waits and failed, so that others get theirs.
+// Postpone plans the next look at a waiting message that failed, so that the others get theirs.
 func (l *Lot) Postpone(ctx context.Context, m Record) error {
 	err := l.pool.Run(ctx, func(tx dbtx.Tx) error {
 		return tx.DB().Model(&row{}).Where("id = ? AND state = ?", m.ID, Waiting).Update("next_try_at", l.nextTry(m)).Error
@@ -115,15 +120,16 @@ func (l *Lot) Postpone(ctx context.Context, m Record) error {
 	return nil
 }
 
-// nextTry is by the database's clock, which compares it.
+// nextTry is the time of the next look, by the database's clock, which is the one it is compared
+// with.
 func (l *Lot) nextTry(m Record) any {
 	waited := l.keeper.now().Sub(m.CreatedAt)
 	pause := min(max(waited/2, waitPauseMin), waitPauseMax)
 	return gorm.Expr("NOW(6) + INTERVAL ? SECOND", int(pause.Seconds()))
 }
 
-// waitOn plans the next look at a message, and has people told of one that has waited long, unless they know of
-// another of its sequence that it waits for.
+// waitOn plans the next look at a message. It has people told of a message that has waited long,
+// unless they know of a parked one of its sequence.
 func (l *Lot) waitOn(tx dbtx.Tx, m Record) error {
 	changes := map[string]any{"next_try_at": l.nextTry(m)}
 	long, err := l.hasWaitedLong(tx, m)
@@ -146,7 +152,8 @@ func (l *Lot) waitOn(tx dbtx.Tx, m Record) error {
 	return l.keeper.tell(tx, r, notify.EventWaiting, r.Reason)
 }
 
-// hasWaitedLong is by the database's clock, which wrote next_try_at and compares it.
+// hasWaitedLong reports whether people have to be told of m. The time is the database's, which
+// wrote waits_since.
 func (l *Lot) hasWaitedLong(tx dbtx.Tx, m Record) (bool, error) {
 	var n int64
 	err := tx.DB().Raw("SELECT COUNT(*) FROM parked_messages m WHERE m.id = ? AND m.state = ? AND m.told_at IS NULL"+

@@ -19,12 +19,12 @@ const (
 	responseNotFound   = 22
 )
 
-// ErrTopicMissing says that no name server that answered knows the topic: it was not created, or the broker that
-// has it is down, or came back less than about 10 s ago.
+// ErrTopicMissing says that none of the name servers that answered knows the topic. The topic was
+// not created, or the broker that has it is down or came back less than about 10 s ago.
 var ErrTopicMissing = errors.New("topic does not exist")
 
-// errNoBroker comes with ErrTopicMissing when the name server knows no broker at all: then it says nothing about
-// the topic.
+// errNoBroker comes with ErrTopicMissing when the name server knows no broker at all. Its answer
+// then says nothing about the topic.
 var errNoBroker = errors.New("no broker is registered; is it up, or is one of them just starting?")
 
 // Admin asks name servers and brokers over remoting connections of its own, one for each address; a broken
@@ -32,7 +32,7 @@ var errNoBroker = errors.New("no broker is registered; is it up, or is one of th
 // for concurrent use. It does not sign its requests: it cannot be used where the broker demands ACL.
 type Admin struct {
 	namesrvs []string
-	prefer   atomic.Int64 // index of the name server that answered last
+	prefer   atomic.Int64 // index of the name server that answered with success last
 	remoting *remoting
 }
 
@@ -52,18 +52,22 @@ func (a *Admin) Close() error {
 	return nil
 }
 
-// Route asks where a topic's queues are. errors.Is(err, ErrTopicMissing) when there is no such topic.
+// Route asks where a topic's queues are. The error is ErrTopicMissing (ask with errors.Is) when
+// there is no such topic.
 func (a *Admin) Route(ctx context.Context, topic string) (Route, error) {
-	// T64: without this flag a name server may answer in fastjson's dialect (see quoteKeys, older ones do anyway).
+	// T64: without this flag a name server may answer in fastjson's dialect, as older ones do
+	// anyway. quoteKeys turns it into JSON.
 	fields := map[string]string{"topic": topic, "acceptStandardJsonOnly": "true"}
 	answer, err := a.askNamesrv(ctx, requestRoute, fields)
 	if err == nil {
 		return parseRoute(topic, answer.Body)
 	}
+
 	var refused *responseError
 	if !errors.As(err, &refused) || refused.Code != responseNoTopic {
 		return Route{}, fmt.Errorf("route of topic %q: %w", topic, err)
 	}
+
 	// T38: a name server that has just started knows no topic because it knows no broker, for up to 30 s.
 	brokers, err := a.masters(ctx)
 	if err != nil {
@@ -77,8 +81,8 @@ func (a *Admin) Route(ctx context.Context, topic string) (Route, error) {
 		topic, ErrTopicMissing, strings.Join(a.namesrvs, ";"))
 }
 
-// Ping says whether messages could flow now: it asks a name server for the route of each topic and every
-// broker in those for an offset.
+// Ping says whether messages could flow now. It asks a name server for the route of each topic, and
+// each broker in these routes for an offset.
 func (a *Admin) Ping(ctx context.Context, topics ...string) error {
 	asked := map[string]bool{}
 	for _, topic := range topics {
@@ -89,6 +93,7 @@ func (a *Admin) Ping(ctx context.Context, topics ...string) error {
 		if len(route.Readable) == 0 {
 			return fmt.Errorf("topic %q has no readable queue on a broker that is up", topic)
 		}
+
 		for _, queue := range route.Readable {
 			if asked[queue.Addr] {
 				continue
@@ -108,12 +113,14 @@ func (a *Admin) masters(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list of brokers: %w", err)
 	}
+
 	var cluster struct {
 		BrokerAddrTable map[string]brokerData `json:"brokerAddrTable"`
 	}
 	if err := json.Unmarshal(quoteKeys(answer.Body), &cluster); err != nil {
 		return nil, fmt.Errorf("list of brokers: %w in %.200q", err, answer.Body)
 	}
+
 	var addrs []string
 	for _, broker := range cluster.BrokerAddrTable {
 		if addr := broker.BrokerAddrs[masterID]; addr != "" {
@@ -123,12 +130,13 @@ func (a *Admin) masters(ctx context.Context) ([]string, error) {
 	return addrs, nil
 }
 
-// askNamesrv asks the name servers in turn, first the one that answered last, until one answers with
-// success. T38: a refusal counts only when no other knows better, or one that has just started would make
-// topics missing.
+// askNamesrv asks the name servers in turn until one answers with success. It begins with the one
+// that did so last. T38: a refusal counts only when no other name server knows better. Otherwise a
+// name server that has just started would make topics look missing.
 func (a *Admin) askNamesrv(ctx context.Context, code int, fields map[string]string) (command, error) {
 	first := int(a.prefer.Load())
 	var refusal, failure error
+
 	for i := range a.namesrvs {
 		n := (first + i) % len(a.namesrvs)
 		answer, err := a.askOne(ctx, a.namesrvs[n], len(a.namesrvs)-i, code, fields)
@@ -146,6 +154,7 @@ func (a *Admin) askNamesrv(ctx context.Context, code int, fields map[string]stri
 			return answer, nil
 		}
 	}
+
 	if refusal != nil {
 		return command{}, refusal
 	}

@@ -21,6 +21,7 @@ func TestAdminOffsetsAgreeWithWhatWasProducedAndConsumed(t *testing.T) {
 	if len(route.Readable) != 3 || !slices.Equal(route.Readable, route.Writable) || route.Readable[2].ID != 2 {
 		t.Fatalf("route is %+v, want queues 0 to 2, readable and writable", route)
 	}
+
 	broker := route.Readable[0].Broker
 	want := func(when string, want ...QueueLag) {
 		t.Helper()
@@ -38,10 +39,13 @@ func TestAdminOffsetsAgreeWithWhatWasProducedAndConsumed(t *testing.T) {
 			return nil
 		})
 	}
+
 	want("of an empty topic", QueueLag{broker, 0, 0, 0, -1, 0}, QueueLag{broker, 1, 0, 0, -1, 0}, QueueLag{broker, 2, 0, 0, -1, 0})
+
 	publish(t, p, topic, 0, 3, 0, 7)
 	publish(t, p, topic, 2, 3, 0, 200)
 	want("before the first consumer", QueueLag{broker, 0, 0, 7, -1, 7}, QueueLag{broker, 1, 0, 0, -1, 0}, QueueLag{broker, 2, 0, 200, -1, 200})
+
 	var r record
 	c := startConsumer(t, topic, group, 32, r.handle)
 	eventually(t, received, r.atLeast(207))
@@ -62,17 +66,20 @@ func TestCreateTopic(t *testing.T) {
 			t.Errorf("route has %d queues, want %d (error %v)", len(route.Writable), queues, err)
 		}
 	}
+
 	for _, bad := range []string{"", "a b", "sp?cial"} {
 		if err := admin.CreateTopic(t.Context(), bad, 1); err == nil {
 			t.Errorf("topic %q was created", bad)
 		}
 	}
+
 	if err := admin.CreateTopic(t.Context(), topic, 0); err == nil {
 		t.Error("topic with 0 queues was created")
 	}
 }
 
-// T63: changes of several topics at once are all seen, though the name server may miss some.
+// T63: when several topics change at once, the name server may miss some of the changes.
+// CreateTopic waits until each of them is shown.
 func TestCreateTopicsAtOnce(t *testing.T) {
 	t.Parallel()
 	var wg sync.WaitGroup
@@ -100,11 +107,12 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// One name server of several is enough, in both ways of writing its address.
+// One live name server of several is enough. Its address may be written in either form.
 func TestAdminTriesNameServersInTurn(t *testing.T) {
 	t.Parallel()
 	topic := testTopic(t, 1)
 	_, port, _ := strings.Cut(strings.TrimPrefix(testNamesrv(t), "http://"), ":")
+
 	for _, namesrv := range []string{
 		"127.0.0.1:1;" + testNamesrv(t),
 		testNamesrv(t) + ";127.0.0.1:1",
@@ -114,11 +122,13 @@ func TestAdminTriesNameServersInTurn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for range 2 {
 			if err := admin.Ping(t.Context(), topic); err != nil {
 				t.Errorf("%s: %v", namesrv, err)
 			}
 		}
+
 		if err := admin.Close(); err != nil {
 			t.Error(err)
 		}

@@ -15,20 +15,23 @@ const (
 )
 
 const (
-	// propertiesMaxBytes is what the broker's 16 bits can say. T45: a greater length would wrap around, and the
-	// rest of the batch be read from the wrong place.
+	// propertiesMaxBytes is the greatest length of properties that fits into the broker's 16 bits.
+	// T45: a greater length would wrap around, and the broker would read the rest of the batch from
+	// the wrong place.
 	propertiesMaxBytes = math.MaxInt16
 	// batchFrameBytes is what the batch encoding adds to each message.
 	batchFrameBytes = 22
-	// propertyGroup is what RocketMQ itself calls the sharding key. T46: the library calls it SHARDING_KEY, in which
-	// consoles, gRPC clients and the 5.x proxy see no group.
+	// propertyGroup is RocketMQ's own name for the sharding key. T46: the library writes
+	// SHARDING_KEY instead, in which consoles, gRPC clients and the 5.x proxy see no message group.
 	propertyGroup = "__SHARDINGKEY"
-	// Separators of the properties' encoding: inside a name or a value they would make properties of it.
+	// propertySeparators separate properties in their encoding. Inside a name or a value they would
+	// split it into further properties.
 	propertySeparators = "\x01\x02"
 )
 
-// reserved are properties that the broker or the library gives a meaning to. T48: DELAY, for one, would hold a
-// message back that is sent alone, and do nothing in a batch; TRAN_MSG would hide it.
+// reserved holds the names of properties to which the broker or the library gives a meaning.
+// T48: DELAY, for one, delays a message that is sent alone and does nothing in a batch. TRAN_MSG
+// would hide the message.
 var reserved = func() map[string]bool {
 	names := []string{
 		primitive.PropertyKeys, primitive.PropertyTags, primitive.PropertyWaitStoreMsgOk, primitive.PropertyDelayTimeLevel,
@@ -45,6 +48,7 @@ var reserved = func() map[string]bool {
 		primitive.PropertyReplyMessageArriveTime, primitive.PropertyMsgType, primitive.PropertyCluster,
 		propertyGroup, "TIMER_DELAY_SEC", "TIMER_DELAY_MS", "INNER_BASE", "INNER_NUM", "INSTANCE_ID", "DUP_INFO", "LMQ_DISPATCH_QUEUE",
 	}
+
 	set := make(map[string]bool, len(names))
 	for _, name := range names {
 		set[name] = true
@@ -57,6 +61,7 @@ func encodeBatch(topic string, queue int, target Queue, msgs []Message) ([]*prim
 	if len(msgs) < 1 || len(msgs) > BatchMax {
 		return nil, fmt.Errorf("batch of %d messages: 1 to %d can be sent at once", len(msgs), BatchMax)
 	}
+
 	total := 0
 	encoded := make([]*primitive.Message, len(msgs))
 	for i, m := range msgs {
@@ -68,11 +73,14 @@ func encodeBatch(topic string, queue int, target Queue, msgs []Message) ([]*prim
 		if err != nil {
 			return nil, fmt.Errorf("message %d (key %q): %w", i, m.Key, err)
 		}
-		// T18: for a batch the library takes the queue of its first message, and none of them may go elsewhere.
+
+		// T18: the library sends a batch to the queue of its first message. No message of it may go
+		// elsewhere.
 		p.Queue = &primitive.MessageQueue{Topic: topic, BrokerName: target.Broker, QueueId: target.ID}
 		total += size
 		encoded[i] = p
 	}
+
 	if total > BatchMaxBytes {
 		return nil, fmt.Errorf("batch of %d messages has %d bytes, the limit is %d", len(msgs), total, BatchMaxBytes)
 	}
@@ -83,6 +91,7 @@ func encodeMessage(m Message) (p *primitive.Message, size int, err error) {
 	if len(m.Body) == 0 {
 		return nil, 0, fmt.Errorf("has no body; the broker refuses that")
 	}
+
 	p = primitive.NewMessage(m.Topic, m.Body)
 	for name, value := range m.Properties {
 		if name == "" || reserved[name] {
@@ -90,11 +99,14 @@ func encodeMessage(m Message) (p *primitive.Message, size int, err error) {
 		}
 		p.WithProperty(name, value)
 	}
-	// T18: a batch has no sharding key of its own. To the broker it is only a property, of each message.
+
+	// T18: a batch has no sharding key of its own. To the broker the key is only a property of each
+	// message.
 	p.WithKeys([]string{m.Key})
 	p.WithTag(m.Tag)
 	p.WithShardingKey(m.ShardingKey)
 	p.WithProperty(propertyGroup, m.ShardingKey)
+
 	properties := 0
 	for name, value := range p.GetProperties() {
 		if strings.ContainsAny(name, propertySeparators) || strings.ContainsAny(value, propertySeparators) {

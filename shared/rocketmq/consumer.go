@@ -20,10 +20,11 @@ const (
 	batchMaxLimit = 1024
 )
 
-// Handler is given messages of one queue in the order of their offsets. nil acknowledges all of them; after an
-// error or a panic the queue pauses, 100 ms doubling up to 5 s, and they are given again, perhaps with later
-// ones behind them. Other queues go on. It is called for different queues at the same time. ctx ends only when
-// Stop has waited as long as it may: a limit on the time of one call is the handler's own business.
+// Handler is given messages of one queue in the order of their offsets. A nil error acknowledges
+// all of them. After an error or a panic the queue pauses, 100 ms doubling up to 5 s, and the same
+// messages are given again, perhaps with later ones behind them. Other queues go on. Handlers of
+// different queues run at the same time. ctx ends only when Stop has waited as long as it may: the
+// handler itself has to limit the time of one call.
 type Handler func(ctx context.Context, batch []Delivery) error
 
 // ConsumerConfig says what to consume.
@@ -36,13 +37,15 @@ type ConsumerConfig struct {
 	Logger   *slog.Logger // nil: slog.Default()
 }
 
-// Consumer is an orderly push consumer of one topic. A group that never committed begins with the oldest
-// message. Queues are shared out among the group's consumers every 20 s or when one comes or goes; the first
-// message arrives about 3 s after Start. Where the broker has less than the group has consumed, it begins again with
-// the oldest message (see loss.go); an operator's reset takes effect, whether it is stopped meanwhile or not (see
-// moved.go). After a crash, what was acknowledged in the last 5 s (10 s
-// just after Start) comes again, and the queues come back when the broker's lock has expired (60 s, or as its
-// lockMaxLiveTime says).
+// Consumer is an orderly push consumer of one topic. A group that never committed begins with the
+// oldest message. The queues are shared out among the group's consumers every 20 s, and when a
+// consumer comes or goes. The first message arrives about 3 s after Start.
+//
+// Where the broker has less than the group has consumed, the consumer begins again with the oldest
+// message (see loss.go). An operator's reset takes effect, whether or not the consumer is stopped
+// meanwhile (see moved.go). After a crash, messages that were acknowledged in the last 5 s (10 s
+// just after Start) come again. The queues come back when the broker's lock has expired, after 60 s
+// or what its lockMaxLiveTime says.
 type Consumer struct {
 	cfg            ConsumerConfig
 	handle         Handler
@@ -59,13 +62,13 @@ type Consumer struct {
 	queues    map[queueKey]*queueProgress
 	losses    *lossWatch
 	lost      map[queueKey]bool // queues that have to begin again
-	asking    int               // refused offsets that are being explained
+	asking    int               // refused offsets whose reason is being asked for
 	lastRoute []Queue           // readable queues of the topic, as the name server gave them last
 	stalled   []int
 	wake      chan struct{} // makes the watchdog look now
 	stopWatch context.CancelFunc
 	watchDone chan struct{}
-	stopped   chan struct{} // non-nil: Stop was called; closed: it is done
+	stopped   chan struct{} // non-nil: Stop was called; closed: Stop is done
 	stopErr   error
 }
 
@@ -81,6 +84,7 @@ func NewOrderlyConsumer(cfg ConsumerConfig, handle Handler) (*Consumer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("consumer %s: %w", cfg.Group, err)
 	}
+
 	logger := loggerOrDefault(cfg.Logger).With("topic", cfg.Topic, "group", cfg.Group)
 	adoptLog(loggerOrDefault(cfg.Logger))
 	handlers, cancel := context.WithCancel(context.Background())
@@ -114,17 +118,19 @@ func (c *Consumer) Start() error {
 		c.listen(false)
 		return fmt.Errorf("start consumer %s of %s: %w", c.cfg.Group, c.cfg.Topic, err)
 	}
+
 	watch, stop := context.WithCancel(c.handlers)
 	c.stopWatch, c.watchDone = stop, make(chan struct{})
 	go c.watch(watch, c.watchDone)
 	return nil
 }
 
-// Stop takes no more messages, waits for the handlers under way, commits what they acknowledged and leaves the
-// group. When it returns nil, the next consumer of the group begins exactly behind the last acknowledged
-// message of each queue. When ctx ends first, the handlers' context is cancelled and they get 2 s more; what
-// they did not acknowledge comes again. It returns 10 s after ctx at the latest, later calls with the result of
-// the first. A consumer that was never started is just closed.
+// Stop takes no more messages, waits for the handlers under way, commits what they acknowledged and
+// leaves the group. When it returns nil, the next consumer of the group begins exactly behind the
+// last acknowledged message of each queue. When ctx ends first, the handlers' context is cancelled
+// and they get 2 s more; what they did not acknowledge comes again. Stop returns 10 s after ctx at
+// the latest. Later calls return the result of the first. A consumer that was never started is just
+// closed.
 func (c *Consumer) Stop(ctx context.Context) error {
 	c.mu.Lock()
 	if stopped := c.stopped; stopped != nil {
@@ -143,18 +149,20 @@ func (c *Consumer) Stop(ctx context.Context) error {
 
 	if stopWatch != nil {
 		stopWatch()
-		// The watchdog may be changing the session.
+		// Wait for the watchdog, which may be replacing the session.
 		select {
 		case <-watchDone:
 		case <-ctx.Done():
 		}
 	}
+
 	c.mu.Lock()
 	s := c.session
 	c.mu.Unlock()
 	if err := c.stopSession(ctx, s); err != nil {
 		c.stopErr = fmt.Errorf("stop consumer %s of %s: %w", c.cfg.Group, c.cfg.Topic, err)
 	}
+
 	c.listen(false)
 	c.cancelHandlers()
 	return errors.Join(c.stopErr, c.admin.Close())
@@ -164,6 +172,7 @@ func (c *Consumer) stopSession(ctx context.Context, s *session) error {
 	if s == nil {
 		return nil
 	}
+
 	drainErr := s.drain(ctx)
 	if drainErr != nil {
 		c.cancelHandlers()
@@ -171,7 +180,9 @@ func (c *Consumer) stopSession(ctx context.Context, s *session) error {
 		defer cancel()
 		drainErr = s.drain(grace)
 	}
-	// What was acknowledged is committed even when the caller's time is over: this is short, and a repeat is not.
+
+	// Acknowledged messages are committed even when the caller's time is over: the commit takes
+	// little time, repeats would take more.
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	return errors.Join(drainErr, s.finish(finish))
@@ -189,16 +200,19 @@ func (c *Consumer) openSession(ctx context.Context) error {
 	if err := c.beginAgain(ctx); err != nil {
 		return err
 	}
+
 	s, err := startSession(c)
 	if err != nil {
 		return err
 	}
+
 	c.mu.Lock()
 	stopping := c.stopped != nil
 	if !stopping {
 		c.session = s
 	}
 	c.mu.Unlock()
+
 	if stopping {
 		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()

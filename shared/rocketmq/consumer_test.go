@@ -19,15 +19,18 @@ func TestConsumerKeepsOrderAndBatches(t *testing.T) {
 	for queue := range 4 {
 		publish(t, p, topic, queue, 4, queue*1000, 200)
 	}
+
 	var r record
 	startConsumer(t, topic, testGroup(), 32, r.handle)
 	eventually(t, received, r.atLeast(800))
+
 	for queue := range 4 {
 		wantBodies(t, r.bodies(queue), numbers(queue*1000, 200))
 	}
 	if n := r.largest(); n != 32 {
 		t.Errorf("largest batch has %d messages, want BatchMax 32", n)
 	}
+
 	for _, batch := range r.batches {
 		for i, d := range batch {
 			if d.Queue != batch[0].Queue || d.Offset != batch[0].Offset+int64(i) {
@@ -38,8 +41,8 @@ func TestConsumerKeepsOrderAndBatches(t *testing.T) {
 	}
 }
 
-// T14, T24, T25: an error and a panic suspend the queue with a growing pause and give the same batch again; the others
-// go on.
+// T14, T24, T25: an error and a panic suspend the queue with a growing pause and give the same
+// batch again; other queues go on.
 func TestConsumerSuspendsWithGrowingPause(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"error": func() error { return errors.New("not now") },
@@ -51,6 +54,7 @@ func TestConsumerSuspendsWithGrowingPause(t *testing.T) {
 			topic, p := testTopic(t, 2), testProducer(t)
 			publish(t, p, topic, 0, 2, 0, 10)
 			publish(t, p, topic, 1, 2, 100, 10)
+
 			var all, done record
 			var failed atomic.Int32
 			startConsumer(t, topic, testGroup(), 32, func(ctx context.Context, batch []Delivery) error {
@@ -65,18 +69,22 @@ func TestConsumerSuspendsWithGrowingPause(t *testing.T) {
 				done.add(batch)
 				return nil
 			})
+
 			eventually(t, received, func() error {
 				if failed.Load() == 0 {
 					return errors.New("no failure yet")
 				}
 				return nil
 			})
-			// Joins the batch while its queue is suspended; and the other queue must not wait for it.
+
+			// The first message joins the batch of the suspended queue. The second is in the other
+			// queue, which must not wait for it.
 			publish(t, p, topic, 0, 2, 10, 1)
 			publish(t, p, topic, 1, 2, 110, 1)
 			eventually(t, received, done.atLeast(22))
 			wantBodies(t, done.bodies(0), numbers(0, 11))
 			wantBodies(t, done.bodies(1), append(numbers(100, 10), "110"))
+
 			for i := 1; i <= failures; i++ {
 				if all.batches[i][0].Offset != 0 || len(all.batches[i]) < 10 {
 					t.Errorf("attempt %d began at offset %d with %d messages, want the whole batch from 0 again",
@@ -116,7 +124,8 @@ func TestConsumerBeginsWithTheOldestMessage(t *testing.T) {
 	wantBodies(t, r.bodies(0), numbers(0, 10))
 }
 
-// T10: consumers of one group one after the other, each stopped in the middle, receive every message exactly once.
+// T10: several consumers of a group run one after the other, and each is stopped in the middle of
+// its work. Together they receive every message exactly once.
 func TestStopLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	const queues, each = 4, 1500
@@ -124,6 +133,7 @@ func TestStopLosesAndRepeatsNothing(t *testing.T) {
 	for queue := range queues {
 		publish(t, p, topic, queue, queues, 0, each)
 	}
+
 	var r record
 	for range 3 {
 		before := r.count()
@@ -136,9 +146,11 @@ func TestStopLosesAndRepeatsNothing(t *testing.T) {
 			}
 			return r.handle(ctx, batch)
 		})
+
 		eventually(t, received, r.atLeast(before+300))
 		stop(t, c)
 		atStop := r.count()
+
 		lags, err := admin.Lag(t.Context(), topic, group)
 		if err != nil {
 			t.Fatal(err)
@@ -152,6 +164,7 @@ func TestStopLosesAndRepeatsNothing(t *testing.T) {
 			t.Errorf("handler was called after Stop had returned")
 		}
 	}
+
 	startConsumer(t, topic, group, 32, r.handle)
 	eventually(t, 2*received, r.atLeast(queues*each))
 	for queue := range queues {
@@ -168,11 +181,13 @@ func stop(t *testing.T, c *Consumer) {
 	}
 }
 
-// A handler that does not end is told so when Stop's time is over, and what it did not acknowledge comes again.
+// When Stop's time is over, the context of a handler that has not ended is cancelled. What the
+// handler did not acknowledge comes again.
 func TestStopIsBoundedAndCancelsHandlers(t *testing.T) {
 	t.Parallel()
 	topic, group, p := testTopic(t, 1), testGroup(), testProducer(t)
 	publish(t, p, topic, 0, 1, 0, 3)
+
 	called := make(chan struct{})
 	var once sync.Once
 	c := startConsumer(t, topic, group, 8, func(ctx context.Context, _ []Delivery) error {
@@ -185,6 +200,7 @@ func TestStopIsBoundedAndCancelsHandlers(t *testing.T) {
 	case <-time.After(received):
 		t.Fatal("handler was not called")
 	}
+
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
@@ -194,7 +210,8 @@ func TestStopIsBoundedAndCancelsHandlers(t *testing.T) {
 	if took := time.Since(began); took < 500*time.Millisecond || took > 5*time.Second {
 		t.Errorf("stop took %s, want a little more than 500 ms", took)
 	}
-	stop(t, c) // again
+
+	stop(t, c) // a second time
 	var r record
 	startConsumer(t, topic, group, 8, r.handle)
 	eventually(t, received, r.atLeast(3))
@@ -209,6 +226,7 @@ func TestSecondConsumerTakesItsShareWithoutRepeats(t *testing.T) {
 	for queue := range queues {
 		publish(t, p, topic, queue, queues, 0, each)
 	}
+
 	var a, b record
 	slowly := func(r *record) Handler {
 		return func(ctx context.Context, batch []Delivery) error {
@@ -220,6 +238,7 @@ func TestSecondConsumerTakesItsShareWithoutRepeats(t *testing.T) {
 			return r.handle(ctx, batch)
 		}
 	}
+
 	first := startConsumer(t, topic, group, 8, slowly(&a))
 	eventually(t, received, a.atLeast(each/2))
 	second := startConsumer(t, topic, group, 8, slowly(&b))
@@ -234,13 +253,16 @@ func TestSecondConsumerTakesItsShareWithoutRepeats(t *testing.T) {
 		}
 		return nil
 	})
-	// The second gets the locks at its next rebalance, at most 20 s away. Had they to expire, it would be 60 s more.
+
+	// The second consumer gets the locks at its next rebalance, at most 20 s away. If they had to
+	// expire, it would take 60 s more.
 	eventually(t, 50*time.Second, func() error {
 		if got := a.count() + b.count(); got < queues*each {
 			return fmt.Errorf("%d messages received, want %d", got, queues*each)
 		}
 		return nil
 	})
+
 	moved := 0
 	for queue := range queues {
 		before, after := a.bodies(queue), b.bodies(queue)
@@ -261,12 +283,14 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 	if err := missing.Start(); !errors.Is(err, ErrTopicMissing) || !strings.Contains(err.Error(), "test-no-such-topic") {
 		t.Errorf("start without the topic: %v, want ErrTopicMissing with its name", err)
 	}
+
 	away, err := NewOrderlyConsumer(ConsumerConfig{
 		Namesrv: "127.0.0.1:1", Group: testGroup(), Topic: "t", BatchMax: 8, Logger: testLogger(t),
 	}, handle)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	began := time.Now()
 	if err := away.Start(); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("start without a name server: %v, want an error with its address", err)
@@ -274,13 +298,14 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 	if took := time.Since(began); took > startTimeout+time.Second {
 		t.Errorf("start without a name server took %s", took)
 	}
+
 	stop(t, away)
 	if err := away.Start(); err == nil {
 		t.Error("a stopped consumer started")
 	}
 }
 
-// T35: a start that failed because the topic was missing works once it is there.
+// T35: a start that failed because the topic was missing works once the topic is there.
 func TestStartCanBeTriedAgain(t *testing.T) {
 	t.Parallel()
 	topic := testTopic(t, 1) + "-later"
@@ -289,12 +314,14 @@ func TestStartCanBeTriedAgain(t *testing.T) {
 	if err := c.Start(); err == nil {
 		t.Fatal("started without its topic")
 	}
+
 	if err := testAdmin(t).CreateTopic(t.Context(), topic, 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	publish(t, testProducer(t), topic, 0, 1, 0, 1)
 	eventually(t, received, r.atLeast(1))
 	if err := c.Start(); err == nil {
@@ -308,6 +335,7 @@ func TestNewConsumerRefusesBadSettings(t *testing.T) {
 	if _, err := NewOrderlyConsumer(good, nil); err == nil {
 		t.Error("no handler: no error")
 	}
+
 	for name, change := range map[string]func(*ConsumerConfig){
 		"no group":    func(c *ConsumerConfig) { c.Group = "" },
 		"no topic":    func(c *ConsumerConfig) { c.Topic = "" },

@@ -12,19 +12,22 @@ const (
 	requestCreateTopic = 17
 	topicPerm          = permRead | permWrite
 	topicQueuesMax     = 1024
-	// createTimeout bounds CreateTopic, createAgain when it asks the broker once more.
+	// createTimeout bounds CreateTopic. createAgain is the time after which it asks the broker once
+	// more.
 	createTimeout = 20 * time.Second
 	createAgain   = 2 * time.Second
 	createPoll    = 50 * time.Millisecond
 )
 
-// CreateTopic creates an orderly topic (attribute message.type=FIFO) with the given count of queues, or
-// changes an existing one to it, and waits, 20 s at most, until the name server shows it. It is meant for a
-// cluster of one broker and refuses any other, where the queues would have to be shared out.
+// CreateTopic creates an orderly topic (attribute message.type=FIFO) with the given count of
+// queues, or gives an existing topic that count. It waits, 20 s at most, until the name server
+// shows the count. It is meant for a cluster of one broker. It refuses any other, where the queues
+// would have to be shared out.
 func (a *Admin) CreateTopic(ctx context.Context, topic string, queues int) error {
 	if topic == "" || queues < 1 || queues > topicQueuesMax {
 		return fmt.Errorf("create topic %q with %d queues: a name and 1 to %d queues are needed", topic, queues, topicQueuesMax)
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
 	brokers, err := a.masters(ctx)
@@ -35,16 +38,18 @@ func (a *Admin) CreateTopic(ctx context.Context, topic string, queues int) error
 		return fmt.Errorf("create topic %q: name server %s knows %d master brokers, must be 1: wait until the broker has registered, or use mqadmin updateTopic for several",
 			topic, strings.Join(a.namesrvs, ";"), len(brokers))
 	}
+
 	for {
 		if err := a.putTopic(ctx, brokers[0], topic, queues); err != nil {
 			return fmt.Errorf("create topic %q: broker %w", topic, err)
 		}
+
 		err := a.awaitQueues(ctx, topic, queues)
 		if err == nil {
 			return nil
 		}
-		// T63: again, because the name server can miss a change when two topics change at once, and would go on
-		// showing the old count.
+		// T63: ask the broker again, because the name server can miss a change when two topics
+		// change at once, and would go on showing the old count.
 		if ctx.Err() != nil {
 			return fmt.Errorf("topic %q was created but cannot be seen: %w", topic, err)
 		}
@@ -62,7 +67,8 @@ func (a *Admin) putTopic(ctx context.Context, addr, topic string, queues int) er
 	return err
 }
 
-// awaitQueues waits, createAgain at most, until the name server knows: the broker tells it after it has answered.
+// awaitQueues waits, createAgain at most, until the name server shows the queues. The broker tells
+// the name server only after it has answered us.
 func (a *Admin) awaitQueues(ctx context.Context, topic string, queues int) error {
 	patience := time.After(createAgain)
 	for {
@@ -73,6 +79,7 @@ func (a *Admin) awaitQueues(ctx context.Context, topic string, queues int) error
 		if err == nil {
 			err = fmt.Errorf("name server shows %d writable queues, want %d", len(route.Writable), queues)
 		}
+
 		select {
 		case <-patience:
 			return err

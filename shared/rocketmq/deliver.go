@@ -36,11 +36,14 @@ func (s *session) deliver(ctx context.Context, msgs ...*primitive.MessageExt) (c
 		s.consumer.logger.Error("refused a message that was sent to this consumer directly, not through its queue")
 		return consumer.SuspendCurrentQueueAMoment, nil
 	}
+
 	pause := s.process(orderly.MQ, msgs)
 	if pause == 0 {
 		return consumer.ConsumeSuccess, nil
 	}
-	// T25: on every suspend, or there would be no pause at all. The consumer option of that name does nothing.
+
+	// T25: set on every suspend, or there would be no pause at all. The consumer option of that
+	// name does nothing.
 	orderly.SuspendCurrentQueueTimeMillis = int(pause.Milliseconds())
 	return consumer.SuspendCurrentQueueAMoment, nil
 }
@@ -50,8 +53,9 @@ func (s *session) process(mq primitive.MessageQueue, msgs []*primitive.MessageEx
 	c := s.consumer
 	batch := make([]Delivery, len(msgs))
 	for i, m := range msgs {
-		// T22: the library brings messages of %RETRY%<group> too, under the original topic's name. Nothing here sends
-		// to it, and what others sent has no place in the order. Not acknowledged either: it may be the only copy.
+		// T22: the library also delivers messages of %RETRY%<group>, under the original topic's
+		// name. Nothing here sends to that topic, and what other programs send to it has no place
+		// in the order. Such a message is not acknowledged either, because it may be the only copy.
 		if mq.Topic != c.cfg.Topic || m.Topic != c.cfg.Topic {
 			c.logger.Error("refused a message of another topic: only this consumer may use its group; move the message and skip it with mqadmin",
 				"of_topic", mq.Topic, "queue", mq.QueueId, "offset", m.QueueOffset, "key", m.GetKeys())
@@ -62,12 +66,15 @@ func (s *session) process(mq primitive.MessageQueue, msgs []*primitive.MessageEx
 	if len(batch) == 0 {
 		return refusedPause
 	}
+
 	key := queueKey{mq.BrokerName, mq.QueueId}
 	if !s.begin(key) {
 		return refusedPause
 	}
+
 	err := errors.New("handler ended its goroutine")
-	// Deferred, or a handler that ends its goroutine would leave the queue busy for ever and Stop waiting.
+	// Deferred: otherwise a handler that ends its goroutine would leave the queue busy for ever,
+	// and Stop would wait for it.
 	defer func() { pause = s.end(key, batch, err) }()
 	err = c.run(batch)
 	return 0
@@ -84,8 +91,9 @@ func (c *Consumer) run(batch []Delivery) (err error) {
 	return c.handle(c.handlers, batch)
 }
 
-// begin takes a queue for a handler, unless the session ends, the queue has gone to another consumer, or another
-// handler of this process has it: that of the session before may still be under way.
+// begin takes a queue for a handler. It refuses when the session ends, when the queue has gone to
+// another consumer, and when another handler of this process has the queue: a handler of the
+// previous session may still be under way.
 func (s *session) begin(key queueKey) bool {
 	c := s.consumer
 	c.mu.Lock()
@@ -112,13 +120,16 @@ func (s *session) end(key queueKey, batch []Delivery, err error) time.Duration {
 		close(s.idle)
 		s.idle = nil
 	}
+
 	if err == nil {
 		q.acknowledge(batch)
 		q.failures, q.activeAt = 0, time.Now()
 		c.mu.Unlock()
 		return 0
 	}
-	// T14: by the first message only, because later ones may have joined the batch since.
+
+	// T14: failures are counted by the first message only, because later ones may have joined the
+	// batch since.
 	if q.failedAt != first {
 		q.failures, q.failedAt = 0, first
 	}
@@ -126,6 +137,7 @@ func (s *session) end(key queueKey, batch []Delivery, err error) time.Duration {
 	failures, pause := q.failures, growingPause(q.failures)
 	q.activeAt = time.Now().Add(pause)
 	c.mu.Unlock()
+
 	c.logFailure(key, batch, failures, pause, err)
 	return pause
 }
@@ -146,6 +158,7 @@ func (c *Consumer) logFailure(key queueKey, batch []Delivery, failures int, paus
 		"queue", key.queue, "offset", batch[0].Offset, "messages", len(batch), "key", batch[0].Key,
 		"failures", failures, "pause", pause.String(), "error", err,
 	}
+
 	var panicked *panicError
 	if errors.As(err, &panicked) {
 		c.logger.Error("handler panicked, the queue pauses and gives the batch again", append(args, "stack", string(panicked.stack))...)

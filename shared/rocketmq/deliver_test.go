@@ -14,7 +14,7 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
-// testSession is a session without a server: what the library would call is called by the test.
+// testSession is a session without a server. The test calls it in the place of the library.
 func testSession(t *testing.T, handle Handler) (*session, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
@@ -64,19 +64,22 @@ func TestDeliverAnswers(t *testing.T) {
 		if got, pause := deliver(t, s, "t", testMessage("t", 7)); got != test.want || pause != test.pause {
 			t.Errorf("%s: answer %v and pause %s, want %v and %s", name, got, pause, test.want, test.pause)
 		}
+
 		if !strings.Contains(log.String(), test.log) {
 			t.Errorf("%s: log is %q, want %q in it", name, log, test.log)
 		}
 		if strings.Contains(log.String(), "body") {
 			t.Errorf("%s: a message's body is in the log %q", name, log)
 		}
+
 		if q := s.consumer.queues[queueKey{"b", 3}]; q.busy || s.inFlight != 0 {
 			t.Errorf("%s: the queue was not given back", name)
 		}
 	}
 }
 
-// T24: a handler that ends its goroutine takes the library's goroutine with it, but leaves nothing locked.
+// T24: a handler that ends its goroutine ends a goroutine of the library with it, but leaves
+// nothing locked.
 func TestDeliverSurvivesGoexit(t *testing.T) {
 	s, _ := testSession(t, func(context.Context, []Delivery) error { runtime.Goexit(); return nil })
 	ended := make(chan struct{})
@@ -90,8 +93,8 @@ func TestDeliverSurvivesGoexit(t *testing.T) {
 	}
 }
 
-// T14: the pause grows while the batch begins with the same message, however many have joined it, and starts again
-// with another first message or after a success.
+// T14: the pause grows while the batch begins with the same message, however many messages have
+// joined it. It starts again with another first message, or after a success.
 func TestPauseGrowsWithTheFirstMessage(t *testing.T) {
 	fail := true
 	s, _ := testSession(t, func(context.Context, []Delivery) error {
@@ -100,6 +103,7 @@ func TestPauseGrowsWithTheFirstMessage(t *testing.T) {
 		}
 		return nil
 	})
+
 	one, two := testMessage("t", 1), testMessage("t", 2)
 	steps := []struct {
 		msgs []*primitive.MessageExt
@@ -113,6 +117,7 @@ func TestPauseGrowsWithTheFirstMessage(t *testing.T) {
 		{[]*primitive.MessageExt{two}, false, -time.Millisecond},
 		{[]*primitive.MessageExt{two}, true, pauseMin},
 	}
+
 	for i, step := range steps {
 		fail = step.fail
 		if _, pause := deliver(t, s, "t", step.msgs...); pause != step.want {
@@ -121,12 +126,14 @@ func TestPauseGrowsWithTheFirstMessage(t *testing.T) {
 	}
 }
 
-// T22: what does not come from the topic's own queue in its own order never reaches the handler.
+// T22: a message that does not come from the topic's own queue, in that queue's order, never
+// reaches the handler.
 func TestDeliverRefusesWhatIsNotItsOwn(t *testing.T) {
 	s, log := testSession(t, func(context.Context, []Delivery) error {
 		t.Error("the handler was called")
 		return nil
 	})
+
 	// The library gives a message of the retry topic the name of the original one.
 	if got, pause := deliver(t, s, "%RETRY%g", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || pause != pauseMax {
 		t.Errorf("retry topic: answer %v and pause %s", got, pause)
@@ -134,10 +141,12 @@ func TestDeliverRefusesWhatIsNotItsOwn(t *testing.T) {
 	if got, _ := deliver(t, s, "t", testMessage("other", 1)); got != consumer.SuspendCurrentQueueAMoment {
 		t.Errorf("message of another topic: answer %v", got)
 	}
+
 	// An operator's "consume directly" has no orderly context.
 	if got, err := s.deliver(t.Context(), testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || err != nil {
 		t.Errorf("direct message: answer %v, error %v", got, err)
 	}
+
 	s.assigned = map[queueKey]bool{{"b", 4}: true}
 	if got, pause := deliver(t, s, "t", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || pause != refusedPause {
 		t.Errorf("queue that went to another consumer: answer %v and pause %s", got, pause)
@@ -147,6 +156,7 @@ func TestDeliverRefusesWhatIsNotItsOwn(t *testing.T) {
 	if got, pause := deliver(t, s, "t", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || pause != refusedPause {
 		t.Errorf("while stopping: answer %v and pause %s", got, pause)
 	}
+
 	if n := strings.Count(log.String(), "level=ERROR"); n != 3 {
 		t.Errorf("%d errors in the log, want 3: %s", n, log)
 	}
@@ -160,16 +170,19 @@ func TestDeliverHandsAQueueToOneHandler(t *testing.T) {
 		<-release
 		return nil
 	})
+
 	next := &session{consumer: s.consumer}
 	first := make(chan consumer.ConsumeResult)
 	go func() {
 		result, _ := deliver(t, s, "t", testMessage("t", 1))
 		first <- result
 	}()
+
 	<-called
 	if got, pause := deliver(t, next, "t", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || pause != refusedPause {
 		t.Errorf("second handler: answer %v and pause %s", got, pause)
 	}
+
 	close(release)
 	if got := <-first; got != consumer.ConsumeSuccess {
 		t.Errorf("first handler: answer %v", got)
@@ -182,12 +195,14 @@ func TestAllocateKeepsQueuesThatTheBrokerForgot(t *testing.T) {
 	for id := range 4 {
 		all = append(all, &primitive.MessageQueue{Topic: "t", BrokerName: "b", QueueId: id})
 	}
+
 	if got := s.allocate("g", "me", all, []string{"me", "other"}); len(got) != 2 {
 		t.Fatalf("share of two consumers is %v, want 2 queues", got)
 	}
 	if got := s.allocate("g", "me", all, []string{"me", "me", "other", "other"}); len(got) != 2 || got[1].QueueId != 1 {
 		t.Fatalf("share of two consumers, each listed twice, is %v, want queues 0 and 1", got)
 	}
+
 	for _, clients := range [][]string{nil, {"other"}} {
 		if got := s.allocate("g", "me", all, clients); len(got) != 2 || got[0].QueueId != 0 || got[1].QueueId != 1 {
 			t.Errorf("share while the broker knows %v is %v, want queues 0 and 1 as before", clients, got)
@@ -196,6 +211,7 @@ func TestAllocateKeepsQueuesThatTheBrokerForgot(t *testing.T) {
 	if got := s.allocate("g", "me", all, []string{"me"}); len(got) != 4 {
 		t.Errorf("share of one consumer is %v, want 4 queues", got)
 	}
+
 	retry := []*primitive.MessageQueue{{Topic: "%RETRY%g", BrokerName: "b"}}
 	s.allocate("g", "me", retry, []string{"me"})
 	if len(s.assigned) != 4 {
@@ -207,6 +223,7 @@ func TestClientLog(t *testing.T) {
 	var out bytes.Buffer
 	log := clientLog{slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	fields := map[string]any{"messages": "secret body", "message": "secret body", "broker": "b"}
+
 	for name, test := range map[string]struct {
 		write func(string, map[string]any)
 		msg   string

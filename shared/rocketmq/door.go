@@ -16,21 +16,22 @@ const (
 	requestHeartbeat = 34
 	// greetingOpaque is the request number of our own heartbeat; the library numbers its requests from 1 up.
 	greetingOpaque = -1
-	// greetTimeout bounds the wait for its answer.
+	// greetTimeout bounds the wait for the answer to our heartbeat.
 	greetTimeout = 3 * time.Second
 	// acceptPause is the time until a door that could not take a connection tries again.
 	acceptPause = 100 * time.Millisecond
 )
 
-// door is an address on loopback that the library dials for a server. T31: the address stays while the server behind it
-// changes, because the library would go on dialling a master that has gone for 30 s.
+// door is an address on loopback that the library dials instead of a server's. T31: the address
+// stays while the server behind it changes. Without it the library would go on dialling a departed
+// master for 30 s.
 type door struct {
 	intake   *intake
 	listener net.Listener
 	pass     pass
 
 	mu      sync.Mutex
-	servers []string        // tried in this order; none when the slave behind it has become the master, which has its own door
+	servers []string        // tried in this order; none once the slave behind this door is the master, which has its own door
 	moved   context.Context // cancelled by lead and close
 	move    context.CancelFunc
 	// greeting is the library's last heartbeat. T29: each new connection begins with it, because a broker refuses the pulls
@@ -44,8 +45,10 @@ func openDoor(in *intake, servers []string, p pass) (*door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("intake for %s: %w", servers[0], err)
 	}
+
 	d := &door{intake: in, listener: listener, pass: p, servers: servers}
 	d.moved, d.move = context.WithCancel(in.done)
+
 	in.running.Go(func() {
 		for {
 			conn, err := listener.Accept()
@@ -59,6 +62,7 @@ func openDoor(in *intake, servers []string, p pass) (*door, error) {
 			in.running.Go(func() { (&visit{door: d, client: conn}).serve() })
 		}
 	})
+
 	return d, nil
 }
 
@@ -82,8 +86,9 @@ func (d *door) leadsTo(servers []string) bool {
 	return slices.Equal(d.servers, servers)
 }
 
-// hasStandIns says that this is the door of one of several name servers: each has its own (see intake.namesrvs), so the
-// library can try the next. A broker's door has one server.
+// hasStandIns says whether this is the door of one of several name servers. Each of them has its
+// own door (see intake.namesrvs), so the library can try the next one. A broker's door has one
+// server.
 func (d *door) hasStandIns() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -97,8 +102,9 @@ func (d *door) close() {
 	_ = d.listener.Close()
 }
 
-// connect dials the servers in turn until one takes the connection. Each has its share of the time that is left. The
-// connection is closed when the door is led to other servers; unwatch is for who closes it himself.
+// connect dials the servers in turn until one takes the connection. Each gets its share of the time
+// that is left. The connection is closed when the door is led to other servers. A caller that
+// closes the connection itself calls unwatch.
 func (d *door) connect() (conn net.Conn, unwatch func() bool, err error) {
 	d.mu.Lock()
 	servers, moved := d.servers, d.moved
@@ -106,6 +112,7 @@ func (d *door) connect() (conn net.Conn, unwatch func() bool, err error) {
 	if len(servers) == 0 {
 		return nil, nil, errors.New("no server behind this door: the slave that was here is the master now")
 	}
+
 	deadline := time.Now().Add(dialTimeout)
 	var failures []error
 	for i, server := range servers {
@@ -116,6 +123,7 @@ func (d *door) connect() (conn net.Conn, unwatch func() bool, err error) {
 		}
 		failures = append(failures, err)
 	}
+
 	return nil, nil, errors.Join(failures...)
 }
 
@@ -126,7 +134,8 @@ func (d *door) remember(f rawFrame) {
 	d.greeting = &f
 }
 
-// hello is the greeting as a request of ours; nil: the library has sent no heartbeat yet.
+// hello returns the greeting as a request of ours, or nil when the library has sent no heartbeat
+// yet.
 func (d *door) hello() (*rawFrame, error) {
 	d.mu.Lock()
 	greeting := d.greeting
@@ -134,10 +143,12 @@ func (d *door) hello() (*rawFrame, error) {
 	if greeting == nil {
 		return nil, nil
 	}
+
 	var header map[string]json.RawMessage
 	if err := json.Unmarshal(greeting.header, &header); err != nil {
 		return nil, err
 	}
+
 	header["opaque"] = fmt.Append(nil, greetingOpaque)
 	changed, err := json.Marshal(header)
 	if err != nil {
@@ -146,14 +157,15 @@ func (d *door) hello() (*rawFrame, error) {
 	return &rawFrame{word: serializerJSON<<24 | uint32(len(changed)), header: changed, body: greeting.body}, nil //nolint:gosec // a header that was read is short
 }
 
-// visit is a connection of the library, and outlives those with the server. T30: if it ended with them, the library would
-// wait up to 30 s for each open request; so it is kept, and they are refused on it.
+// visit is a connection of the library. It outlives the connections with the server. T30: if it
+// ended with them, the library would wait up to 30 s for each open request. So the visit is kept,
+// and the open requests are refused on it.
 type visit struct {
 	door   *door
 	client net.Conn
-	link   *link // with the server, nil before the first; only serve's goroutine changes it
+	link   *link // with the server, nil before the first one; only serve's goroutine changes it
 
-	writing sync.Mutex // of frames to the client
+	writing sync.Mutex // held while a frame is written to the client
 }
 
 // link is a connection with a server.
@@ -177,6 +189,7 @@ func (v *visit) serve() {
 			v.link.close()
 		}
 	}()
+
 	requests := bufio.NewReader(v.client)
 	for {
 		f, err := readRaw(requests)
@@ -187,6 +200,7 @@ func (v *visit) serve() {
 		if err := json.Unmarshal(f.header, &request); err != nil {
 			return
 		}
+
 		if err := v.forward(f, request); err != nil && v.refuse(request, err) != nil {
 			return
 		}
@@ -196,12 +210,13 @@ func (v *visit) serve() {
 	}
 }
 
-// forward sends a frame of the library to the server. While that cannot be reached, the error says so.
+// forward sends a frame of the library to the server. It returns an error when the server cannot be
+// reached.
 func (v *visit) forward(f rawFrame, request command) error {
 	l := v.link
 	if l == nil || !l.expects(request) {
 		if request.isResponse() {
-			return nil // to a server that has gone
+			return nil // the server that it answers has gone
 		}
 		var err error
 		if l, err = v.newLink(request); err != nil {
@@ -209,32 +224,36 @@ func (v *visit) forward(f rawFrame, request command) error {
 		}
 		v.link = l
 	}
+
 	if _, err := f.writeTo(l.conn); err != nil {
-		l.close() // whoever reads the answers refuses what is open
+		l.close() // deliver then refuses the open requests
 	}
 	return nil
 }
 
-// newLink connects to the server, greets it, unless the request is a heartbeat itself, and expects the answer to the request.
+// newLink connects to the server and notes that it owes an answer to the request. It greets the
+// server first, unless the request is itself a heartbeat.
 func (v *visit) newLink(request command) (*link, error) {
 	conn, unwatch, err := v.door.connect()
 	if err != nil {
 		return nil, err
 	}
+
 	l := &link{conn: conn, unwatch: unwatch, greeted: make(chan struct{}), gone: make(chan struct{}), open: map[int32]bool{}}
 	v.door.intake.running.Go(func() { v.deliver(l) })
 	if request.Code != requestHeartbeat {
 		v.greet(l)
 	}
+
 	if !l.expects(request) {
 		return nil, fmt.Errorf("%s has hung up", conn.RemoteAddr())
 	}
 	return l, nil
 }
 
-// greet sends the library's last heartbeat and waits for the answer, greetTimeout at most: else the server might take the
-// next request before it has handled the heartbeat. One that is too slow is asked all the same; what it refuses is asked
-// again by the library.
+// greet sends the library's last heartbeat and waits for the answer, greetTimeout at most. Without
+// the wait, the server might take the next request before it has handled the heartbeat. A server
+// that is too slow is asked all the same. If it refuses, the library asks again.
 func (v *visit) greet(l *link) {
 	hello, err := v.door.hello()
 	if err != nil || hello == nil {
@@ -244,6 +263,7 @@ func (v *visit) greet(l *link) {
 		l.close()
 		return
 	}
+
 	select {
 	case <-l.greeted:
 	case <-l.gone:
@@ -261,6 +281,7 @@ func (v *visit) deliver(l *link) {
 			v.ended(l, err)
 			return
 		}
+
 		var answer command
 		if json.Unmarshal(f.header, &answer) == nil && answer.isResponse() {
 			if answer.Opaque == greetingOpaque {
@@ -269,6 +290,7 @@ func (v *visit) deliver(l *link) {
 			}
 			l.answered(answer.Opaque)
 		}
+
 		if err := v.hand(f); err != nil {
 			v.ended(l, err)
 			return
@@ -276,8 +298,9 @@ func (v *visit) deliver(l *link) {
 	}
 }
 
-// ended refuses what a link has left open. T38: not at a name server's door, because the library takes a refusal for an
-// answer and would not ask the next name server. There its connection is closed.
+// ended refuses the requests that a link has left open. T38: at the door of one of several name
+// servers it closes the library's connection instead. The library takes a refusal for an answer and
+// would not ask the next name server.
 func (v *visit) ended(l *link, cause error) {
 	open := l.end()
 	if len(open) > 0 && v.door.hasStandIns() {
@@ -298,7 +321,8 @@ func (v *visit) hand(f rawFrame) error {
 	return v.toClient(out)
 }
 
-// expects notes that a request is to be answered on this link; false: the link has ended.
+// expects notes that a request is to be answered on this link. It returns false when the link has
+// ended.
 func (l *link) expects(request command) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -319,7 +343,7 @@ func (l *link) answered(opaque int32) {
 	delete(l.open, opaque)
 }
 
-// end returns the requests that get no answer any more.
+// end ends the link and returns the requests that will get no answer.
 func (l *link) end() (open []int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -331,11 +355,13 @@ func (l *link) end() (open []int32) {
 	return open
 }
 
-// refuse answers a request for a server that cannot be reached: what the library takes for "try again later".
+// refuse answers a request whose server cannot be reached, with the code that the library takes for
+// "try again later".
 func (v *visit) refuse(request command, cause error) error {
 	if request.isResponse() || request.Flag&flagOneWay != 0 {
 		return nil
 	}
+
 	header, err := json.Marshal(command{
 		Code: responseSystemError, Language: "GO", Version: clientVersion, Opaque: request.Opaque, Flag: flagResponse,
 		Remark: fmt.Sprintf("cannot be reached: %v", cause),

@@ -34,6 +34,7 @@ func call(t *testing.T, in *intake, key doorKey, servers ...string) caller {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(t.Context(), "tcp", d.addr())
 	if err != nil {
@@ -74,7 +75,7 @@ func (c caller) wantAnswer(opaque int32, code int) {
 	}
 }
 
-// asked are the requests that fake servers were asked, as "server code opaque".
+// asked lists the requests that the fake servers received, each as "server code opaque".
 type asked struct {
 	mu   sync.Mutex
 	list []string
@@ -95,7 +96,8 @@ func (a *asked) want(t *testing.T, list ...string) {
 	}
 }
 
-// server answers every request but those with a code of unanswered, on which it hangs up.
+// server is a fake server that answers every request. After a request with the code unanswered it
+// hangs up instead.
 func (a *asked) server(t *testing.T, name string, unanswered int) (addr string) {
 	return serve(t, func(conn net.Conn, _ int32) {
 		for {
@@ -118,7 +120,7 @@ func reply(t *testing.T, conn net.Conn, request command) {
 	if err != nil {
 		t.Error(err)
 	}
-	_, _ = conn.Write(frame) // who has gone reads nothing
+	_, _ = conn.Write(frame) // a client that has gone reads nothing
 }
 
 const (
@@ -145,14 +147,17 @@ func TestANewConnectionBeginsWithTheLastHeartbeat(t *testing.T) {
 	c := call(t, testIntake(t), master, a.server(t, "a", hangUp))
 	c.ask(requestHeartbeat, 1)
 	c.wantAnswer(1, 0)
+
 	c.ask(hangUp, 2)
 	c.wantAnswer(2, responseSystemError)
 	c.ask(requestPull, 3)
-	c.wantAnswer(3, 0) // and no answer to the greeting
+	c.wantAnswer(3, 0) // the answer to the greeting does not reach the library
+
 	c.ask(hangUp, 4)
 	c.wantAnswer(4, responseSystemError)
-	c.ask(requestHeartbeat, 5) // it is its own greeting
+	c.ask(requestHeartbeat, 5) // a heartbeat needs no greeting before it
 	c.wantAnswer(5, 0)
+
 	a.want(t, "a 34 1", "a 99 2", "a 34 -1", "a 11 3", "a 99 4", "a 34 5")
 }
 
@@ -163,12 +168,14 @@ func TestADoorLeadsToTheNewMaster(t *testing.T) {
 	c := call(t, in, master, a.server(t, "a", requestPull))
 	c.ask(requestHeartbeat, 1)
 	c.wantAnswer(1, 0)
+
 	in.masters([]Queue{{Broker: "broker", Addr: a.server(t, "b", hangUp)}})
 	c.ask(requestPull, 2)
-	if c.answerTo(2) == responseSystemError { // it went to the first, which does not answer it
+	if c.answerTo(2) == responseSystemError { // server a got the request and hung up
 		c.ask(requestPull, 2)
 		c.wantAnswer(2, 0)
 	}
+
 	a.mu.Lock()
 	a.list = slices.DeleteFunc(a.list, func(s string) bool { return s == "a 11 2" })
 	a.mu.Unlock()
@@ -184,6 +191,7 @@ func TestASlaveThatBecomesTheMasterIsBehindOneDoor(t *testing.T) {
 	toMaster, toSlave := call(t, in, master, a.server(t, "a", hangUp)), call(t, in, slave, promoted)
 	toSlave.ask(requestHeartbeat, 1)
 	toSlave.wantAnswer(1, 0)
+
 	in.masters([]Queue{{Broker: "broker", Addr: promoted}})
 	eventually(t, received, func() error {
 		toSlave.ask(requestPull, 2)
@@ -192,6 +200,7 @@ func TestASlaveThatBecomesTheMasterIsBehindOneDoor(t *testing.T) {
 		}
 		return nil
 	})
+
 	toMaster.ask(requestPull, 3)
 	toMaster.wantAnswer(3, 0)
 }
@@ -211,7 +220,8 @@ func TestANameServerThatHangsUpIsNoAnswer(t *testing.T) {
 	}
 }
 
-// A server that takes a greeting and does not answer it, as a busy one, is asked what the library asks.
+// A server that takes the greeting and does not answer it, as a busy one may, still gets the
+// library's requests.
 func TestASlowGreetingHoldsNothingUpForLong(t *testing.T) {
 	t.Parallel()
 	var greetings atomic.Int32
@@ -228,30 +238,34 @@ func TestASlowGreetingHoldsNothingUpForLong(t *testing.T) {
 			reply(t, conn, request)
 		}
 	})
+
 	c := call(t, testIntake(t), master, addr)
 	c.ask(requestHeartbeat, 1)
 	c.wantAnswer(1, 0)
 	c.ask(hangUp, 2)
 	c.wantAnswer(2, responseSystemError)
+
 	for opaque := range int32(5) {
 		c.ask(requestPull, 10+opaque)
 	}
 	for opaque := range int32(5) {
 		c.wantAnswer(10+opaque, 0)
 	}
+
 	if n := greetings.Load(); n != 1 {
 		t.Errorf("the server was greeted %d times, want once", n)
 	}
 }
 
-// T31: a broker whose master has moved to another address, as after a failover, is consumed from there as soon as the
-// watchdog sees it.
+// T31: when a broker's master moves to another address, as in a failover, the consumer goes on
+// there as soon as the watchdog sees the new address.
 func TestAConsumerFollowsItsMaster(t *testing.T) {
 	t.Parallel()
 	const each = 10
 	topic, p := testTopic(t, 2), testProducer(t)
 	shown := newNamesrvProxy(t)
 	namesrv := shown.target
+
 	// Two intakes of one broker stand for its two addresses. The watchdog looks every 200 ms here, every 5 s otherwise.
 	machine := func() (*intake, string) {
 		in := testIntake(t)
@@ -277,6 +291,7 @@ func TestAConsumerFollowsItsMaster(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	publish(t, p, topic, 1, 2, 0, each)
 	eventually(t, received, r.atLeast(each))
 

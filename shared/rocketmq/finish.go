@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// settleTime is how long an offset has to stay where it was set: what a client has sent before it was closed may
-	// still come, over another connection.
+	// settleTime is how long an offset has to stay where it was set. An offset that a client sent
+	// before it was closed may still arrive, over another connection.
 	settleTime = time.Second
 	settlePoll = 100 * time.Millisecond
 	askingPoll = 20 * time.Millisecond
-	// lastLookTimeout leaves time for the rest when a broker is silent.
+	// lastLookTimeout leaves time for the commit and the shutdown when a broker is silent.
 	lastLookTimeout = 2 * time.Second
 )
 
@@ -24,8 +24,8 @@ func (s *session) finish(ctx context.Context) error {
 	c := s.consumer
 	c.lastLook(ctx)
 
-	// T10: before the shutdown, which unlocks the queues first and sends the offsets after it. Who takes a queue over
-	// in between would begin with the old offset.
+	// T10: commit before the shutdown, which unlocks the queues first and sends the offsets
+	// afterwards. A consumer that takes a queue over in between would begin with the old offset.
 	before := s.commit(ctx)
 	held, err := c.held(ctx)
 	if err != nil {
@@ -38,14 +38,16 @@ func (s *session) finish(ctx context.Context) error {
 	if err := s.shutdown(ctx); err != nil {
 		return errors.Join(err, before)
 	}
-	// T54: once more, because a pull carries an offset too, and one that was under way may have set it back.
+	// T54: commit once more, because a pull carries an offset too. A pull that was under way may
+	// have set the offset back.
 	return s.commit(ctx)
 }
 
-// abandon shuts the library's consumer down, without its having the last word about the offsets of the queues that are
-// held. Its shutdown would unlock them, and then write what it knows: who takes one over in between, or a little
-// later, would begin there. So it first has to let all queues go, which takes its offsets from it and leaves the
-// broker's locks; the offsets are set, and only then the locks given up.
+// abandon shuts the library's consumer down without letting it write the offsets of the held
+// queues. An ordinary shutdown would unlock these queues and then write the offsets that the
+// library knows. A consumer that takes a queue over in between, or a little later, would begin
+// there. So the library first has to let all queues go: it forgets their offsets, and the broker's
+// locks stay. Then the offsets are set, and only then the locks are given up.
 func (s *session) abandon(ctx context.Context, held map[queueKey]int64) error {
 	c := s.consumer
 	c.mu.Lock()
@@ -64,7 +66,8 @@ func (s *session) abandon(ctx context.Context, held map[queueKey]int64) error {
 // shutdown ends the library's consumer.
 func (s *session) shutdown(ctx context.Context) error {
 	done := make(chan error, 1)
-	// T10: in a goroutine, because the library waits up to 15 s for each queue when the broker is away.
+	// T10: shut down in a goroutine, because the library waits up to 15 s for each queue when the
+	// broker is away.
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
@@ -73,6 +76,7 @@ func (s *session) shutdown(ctx context.Context) error {
 		}()
 		done <- s.client.Shutdown()
 	}()
+
 	defer s.intake.shutdown()
 	select {
 	case err := <-done:
@@ -82,10 +86,12 @@ func (s *session) shutdown(ctx context.Context) error {
 	}
 }
 
-// lastLook finds out whether offsets may be committed: of queues that were lost or set back since the watchdog looked.
+// lastLook finds the queues that were lost or set back since the watchdog looked. Their offsets
+// must not be committed.
 func (c *Consumer) lastLook(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lastLookTimeout)
 	defer cancel()
+
 	for {
 		c.mu.Lock()
 		asking := c.asking
@@ -94,19 +100,22 @@ func (c *Consumer) lastLook(ctx context.Context) {
 			break
 		}
 	}
+
 	for range lossLooks {
 		_, doubtful, err := c.lookAtQueues(ctx)
 		if err != nil || !doubtful || pause(ctx, startPause) != nil {
-			return // what cannot be asked cannot be committed either
+			return // a broker that does not answer takes no commit either
 		}
 	}
 }
 
-// held is where the group's offsets of queues have to be that the library must not commit: those that have to begin
-// again, and those that an operator has set.
+// held returns the queues whose offsets the library must not commit, and the offsets that they must
+// have. A queue that has to begin again belongs at its oldest message. A queue whose offset an
+// operator has set stays there.
 func (c *Consumer) held(ctx context.Context) (map[queueKey]int64, error) {
 	var lost []queueKey
 	held := map[queueKey]int64{}
+
 	c.mu.Lock()
 	for key := range c.lost {
 		if c.ours(key) {
@@ -133,9 +142,9 @@ func (c *Consumer) held(ctx context.Context) (map[queueKey]int64, error) {
 	return held, nil
 }
 
-// commit makes sure that the broker's offset of each queue is not behind what the handlers acknowledged. T9: the
-// library's own may get lost. T11: when one queue moves it forgets those of all others, and an idle queue's last
-// messages would come again.
+// commit makes sure that the broker's offset of each queue is not behind what the handlers
+// acknowledged. T9: the library's own commit may get lost. T11: when one queue moves, the library
+// forgets the offsets of all others, and the last messages of an idle queue would come again.
 func (s *session) commit(ctx context.Context) error {
 	c := s.consumer
 	acked := map[queueKey]int64{}
@@ -149,14 +158,16 @@ func (s *session) commit(ctx context.Context) error {
 	return c.commitOffsets(ctx, acked)
 }
 
-// commitOffsets commits offsets to the broker, each only where that is forward, because another consumer may have gone
-// on, and where the queue reaches so far. T54: the broker would take any.
+// commitOffsets commits offsets to the broker. An offset is only moved forward, because another
+// consumer may have gone on, and never beyond the queue's end. T54: the broker would take any
+// offset.
 func (c *Consumer) commitOffsets(ctx context.Context, offsets map[queueKey]int64) error {
 	return c.eachQueue(ctx, offsets, func(q Queue, offset int64) error {
 		committed, err := c.admin.CommittedOffset(ctx, q, c.cfg.Group)
 		if err != nil || committed >= offset {
 			return err
 		}
+
 		end, err := c.admin.MaxOffset(ctx, q)
 		if err == nil && end < offset {
 			err = fmt.Errorf("offset %d of topic %q queue %d is beyond its end %d", offset, q.Topic, q.ID, end)
@@ -168,7 +179,8 @@ func (c *Consumer) commitOffsets(ctx context.Context, offsets map[queueKey]int64
 	})
 }
 
-// setOffsets sets offsets, forward or back, and sees to it for a time that they stay.
+// setOffsets sets offsets, forward or back, and sets them again until they have stayed there for
+// the given time.
 func (c *Consumer) setOffsets(ctx context.Context, offsets map[queueKey]int64, stay time.Duration) error {
 	until := time.Now().Add(stay)
 	for {
@@ -183,21 +195,24 @@ func (c *Consumer) setOffsets(ctx context.Context, offsets map[queueKey]int64, s
 		if err != nil || !time.Now().Before(until) {
 			return err
 		}
+
 		if err := pause(ctx, settlePoll); err != nil {
 			return fmt.Errorf("offsets that were set do not stay: %w", err)
 		}
 	}
 }
 
-// eachQueue does something with each of these queues and its offset.
+// eachQueue calls do with each of these queues and its offset.
 func (c *Consumer) eachQueue(ctx context.Context, offsets map[queueKey]int64, do func(Queue, int64) error) error {
 	if len(offsets) == 0 {
 		return nil
 	}
+
 	queues, err := c.readable(ctx)
 	if err != nil {
 		return fmt.Errorf("acknowledged messages will come again, offsets not committed: %w", err)
 	}
+
 	found := 0
 	for _, q := range queues {
 		offset, ok := offsets[queueKey{q.Broker, q.ID}]
@@ -209,18 +224,20 @@ func (c *Consumer) eachQueue(ctx context.Context, offsets map[queueKey]int64, do
 			return fmt.Errorf("acknowledged messages will come again: %w", err)
 		}
 	}
+
 	if found < len(offsets) {
 		return fmt.Errorf("acknowledged messages of %d queues will come again: their broker is down", len(offsets)-found)
 	}
 	return nil
 }
 
-// readable is the list of the topic's readable queues from the name server, or while none answers the last one
-// that was given: a stop in that time must not make repeats.
+// readable lists the topic's readable queues as the name server gives them. While no name server
+// answers, the last list stands: a stop in that time must not make repeats.
 func (c *Consumer) readable(ctx context.Context) ([]Queue, error) {
 	ctx, cancel := context.WithTimeout(ctx, routeTimeout)
 	defer cancel()
 	route, err := c.admin.Route(ctx, c.cfg.Topic)
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {

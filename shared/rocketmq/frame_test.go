@@ -21,10 +21,12 @@ func TestFrameRoundTrip(t *testing.T) {
 			ExtFields: rapid.MapOfN(rapid.String(), rapid.String(), 1, 5).Draw(t, "fields"),
 			Body:      rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "body"),
 		}
+
 		frame, err := encodeFrame(want)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		r := bytes.NewReader(append(frame, "next"...))
 		got, err := readFrame(r)
 		if err != nil {

@@ -83,8 +83,9 @@ func publish(t *testing.T, p *Producer, topic string, queue, queues, first, coun
 	}
 }
 
-// send sends one batch, again while the broker is too busy to take it. T49: on a loaded machine it turns away what
-// has waited, before it has stored any of it. It returns the offset of the first message.
+// send sends one batch and returns the offset of its first message. It sends again while the broker
+// is too busy. T49: a loaded broker turns a request away that has waited too long, before it has
+// stored any of it.
 func send(t *testing.T, p *Producer, topic string, queue, queues int, batch []Message) (first int64) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() (err error) {
@@ -115,6 +116,7 @@ func newConsumer(t *testing.T, topic, group string, batchMax int, handle Handler
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -179,7 +181,7 @@ func (r *record) largest() int {
 	return n
 }
 
-// atLeast is for eventually: an error until the handler was given n messages.
+// atLeast is a check for eventually. It fails until the handler was given n messages.
 func (r *record) atLeast(n int) func() error {
 	return func() error {
 		if got := r.count(); got < n {
@@ -212,6 +214,7 @@ func eventually(t *testing.T, within time.Duration, check func() error) {
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
+
 	for {
 		err := check()
 		if err == nil {

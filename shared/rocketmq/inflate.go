@@ -9,9 +9,10 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
-// A message as a broker sends it: its size, what it is, and so on, all big-endian. Behind the system flags come when it was
-// born and where, when it was stored and where, and then, behind two more fields, the length of its body. Source: RocketMQ
-// 5.4.0, MessageDecoder.java.
+// A message as a broker sends it, all big-endian. It begins with its size and a magic number that
+// tells its version. Behind the system flags come the time and the host of its birth, the time and
+// the host of its storing, two more fields, and the length of its body. Source: RocketMQ 5.4.0,
+// MessageDecoder.java.
 const (
 	recordMagic    = 0xDAA320A7
 	recordMagicV2  = 0xDAA320AB // differs behind the body
@@ -19,16 +20,19 @@ const (
 	recordFlagsAt  = 36
 	recordHostsAt  = 40
 	recordBodyAt   = 88 // with addresses of IPv4
-	recordHostV6   = 12 // how much longer an address of IPv6 is
+	recordHostV6   = 12 // bytes by which an address of IPv6 is longer
 	bodyLengthSize = 4
-	// flagTooLarge is a system flag of ours, for a body that was cut. What comes with it set loses it.
+	// flagTooLarge is a system flag of our own that marks a body that was cut. A message that
+	// arrives with it set loses it.
 	flagTooLarge = 1 << 30
-	// shownMax is how much is kept of a body that was cut, for whoever has to find out whose it is.
+	// shownMax is how many bytes of a cut body are kept, so that an operator can find out whose
+	// message it is.
 	shownMax = 1 << 10
 )
 
-// cutBodies goes through messages, one behind the other, and cuts each compressed body that inflates to more than limit
-// bytes. What is no such thing is returned as it is. It inflates no further than to the limit.
+// cutBodies goes through consecutive messages and cuts each compressed body that inflates to more
+// than limit bytes. Bytes that are no message are returned as they are. A body is inflated no
+// further than to the limit.
 func cutBodies(records []byte, limit int) []byte {
 	var out []byte // nil: nothing was changed so far
 	done := 0
@@ -39,11 +43,13 @@ func cutBodies(records []byte, limit int) []byte {
 		}
 		record := records[at : at+size]
 		at += size
+
 		flags := binary.BigEndian.Uint32(record[recordFlagsAt:])
 		if flags&flagTooLarge != 0 {
 			flags &^= flagTooLarge
 			binary.BigEndian.PutUint32(record[recordFlagsAt:], flags)
 		}
+
 		if flags&primitive.FlagCompressed == 0 {
 			continue
 		}
@@ -52,13 +58,15 @@ func cutBodies(records []byte, limit int) []byte {
 			done = at
 		}
 	}
+
 	if done == 0 {
 		return records
 	}
 	return append(out, records[done:]...)
 }
 
-// recordSize is the length of the message that records begin with.
+// recordSize returns the length of the first message in records, and whether records begin with a
+// whole message.
 func recordSize(records []byte) (int, bool) {
 	if len(records) < recordBodyAt {
 		return 0, false
@@ -70,7 +78,7 @@ func recordSize(records []byte) (int, bool) {
 	return int(size), size >= recordBodyAt && size <= int64(len(records))
 }
 
-// cutBody returns the message with the beginning of its body as the whole of it, if that is too large.
+// cutBody returns the message with only the beginning of its body, if the body is too large.
 func cutBody(record []byte, flags uint32, limit int) (short []byte, isCut bool) {
 	at := recordBodyAt - bodyLengthSize
 	for _, v6 := range []uint32{primitive.FlagBornHostV6, primitive.FlagStoreHostV6} {
@@ -81,11 +89,13 @@ func cutBody(record []byte, flags uint32, limit int) (short []byte, isCut bool) 
 	if at+bodyLengthSize > len(record) {
 		return nil, false
 	}
+
 	length := int64(binary.BigEndian.Uint32(record[at:]))
 	body := record[at+bodyLengthSize:]
 	if length > int64(len(body)) {
 		return nil, false
 	}
+
 	rest := body[length:]
 	shown, tooLarge := inflatesBeyond(body[:length], limit)
 	if !tooLarge {
@@ -100,14 +110,15 @@ func cutBody(record []byte, flags uint32, limit int) (short []byte, isCut bool) 
 	return short, true
 }
 
-// inflatesBeyond inflates a body as the library does, up to the limit, and gives its beginning. What cannot be inflated the
-// library gives as it came.
+// inflatesBeyond inflates a body as the library does, up to the limit, and returns its beginning. A
+// body that cannot be inflated is not beyond the limit: the library hands it over as it came.
 func inflatesBeyond(body []byte, limit int) (shown []byte, beyond bool) {
 	r, err := zlib.NewReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, false
 	}
 	defer func() { _ = r.Close() }()
+
 	shown, err = io.ReadAll(io.LimitReader(r, shownMax))
 	if err != nil {
 		return nil, false

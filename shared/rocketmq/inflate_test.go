@@ -12,7 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// publishCompressed sends bodies as a foreign program does that compresses each longer than 1 KiB.
+// publishCompressed sends bodies as a foreign program does that compresses every body longer than
+// 1 KiB.
 func publishCompressed(t *testing.T, topic string, bodies ...[]byte) {
 	t.Helper()
 	inner, err := client.NewProducer(
@@ -26,6 +27,7 @@ func publishCompressed(t *testing.T, topic string, bodies ...[]byte) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = inner.Shutdown() })
+
 	for _, body := range bodies {
 		if _, err := inner.SendSync(t.Context(), primitive.NewMessage(topic, body).WithKeys([]string{"k"})); err != nil {
 			t.Fatal(err)
@@ -33,13 +35,15 @@ func publishCompressed(t *testing.T, topic string, bodies ...[]byte) {
 	}
 }
 
-// T34: a body that inflates beyond the limit is given cut, and says so; those around it are given whole, in their order.
+// T34: a body that inflates beyond the limit is delivered cut and marked. The messages around it
+// are delivered whole and in order.
 func TestABodyThatInflatesTooFarIsCut(t *testing.T) {
 	t.Parallel()
 	const limit = 16 << 10
 	topic := testTopic(t, 1)
 	whole, tooLarge := bytes.Repeat([]byte("a"), limit), bytes.Repeat([]byte("b"), limit+1)
 	publishCompressed(t, topic, []byte("first"), whole, tooLarge, tooLarge, []byte("last"))
+
 	var r record
 	c := newConsumer(t, topic, testGroup(), 32, r.handle)
 	c.inflateMax = limit
@@ -47,6 +51,7 @@ func TestABodyThatInflatesTooFarIsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, received, r.atLeast(5))
+
 	var got []Delivery
 	for _, batch := range r.batches {
 		got = append(got, batch...)
@@ -58,17 +63,19 @@ func TestABodyThatInflatesTooFarIsCut(t *testing.T) {
 	}
 }
 
-// A reader of one queue is bound likewise.
+// A QueueReader cuts such a body too.
 func TestAReaderCutsABodyThatInflatesTooFar(t *testing.T) {
 	t.Parallel()
 	topic := testTopic(t, 1)
 	publishCompressed(t, topic, make([]byte, inflateMax+1), make([]byte, inflateMax))
 	awaitEnd(t, testAdmin(t), onlyQueue(t, testAdmin(t), topic), 2)
+
 	r, err := OpenQueueReader(t.Context(), QueueReaderConfig{Namesrv: testNamesrv(t), Group: testGroup(), Topic: topic, Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
+
 	var got []string
 	for offset := int64(0); offset < 2; {
 		messages, next, err := r.Read(t.Context(), offset)
@@ -80,12 +87,14 @@ func TestAReaderCutsABodyThatInflatesTooFar(t *testing.T) {
 		}
 		offset = next
 	}
+
 	if want := fmt.Sprint([]string{fmt.Sprint(shownMax, true), fmt.Sprint(inflateMax, false)}); fmt.Sprint(got) != want {
 		t.Errorf("lengths and what is too large: %v, want %s", got, want)
 	}
 }
 
-// Whatever a server sends, nothing is read beyond it, and what is no message passes unchanged.
+// Whatever a server sends, cutBodies reads nothing beyond it, and bytes that are no message pass
+// unchanged.
 func TestCutBodiesLeavesWhatItDoesNotKnow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sent := rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "bytes")
@@ -94,6 +103,7 @@ func TestCutBodiesLeavesWhatItDoesNotKnow(t *testing.T) {
 			binary.BigEndian.PutUint32(sent[recordMagicAt:], recordMagic)
 			binary.BigEndian.PutUint32(sent[recordFlagsAt:], rapid.Uint32Range(0, 63).Draw(t, "flags"))
 		}
+
 		before := bytes.Clone(sent)
 		if got := cutBodies(sent, 16); !bytes.Equal(got, before) {
 			t.Fatalf("%x became %x", before, got)

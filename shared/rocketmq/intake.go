@@ -15,24 +15,29 @@ import (
 	"time"
 )
 
-// T34: the library inflates compressed bodies as soon as it has them, without a limit, and has no hook before that. So it
-// does not read from the brokers itself: it dials an intake, on loopback and in this process, which dials them and looks at
-// each message on its way. A body that would inflate to more than inflateMax is cut before the library sees it, and marked
-// (see Delivery.TooLarge). Everything else passes unchanged, both ways.
+// T34: the library inflates compressed bodies as soon as it has them, without a limit, and has no
+// hook before that. So it does not read from the brokers itself. It dials an intake, on loopback
+// and in this process. The intake dials the broker and looks at each message on its way. A body
+// that would inflate to more than inflateMax is cut before the library sees it, and marked (see
+// Delivery.TooLarge). Requests and all other messages pass unchanged.
 //
-// T39: the library dials the addresses in the route that a name server gives it, so name servers are dialled through the
-// intake too, and the addresses in their answers are those of the intake. It is not for a client with TLS.
+// T39: the library dials the addresses in the route that a name server gives it. So name servers
+// are dialled through the intake too, and the addresses in their answers are replaced with those of
+// the intake. A client with TLS cannot use an intake.
 
 const (
-	// inflateMax is what one body may inflate to: a pull brings 32 of them for each queue.
+	// inflateMax is the most that one body may inflate to. A pull brings 32 bodies for each queue.
 	inflateMax = 1 << 20
-	// intakeFrameMax bounds one answer of a broker, which gives 256 KiB of messages, or one message.
+	// intakeFrameMax bounds one answer of a broker. A broker answers with 256 KiB of messages, or
+	// with one message.
 	intakeFrameMax = 64 << 20
-	// dialTimeout bounds the connection to a server, or to one of the name servers: the library gives those 6 s to answer.
+	// dialTimeout bounds the dialling of all servers behind a door together. The library gives a
+	// name server 6 s to answer.
 	dialTimeout = 3 * time.Second
 	// responseSystemError is what the library takes for "try again later".
 	responseSystemError = 1
-	// requestReply brings an answer to a request over messages, inflated without a limit: nobody here makes such requests.
+	// requestReply brings the reply to a request that was sent as a message, and the library
+	// inflates it without a limit. Nothing here sends such requests.
 	requestReply = 326
 	flagOneWay   = 2
 )
@@ -54,7 +59,7 @@ func newIntake(inflateMax int, logger *slog.Logger) *intake {
 	return &intake{inflateMax: inflateMax, logger: logger, done: done, close: cancel, doors: map[doorKey]*door{}}
 }
 
-// shutdown closes every connection and waits for what they do.
+// shutdown closes every connection and waits for the goroutines that serve them.
 func (in *intake) shutdown() {
 	in.close()
 	in.mu.Lock()
@@ -65,8 +70,9 @@ func (in *intake) shutdown() {
 	in.running.Wait()
 }
 
-// namesrvs are addresses of doors to name servers. T38: behind each are all of them, first its own, because the library
-// goes to the next door when one is silent, and not when it says that its server cannot be reached.
+// namesrvs returns the addresses of the doors to the name servers, one for each. T38: behind each
+// door are all name servers, its own first. The library goes to the next door when one is silent,
+// but not when a door says that its server cannot be reached.
 func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
 	for i := range addrs {
 		door, err := in.door(doorKey{server: addrs[i]}, slices.Concat(addrs[i:], addrs[:i]), in.passRoutes)
@@ -78,14 +84,16 @@ func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
 	return doors, nil
 }
 
-// pass is what an intake does with a frame from a server, before the library gets it. drop: the library does not get it.
+// pass is what an intake does with a frame from a server before the library gets it. When drop is
+// true, the library does not get the frame.
 type pass func(f rawFrame) (out rawFrame, drop bool)
 
-// doorKey says what is behind a door: a name server, by its address, or a broker's master or one of its slaves, by the
-// broker's name and their id.
+// doorKey says what is behind a door. server is the address of a name server, or the name of a
+// broker. id tells a broker's master and slaves apart.
 type doorKey struct{ server, id string }
 
-// door returns a door, and opens it the first time; each lives as long as the intake.
+// door returns the door of a key. It opens the door the first time; the door lives as long as the
+// intake.
 func (in *intake) door(key doorKey, servers []string, p pass) (*door, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -99,12 +107,14 @@ func (in *intake) door(key doorKey, servers []string, p pass) (*door, error) {
 		}
 		in.doors[key] = d
 	}
+
 	in.lead(key, servers)
 	return in.doors[key], nil
 }
 
-// lead has a door lead to other servers. A slave that has become the master is behind one door only: it would count us as
-// two consumers with one id, and give half of the queues to the second.
+// lead has a door lead to other servers. A slave that has become the master is behind one door
+// only. Behind two it would count us as two consumers with one id, and give half of the queues to
+// the second.
 func (in *intake) lead(key doorKey, servers []string) {
 	for other, d := range in.doors {
 		if other.server == key.server && other != key && d.leadsTo(servers) {
@@ -114,7 +124,8 @@ func (in *intake) lead(key doorKey, servers []string) {
 	in.doors[key].lead(servers)
 }
 
-// masters tells of the brokers' present masters. One that the library has not heard of has no door yet.
+// masters leads the doors of the brokers to their present masters. A broker that the library has
+// not heard of has no door yet.
 func (in *intake) masters(queues []Queue) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -130,11 +141,13 @@ func (in *intake) passRoutes(f rawFrame) (rawFrame, bool) {
 	if !bytes.Contains(f.body, []byte(`"brokerDatas"`)) {
 		return f, false
 	}
+
 	var data routeData
 	if err := json.Unmarshal(quoteKeys(f.body), &data); err != nil {
 		in.logger.Warn("a name server's route cannot be read", "error", err)
 		return f, true
 	}
+
 	for _, broker := range data.BrokerDatas {
 		for id, addr := range broker.BrokerAddrs {
 			door, err := in.door(doorKey{broker.BrokerName, id}, []string{addr}, in.passMessages)
@@ -159,7 +172,7 @@ func (in *intake) passMessages(f rawFrame) (rawFrame, bool) {
 	return f, false
 }
 
-// rawFrame is a frame whose header was not looked at; see frame.go for its form.
+// rawFrame is a frame whose header is not parsed; see frame.go for its format.
 type rawFrame struct {
 	word   uint32 // serializer and header length
 	header []byte
@@ -173,12 +186,14 @@ func readRaw(r io.Reader) (f rawFrame, err error) {
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
 		return f, err
 	}
+
 	length := binary.BigEndian.Uint32(prefix[:4])
 	f.word = binary.BigEndian.Uint32(prefix[4:])
 	headerLength := f.word & headerMaxBytes
 	if length < 4 || length > intakeFrameMax || headerLength > length-4 {
 		return f, fmt.Errorf("%w: %d bytes, header of %d", errFrameTooLong, length, headerLength)
 	}
+
 	rest := make([]byte, length-4)
 	if _, err := io.ReadFull(r, rest); err != nil {
 		return f, err

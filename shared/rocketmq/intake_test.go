@@ -2,14 +2,14 @@ package rocketmq
 
 import "testing"
 
-// Nobody listens there.
+// No server listens at these addresses.
 const (
 	deadAddr      = "127.0.0.1:1"
 	otherDeadAddr = "127.0.0.1:2"
 )
 
-// T38: the library takes one of the name servers and stays with the answer that it gets there. Whichever it takes, it
-// gets the route from one that is up.
+// T38: the library asks one of the name servers and stays with the answer that it gets there.
+// Whichever door it chooses, the route comes from a name server that is up.
 func TestANameServerThatIsAwayIsStoodInFor(t *testing.T) {
 	t.Parallel()
 	topic := testTopic(t, 1)

@@ -24,7 +24,7 @@ type lockQueue struct {
 	ID     int    `json:"queueId"`
 }
 
-// unlock gives up a client's locks on queues of one broker. Those that another client holds stay.
+// unlock gives up a client's locks on queues of one broker. Locks that another client holds stay.
 func (a *Admin) unlock(ctx context.Context, addr, group, clientID string, queues []Queue) error {
 	_, err := a.lockRequest(ctx, requestUnlock, addr, group, clientID, queues)
 	return err
@@ -35,6 +35,7 @@ func (a *Admin) lockRequest(ctx context.Context, code int, addr, group, clientID
 	for _, q := range queues {
 		request.Queues = append(request.Queues, lockQueue{q.Topic, q.Broker, q.ID})
 	}
+
 	body, err := json.Marshal(request)
 	if err != nil {
 		return command{}, fmt.Errorf("encode lock request: %w", err)

@@ -32,12 +32,13 @@ func loggerOrDefault(logger *slog.Logger) *slog.Logger {
 	return logger
 }
 
-// clientLog is the library's logger on slog. The library's info is noise for an operator and becomes debug,
-// its debug is dropped. Its errors become warnings: they are failed calls that it makes again, and every client
-// that shuts down logs some. What needs somebody is logged by Producer and Consumer themselves.
+// clientLog is the library's logger on slog. The library's info is noise for an operator and
+// becomes debug. Its debug is dropped. Its errors become warnings: they are failed calls that it
+// makes again, and every client that shuts down logs some. Producer and Consumer themselves log
+// what an operator has to know.
 type clientLog struct{ logger *slog.Logger }
 
-// routine are warnings of the library that are nothing to warn of, by message.
+// routine lists, by message, the library's warnings that are logged at level debug.
 var routine = map[string]bool{
 	// A suspend; the consumer logs it once itself, with its reason.
 	"consumeMessage Orderly return not OK": true,
@@ -48,7 +49,7 @@ var routine = map[string]bool{
 	"query topic route from server error":                  true,
 	"queryTopicRouteInfoFromServer return nil":             true,
 	"do balance in group failed, the topic does not exist": true,
-	// Consumer finds out why, and says so itself.
+	// A broker has refused an offset. Consumer finds out why and logs that.
 	illegalOffset: true,
 	// A backlog.
 	"the cached message count exceeds the threshold, so do flow control": true,
@@ -83,10 +84,11 @@ func (l clientLog) log(level slog.Level, msg string, fields map[string]any) {
 	if !l.logger.Enabled(context.Background(), level) {
 		return
 	}
+
 	attrs := make([]slog.Attr, 0, len(fields))
 	for key, value := range fields {
 		if !confidential[key] {
-			// Printed here: the library goes on changing what some of the values point to.
+			// Printed here, because the library goes on changing what some of the values point to.
 			attrs = append(attrs, slog.String(key, fmt.Sprint(value)))
 		}
 	}

@@ -6,41 +6,51 @@ import (
 	"time"
 )
 
-// T3: a broker can come back with less than a group has consumed. Broker and library then agree on the queue's end,
-// and what lies before it is given to nobody. So a Consumer looks for that, at its start and at every look of its
-// watchdog, and begins again with the oldest message that is stored: repeats do no harm.
+// T3: a broker can come back with less than a group has consumed. Broker and library then agree on
+// the queue's end, and the messages before it are given to no consumer. So a Consumer looks for
+// such a loss at its start and at every look of its watchdog. It then begins again with the oldest
+// stored message: repeats do no harm.
 //
-// What it sees, and by what:
+// A Consumer sees these losses:
 //
-//   - the queue ends before what was committed, acknowledged or seen as its end: by the numbers, when it stays so
-//     over lossLooks looks, because the index of a broker that just started may be behind (T57: see offsets.go);
-//   - the topic was made anew and has grown beyond that already (T4: the old offset is written onto it): by the
-//     oldest message, which is another one;
-//   - the queue was cut and has grown again: by messages among those that were acknowledged that were stored later;
-//   - the library was just told that its offset is beyond the end (see moved.go), however fast the queue grows.
+//   - The queue ends before an offset that was committed, that was acknowledged, or that was seen
+//     as its end. This counts when it stays so over lossLooks looks, because the index of a broker
+//     that has just started may be behind (T57: see offsets.go).
+//   - The topic was made anew and has already grown beyond that offset (T4: the old offset is
+//     written onto it). Its oldest message is another one.
+//   - The queue was cut and has grown again. Among the messages that were acknowledged are some
+//     that were stored later.
+//   - The library was just told that its offset is beyond the end (see moved.go). This shows
+//     however fast the queue grows.
 //
-// What it cannot see is what happens while no consumer of the group runs, and is hidden again before one starts: only
-// a committed offset beyond the end tells of it then. 200 messages in a topic made anew, with an offset of 100 left
-// over from the old one, look like 100 messages that were consumed. Nor does it see a queue that was cut before what
-// this session acknowledged, and has grown beyond it between two looks: messages stored later lie there in a healthy
-// queue too, when the broker's clock was set back. (RocketMQ 5.4.0 forgets the offsets with the
-// topic, and with the store; it takes a restored copy of one without the other, or a client that still writes.)
+// A Consumer cannot see a loss that happens while no consumer of the group runs and that is hidden
+// again before one starts. At that start only a committed offset beyond the end tells of it. When a
+// topic made anew has 200 messages, and an offset of 100 is left over from the old one, the first
+// 100 look as if they had been consumed. (RocketMQ 5.4.0 forgets the offsets with the topic, and
+// with the store. An offset is left over only when one of them was restored without the other, or
+// when a client still writes.)
+//
+// A Consumer does not see either that a queue was cut before the messages that this session
+// acknowledged, when it has grown beyond them between two looks. Messages that were stored later
+// lie there in a healthy queue too, when the broker's clock was set back.
 
-// lossLooks is in how many looks in a row a queue has to end too early.
+// lossLooks is how many looks in a row have to find something wrong before the queue counts as
+// lost.
 const lossLooks = 3
 
-// queueLook is what a broker says of a queue at a time.
+// queueLook is what a broker says about a queue at one time.
 type queueLook struct {
 	queue    Queue
 	lag      QueueLag
 	earliest int64 // when the oldest message was stored, ms; -1: there is none
-	// rewritten is a message among those that were acknowledged that was stored after them, or noOffset.
+	// rewritten is an acknowledged offset at which a message lies that was stored after all that
+	// were acknowledged, or noOffset.
 	rewritten int64
 }
 
 func (l queueLook) key() queueKey { return queueKey{l.queue.Broker, l.queue.ID} }
 
-// lookAt asks a queue's broker for what a loss can be seen by.
+// lookAt asks a queue's broker for everything that can show a loss.
 func (c *Consumer) lookAt(ctx context.Context, q Queue, a queueActivity) (queueLook, error) {
 	look := queueLook{queue: q, rewritten: noOffset}
 	var err error
@@ -63,7 +73,7 @@ func (c *Consumer) lookAt(ctx context.Context, q Queue, a queueActivity) (queueL
 	return look, nil
 }
 
-// lossWatch remembers of each queue what a loss is seen by. Guarded by Consumer.mu.
+// lossWatch remembers, for each queue, what the next look is compared with. Guarded by Consumer.mu.
 type lossWatch struct {
 	seen map[queueKey]*knownQueue
 }
@@ -71,19 +81,20 @@ type lossWatch struct {
 type knownQueue struct {
 	min, earliest int64 // the oldest message, and when it was stored, ms
 	end           int64 // the highest offset that the queue is known to have reached
-	doubts        int   // looks in a row that found it otherwise
+	doubts        int   // looks in a row that found something wrong
 }
 
 func newLossWatch() *lossWatch { return &lossWatch{seen: map[queueKey]*knownQueue{}} }
 
-// forget begins with the queue as the next look finds it.
+// forget drops what is known of a queue. The next look is its first.
 func (w *lossWatch) forget(key queueKey) { delete(w.seen, key) }
 
 // doubts tells whether the last look found something wrong with the queue.
 func (w *lossWatch) doubts(key queueKey) bool { return w.seen[key] != nil && w.seen[key].doubts > 0 }
 
-// observe notes a look and says what is wrong with the queue, or nothing. Not in the first look that finds it: the
-// oldest message may expire between two questions, and the end may be behind for a moment.
+// observe notes a look and returns what is wrong with the queue, or "". It takes lossLooks looks in
+// a row to find a queue wrong, because the oldest message may expire between two questions, and the
+// end may be behind for a moment.
 func (w *lossWatch) observe(look queueLook, acked int64) string {
 	lag, end := look.lag, max(look.lag.Committed, acked)
 	known := w.seen[look.key()]
@@ -107,13 +118,14 @@ func (w *lossWatch) observe(look queueLook, acked int64) string {
 		*known = knownQueue{min: lag.Min, earliest: look.earliest, end: lag.Max}
 		return ""
 	}
+
 	if known.doubts++; known.doubts < lossLooks {
 		return ""
 	}
 	return wrong
 }
 
-// lose notes that a queue has to begin again, and says so. The caller holds mu.
+// lose notes that a queue has to begin again, and logs it. The caller holds mu.
 func (c *Consumer) lose(look queueLook, acked int64, wrong string) {
 	key := look.key()
 	if _, known := c.lost[key]; known {
@@ -125,19 +137,21 @@ func (c *Consumer) lose(look queueLook, acked int64, wrong string) {
 		"oldest", look.lag.Min, "end", look.lag.Max)
 }
 
-// startLooks and startPause are how a start makes sure that a queue ends too early.
+// A start looks startLooks times, startPause apart, before it believes that a queue ends too early.
 const (
 	startLooks = 4
 	startPause = 500 * time.Millisecond
 )
 
-// refuseOffsetsBeyondTheEnd notes every queue whose committed offset is beyond its end, before the library can jump
-// there. Another member of the group may have the queue: that one sees the same, and goes by it itself.
+// refuseOffsetsBeyondTheEnd notes every queue whose committed offset is beyond its end, before the
+// library can jump there. Another member of the group may have the queue. That member sees the same
+// and acts on it itself.
 func (c *Consumer) refuseOffsetsBeyondTheEnd(ctx context.Context) error {
 	queues, err := c.readable(ctx)
 	if err != nil {
 		return err
 	}
+
 	for look := range startLooks {
 		var beyond []queueLook
 		for _, q := range queues {
@@ -161,6 +175,7 @@ func (c *Consumer) refuseOffsetsBeyondTheEnd(ctx context.Context) error {
 			c.mu.Unlock()
 			return nil
 		}
+
 		queues = queues[:0:0]
 		for _, b := range beyond {
 			queues = append(queues, b.queue)
@@ -172,7 +187,7 @@ func (c *Consumer) refuseOffsetsBeyondTheEnd(ctx context.Context) error {
 	return nil
 }
 
-// beginAgain sets the group's offset of every queue that was lost to its oldest message.
+// beginAgain sets the group's offset of every lost queue to the queue's oldest message.
 func (c *Consumer) beginAgain(ctx context.Context) error {
 	c.mu.Lock()
 	lost := make([]queueKey, 0, len(c.lost))
@@ -214,10 +229,12 @@ func (c *Consumer) oldest(ctx context.Context, keys []queueKey) (map[queueKey]in
 	if err != nil {
 		return nil, err
 	}
+
 	wanted := map[queueKey]bool{}
 	for _, key := range keys {
 		wanted[key] = true
 	}
+
 	offsets := map[queueKey]int64{}
 	for _, q := range queues {
 		key := queueKey{q.Broker, q.ID}

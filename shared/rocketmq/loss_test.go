@@ -63,13 +63,15 @@ func awaitEnd(t *testing.T, admin *Admin, q Queue, want int64) {
 	})
 }
 
-// consumed is a group that has consumed and committed count messages of a topic of one queue, and is stopped.
+// consumed makes a topic of one queue and a group that has consumed and committed count messages of
+// it. The group's consumer is stopped.
 func consumed(t *testing.T, p *Producer, count int) (topic, group string, q Queue) {
 	t.Helper()
 	admin := testAdmin(t)
 	topic, group = testTopic(t, 1), testGroup()
 	q = onlyQueue(t, admin, topic)
 	publish(t, p, topic, 0, 1, 0, count)
+
 	var r record
 	c := startConsumer(t, topic, group, 32, r.handle)
 	eventually(t, received, r.atLeast(count))
@@ -86,18 +88,20 @@ func TestStartBeginsAgainWhenTheQueueEndsBeforeTheOffset(t *testing.T) {
 	if err := admin.commitOffset(t.Context(), q, group, 1000); err != nil {
 		t.Fatal(err)
 	}
+
 	var r record
 	c := startConsumer(t, topic, group, 32, r.handle)
 	eventually(t, received, r.atLeast(10))
 	publish(t, p, topic, 0, 1, 10, 5)
 	eventually(t, received, r.atLeast(15))
 	wantBodies(t, r.bodies(0), numbers(0, 15))
+
 	stop(t, c)
 	awaitCommitted(t, admin, q, group, 15)
 }
 
-// T4: a topic is deleted and created under a running consumer, with fewer messages than it has consumed, and
-// with more before anybody can look.
+// T4: a topic is deleted and created again under a running consumer. It then has fewer messages
+// than the consumer has consumed, or more before the consumer can look.
 func TestATopicMadeAnewIsConsumedFromItsBeginning(t *testing.T) {
 	for name, count := range map[string]int{"fewer": 10, "more": 300} {
 		t.Run(name, func(t *testing.T) {
@@ -105,6 +109,7 @@ func TestATopicMadeAnewIsConsumedFromItsBeginning(t *testing.T) {
 			topic, group, p, admin := testTopic(t, 1), testGroup(), testProducer(t), testAdmin(t)
 			q := onlyQueue(t, admin, topic)
 			publish(t, p, topic, 0, 1, 0, 100)
+
 			var r record
 			c := newConsumer(t, topic, group, 32, r.handle)
 			c.timing = quickTiming
@@ -119,15 +124,16 @@ func TestATopicMadeAnewIsConsumedFromItsBeginning(t *testing.T) {
 				t.Fatal(err)
 			}
 			publish(t, p, topic, 0, 1, 1000, count)
+
 			eventually(t, 2*received, func() error { return wantAll(&r, 1000, count) })
-			awaitCommitted(t, admin, q, group, int64(count)) // some of them came before the beginning did
+			awaitCommitted(t, admin, q, group, int64(count)) // later messages may have come first
 			stop(t, c)
 			awaitCommitted(t, admin, q, group, int64(count))
 		})
 	}
 }
 
-// wantAll is an error unless each of count bodies from first on was received, repeats or not.
+// wantAll returns an error unless each of count bodies from first on was received, repeats or not.
 func wantAll(r *record, first, count int) error {
 	got := map[string]bool{}
 	for _, body := range r.bodies(0) {
@@ -149,6 +155,7 @@ func TestStopAfterALossLeavesTheGroupAtTheOldestMessage(t *testing.T) {
 			topic, group, p, admin := testTopic(t, 1), testGroup(), testProducer(t), testAdmin(t)
 			q := onlyQueue(t, admin, topic)
 			publish(t, p, topic, 0, 1, 0, 100)
+
 			var before, after record
 			c := startConsumer(t, topic, group, 32, before.handle)
 			eventually(t, received, before.atLeast(100))
@@ -160,17 +167,20 @@ func TestStopAfterALossLeavesTheGroupAtTheOldestMessage(t *testing.T) {
 			}
 			publish(t, p, topic, 0, 1, 1000, count)
 			awaitEnd(t, admin, q, int64(count))
+
 			stop(t, c)
 			if got, err := admin.CommittedOffset(t.Context(), q, group); err != nil || got != 0 {
 				t.Errorf("committed offset is %d after the stop, error %v, want 0", got, err)
 			}
+
 			startConsumer(t, topic, group, 32, after.handle)
 			eventually(t, received, func() error { return wantAll(&after, 1000, count) })
 		})
 	}
 }
 
-// Two consumers share a topic that is made anew: neither's old offsets survive, whoever has a queue afterwards.
+// Two consumers share a topic that is made anew. The old offsets of neither survive, whichever of
+// them has a queue afterwards.
 func TestAGroupOfTwoBeginsAgain(t *testing.T) {
 	t.Parallel()
 	const queues, each = 4, 50
@@ -178,6 +188,7 @@ func TestAGroupOfTwoBeginsAgain(t *testing.T) {
 	for queue := range queues {
 		publish(t, p, topic, queue, queues, 0, 100)
 	}
+
 	var r record
 	for range 2 {
 		c := newConsumer(t, topic, group, 32, r.handle)
@@ -186,6 +197,7 @@ func TestAGroupOfTwoBeginsAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	eventually(t, 2*received, r.atLeast(queues*100))
 	route, err := admin.Route(t.Context(), topic)
 	if err != nil {
@@ -202,6 +214,7 @@ func TestAGroupOfTwoBeginsAgain(t *testing.T) {
 	for queue := range queues {
 		publish(t, p, topic, queue, queues, 1000, each)
 	}
+
 	eventually(t, 3*received, func() error {
 		for queue := range queues {
 			got := map[string]bool{}
@@ -229,12 +242,14 @@ func TestAQueueBeginsAgainWithItsNextConsumer(t *testing.T) {
 	for queue := range queues {
 		publish(t, p, topic, queue, queues, 0, count)
 	}
+
 	var before, after record
 	c := newConsumer(t, topic, group, 32, before.handle)
-	c.timing.every = time.Hour // the watchdog would begin again with them first
+	c.timing.every = time.Hour // otherwise the watchdog would have them begin again first
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	eventually(t, received, before.atLeast(queues*count))
 	route, err := admin.Route(t.Context(), topic)
 	if err != nil {
@@ -249,8 +264,10 @@ func TestAQueueBeginsAgainWithItsNextConsumer(t *testing.T) {
 		c.lost[queueKey{q.Broker, q.ID}] = true
 	}
 	c.mu.Unlock()
+
 	startConsumer(t, topic, group, 32, after.handle)
 	eventually(t, 2*received, after.atLeast(count))
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.lost) != 1 {
@@ -258,7 +275,8 @@ func TestAQueueBeginsAgainWithItsNextConsumer(t *testing.T) {
 	}
 }
 
-// Every way a queue can show that it is not the one it was, and what only looks like it.
+// Every way in which a queue shows that it is not the one it was, and changes that only look like
+// it.
 func TestLossWatch(t *testing.T) {
 	key := queueKey{"b", 3}
 	look := func(oldest, end, committed, earliest int64) queueLook {
@@ -267,6 +285,7 @@ func TestLossWatch(t *testing.T) {
 			lag: QueueLag{Broker: "b", Queue: 3, Min: oldest, Max: end, Committed: committed},
 		}
 	}
+
 	rewritten := look(0, 120, 100, 7)
 	rewritten.rewritten = 40
 	for name, test := range map[string]struct {
@@ -291,6 +310,7 @@ func TestLossWatch(t *testing.T) {
 		if wrong := w.observe(look(0, 100, 90, 7), 95); wrong != "" || w.doubts(key) {
 			t.Errorf("%s: wrong at the first look: %s", name, wrong)
 		}
+
 		for n := 1; n <= lossLooks; n++ {
 			wrong := w.observe(test.second, test.acked)
 			if want := test.want && n == lossLooks; (wrong != "") != want || w.doubts(key) != test.want {
@@ -299,7 +319,8 @@ func TestLossWatch(t *testing.T) {
 		}
 	}
 
-	// The broker was building its index, or the oldest message expired between two questions.
+	// Nothing is wrong in the end: the broker was building its index, or the oldest message expired
+	// between two questions.
 	w := newLossWatch()
 	w.observe(look(0, 100, 90, 7), 95)
 	w.observe(look(0, 80, 90, 7), 95)
@@ -309,7 +330,8 @@ func TestLossWatch(t *testing.T) {
 	}
 }
 
-// T52: what the library calls a refused offset is understood as the pinned version prints it.
+// T52: pullRefused understands the library's warning of a refused offset as the pinned version
+// prints it.
 func TestPullRefusedIsUnderstood(t *testing.T) {
 	s, log := testSession(t, func(context.Context, []Delivery) error { return errors.New("not called") })
 	c := s.consumer
@@ -317,18 +339,21 @@ func TestPullRefusedIsUnderstood(t *testing.T) {
 	c.listen(true)
 	t.Cleanup(func() { c.listen(false) })
 	s.assigned = map[queueKey]bool{{"b", 3}: true}
+
 	for _, other := range []string{
 		"", "x", "[ConsumerGroup: h, Topic: t, MessageQueue: brokerName=b, queueId=3, nextOffset=5]",
 		"[ConsumerGroup: g, Topic: t, MessageQueue: brokerName=b, queueId=4, nextOffset=5]",
 	} {
 		pullRefused(other)
 	}
+
 	c.mu.Lock()
 	asking := c.asking
 	c.mu.Unlock()
 	if asking != 0 {
 		t.Errorf("%d questions after refusals of others", asking)
 	}
+
 	pullRefused("[ConsumerGroup: g, Topic: t, MessageQueue: brokerName=b, queueId=3, nextOffset=5]")
 	eventually(t, received, func() error {
 		c.mu.Lock()

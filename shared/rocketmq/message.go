@@ -11,14 +11,14 @@ type Message struct {
 	Topic       string
 	Queue       int    // the queue it goes to, from 0; must be the queue that SendBatch is given
 	Key         string // KEYS: what the message can be looked up by in a console
-	ShardingKey string // what has to stay in order; kept as a property, the queue is not derived from it here
+	ShardingKey string // messages of one key have to stay in order; kept as a property: the queue is not derived from it here
 	Tag         string
 	Body        []byte
 	Properties  map[string]string // names that the broker keeps for itself are refused; an empty value is not sent
 }
 
-// Delivery is one message as it was received. It is shared with later deliveries of the same message: a
-// handler must not change its body.
+// Delivery is one message as it was received. Later deliveries of the same message share its body,
+// so a handler must not change it.
 type Delivery struct {
 	Topic       string
 	Broker      string // its name
@@ -41,6 +41,7 @@ func newDelivery(m *primitive.MessageExt, broker string, queue int) Delivery {
 			delete(properties, name)
 		}
 	}
+
 	return Delivery{
 		Topic: m.Topic, Broker: broker, Queue: queue, Offset: m.QueueOffset, MessageID: m.MsgId,
 		Key: m.GetKeys(), ShardingKey: m.GetShardingKey(), Tag: m.GetTags(),

@@ -9,13 +9,15 @@ import (
 	"time"
 )
 
-// T52: the library says only in its log that a broker has refused the offset that it asked for; it then waits 10 s and
-// goes on where the broker has told it to. There are three reasons: the offset is beyond the end (T3: see loss.go), its
-// message has expired unread (T5: it is passed over), or an operator has set the group's offset back with mqadmin.
+// T52: when a broker has refused the offset that the library asked for, the library says so only in
+// its log. It then waits 10 s and goes on where the broker has told it to. There are three reasons:
+// the offset is beyond the end (T3: see loss.go), its message has expired unread (T5: it is passed
+// over), or an operator has set the group's offset back with mqadmin.
 //
-// T53: an operator's reset is in danger until the queue has begun again, because the library goes on writing its old
-// offset over it. So what was set is read at once, kept until messages come from there, and a stop in between leaves the
-// group there. A process that is killed by SIGKILL in those 10 s loses the reset, and the operator has to set it again.
+// T53: an operator's reset is in danger until the queue has begun again, because the library goes
+// on writing its old offset over it. So the offset that was set is read at once and kept until
+// messages come from there. A stop in between leaves the group there. A process that is killed by
+// SIGKILL in those 10 s loses the reset, and the operator has to set it again.
 
 const (
 	illegalOffset = "the pull request offset illegal"
@@ -27,7 +29,8 @@ const (
 var pullRequestText = regexp.MustCompile(
 	`^\[ConsumerGroup: (.*), Topic: (.*), MessageQueue: brokerName=(.*), queueId=(\d+), nextOffset=(-?\d+)\]$`)
 
-// running are the consumers of this process: the library's log is the process's.
+// running holds the consumers of this process. The library has one log for the process, so each
+// warning has to find its consumer.
 var running struct {
 	mu        sync.Mutex
 	consumers map[*Consumer]bool
@@ -46,15 +49,18 @@ func (c *Consumer) listen(on bool) {
 	}
 }
 
-// pullRefused is told of every warning illegalOffset of the library, with the pull request.
+// pullRefused is called for every warning illegalOffset of the library, with the pull request as
+// the library prints it.
 func pullRefused(request string) {
 	found := pullRequestText.FindStringSubmatch(request)
 	if found == nil {
 		return
 	}
+
 	queue, _ := strconv.Atoi(found[4])             // digits
 	asked, _ := strconv.ParseInt(found[5], 10, 64) // digits
 	key := queueKey{broker: found[3], queue: queue}
+
 	running.mu.Lock()
 	defer running.mu.Unlock()
 	for c := range running.consumers {
@@ -71,6 +77,7 @@ func (c *Consumer) offsetRefused(key queueKey, asked int64) {
 	if c.session == nil || c.session.abandoned || !c.ours(key) {
 		return
 	}
+
 	c.asking++
 	go func() {
 		defer func() {
@@ -78,6 +85,7 @@ func (c *Consumer) offsetRefused(key queueKey, asked int64) {
 			c.asking--
 			c.mu.Unlock()
 		}()
+
 		ctx, cancel := context.WithTimeout(c.handlers, askTimeout)
 		defer cancel()
 		if err := c.explainRefusal(ctx, key, asked); err != nil {
@@ -92,10 +100,12 @@ func (c *Consumer) explainRefusal(ctx context.Context, key queueKey, asked int64
 	if err != nil {
 		return err
 	}
+
 	for _, q := range queues {
 		if (queueKey{q.Broker, q.ID}) != key {
 			continue
 		}
+
 		lag, err := c.admin.queueLag(ctx, q, c.cfg.Group)
 		if err != nil {
 			return err
@@ -112,7 +122,7 @@ func (c *Consumer) explainRefusal(ctx context.Context, key queueKey, asked int64
 			c.lose(look, known.acked, fmt.Sprintf("it ended at %d, and this consumer had read up to %d", lag.Max, asked))
 			select {
 			case c.wake <- struct{}{}:
-			default: // it is to look already
+			default: // a look is due already
 			}
 		case beyond:
 			c.logger.Warn("the broker was behind with the end of this queue: messages come again",
@@ -122,7 +132,8 @@ func (c *Consumer) explainRefusal(ctx context.Context, key queueKey, asked int64
 				"queue", key.queue, "from", asked, "to", lag.Min-1, "messages", lag.Min-asked)
 		default:
 			known.resetTo = max(lag.Committed, 0)
-			// The library may have written its own over it already; a look may have seen it before.
+			// The library may have written its own offset over the operator's already. An earlier
+			// look may have seen the operator's (setBack).
 			if lag.Committed == known.acked && known.setBack != noOffset {
 				known.resetTo = known.setBack
 			}
@@ -134,15 +145,17 @@ func (c *Consumer) explainRefusal(ctx context.Context, key queueKey, asked int64
 	return fmt.Errorf("queue %d of broker %s is not in the topic's route", key.queue, key.broker)
 }
 
-// passesOver says whether the library, which goes on where a queue ended when it was refused, leaves out what no handler
-// had. It does not when the broker was only behind with the end, as one that has just started may be: the queue soon ends
-// at asked again, still has what handlers acknowledged, and they had all of it up to that end. What cannot be found out
-// counts as left out, because repeats do no harm.
+// passesOver says whether the library leaves out messages that no handler had. After a refusal the
+// library goes on where the queue ended at that time. It leaves nothing out when the broker was
+// only behind with the end, as one that has just started may be. In that case the handlers had all
+// messages up to that end, the queue soon ends at asked again, and it still has what the handlers
+// acknowledged. When a question fails, passesOver says true, because repeats do no harm.
 func (c *Consumer) passesOver(ctx context.Context, q Queue, asked, ended int64) bool {
 	a := c.activity()(queueKey{q.Broker, q.ID})
 	if ended > a.acked {
 		return true
 	}
+
 	for range startLooks - 1 {
 		if pause(ctx, startPause) != nil {
 			return true
@@ -154,6 +167,7 @@ func (c *Consumer) passesOver(ctx context.Context, q Queue, asked, ended int64) 
 		if end < asked {
 			continue
 		}
+
 		later, err := c.admin.firstStoredAt(ctx, q, a.storedUntil+1)
 		return err != nil || later < a.acked
 	}

@@ -21,14 +21,15 @@ func resetToBeginning(t *testing.T, admin *Admin, q Queue, group string) {
 	}
 }
 
-// T53: an operator sets the offsets back while a consumer runs, which is stopped at each moment of what follows: before
-// the library knows, while it waits 10 s and writes its old offset, and when messages have come again.
+// T53: an operator sets the offsets back while a consumer runs. The consumer is stopped at each
+// moment of what follows: before the library knows, while it waits 10 s and writes its old offset,
+// and when messages have come again.
 func TestAnOperatorsResetOutlivesAStop(t *testing.T) {
 	const count = 100
 	for name, until := range map[string]func(t *testing.T, c *Consumer, p *Producer, r *record){
 		"at once": func(*testing.T, *Consumer, *Producer, *record) {},
 		"when the library knows": func(t *testing.T, c *Consumer, p *Producer, _ *record) {
-			publish(t, p, c.cfg.Topic, 0, 1, count, 1) // ends the pull that waits
+			publish(t, p, c.cfg.Topic, 0, 1, count, 1) // ends the pull that is waiting
 			awaitReset(t, c)
 		},
 		"when the library has written its old offset": func(t *testing.T, c *Consumer, p *Producer, _ *record) {
@@ -45,6 +46,7 @@ func TestAnOperatorsResetOutlivesAStop(t *testing.T) {
 			topic, group, p, admin := testTopic(t, 1), testGroup(), testProducer(t), testAdmin(t)
 			q := onlyQueue(t, admin, topic)
 			publish(t, p, topic, 0, 1, 0, count)
+
 			var before, after record
 			c := startConsumer(t, topic, group, 32, before.handle)
 			eventually(t, received, before.atLeast(count))
@@ -53,6 +55,7 @@ func TestAnOperatorsResetOutlivesAStop(t *testing.T) {
 			resetToBeginning(t, admin, q, group)
 			until(t, c, p, &before)
 			stop(t, c)
+
 			again := before.count() >= 2*count
 			startConsumer(t, topic, group, 32, after.handle)
 			if again {
@@ -82,12 +85,13 @@ func awaitReset(t *testing.T, c *Consumer) {
 	})
 }
 
-// A group's offset may go back a little by what the library has sent before; only behind what it was long ago is it
-// somebody's doing.
+// A group's offset may go back a little when an older one that the library has sent arrives late.
+// It counts as an operator's reset only when it is behind the offset of long ago.
 func TestSetBackIsToldFromLate(t *testing.T) {
 	var q queueProgress
 	q.begin()
 	start := time.Unix(1000, 0)
+
 	for i, step := range []struct {
 		after     time.Duration
 		committed int64
@@ -97,7 +101,7 @@ func TestSetBackIsToldFromLate(t *testing.T) {
 		{staleAfter / 2, 200, noOffset},
 		{staleAfter / 2, 150, noOffset},
 		{staleAfter, 300, noOffset},
-		{staleAfter, 150, noOffset}, // on its way since less than staleAfter
+		{staleAfter, 150, noOffset}, // sent less than staleAfter ago
 		{2 * staleAfter, 400, noOffset},
 		{2 * staleAfter, 290, 290},
 		{2 * staleAfter, -1, 0},
@@ -107,6 +111,7 @@ func TestSetBackIsToldFromLate(t *testing.T) {
 			t.Errorf("step %d: set back to %d, want %d", i, q.setBack, step.want)
 		}
 	}
+
 	q.committed(start.Add(3*staleAfter), 0)
 	q.acked = 400
 	q.acknowledge([]Delivery{{Offset: 0}})
@@ -115,13 +120,14 @@ func TestSetBackIsToldFromLate(t *testing.T) {
 	}
 }
 
-// A broker that is behind with the end of a queue has lost nothing: only where messages would be left out does the queue
-// begin again. A real one cannot be made to be behind, so this one says what it is told to.
+// A broker that is behind with the end of a queue has lost nothing. The queue begins again only
+// where messages would be left out. A real broker cannot be made to be behind, so a scripted one
+// answers here.
 func TestAnOffsetBeyondTheEndIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
 	const asked, storedUntil = 100, 5000
 	for name, test := range map[string]struct {
-		ends  []int64 // as the broker says one after the other, the last for ever
+		ends  []int64 // as the broker says one after the other, then always the last
 		later int64   // first message that was stored after what was acknowledged
 		acked int64
 		want  bool
@@ -139,9 +145,11 @@ func TestAnOffsetBeyondTheEndIsLookedAtAgain(t *testing.T) {
 			key := queueKey{"b", 0}
 			q := c.progress(key)
 			q.acked, q.ackedFrom, q.storedUntil = test.acked, 0, storedUntil
+
 			if err := c.explainRefusal(t.Context(), key, asked); err != nil {
 				t.Fatal(err)
 			}
+
 			if c.lost[key] != test.want || q.resetTo != noOffset {
 				t.Errorf("begins again: %v, want %v; reset to %d", c.lost[key], test.want, q.resetTo)
 			}
@@ -171,6 +179,7 @@ func scriptedBroker(t *testing.T, ends []int64, later int64) (addr string) {
 			if err != nil {
 				return
 			}
+
 			offset := int64(0)
 			switch request.Code {
 			case requestMaxOffset:
@@ -178,6 +187,7 @@ func scriptedBroker(t *testing.T, ends []int64, later int64) (addr string) {
 			case requestOffsetByTime:
 				offset = later
 			}
+
 			answer := command{
 				Opaque: request.Opaque, Flag: flagResponse, ExtFields: map[string]string{"offset": fmt.Sprint(offset)},
 			}
@@ -185,6 +195,7 @@ func scriptedBroker(t *testing.T, ends []int64, later int64) (addr string) {
 				answer.Body = fmt.Appendf(nil, `{"queueDatas":[{"brokerName":"b","readQueueNums":1,"perm":%d}],`+
 					`"brokerDatas":[{"brokerName":"b","brokerAddrs":{"0":%q}}]}`, permRead, conn.LocalAddr())
 			}
+
 			frame, err := encodeFrame(answer)
 			if err != nil {
 				t.Error(err)
@@ -197,8 +208,8 @@ func scriptedBroker(t *testing.T, ends []int64, later int64) (addr string) {
 	})
 }
 
-// What was stored later than what this session acknowledged tells of a loss only in its place: before that, the broker's
-// clock may have been set back since.
+// A message that was stored later than what this session acknowledged shows a loss only among the
+// acknowledged ones. Before them it shows none: the broker's clock may have been set back since.
 func TestOnlyWhatThisSessionAcknowledgedCanBeRewritten(t *testing.T) {
 	s, _ := testSession(t, func(context.Context, []Delivery) error { return nil })
 	c, key := s.consumer, queueKey{"b", 3}
@@ -208,10 +219,12 @@ func TestOnlyWhatThisSessionAcknowledgedCanBeRewritten(t *testing.T) {
 		}
 		return batch
 	}
+
 	q := c.progress(key)
 	if c.activity()(key).hasAcknowledged(0) {
 		t.Error("acknowledged before the first acknowledgement")
 	}
+
 	q.acknowledge(batch(50, 10, 7000))
 	q.acknowledge(batch(60, 10, 5000)) // the clock was set back
 	for offset, want := range map[int64]bool{0: false, 49: false, 50: true, 69: true, 70: false} {
@@ -220,7 +233,7 @@ func TestOnlyWhatThisSessionAcknowledgedCanBeRewritten(t *testing.T) {
 		}
 	}
 
-	// What lies in a gap was not seen.
+	// Messages in a gap were not seen.
 	q.acknowledge(batch(80, 10, 6000))
 	for offset, want := range map[int64]bool{69: false, 79: false, 80: true, 89: true} {
 		if a := c.activity()(key); a.hasAcknowledged(offset) != want || a.storedUntil != 6000 {

@@ -16,6 +16,7 @@ func parseNamesrv(namesrv string) ([]string, error) {
 		if part == "" {
 			continue
 		}
+
 		addr, named := strings.CutPrefix(part, "http://")
 		host, port, err := net.SplitHostPort(addr)
 		if err != nil {
@@ -28,8 +29,10 @@ func parseNamesrv(namesrv string) ([]string, error) {
 		if _, err := netip.ParseAddr(host); err != nil && !named {
 			return nil, fmt.Errorf("name server address %q: %q is not an IP address; write a DNS name as http://%s", part, host, part)
 		}
+
 		addrs = append(addrs, addr)
 	}
+
 	// T37: with no address the library would take one from a variable of its own, or ask a host on the internet.
 	if len(addrs) == 0 {
 		return nil, fmt.Errorf("name server address %q is empty: use ip:port[;ip:port] or http://name:port", namesrv)
@@ -37,7 +40,8 @@ func parseNamesrv(namesrv string) ([]string, error) {
 	return addrs, nil
 }
 
-// clientNamesrv is addrs as the library takes them: with the prefix it leaves a name alone and dials it.
+// clientNamesrv returns addrs in the form that the library takes: behind this prefix it leaves a
+// name alone and dials it.
 func clientNamesrv(addrs []string) []string {
 	prefixed := make([]string, len(addrs))
 	for i, addr := range addrs {
@@ -46,7 +50,8 @@ func clientNamesrv(addrs []string) []string {
 	return prefixed
 }
 
-// ValidateNamesrv says whether namesrv has the form that every client here takes; it asks nobody.
+// ValidateNamesrv says whether namesrv has the form that every client here takes. It asks no
+// server.
 func ValidateNamesrv(namesrv string) error {
 	_, err := parseNamesrv(namesrv)
 	return err

@@ -26,6 +26,7 @@ func newNamesrvProxy(t *testing.T) *namesrvProxy {
 		down, target := p.down, p.target
 		p.live[client] = true
 		p.mu.Unlock()
+
 		switch down {
 		case "refuse":
 			return
@@ -33,6 +34,7 @@ func newNamesrvProxy(t *testing.T) *namesrvProxy {
 			_, _ = io.Copy(io.Discard, client)
 			return
 		}
+
 		var dialer net.Dialer
 		server, err := dialer.DialContext(t.Context(), "tcp", target)
 		if err != nil {
@@ -42,6 +44,7 @@ func newNamesrvProxy(t *testing.T) *namesrvProxy {
 		go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
 		_, _ = io.Copy(client, server)
 	})
+
 	t.Cleanup(func() { p.take("refuse") })
 	return p
 }
@@ -53,7 +56,7 @@ func (p *namesrvProxy) take(down string) {
 	p.hangUp()
 }
 
-// lead puts another name server behind it.
+// lead puts another name server behind the proxy.
 func (p *namesrvProxy) lead(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,6 +82,7 @@ func TestNameServerAwayLater(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = p.Close() }()
+
 			var r record
 			c, err := NewOrderlyConsumer(ConsumerConfig{
 				Namesrv: proxy.addr, Group: group, Topic: topic, BatchMax: 8, Logger: testLogger(t),
@@ -89,8 +93,10 @@ func TestNameServerAwayLater(t *testing.T) {
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}
+
 			publish(t, p, topic, 1, 2, 0, 10)
 			eventually(t, received, r.atLeast(10))
+
 			proxy.take(down)
 			for _, first := range []int{10, 20, 30} {
 				select { // until the route has to be asked for again
@@ -120,6 +126,7 @@ func TestNameServerAwayAtStart(t *testing.T) {
 			topic, proxy := testTopic(t, 1), newNamesrvProxy(t)
 			publish(t, testProducer(t), topic, 0, 1, 0, 3)
 			proxy.take(down)
+
 			var r record
 			c, err := NewOrderlyConsumer(ConsumerConfig{
 				Namesrv: proxy.addr, Group: testGroup(), Topic: topic, BatchMax: 8, Logger: testLogger(t),
@@ -127,6 +134,7 @@ func TestNameServerAwayAtStart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			began := time.Now()
 			if err := c.Start(); err == nil || !strings.Contains(err.Error(), proxy.addr) {
 				t.Errorf("start: error %v, want one that names %s", err, proxy.addr)
@@ -134,6 +142,7 @@ func TestNameServerAwayAtStart(t *testing.T) {
 			if took := time.Since(began); took > startTimeout+time.Second {
 				t.Errorf("start took %s", took)
 			}
+
 			proxy.take("")
 			if err := c.Start(); err != nil {
 				t.Fatal(err)

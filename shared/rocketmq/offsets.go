@@ -26,9 +26,9 @@ type QueueLag struct {
 	Lag       int64 // stored messages that the group has not committed; all of them if it never did
 }
 
-// MaxOffset is the offset that the next message of a queue will get. T57: what SendBatch has just confirmed may be
-// missing for a moment, on a loaded machine for longer. So one look that finds no lag does not prove that all is
-// consumed.
+// MaxOffset is the offset that the next message of a queue will get. T57: messages that SendBatch
+// has just confirmed may be missing for a moment, on a loaded machine for longer. So one look that
+// finds no lag does not prove that all is consumed.
 func (a *Admin) MaxOffset(ctx context.Context, q Queue) (int64, error) {
 	offset, _, err := a.offset(ctx, requestMaxOffset, q, "")
 	return offset, err
@@ -52,11 +52,13 @@ func (a *Admin) CommittedOffset(ctx context.Context, q Queue, group string) (int
 // Lag says how far group is behind on each readable queue of topic, ascending by broker and queue. Queues of
 // a broker that is down are not in the route and so not in the answer. See MaxOffset for what may be missing.
 func (a *Admin) Lag(ctx context.Context, topic, group string) ([]QueueLag, error) {
-	// T56: the route first, because a topic that is not there has offsets too, and would look empty.
+	// T56: ask for the route first, because a topic that does not exist has offsets too, and would
+	// look empty.
 	route, err := a.Route(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
+
 	lags := make([]QueueLag, 0, len(route.Readable))
 	for _, q := range route.Readable {
 		lag, err := a.queueLag(ctx, q, group)
@@ -70,7 +72,8 @@ func (a *Admin) Lag(ctx context.Context, topic, group string) ([]QueueLag, error
 
 func (a *Admin) queueLag(ctx context.Context, q Queue, group string) (lag QueueLag, err error) {
 	lag = QueueLag{Broker: q.Broker, Queue: q.ID}
-	// Committed before Max: the other way round, what is consumed in between would hide a backlog.
+	// Committed is asked before Max. The other way round, messages that are consumed in between
+	// would hide a backlog.
 	if lag.Committed, err = a.CommittedOffset(ctx, q, group); err != nil {
 		return lag, err
 	}
@@ -87,13 +90,14 @@ func (a *Admin) queueLag(ctx context.Context, q Queue, group string) (lag QueueL
 	return lag, nil
 }
 
-// earliestTime is when the oldest message of a queue that is still stored was stored, in ms; -1 when it holds none.
+// earliestTime returns when the oldest message of a queue that is still stored was stored, in ms,
+// or -1 when the queue holds none.
 func (a *Admin) earliestTime(ctx context.Context, q Queue) (int64, error) {
 	return a.number(ctx, requestEarliestTime, q, queueFields(q), "timestamp")
 }
 
-// firstStoredAt is the offset of the first message of a queue that was stored at a time, in ms, or later. When there is
-// none it is the queue's end.
+// firstStoredAt returns the offset of the first message of a queue that was stored at ms or later.
+// When there is none, it returns the queue's end.
 func (a *Admin) firstStoredAt(ctx context.Context, q Queue, ms int64) (int64, error) {
 	fields := queueFields(q)
 	fields["timestamp"] = strconv.FormatInt(ms, 10)
@@ -113,7 +117,8 @@ func (a *Admin) number(ctx context.Context, request int, q Queue, fields map[str
 	return n, nil
 }
 
-// commitOffset sets the offset that group will read next, and knows that the broker has taken it.
+// commitOffset sets the offset that group will read next. A nil error means that the broker has
+// taken it.
 func (a *Admin) commitOffset(ctx context.Context, q Queue, group string, offset int64) error {
 	fields := queueFields(q)
 	fields["consumerGroup"] = group
@@ -128,10 +133,11 @@ func (a *Admin) offset(ctx context.Context, request int, q Queue, group string) 
 	fields := queueFields(q)
 	if request == requestCommittedOffset {
 		fields["consumerGroup"] = group
-		// T55: otherwise the broker says 0 for a group that never committed to a young queue. It could not be told
-		// from one that did.
+		// T55: otherwise the broker answers 0 for a group that never committed to a young queue.
+		// Such a group could not be told from one that did.
 		fields["setZeroIfNotFound"] = "false"
 	}
+
 	answer, err := a.remoting.ask(ctx, q.Addr, request, fields, nil)
 	var refused *responseError
 	if errors.As(err, &refused) && refused.Code == responseNotFound && request == requestCommittedOffset {

@@ -22,12 +22,13 @@ const (
 	sendsMax = 64
 	// routeTTL is how long a route is believed before it is asked for again.
 	routeTTL = 5 * time.Second
-	// routeTimeout bounds that question, so that a silent name server leaves time for the send.
+	// routeTimeout bounds the question for a route, so that a silent name server leaves time for
+	// the send.
 	routeTimeout = time.Second
 )
 
-// ErrOutcomeUnknown is in the errors of SendBatch after which the messages may or may not be stored, as after
-// a timeout. Without it in the error, none of them is.
+// ErrOutcomeUnknown is in the errors of SendBatch after which the messages may or may not be
+// stored, as after a timeout. When an error does not contain it, none of them is stored.
 var ErrOutcomeUnknown = errors.New("the messages may have been stored")
 
 // ProducerConfig says where to publish.
@@ -40,10 +41,12 @@ type ProducerConfig struct {
 
 // Producer publishes batches to queues that the caller chose. Safe for concurrent use.
 //
-// It reads from the brokers without the intake that bounds what a Consumer inflates: behind one, a broker to which no
-// connection can be made could not be told from one that may have stored the messages. Who may write to the broker can
-// make it send a compressed body here, as a check of a transaction of this group or as a reply to this client, which the
-// library inflates without a limit. So only programs that are trusted may reach the broker, or let it ask for credentials.
+// It reads from the brokers without the intake that bounds what a Consumer inflates. Behind an
+// intake, a broker to which no connection can be made could not be told from one that may have
+// stored the messages. A program that may write to the broker can therefore make it send a
+// compressed body here, as a check of a transaction of this group or as a reply to this client, and
+// the library inflates it without a limit. So only trusted programs may reach the broker, or the
+// broker has to ask for credentials.
 type Producer struct {
 	client client.Producer
 	admin  *Admin
@@ -71,27 +74,31 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 	if cfg.Group == "" {
 		return nil, errors.New("producer: Group is empty, give the service's name")
 	}
+
 	logger := loggerOrDefault(cfg.Logger)
 	adoptLog(logger)
 	inner, err := client.NewProducer(
 		producer.WithNameServer(clientNamesrv(addrs)),
 		producer.WithGroupName(cfg.Group),
 		producer.WithInstanceName(uniqueInstance(cfg.Instance)),
-		// T17: any other selector moves keys to other queues. The caller chose the queue.
+		// T17: any other selector moves keys to other queues. Here the caller chooses the queue.
 		producer.WithQueueSelector(producer.NewManualQueueSelector()),
-		// T43: its own retries would make the time of a send four times as long and hide what happened; the relay
-		// sends again anyway.
+		// T43: the library's own retries would make the time of a send four times as long and hide
+		// what happened. The relay sends again anyway.
 		producer.WithRetry(0),
 		producer.WithSendMsgTimeout(publishTimeout),
-		// T47: only a batch of one is ever compressed. It would be the odd one out for whoever reads the topic.
+		// T47: the library only ever compresses a batch of one. Readers of the topic would find
+		// that message unlike the others.
 		producer.WithCompressMsgBodyOverHowmuch(math.MaxInt),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("producer %s: %w", cfg.Group, err)
 	}
+
 	if err := inner.Start(); err != nil {
 		return nil, fmt.Errorf("start producer %s: %w", cfg.Group, err)
 	}
+
 	admin, err := NewAdmin(cfg.Namesrv)
 	if err != nil {
 		return nil, errors.Join(err, inner.Shutdown())
@@ -102,17 +109,18 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 	}, nil
 }
 
-// SendBatch publishes msgs, 1 to BatchMax and at most BatchMaxBytes, as one batch to exactly the given queue
-// of topic; each message must name the same topic and queue. nil means that the broker has stored all of
-// them, from the offset first on. It refuses when the topic has not exactly queues writable queues, because
-// another count would give orders other queues. Queues are numbered in the order of Route.Writable. It takes
-// 3 s at most.
+// SendBatch publishes msgs, 1 to BatchMax and at most BatchMaxBytes, as one batch to exactly the
+// given queue of topic. Each message must name the same topic and queue. A nil error means that the
+// broker has stored all of them, from the offset first on. SendBatch refuses when the topic does
+// not have exactly queues writable queues, because another count would give orders other queues.
+// Queues are numbered in the order of Route.Writable. SendBatch takes 3 s at most.
 //
-// After an error with ErrOutcomeUnknown the messages may be stored, even after SendBatch has returned: to
-// send them again makes repeats, not to send them again may lose them.
+// After an error with ErrOutcomeUnknown the messages may be stored, even after SendBatch has
+// returned. Sending them again makes repeats; not sending them again may lose them.
 func (p *Producer) SendBatch(ctx context.Context, topic string, queue, queues int, msgs []Message) (first int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
+
 	select {
 	case p.turns <- struct{}{}:
 	case <-ctx.Done():
@@ -120,29 +128,34 @@ func (p *Producer) SendBatch(ctx context.Context, topic string, queue, queues in
 	case <-p.closed:
 		return 0, fmt.Errorf("publish to %s queue %d: producer is closed", topic, queue)
 	}
+
 	release := func() { <-p.turns }
 	target, err := p.target(ctx, topic, queue, queues)
 	if err != nil {
 		release()
 		return 0, fmt.Errorf("publish to %s queue %d: %w", topic, queue, err)
 	}
+
 	batch, err := encodeBatch(topic, queue, target, msgs)
 	if err != nil {
 		release()
 		return 0, fmt.Errorf("publish to %s queue %d: %w", topic, queue, err)
 	}
+
 	type stored struct {
 		first int64
 		err   error
 	}
 	done := make(chan stored, 1)
-	// T44: in a goroutine, because the library waits for its locks and for the name server whatever the context
-	// says. The turn is held until it really ends, which bounds how many can pile up.
+	// T44: send in a goroutine, because the library waits for its locks and for the name server
+	// whatever the context says. The turn is held until the send really ends, which bounds how many
+	// sends can pile up.
 	go func() {
 		defer release()
 		first, err := p.send(ctx, batch)
 		done <- stored{first, err}
 	}()
+
 	select {
 	case s := <-done:
 		first, err = s.first, s.err
@@ -157,16 +170,19 @@ func (p *Producer) SendBatch(ctx context.Context, topic string, queue, queues in
 }
 
 func (p *Producer) send(ctx context.Context, batch []*primitive.Message) (first int64, err error) {
-	// A panic here would end the process from a goroutine that nobody can guard.
+	// A panic here would end the process: no caller can recover it in this goroutine.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: panic in the RocketMQ client: %v", ErrOutcomeUnknown, r)
 		}
 	}()
-	// T44: the library would write with a deadline that is over, and close the connection under everybody else's sends.
+
+	// T44: when the context has ended, the library would write with a deadline that is over, and
+	// close the connection on which all other sends wait.
 	if ctx.Err() != nil {
 		return 0, fmt.Errorf("not sent: %w", ctx.Err())
 	}
+
 	result, err := p.client.SendSync(ctx, batch...)
 	if err = outcome(result, err); err != nil {
 		return 0, err
@@ -174,10 +190,10 @@ func (p *Producer) send(ctx context.Context, batch []*primitive.Message) (first 
 	return result.QueueOffset, nil
 }
 
-// outcome is nil only when the broker has stored the messages. T42: the library's error is nil for flush and replica
-// timeouts too, and a crash of the broker would lose the messages. T12: after any error it is unknown what happened,
-// unless no connection was made. A broken one may have carried the request, and the library's error for a refusal
-// cannot be told from others.
+// outcome is nil only when the broker has stored the messages. T42: the library's error is nil for
+// flush and replica timeouts too, and a crash of the broker would lose the messages. T12: after any
+// error it is unknown what happened, unless no connection was made. A broken connection may have
+// carried the request, and the library's error for a refusal cannot be told from others.
 func outcome(result *primitive.SendResult, err error) error {
 	var dial *net.OpError
 	switch {
@@ -192,15 +208,18 @@ func outcome(result *primitive.SendResult, err error) error {
 	}
 }
 
-// target is the queue of topic with the given number, if topic has exactly queues of them.
+// target returns the writable queue of topic with the given number. It refuses when topic does not
+// have exactly queues of them.
 func (p *Producer) target(ctx context.Context, topic string, queue, queues int) (Queue, error) {
 	if queue < 0 || queue >= queues {
 		return Queue{}, fmt.Errorf("queue must be 0 to %d", queues-1)
 	}
+
 	writable, err := p.writable(ctx, topic)
 	if err != nil {
 		return Queue{}, err
 	}
+
 	// T17: to go on with another count would send an order's next message to another queue than its last one.
 	if len(writable) != queues {
 		p.setRoute(topic, nil)
@@ -210,9 +229,9 @@ func (p *Producer) target(ctx context.Context, topic string, queue, queues int) 
 	return writable[queue], nil
 }
 
-// writable is the list of writable queues, from the name server or at most routeTTL old. While no name server
-// answers, or none knows any broker because it has just started, the last list stands: brokers go on without name
-// servers, and so must we.
+// writable lists the writable queues as the name server gives them, or gave them at most routeTTL
+// ago. While no name server answers, or none knows any broker because it has just started, the last
+// list stands: brokers go on without name servers, and so must we.
 func (p *Producer) writable(ctx context.Context, topic string) ([]Queue, error) {
 	p.mu.Lock()
 	cached := p.routes[topic]
@@ -221,7 +240,7 @@ func (p *Producer) writable(ctx context.Context, topic string) ([]Queue, error) 
 		return cached.writable, nil
 	}
 	if cached != nil {
-		cached.asked = time.Now() // the others go on with the old list while one asks
+		cached.asked = time.Now() // other sends go on with the old list while this one asks
 	}
 	p.mu.Unlock()
 
@@ -243,7 +262,8 @@ func (p *Producer) writable(ctx context.Context, topic string) ([]Queue, error) 
 	}
 }
 
-// setRoute remembers a topic's route; nil forgets it, and nobody publishes by the old one any more.
+// setRoute remembers a topic's route. With nil it forgets the route, and no send goes by the old
+// one any more.
 func (p *Producer) setRoute(topic string, route *cachedRoute) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -270,12 +290,14 @@ func (p *Producer) Close() (err error) {
 		close(p.closed)
 		ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
 		defer cancel()
+
 		for range sendsMax {
 			select {
-			case p.turns <- struct{}{}: // kept: nobody sends again
+			case p.turns <- struct{}{}: // kept, so that no send begins again
 			case <-ctx.Done():
 			}
 		}
+
 		err = errors.Join(p.client.Shutdown(), p.admin.Close())
 	})
 	return err

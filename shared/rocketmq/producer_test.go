@@ -14,7 +14,8 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
-// T18: everything that a message carries survives a batch, a batch of one too, in exactly the queue asked for.
+// T18: everything that a message carries survives a batch, a batch of one too, and arrives in
+// exactly the queue that was asked for.
 func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 	t.Parallel()
 	const queues, batches = 4, 5
@@ -26,7 +27,8 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 			Body: fmt.Append(nil, n), Properties: map[string]string{"traceparent": fmt.Sprintf("00-%d", n), "other": "ü"},
 		}
 	}
-	offsets := map[int]int64{} // as the producer was told, by number
+
+	offsets := map[int]int64{} // as the producer was told, by the number of the message
 	for n, size := 0, 1; n < batches; n, size = n+1, 3 {
 		for queue := range queues {
 			var batch []Message
@@ -39,15 +41,18 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 			}
 		}
 	}
+
 	var r record
 	startConsumer(t, topic, testGroup(), 16, r.handle)
 	eventually(t, received, r.atLeast(queues*(1+3*(batches-1))))
+
 	for _, batch := range r.batches {
 		for _, d := range batch {
 			var n int
 			if _, err := fmt.Sscan(string(d.Body), &n); err != nil {
 				t.Fatal(err)
 			}
+
 			want := message(n/1000, n)
 			if d.Topic != topic || d.Queue != want.Queue || d.Key != want.Key || d.ShardingKey != want.ShardingKey ||
 				d.Tag != want.Tag || !maps.Equal(d.Properties, want.Properties) {
@@ -63,8 +68,8 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 	}
 }
 
-// T46: the sharding key is stored under the library's name and under that of RocketMQ's other clients, in a batch of one
-// and of more; without one, neither is there.
+// T46: the sharding key is stored under the library's name and under that of RocketMQ's other
+// clients, in a batch of one and of more. A message without a key has neither.
 func TestTheShardingKeyHasBothNames(t *testing.T) {
 	t.Parallel()
 	topic, p := testTopic(t, 1), testProducer(t)
@@ -78,6 +83,7 @@ func TestTheShardingKeyHasBothNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
+
 	queue := &primitive.MessageQueue{Topic: topic, BrokerName: r.queue.Broker, QueueId: 0}
 	var keys []string
 	for offset := int64(0); offset < 4; {
@@ -93,6 +99,7 @@ func TestTheShardingKeyHasBothNames(t *testing.T) {
 		}
 		offset = result.NextBeginOffset
 	}
+
 	if want := "order-1=order-1 order-2=order-2 order-3=order-3 ="; strings.Join(keys, " ") != want {
 		t.Errorf("sharding keys %v, want %s", keys, want)
 	}
@@ -107,11 +114,13 @@ func TestSendBatchRefuses(t *testing.T) {
 		change(&m)
 		return []Message{good, m}
 	}
+
 	many := make([]Message, BatchMax+1)
 	for i := range many {
 		many[i] = good
 	}
 	big := with(func(m *Message) { m.Body = make([]byte, BatchMaxBytes) })
+
 	for name, test := range map[string]struct {
 		topic         string
 		queue, queues int
@@ -143,6 +152,7 @@ func TestSendBatchRefuses(t *testing.T) {
 			t.Errorf("%s: outcome unknown, but nothing was sent: %v", name, err)
 		}
 	}
+
 	lags, err := testAdmin(t).Lag(t.Context(), topic, "g")
 	if err != nil {
 		t.Fatal(err)
@@ -162,6 +172,7 @@ func TestSendBatchNoticesAnotherQueueCount(t *testing.T) {
 	if err := testAdmin(t).CreateTopic(t.Context(), topic, 4); err != nil {
 		t.Fatal(err)
 	}
+
 	msgs := []Message{{Topic: topic, Queue: 0, Body: []byte("b")}}
 	eventually(t, routeTTL+2*time.Second, func() error {
 		_, err := p.SendBatch(t.Context(), topic, 0, 2, msgs)
@@ -173,6 +184,7 @@ func TestSendBatchNoticesAnotherQueueCount(t *testing.T) {
 		}
 		return nil
 	})
+
 	send(t, p, topic, 0, 4, msgs)
 }
 
@@ -180,6 +192,7 @@ func TestSendBatchFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	const queues, batches = 8, 20
 	topic, p := testTopic(t, queues), testProducer(t)
+
 	var wg sync.WaitGroup
 	for queue := range queues {
 		wg.Go(func() {
@@ -193,6 +206,7 @@ func TestSendBatchFromManyGoroutines(t *testing.T) {
 		})
 	}
 	wg.Wait()
+
 	var r record
 	startConsumer(t, topic, testGroup(), 128, r.handle)
 	eventually(t, received, r.atLeast(queues*batches*32))
@@ -217,6 +231,7 @@ func TestSendBatchAfterClose(t *testing.T) {
 func TestOutcome(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	broken := &net.OpError{Op: "write", Err: errors.New("broken pipe")}
+
 	for name, test := range map[string]struct {
 		result  *primitive.SendResult
 		err     error
@@ -245,10 +260,12 @@ func TestSendBatchWithAnEndedContext(t *testing.T) {
 	topic, p := testTopic(t, 1), testProducer(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	_, err := p.SendBatch(ctx, topic, 0, 1, []Message{{Topic: topic, Body: []byte("b")}})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
+
 	lags, err := testAdmin(t).Lag(t.Context(), topic, "g")
 	if err != nil || lags[0].Max != 0 {
 		t.Errorf("queue has %d messages, want none (error %v)", lags[0].Max, err)

@@ -15,21 +15,21 @@ type queueKey struct {
 type queueProgress struct {
 	busy     bool      // a handler has it
 	failedAt int64     // offset of the first message of the batch that failed last
-	failures int       // times in a row that a batch beginning there failed
+	failures int       // times in a row that a batch beginning at failedAt failed
 	activeAt time.Time // when a handler last had it, or when its pause ends
 
 	// Of this session.
 	acked       int64 // offset behind what handlers acknowledged, or noOffset
-	ackedFrom   int64 // they acknowledged everything from here on, or noOffset
-	storedUntil int64 // ms: nothing of that was stored later
+	ackedFrom   int64 // handlers acknowledged everything from here to acked, or noOffset
+	storedUntil int64 // ms: none of these messages was stored later
 	resetTo     int64 // where an operator has set the offset, until messages come from there, or noOffset
-	setBack     int64 // the group's offset where it is behind what was committed long ago, or noOffset
+	setBack     int64 // the group's offset while behind what was committed long ago, or noOffset
 	floor       int64 // what was committed more than staleAfter ago, or noOffset
 	nextFloor   int64
 	nextFloorAt time.Time
 }
 
-// progress is what is known of a queue. The caller holds mu.
+// progress returns what is known of a queue. The caller holds mu.
 func (c *Consumer) progress(key queueKey) *queueProgress {
 	q := c.queues[key]
 	if q == nil {
@@ -54,17 +54,20 @@ func (q *queueProgress) acknowledge(batch []Delivery) {
 		q.resetTo, q.setBack = noOffset, noOffset
 		q.floor, q.nextFloor, q.nextFloorAt = noOffset, noOffset, time.Time{}
 	}
+
 	if first != q.acked {
 		q.ackedFrom, q.storedUntil = first, 0
 	}
+
 	q.acked = batch[len(batch)-1].Offset + 1
 	for _, d := range batch {
 		q.storedUntil = max(q.storedUntil, d.StoredAt.UnixMilli())
 	}
 }
 
-// committed notes the group's offset at a time. It goes back a little by itself, by what the library has sent before;
-// behind what it was long ago it was set by somebody.
+// committed notes the group's offset at a time. The offset may go back a little by itself, when an
+// older one that the library has sent arrives late. When it is behind what it was long ago, an
+// operator has set it.
 func (q *queueProgress) committed(now time.Time, offset int64) {
 	if q.setBack = noOffset; offset < q.floor {
 		q.setBack = max(offset, 0)
@@ -75,7 +78,8 @@ func (q *queueProgress) committed(now time.Time, offset int64) {
 	}
 }
 
-// heldAt is where an operator has set the group's offset and no message has come from yet, or noOffset.
+// heldAt returns the offset that an operator has set and from which no message has come yet, or
+// noOffset.
 func (q *queueProgress) heldAt() int64 {
 	if q.resetTo != noOffset {
 		return q.resetTo

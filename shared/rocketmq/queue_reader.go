@@ -12,7 +12,7 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
-// readMax is how many messages one Read gives at most: what a broker gives at once by default.
+// readMax is the most messages that one Read gives. A broker gives that many at once by default.
 const readMax = 32
 
 // ErrOffsetOutside says that a queue has no message at an offset: it expired, or was not stored yet.
@@ -27,8 +27,9 @@ type QueueReaderConfig struct {
 	Logger  *slog.Logger // nil: slog.Default()
 }
 
-// QueueReader is a pull consumer of one queue whose caller keeps the offset: stored in one transaction with what was made
-// of the messages, that is exactly once in effect. No group shares the queue out; any number of readers may read it.
+// QueueReader is a pull consumer of one queue. The caller keeps the offset. When it stores the
+// offset in one transaction with what it made of the messages, each message takes effect exactly
+// once. No group shares the queue out; any number of readers may read it.
 type QueueReader struct {
 	admin  *Admin
 	intake *intake
@@ -43,6 +44,7 @@ func OpenQueueReader(ctx context.Context, cfg QueueReaderConfig) (*QueueReader, 
 	if err != nil {
 		return nil, err
 	}
+
 	r := &QueueReader{admin: admin, intake: newIntake(inflateMax, loggerOrDefault(cfg.Logger))}
 	if err := r.open(ctx, cfg); err != nil {
 		r.intake.shutdown()
@@ -57,6 +59,7 @@ func (r *QueueReader) open(ctx context.Context, cfg QueueReaderConfig) error {
 	if err := r.admin.Ping(ctx, cfg.Topic); err != nil {
 		return err
 	}
+
 	route, err := r.admin.Route(ctx, cfg.Topic)
 	if err != nil {
 		return err
@@ -65,6 +68,7 @@ func (r *QueueReader) open(ctx context.Context, cfg QueueReaderConfig) error {
 		return fmt.Errorf("the topic has %d readable queues", len(route.Readable))
 	}
 	r.queue = route.Readable[cfg.Queue]
+
 	adoptLog(loggerOrDefault(cfg.Logger))
 	namesrvs, err := r.intake.namesrvs(r.admin.namesrvs)
 	if err != nil {
@@ -79,16 +83,18 @@ func (r *QueueReader) open(ctx context.Context, cfg QueueReaderConfig) error {
 	if err != nil {
 		return err
 	}
-	// T59: with Subscribe the library would fetch in the background from offsets of its own, and commit them. Assigned to
-	// no queue it only knows the topic, without which it would not start.
+
+	// T59: with Subscribe the library would fetch in the background from offsets of its own, and
+	// commit them. Assigned to no queue, the library only knows the topic. Without the topic it
+	// would not start.
 	if err := r.client.Assign(cfg.Topic, nil); err != nil {
 		return err
 	}
 	return r.client.Start()
 }
 
-// Ends are the offset of the oldest message that is stored and the one that the next message will get; see
-// Admin.MaxOffset for what may be missing.
+// Ends returns the offset of the oldest message that is stored and the offset that the next message
+// will get; see Admin.MaxOffset for what may be missing.
 func (r *QueueReader) Ends(ctx context.Context) (oldest, next int64, err error) {
 	if oldest, err = r.admin.MinOffset(ctx, r.queue); err != nil {
 		return 0, 0, err
@@ -97,27 +103,30 @@ func (r *QueueReader) Ends(ctx context.Context) (oldest, next int64, err error) 
 	return oldest, next, err
 }
 
-// Read gives the messages from offset on, 1 to 32, and the offset to go on with. At the queue's end it waits, 20 s at
-// most, and then gives none: compare with Ends first to go on at once. The error is ErrOffsetOutside when there is no
-// such offset.
+// Read gives the messages from offset on, 1 to 32, and the offset to go on with. At the queue's end
+// it waits, 20 s at most, and then gives none. A caller that must not wait compares with Ends
+// first. The error is ErrOffsetOutside when there is no such offset.
 func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delivery, next int64, err error) {
 	type answer struct {
 		result *primitive.PullResult
 		err    error
 	}
 	done := make(chan answer, 1)
-	// T60: in a goroutine, because the library looks at no context. The call ends by its own timeout of 30 s.
+	// T60: pull in a goroutine, because the library looks at no context. The call ends by its own
+	// timeout of 30 s.
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
 				done <- answer{err: fmt.Errorf("panic in the RocketMQ client: %v", p)}
 			}
 		}()
-		// T60: a new one each time, because the library keeps it in what it returns.
+		// T60: a new queue struct each time, because the library keeps it in the messages that it
+		// returns.
 		queue := &primitive.MessageQueue{Topic: r.queue.Topic, BrokerName: r.queue.Broker, QueueId: r.queue.ID}
 		result, err := r.client.PullFrom(ctx, queue, offset, readMax)
 		done <- answer{result, err}
 	}()
+
 	var got answer
 	select {
 	case got = <-done:
@@ -127,6 +136,7 @@ func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delive
 	if got.err != nil {
 		return nil, 0, fmt.Errorf("read topic %s queue %d at offset %d: %w", r.queue.Topic, r.queue.ID, offset, got.err)
 	}
+
 	switch got.result.Status {
 	case primitive.PullFound:
 		for _, m := range got.result.GetMessageExts() {
@@ -138,23 +148,25 @@ func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delive
 	case primitive.PullNoMsgMatched, primitive.PullBrokerTimeout:
 		return nil, got.result.NextBeginOffset, nil
 	case primitive.PullOffsetIllegal:
-		// T61: the library calls this no error, and goes on elsewhere. Messages would be passed over, or read again.
+		// T61: the library calls this no error. A caller that goes on at its next offset passes
+		// messages over, or reads them again.
 		return nil, 0, fmt.Errorf("topic %s queue %d: %w: %d, it has %d to %d",
 			r.queue.Topic, r.queue.ID, ErrOffsetOutside, offset, got.result.MinOffset, got.result.MaxOffset)
 	}
 	return nil, 0, fmt.Errorf("read topic %s queue %d at offset %d: status %d is unknown", r.queue.Topic, r.queue.ID, offset, got.result.Status)
 }
 
-// Close ends it, within 5 s; a Read under way fails.
+// Close closes the reader, within 5 s; a Read under way fails.
 func (r *QueueReader) Close() error {
 	done := make(chan error, 1)
-	go func() { done <- r.client.Shutdown() }() // it waits long when the broker is away
+	go func() { done <- r.client.Shutdown() }() // the library waits long when the broker is away
 	var err error
 	select {
 	case err = <-done:
 	case <-time.After(finishTimeout):
 		err = fmt.Errorf("RocketMQ client's shutdown took more than %s", finishTimeout)
 	}
+
 	r.intake.shutdown()
 	return errors.Join(err, r.admin.Close())
 }

@@ -27,6 +27,7 @@ func TestAQueueIsReadFromTheCallersOffset(t *testing.T) {
 	topic, p := testTopic(t, 2), testProducer(t)
 	publish(t, p, topic, 1, 2, 0, 100)
 	publish(t, p, topic, 0, 2, 1000, 5) // another queue, which is not read
+
 	r := openReader(t, topic, 1)
 	eventually(t, received, func() error {
 		oldest, next, err := r.Ends(t.Context())
@@ -35,6 +36,7 @@ func TestAQueueIsReadFromTheCallersOffset(t *testing.T) {
 		}
 		return err
 	})
+
 	for range 2 { // what was read is not gone: the caller may go back
 		for offset := int64(40); offset < 100; {
 			messages, next, err := r.Read(t.Context(), offset)
@@ -60,7 +62,8 @@ func TestAReaderLeavesNoOffsetBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// For as long as the library's background reading would take to begin.
+
+	// Read for as long as the library's background reading would take to begin.
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	for began := time.Now(); time.Since(began) < 3*time.Second; <-look.C {
@@ -68,6 +71,7 @@ func TestAReaderLeavesNoOffsetBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
@@ -84,7 +88,9 @@ func TestReadingOutsideOfTheQueue(t *testing.T) {
 	if _, _, err := r.Read(t.Context(), 1000); !errors.Is(err, ErrOffsetOutside) {
 		t.Errorf("error %v, want ErrOffsetOutside", err)
 	}
-	// At the end the broker makes the reader wait, the library whatever the context says.
+
+	// At the end of the queue the broker makes the reader wait, and the library waits whatever the
+	// context says.
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()

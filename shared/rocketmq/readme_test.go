@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// A trap keeps its number, and the page says of which client it speaks.
+// Each trap stands on the page once, behind its anchor, and the page names the client that go.mod
+// pins.
 func TestTheTrapsAreNumbered(t *testing.T) {
 	for _, name := range []string{"README.md", "README.zh-CN.md"} {
 		page := readFile(t, name)
@@ -20,6 +21,7 @@ func TestTheTrapsAreNumbered(t *testing.T) {
 				t.Errorf("%s: want one trap T%d behind its anchor", name, n)
 			}
 		}
+
 		pin := regexp.MustCompile(`rocketmq-client-go/v2 v\S+`).FindString(readFile(t, "../../go.mod"))
 		if !strings.Contains(page, "`"+pin+"`") {
 			t.Errorf("%s is not of the client %s", name, pin)
@@ -27,10 +29,12 @@ func TestTheTrapsAreNumbered(t *testing.T) {
 	}
 }
 
-// A comment that refers to a trap, by "T", its number and a colon, refers to one that is there.
+// Every comment that refers to a trap, by "T", its number and a colon, refers to a trap that is
+// there.
 func TestCommentsReferToTrapsThatAreThere(t *testing.T) {
 	reference := regexp.MustCompile(`//.*?\bT(\d+): `)
 	count, found := trapCount(readFile(t, "README.md")), 0
+
 	err := fs.WalkDir(os.DirFS("../.."), ".", func(file string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && file != "." && strings.HasPrefix(entry.Name(), ".") {
 			return fs.SkipDir
@@ -38,6 +42,7 @@ func TestCommentsReferToTrapsThatAreThere(t *testing.T) {
 		if err != nil || path.Ext(file) != ".go" {
 			return err
 		}
+
 		for _, r := range reference.FindAllStringSubmatch(readFile(t, "../../"+file), -1) {
 			found++
 			if n, _ := strconv.Atoi(r[1]); n < 1 || n > count {

@@ -42,7 +42,7 @@ type remoting struct {
 	lanes map[string]*lane
 }
 
-// lane is the connection to one address; who holds turn may use the rest.
+// lane is the connection to one address. A call uses conn and reader only while it holds turn.
 type lane struct {
 	addr   string
 	turn   chan struct{}
@@ -55,7 +55,7 @@ func newRemoting() *remoting {
 	return &remoting{closed: closed, close: cancel, lanes: map[string]*lane{}}
 }
 
-// ask is call where every answer but success is a *responseError.
+// ask is call, but every answer other than success becomes a *responseError.
 func (r *remoting) ask(ctx context.Context, addr string, code int, fields map[string]string, body []byte) (command, error) {
 	answer, err := r.call(ctx, addr, code, fields, body)
 	if err == nil && answer.Code != responseSuccess {
@@ -70,6 +70,7 @@ func (r *remoting) call(ctx context.Context, addr string, code int, fields map[s
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	defer context.AfterFunc(r.closed, cancel)() //nolint:contextcheck // closing is not the caller's context
+
 	l := r.lane(addr)
 	select {
 	case l.turn <- struct{}{}:
@@ -80,12 +81,15 @@ func (r *remoting) call(ctx context.Context, addr string, code int, fields map[s
 	if r.closed.Err() != nil {
 		return command{}, errClosed
 	}
+
 	request := command{
 		Code: code, Language: "GO", Version: clientVersion, Opaque: r.opaque.Add(1), ExtFields: fields, Body: body,
 	}
+
 	reused := l.conn != nil
 	answer, err := l.roundTrip(ctx, request)
-	// A server that restarted has closed the connection that we kept: that says nothing about the server now.
+	// A server that restarted has closed the connection that we kept. The error then says nothing
+	// about the server now, so the request is sent once more.
 	if err != nil && reused && ctx.Err() == nil {
 		answer, err = l.roundTrip(ctx, request)
 	}
@@ -99,7 +103,7 @@ func (r *remoting) explain(ctx context.Context, addr string, err error) error {
 	if r.closed.Err() != nil {
 		return errClosed
 	}
-	// Not "i/o timeout", which is only how the connection was woken.
+	// Give the context's error. "i/o timeout" is only how the connection was woken.
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
@@ -137,16 +141,20 @@ func (l *lane) roundTrip(ctx context.Context, request command) (answer command, 
 	if err := l.connect(ctx); err != nil {
 		return command{}, err
 	}
+
 	conn := l.conn
-	// The context always ends, by callTimeout. 1 s after the epoch is in the past: it wakes reads and writes.
+	// The context always ends, by callTimeout. A deadline 1 s after the epoch is in the past, so it
+	// wakes reads and writes.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer func() {
-		// After an error the connection is in the middle of a frame, or the answer may come later and be taken
-		// for another's. And the deadline that is just being set would hit the next call.
+		// After an error the connection is in the middle of a frame, or the answer may come later
+		// and be taken for another request's. When stop returns false, the deadline is just being
+		// set and would hit the next call.
 		if !stop() || err != nil {
 			l.drop()
 		}
 	}()
+
 	if _, err := conn.Write(frame); err != nil {
 		return command{}, err
 	}
@@ -159,6 +167,7 @@ func (l *lane) roundTrip(ctx context.Context, request command) (answer command, 
 			return answer, nil
 		}
 	}
+
 	return command{}, fmt.Errorf("%d frames, none of them the answer to request %d", strayFramesMax, request.Code)
 }
 

@@ -20,6 +20,7 @@ func serve(t *testing.T, handle func(conn net.Conn, number int32)) (addr string)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
+
 	var number atomic.Int32
 	go func() {
 		for {
@@ -33,6 +34,7 @@ func serve(t *testing.T, handle func(conn net.Conn, number int32)) (addr string)
 			}()
 		}
 	}()
+
 	return listener.Addr().String()
 }
 
@@ -61,6 +63,7 @@ func TestCallIsBoundedByItsContext(t *testing.T) {
 	defer close(release)
 	addr := serve(t, func(net.Conn, int32) { <-release })
 	r := testRemoting(t)
+
 	for name, within := range map[string]func() (context.Context, context.CancelFunc){
 		"deadline": func() (context.Context, context.CancelFunc) {
 			return context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -75,6 +78,7 @@ func TestCallIsBoundedByItsContext(t *testing.T) {
 		began := time.Now()
 		_, err := r.call(ctx, addr, 1, nil, nil)
 		cancel()
+
 		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), addr) {
 			t.Errorf("%s: error %v, want the context's with the address", name, err)
 		}
@@ -89,6 +93,7 @@ func TestCallIsBoundedWithoutADeadline(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	addr := serve(t, func(net.Conn, int32) { <-release })
+
 	began := time.Now()
 	if _, err := testRemoting(t).call(t.Context(), addr, 1, nil, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want deadline exceeded", err)
@@ -107,6 +112,7 @@ func TestCallReconnects(t *testing.T) {
 			t.Error(err)
 		}
 	})
+
 	r := testRemoting(t)
 	for i := range 3 {
 		got, err := r.call(t.Context(), addr, 1, nil, nil)
@@ -114,6 +120,7 @@ func TestCallReconnects(t *testing.T) {
 			t.Fatalf("call %d: %+v, error %v", i, got, err)
 		}
 	}
+
 	if n := connections.Load(); n != 3 {
 		t.Errorf("%d connections, want 3", n)
 	}
@@ -123,11 +130,12 @@ func TestCallReconnects(t *testing.T) {
 func TestCallMatchesAnswers(t *testing.T) {
 	addr := serve(t, func(conn net.Conn, number int32) {
 		for {
-			// First something that answers another request, as a broker's own requests and late answers do.
+			// Before the answer come a request of the broker and a late answer to another request.
 			request, err := readFrame(conn)
 			if err != nil {
 				return
 			}
+
 			for _, c := range []command{
 				{Opaque: request.Opaque, Body: []byte("a request of the broker")},
 				{Opaque: request.Opaque - 1, Flag: flagResponse, Body: []byte("late")},
@@ -143,6 +151,7 @@ func TestCallMatchesAnswers(t *testing.T) {
 			}
 		}
 	})
+
 	r := testRemoting(t)
 	for code := range 5 {
 		got, err := r.call(t.Context(), addr, code, nil, nil)
@@ -170,12 +179,14 @@ func TestShutdownEndsCalls(t *testing.T) {
 		}
 		<-release
 	})
+
 	r := newRemoting()
 	failed := make(chan error, 1)
 	go func() {
 		_, err := r.call(context.Background(), addr, 1, nil, nil)
 		failed <- err
 	}()
+
 	<-called
 	r.shutdown()
 	if err := <-failed; !errors.Is(err, errClosed) {
@@ -186,7 +197,7 @@ func TestShutdownEndsCalls(t *testing.T) {
 	}
 }
 
-// A silent name server leaves time for the one behind it.
+// A silent name server leaves time for the next one.
 func TestAdminGoesPastASilentNameServer(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -198,6 +209,7 @@ func TestAdminGoesPastASilentNameServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = admin.Close() }()
+
 	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
 	defer cancel()
 	if _, err := admin.Route(ctx, topic); err != nil {

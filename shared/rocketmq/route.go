@@ -51,12 +51,14 @@ func parseRoute(topic string, body []byte) (Route, error) {
 	if err := json.Unmarshal(quoteKeys(body), &data); err != nil {
 		return Route{}, fmt.Errorf("route of topic %q: %w in %.200q", topic, err, body)
 	}
+
 	masters := map[string]string{}
 	for _, broker := range data.BrokerDatas {
 		if addr := broker.BrokerAddrs[masterID]; addr != "" {
 			masters[broker.BrokerName] = addr
 		}
 	}
+
 	route := Route{Topic: topic}
 	for _, q := range data.QueueDatas {
 		addr, ok := masters[q.BrokerName]
@@ -75,6 +77,7 @@ func parseRoute(topic string, body []byte) (Route, error) {
 			}
 		}
 	}
+
 	slices.SortFunc(route.Readable, compareQueues)
 	slices.SortFunc(route.Writable, compareQueues)
 	return route, nil
@@ -84,11 +87,13 @@ func compareQueues(a, b Queue) int {
 	return cmp.Or(cmp.Compare(a.Broker, b.Broker), cmp.Compare(a.ID, b.ID))
 }
 
-// quoteKeys turns fastjson's dialect into JSON. T64: it writes the keys of a map of numbers without quotes, as in
-// {0:"127.0.0.1:10911"}, unless it knows the client for one that minds.
+// quoteKeys turns fastjson's dialect into JSON. T64: a name server writes the keys of a map of
+// numbers without quotes, as in {0:"127.0.0.1:10911"}, unless it knows that the client wants
+// standard JSON.
 func quoteKeys(body []byte) []byte {
 	var out bytes.Buffer
 	inString, keyMayFollow := false, false
+
 	for i := 0; i < len(body); i++ {
 		b := body[i]
 		switch {
@@ -105,6 +110,7 @@ func quoteKeys(body []byte) []byte {
 			for end < len(body) && body[end] >= '0' && body[end] <= '9' {
 				end++
 			}
+
 			// A number is a key only with a colon behind it: in an array commas come before plain numbers too.
 			if rest := bytes.TrimLeft(body[end:], " \t\r\n"); len(rest) > 0 && rest[0] == ':' {
 				fmt.Fprintf(&out, "%q", body[i:end])
@@ -123,5 +129,6 @@ func quoteKeys(body []byte) []byte {
 		}
 		out.WriteByte(b)
 	}
+
 	return out.Bytes()
 }

@@ -58,11 +58,13 @@ func TestParseRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	a0, b0, b1 := Queue{"t", "a", "10.0.0.1:10911", 0}, Queue{"t", "b", "10.0.0.2:10911", 0}, Queue{"t", "b", "10.0.0.2:10911", 1}
 	want := Route{Topic: "t", Readable: []Queue{a0, b0, b1}, Writable: []Queue{b0}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("route is %+v\nwant %+v", got, want)
 	}
+
 	if _, err := parseRoute("t", []byte(`{"queueDatas":3}`)); err == nil {
 		t.Error("nonsense: no error")
 	}
@@ -82,6 +84,7 @@ func TestParseNamesrv(t *testing.T) {
 			t.Errorf("%q: %q, error %v, want %q", in, got, err, want)
 		}
 	}
+
 	for _, in := range []string{"", ";", "127.0.0.1", "namesrv:9876", ":9876", "127.0.0.1:0", "127.0.0.1:x", "127.0.0.1:70000", "http://", "http://a"} {
 		if got, err := parseNamesrv(in); err == nil {
 			t.Errorf("%q: %q, want an error", in, got)

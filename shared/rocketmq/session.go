@@ -9,21 +9,22 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
 
-// What the library may hold of the topic that was not consumed yet, shared out evenly among its queues. T33: its own
-// default is 51,200 MiB.
+// These limits bound the messages of the topic that the library holds before they are consumed. It
+// shares them out evenly among the topic's queues. T33: its own default is 51,200 MiB.
 const (
 	prefetchMessages = 8192
 	prefetchMiB      = 64
 )
 
-// library is the library's consumer. Rebalance shares the queues out now; it is on the type behind its interface.
+// library is the library's consumer. Rebalance shares the queues out now. The library's type has
+// this method, its interface does not.
 type library interface {
 	client.PushConsumer
 	Rebalance()
 }
 
-// session is the life of one consumer of the library: a Consumer has one, and another when the watchdog
-// replaces it.
+// session is one consumer of the library, from its start to its shutdown. A Consumer gets another
+// session when the watchdog replaces it.
 type session struct {
 	consumer *Consumer
 	client   library
@@ -36,7 +37,7 @@ type session struct {
 	inFlight  int    // handlers under way
 	idle      chan struct{}
 	assigned  map[queueKey]bool         // nil: not known yet
-	share     []*primitive.MessageQueue // the same, as the library has it
+	share     []*primitive.MessageQueue // the same queues, as the library has them
 }
 
 func startSession(c *Consumer) (*session, error) {
@@ -54,6 +55,7 @@ func (s *session) start() error {
 	if err != nil {
 		return err
 	}
+
 	inner, err := client.NewPushConsumer(
 		consumer.WithNameServer(clientNamesrv(namesrvs)),
 		consumer.WithGroupName(c.cfg.Group),
@@ -64,10 +66,11 @@ func (s *session) start() error {
 		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset),
 		consumer.WithConsumeMessageBatchMaxSize(c.cfg.BatchMax),
 		consumer.WithPullBatchSize(int32(max(32, c.cfg.BatchMax))), //nolint:gosec // at most batchMaxLimit
-		// T2: with a limit the next message of the same key would overtake the one that fails. -1 is for ever in an
-		// orderly consumer.
+		// T2: with a limit the next message of the same key would overtake the one that fails. In
+		// an orderly consumer -1 means no limit.
 		consumer.WithMaxReconsumeTimes(-1),
-		// T33: for the topic, because the options for a queue are overwritten at every rebalance.
+		// T33: these limits are for the topic, because the options for a queue are overwritten at
+		// every rebalance.
 		consumer.WithPullThresholdForTopic(prefetchMessages),
 		consumer.WithPullThresholdSizeForTopic(prefetchMiB),
 		consumer.WithStrategy(s.allocate),
@@ -75,6 +78,7 @@ func (s *session) start() error {
 	if err != nil {
 		return err
 	}
+
 	var ok bool
 	if s.client, ok = inner.(library); !ok {
 		return fmt.Errorf("%T cannot be made to share its queues out: this is another version of the RocketMQ client", inner)
@@ -82,9 +86,10 @@ func (s *session) start() error {
 	if err := inner.Subscribe(c.cfg.Topic, consumer.MessageSelector{}, s.deliver); err != nil {
 		return err
 	}
+
 	c.mu.Lock()
 	for _, q := range c.queues {
-		q.begin() // what is known is of the session before, which has committed it
+		q.begin() // what is known belongs to the previous session, which has committed it
 	}
 	c.mu.Unlock()
 	return inner.Start()
@@ -100,6 +105,7 @@ func (s *session) drain(ctx context.Context) error {
 	}
 	idle := s.idle
 	c.mu.Unlock()
+
 	if idle == nil {
 		return nil
 	}
@@ -113,7 +119,7 @@ func (s *session) drain(ctx context.Context) error {
 	}
 }
 
-// resume takes back drain.
+// resume undoes drain: the session takes batches again.
 func (s *session) resume() {
 	s.consumer.mu.Lock()
 	defer s.consumer.mu.Unlock()

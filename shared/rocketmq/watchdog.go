@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// watchTiming is how the watchdog goes about it.
+// watchTiming holds the times by which the watchdog works.
 type watchTiming struct {
 	every        time.Duration // between two looks
 	stallAfter   time.Duration // without progress, before a queue counts as stalled
 	rebuildEvery time.Duration // at least between two new sessions
 	beginEvery   time.Duration // likewise, when queues have to begin again
-	drain        time.Duration // for the handlers under way before a new session
+	drain        time.Duration // how long a new session waits for the handlers under way
 }
 
 // T27: a dead consumer's lock lives 60 s and a rebalance may take 20 s more, so that a queue can stand still for that
@@ -25,11 +25,13 @@ var defaultTiming = watchTiming{
 // lookTimeout bounds one look.
 const lookTimeout = 5 * time.Second
 
-// Stalled lists the queues of this consumer that stand still though they have messages, ascending, by number on
-// their broker: the group's committed offset has not moved for 2 minutes, while no handler of this process was
-// called for the queue or is pausing it. T28: such queues were seen after a broker's restart. The watchdog logs an error for each and replaces the library's consumer, at most every 5 minutes,
-// when the handlers under way end within 30 s. It does not interrupt a handler that never returns, and does not
-// look at queues that the group has given to other consumers.
+// Stalled lists the queues of this consumer that stand still though they have messages, ascending,
+// by their number on their broker. A queue stands still when the group's committed offset has not
+// moved for 2 minutes and, in that time, no handler of this process had the queue or paused it.
+// T28: such queues were seen after a broker's restart. The watchdog logs an error for each and
+// replaces the library's consumer, at most every 5 minutes, when the handlers under way end within
+// 30 s. It does not interrupt a handler that never returns, and does not look at queues that the
+// group has given to other consumers.
 func (c *Consumer) Stalled() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,6 +44,7 @@ func (c *Consumer) watch(ctx context.Context, done chan<- struct{}) {
 	defer ticker.Stop()
 	progress := newStallWatch(c.timing.stallAfter)
 	var rebuilt, begun time.Time
+
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,10 +52,12 @@ func (c *Consumer) watch(ctx context.Context, done chan<- struct{}) {
 		case <-c.wake:
 		case <-ticker.C:
 		}
+
 		stalled, lost := c.look(ctx, progress)
 		c.mu.Lock()
 		missing := c.session == nil
 		c.mu.Unlock()
+
 		switch {
 		case lost && !missing && time.Since(begun) >= c.timing.beginEvery:
 			begun = time.Now()
@@ -63,15 +68,17 @@ func (c *Consumer) watch(ctx context.Context, done chan<- struct{}) {
 		default:
 			continue
 		}
+
 		progress = newStallWatch(c.timing.stallAfter)
 	}
 }
 
-// look asks the broker for the group's offsets and notes which queues are stalled, and which were lost. lost: queues have
-// to begin again, and can.
+// look asks the broker for the group's offsets and notes which queues are stalled, and which were
+// lost. lost means that queues have to begin again, and can.
 func (c *Consumer) look(ctx context.Context, progress *stallWatch) (now []int, lost bool) {
 	ctx, cancel := context.WithTimeout(ctx, max(c.timing.every, lookTimeout))
 	defer cancel()
+
 	lags, _, err := c.lookAtQueues(ctx)
 	var stalled []QueueLag
 	if err != nil {
@@ -82,6 +89,7 @@ func (c *Consumer) look(ctx context.Context, progress *stallWatch) (now []int, l
 		stalled = progress.observe(time.Now(), lags, c.activity())
 		lost = c.lostAmong(lags)
 	}
+
 	c.mu.Lock()
 	before := c.stalled
 	c.stalled = nil
@@ -91,6 +99,7 @@ func (c *Consumer) look(ctx context.Context, progress *stallWatch) (now []int, l
 	slices.Sort(c.stalled)
 	now = slices.Clone(c.stalled)
 	c.mu.Unlock()
+
 	for _, lag := range stalled {
 		if !slices.Contains(before, lag.Queue) {
 			c.logger.Error("queue stands still though it has messages", "broker", lag.Broker, "queue", lag.Queue,
@@ -100,8 +109,8 @@ func (c *Consumer) look(ctx context.Context, progress *stallWatch) (now []int, l
 	return now, lost
 }
 
-// lostAmong says whether queues of ours that have just answered have to begin again. For another's, or while its broker is
-// away, a new session would be of no use.
+// lostAmong says whether queues of ours whose broker has just answered have to begin again. For a
+// queue of another consumer, or while the queue's broker is away, a new session would be of no use.
 func (c *Consumer) lostAmong(lags []QueueLag) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,18 +120,20 @@ func (c *Consumer) lostAmong(lags []QueueLag) bool {
 	})
 }
 
-// lookAtQueues asks the brokers for what they have of each queue, and notes those of ours that were lost or set back.
-// doubtful: one may be lost, which later looks will show.
+// lookAtQueues asks the brokers for what they have of each queue, and notes those of ours that were
+// lost or set back. doubtful means that a queue may be lost; later looks will show it.
 func (c *Consumer) lookAtQueues(ctx context.Context) (lags []QueueLag, doubtful bool, err error) {
 	route, err := c.admin.Route(ctx, c.cfg.Topic)
 	if err != nil {
 		return nil, false, err
 	}
+
 	c.mu.Lock()
 	if c.session != nil {
 		c.session.intake.masters(route.Readable)
 	}
 	c.mu.Unlock()
+
 	for _, q := range route.Readable {
 		a := c.activity()(queueKey{q.Broker, q.ID})
 		look, err := c.lookAt(ctx, q, a)
@@ -137,7 +148,7 @@ func (c *Consumer) lookAtQueues(ctx context.Context) (lags []QueueLag, doubtful 
 		case wrong != "" && a.ours:
 			c.lose(look, a.acked, wrong)
 		case wrong != "":
-			c.losses.forget(look.key()) // whose it is, sees it too
+			c.losses.forget(look.key()) // the consumer that has the queue sees it too
 		case a.ours:
 			c.progress(look.key()).committed(time.Now(), look.lag.Committed)
 		}
@@ -153,6 +164,7 @@ func (c *Consumer) rebuild(ctx context.Context, why string) {
 	c.mu.Lock()
 	old := c.session
 	c.mu.Unlock()
+
 	if old != nil {
 		drain, cancel := context.WithTimeout(ctx, c.timing.drain)
 		defer cancel()
@@ -161,6 +173,7 @@ func (c *Consumer) rebuild(ctx context.Context, why string) {
 			c.logger.Error("cannot replace the RocketMQ consumer now, "+why, "error", err)
 			return
 		}
+
 		finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()
 		if err := old.finish(finish); err != nil {
@@ -170,6 +183,7 @@ func (c *Consumer) rebuild(ctx context.Context, why string) {
 		c.session = nil
 		c.mu.Unlock()
 	}
+
 	open, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := c.openSession(open); err != nil {
@@ -194,7 +208,8 @@ func (c *Consumer) ours(key queueKey) bool {
 	return c.session == nil || c.session.assigned == nil || c.session.assigned[key]
 }
 
-// hasAcknowledged says whether this session has, without a gap up to its last acknowledgement.
+// hasAcknowledged says whether this session has acknowledged offset and, without a gap, everything
+// from there to its last acknowledgement.
 func (a queueActivity) hasAcknowledged(offset int64) bool {
 	return a.acked != noOffset && offset >= a.ackedFrom && offset < a.acked
 }
@@ -208,10 +223,12 @@ func (c *Consumer) activity() func(queueKey) queueActivity {
 			busy: q.busy, acked: q.acked, ackedFrom: q.ackedFrom, storedUntil: q.storedUntil, activeAt: q.activeAt,
 		}
 	}
+
 	var assigned map[queueKey]bool
 	if c.session != nil {
 		assigned = c.session.assigned
 	}
+
 	return func(key queueKey) queueActivity {
 		activity, ok := known[key]
 		if !ok {
@@ -246,12 +263,14 @@ func (w *stallWatch) observe(now time.Time, lags []QueueLag, activity func(queue
 		key := queueKey{lag.Broker, lag.Queue}
 		a := activity(key)
 		seen, ok := w.seen[key]
-		// What is acknowledged is done, though the library commits it up to 5 s later, or much later when it forgot.
+		// Acknowledged messages are done, though the library commits them up to 5 s later, or much
+		// later when it forgot their offset.
 		backlog := lag.Lag > 0 && a.acked < lag.Max
 		if !ok || !backlog || !a.ours || a.busy || seen.committed != lag.Committed {
 			w.seen[key] = committedAt{lag.Committed, now}
 			continue
 		}
+
 		if now.Sub(seen.since) >= w.after && now.Sub(a.activeAt) >= w.after {
 			stalled = append(stalled, lag)
 		}

@@ -15,6 +15,7 @@ func TestStallWatch(t *testing.T) {
 	start := time.Unix(1000, 0)
 	lag := QueueLag{Broker: "b", Queue: 3, Max: 10, Committed: 4, Lag: 6}
 	ours := queueActivity{ours: true, acked: noOffset}
+
 	for name, test := range map[string]struct {
 		second   QueueLag
 		activity queueActivity
@@ -37,6 +38,7 @@ func TestStallWatch(t *testing.T) {
 	} {
 		w := newStallWatch(after)
 		activity := func(queueKey) queueActivity { return test.activity }
+
 		if got := w.observe(start, []QueueLag{lag}, activity); len(got) != 0 {
 			t.Errorf("%s: stalled at the first look", name)
 		}
@@ -57,8 +59,9 @@ func TestStallWatchForgetsWhatItCouldNotSee(t *testing.T) {
 	}
 }
 
-// T28: a queue whose lock another client holds and does nothing with stands still. The watchdog names it, replaces
-// the library's consumer, and the queue goes on when the lock is gone.
+// T28: a queue stands still when another client holds its lock and does nothing with it. The
+// watchdog names the queue and replaces the library's consumer. The queue goes on when the lock is
+// gone.
 func TestWatchdogNamesAStalledQueueAndRecovers(t *testing.T) {
 	t.Parallel()
 	const queues, held = 4, 2
@@ -67,6 +70,7 @@ func TestWatchdogNamesAStalledQueueAndRecovers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	lock := func() {
 		answer, err := admin.lockRequest(t.Context(), requestLock, route.Readable[held].Addr, group, "thief", route.Readable[held:held+1])
 		if err != nil {
@@ -79,16 +83,19 @@ func TestWatchdogNamesAStalledQueueAndRecovers(t *testing.T) {
 			t.Fatalf("the lock was not given: %s, error %v", answer.Body, err)
 		}
 	}
+
 	lock()
 	for queue := range queues {
 		publish(t, p, topic, queue, queues, 0, 10)
 	}
+
 	var r record
 	c := newConsumer(t, topic, group, 8, r.handle)
 	c.timing = watchTiming{every: 200 * time.Millisecond, stallAfter: 5 * time.Second, rebuildEvery: 3 * time.Second, drain: time.Second}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	first := c.session
 	eventually(t, received, func() error {
 		if got := c.Stalled(); !slices.Equal(got, []int{held}) {
@@ -104,11 +111,13 @@ func TestWatchdogNamesAStalledQueueAndRecovers(t *testing.T) {
 		}
 		return nil
 	})
+
 	for queue := range queues {
 		if want := 10; queue != held && len(r.bodies(queue)) != want {
 			t.Errorf("queue %d: %d messages, want %d", queue, len(r.bodies(queue)), want)
 		}
 	}
+
 	if err := admin.unlock(t.Context(), route.Readable[held].Addr, group, "thief", route.Readable[held:held+1]); err != nil {
 		t.Fatal(err)
 	}
@@ -119,18 +128,20 @@ func TestWatchdogNamesAStalledQueueAndRecovers(t *testing.T) {
 		}
 		return nil
 	})
+
 	stop(t, c)
 	for queue := range queues {
 		wantBodies(t, r.bodies(queue), numbers(0, 10))
 	}
 }
 
-// A handler that takes long is not a stalled queue.
+// A queue whose handler takes long is not stalled.
 func TestWatchdogLeavesABusyHandlerAlone(t *testing.T) {
 	t.Parallel()
 	const stallAfter = 5 * time.Second // longer than a start takes
 	topic, p := testTopic(t, 1), testProducer(t)
 	publish(t, p, topic, 0, 1, 0, 1)
+
 	called, busyFor := make(chan struct{}), time.NewTimer(time.Hour)
 	var r record
 	c := newConsumer(t, topic, testGroup(), 8, func(ctx context.Context, batch []Delivery) error {
@@ -143,6 +154,7 @@ func TestWatchdogLeavesABusyHandlerAlone(t *testing.T) {
 		}
 		return r.handle(ctx, batch)
 	})
+
 	c.timing = watchTiming{every: 100 * time.Millisecond, stallAfter: stallAfter, rebuildEvery: time.Hour, drain: time.Second}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -152,6 +164,7 @@ func TestWatchdogLeavesABusyHandlerAlone(t *testing.T) {
 	case <-time.After(received):
 		t.Fatal("handler was not called")
 	}
+
 	eventually(t, received, func() error {
 		if got := c.Stalled(); len(got) != 0 {
 			t.Fatalf("stalled queues are %v while the handler is busy", got)
@@ -166,6 +179,7 @@ func TestOnlyQueuesThatCanBeginAgainNeedANewSession(t *testing.T) {
 	c := s.consumer
 	c.session, s.assigned = s, map[queueKey]bool{{"up", 1}: true, {"away", 0}: true}
 	answered := []QueueLag{{Broker: "up", Queue: 0}, {Broker: "up", Queue: 1}}
+
 	for key, want := range map[queueKey]bool{{"away", 0}: false, {"up", 0}: false, {"up", 1}: true} {
 		c.lost = map[queueKey]bool{key: true}
 		if got := c.lostAmong(answered); got != want {

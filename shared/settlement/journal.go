@@ -29,7 +29,7 @@ type JournalRecord struct {
 	DecidedAt time.Time       `json:"decided_at"`
 }
 
-// JournalShardingKey is that of every record: one key, one order.
+// JournalShardingKey is the sharding key of every record: one key, one order.
 const JournalShardingKey = "journal"
 
 // JournalOrigin is what the first record has for its predecessor's hash.

@@ -29,6 +29,7 @@ func TestAnInstructionSurvivesItsJSON(t *testing.T) {
 		Version: 1, Type: settlement.Refund, PaymentNo: idA, OrderID: idB, Seq: 2, AccountID: idC,
 		Amount: money.Money{Currency: money.CNY, Minor: 1999}, RequestedAt: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC),
 	}
+
 	body, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +81,7 @@ func TestPoison(t *testing.T) {
 			}
 		})
 	}
+
 	for _, body := range []string{"", "null", "[]", "{", "settle!", "\xff\xfe"} {
 		if _, err := settlement.ParseInstruction([]byte(body)); !errors.Is(err, settlement.ErrPoison) {
 			t.Errorf("body %q: error %v, want ErrPoison", body, err)
@@ -98,6 +100,7 @@ func TestTraceparent(t *testing.T) {
 	if got := settlement.TraceparentOr(valid); got != valid {
 		t.Errorf("a valid traceparent became %q", got)
 	}
+
 	for _, bad := range []string{"", "garbage", "00-00000000000000000000000000000000-b7ad6b7169203331-01", valid + "-x"} {
 		fresh := settlement.TraceparentOr(bad)
 		if fresh == bad || settlement.TraceparentOr(fresh) != fresh {
@@ -128,6 +131,7 @@ func TestPoisonPoints(t *testing.T) {
 			if _, err := settlement.ParsePointsChange(body); err != nil {
 				t.Fatalf("before the change: %v", err)
 			}
+
 			change(&c)
 			if body, err = json.Marshal(c); err != nil {
 				t.Fatal(err)
@@ -139,7 +143,7 @@ func TestPoisonPoints(t *testing.T) {
 	}
 }
 
-// What passes here is stored by both databases; see also the listeners' tests.
+// Both databases store the times that pass here; see also the listeners' tests.
 func TestTimesThatNoColumnHoldsArePoison(t *testing.T) {
 	for at, poison := range map[string]bool{
 		"2026-01-02T03:04:05.123456789Z": false,
@@ -154,6 +158,7 @@ func TestTimesThatNoColumnHoldsArePoison(t *testing.T) {
 		outcome, points := instruction(), instruction()
 		outcome["type"], outcome["occurred_at"] = "paid", at
 		points["type"], points["points_no"], points["customer_id"], points["occurred_at"] = "add", idA, idB, at
+
 		for kind, m := range map[string]map[string]any{"outcome": outcome, "points": points} {
 			body, err := json.Marshal(m)
 			if err != nil {

@@ -10,7 +10,8 @@ import (
 // OutcomeType says what became of an instruction.
 type OutcomeType string
 
-// The outcomes. A settle ends paid or declined, a refund refunded or failed.
+// The outcomes. A settle ends paid or declined, a refund refunded or failed. An operator's discard
+// ends either as failed.
 const (
 	Paid     OutcomeType = "paid"
 	Declined OutcomeType = "declined"
@@ -18,7 +19,8 @@ const (
 	Failed   OutcomeType = "failed"
 )
 
-// ReasonNothingToRefund is why a refund failed whose order had not been paid, or has all of it back.
+// ReasonNothingToRefund is the reason of a failed refund whose order was not paid, or has all of
+// its money back.
 const ReasonNothingToRefund = "nothing_to_refund"
 
 // Outcome is the body of a message on TopicOutcome.
@@ -54,12 +56,14 @@ func (out Outcome) validate() error {
 	default:
 		return fmt.Errorf("type is %q, must be paid, declined, refunded or failed", out.Type)
 	}
+
 	if err := validatePaymentNo(out.PaymentNo); err != nil {
 		return err
 	}
 	if err := validateIDs(id{"order_id", out.OrderID}); err != nil {
 		return err
 	}
+
 	if err := validateTime("occurred_at", out.OccurredAt); err != nil {
 		return err
 	}

@@ -52,6 +52,7 @@ func (c PointsChange) validate() error {
 	if err := validateIDs(id{"points_no", c.PointsNo}, id{"customer_id", c.CustomerID}); err != nil {
 		return err
 	}
+
 	if c.Points < -PointsMax || c.Points > PointsMax {
 		return fmt.Errorf("points is %d, must be %d to %d", c.Points, -PointsMax, PointsMax)
 	}

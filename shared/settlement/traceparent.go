@@ -37,7 +37,8 @@ func TraceparentOr(given string) string {
 	return fmt.Sprintf("%s-%s-%s-%02x", versionOurs, m[2], m[3], flags&flagSampled)
 }
 
-// TraceID is the trace that a traceparent of version 00 belongs to, for logs; empty for what is none.
+// TraceID is the trace that a traceparent of version 00 belongs to, for logs. It is empty for text
+// that is no traceparent.
 func TraceID(traceparent string) string {
 	if m := traceparentForm.FindStringSubmatch(traceparent); m != nil {
 		return m[2]

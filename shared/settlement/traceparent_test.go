@@ -21,6 +21,7 @@ func TestTraceparentOr(t *testing.T) {
 			t.Errorf("%q became %q, want %q", given, got, want)
 		}
 	}
+
 	for _, broken := range []string{
 		"", "00-broken",
 		"ff-" + trace + "-" + span + "-01",                    // a version that there will never be

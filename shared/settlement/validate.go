@@ -38,8 +38,8 @@ func validateSeq(seq int64) error {
 	return nil
 }
 
-// Times that both databases can keep in a DATETIME(6). MySQL's manual gives it the years 1000 to 9999, in which a
-// time near either end leaves by its offset or by rounding.
+// The times that both databases can keep in a DATETIME(6). MySQL's manual gives it the years 1000
+// to 9999. Near either end, an offset or rounding takes a time out of them.
 var (
 	timeMin = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
 	timeMax = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -53,8 +53,9 @@ func validateTime(name string, t time.Time) error {
 	return nil
 }
 
-// depositVersion is the UUID version of deposit numbers. Payment numbers have any other, so that none can be a
-// deposit's: the entries of both are in one table, and customers see the numbers of their deposits.
+// depositVersion is the UUID version of deposit numbers. Payment numbers have any other version, so
+// that none can be the number of a deposit: the entries of both are in one table, and customers see
+// the numbers of their deposits.
 const depositVersion = 8
 
 // NewDepositNo returns a number for a deposit: a UUID of version 8 that ascends with time like one of version 7.

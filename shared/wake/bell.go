@@ -1,5 +1,6 @@
-// Package wake lets a loop that looks for work sleep until there is some: rung by whoever has made it, or because it is
-// time to look for what others have made.
+// Package wake lets a loop that looks for work sleep until there is some. The bell is rung by the
+// part that has made work; after a while the loop looks anyway, for work that other instances have
+// made.
 package wake
 
 import (
@@ -13,7 +14,8 @@ type Bell struct{ rung chan struct{} }
 // NewBell makes a bell.
 func NewBell() Bell { return Bell{rung: make(chan struct{}, 1)} }
 
-// Ring ends a Wait, or the next one. It never blocks. Ring after the commit of the work, not before.
+// Ring ends the Wait under way, or else the next one. It never blocks. Ring after the commit of the
+// work, not before.
 func (b Bell) Ring() {
 	select {
 	case b.rung <- struct{}{}:

@@ -18,6 +18,7 @@ func TestABellIsHeardOnce(t *testing.T) {
 	if took := time.Since(began); took < 20*time.Millisecond || took > time.Minute {
 		t.Errorf("two waits took %s: the first had to be rung, the second not", took)
 	}
+
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	b.Wait(ended, time.Hour)

@@ -25,7 +25,7 @@ const (
 func limitBody(c *gin.Context) {
 	body, err := io.ReadAll(io.LimitReader(c.Request.Body, BodyMaxBytes+1))
 	if len(body) > BodyMaxBytes {
-		// Its error would say that the client went away, and then nobody reads the answer.
+		// An error here would say that the client went away, and then nobody reads the answer.
 		_, _ = io.CopyN(io.Discard, c.Request.Body, discardMaxBytes)
 		Fail(c, NewProblem(http.StatusRequestEntityTooLarge, CodeBodyTooLarge,
 			fmt.Sprintf("the body has more than %d bytes, no request needs that many", BodyMaxBytes)))
@@ -35,6 +35,7 @@ func limitBody(c *gin.Context) {
 		Fail(c, NewProblem(http.StatusBadRequest, CodeBodyIncomplete, "the body ended before it was complete: "+err.Error()))
 		return
 	}
+
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
 }
 

@@ -26,6 +26,7 @@ func decode(body []byte, v any) error {
 	if lone := loneSurrogate(body); lone != "" {
 		return malformed(fmt.Errorf(`%s is half of a character: a surrogate needs the other one of its pair beside it, as in \ud83d\ude00`, lone))
 	}
+
 	d := decoder{json.NewDecoder(bytes.NewReader(body))}
 	d.UseNumber()
 	return d.value(reflect.ValueOf(v).Elem(), "")
@@ -40,10 +41,12 @@ func (d decoder) value(v reflect.Value, path string) error {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
+
 	token, err := d.Token()
 	if err != nil {
 		return malformed(err)
 	}
+
 	switch v.Kind() { //nolint:exhaustive // no request has a field of another kind
 	case reflect.Struct:
 		if token != json.Delim('{') {
@@ -83,6 +86,7 @@ func (d decoder) value(v reflect.Value, path string) error {
 func (d decoder) object(v reflect.Value, path string) error {
 	fields, required := fieldsOf(v)
 	seen := map[string]bool{}
+
 	for d.More() {
 		token, err := d.Token()
 		if err != nil {
@@ -102,12 +106,14 @@ func (d decoder) object(v reflect.Value, path string) error {
 			return err
 		}
 	}
+
 	for _, name := range required {
 		if !seen[name] {
 			at := join(path, name)
 			return fieldProblem(at, CodeMissingField, at+" is missing")
 		}
 	}
+
 	if _, err := d.Token(); err != nil && !errors.Is(err, io.EOF) { // the closing brace
 		return malformed(err)
 	}

@@ -60,6 +60,7 @@ func TestDecodeReadsIntegersAsTheSchemaDoes(t *testing.T) {
 			t.Errorf("%.40s: got %d, %v, want %d", written, got.Amount.Minor, err, want)
 		}
 	}
+
 	for _, written := range []string{
 		`397.5`, `4e-1`, `45e-1`, `0.1`, `1e-999999999999999999999`, `1e999999999999999999999`, `1e19`, `10e18`, `-1e19`,
 		`9223372036854775808`, `9223372036854775808.0`, `-9223372036854775809`, `9223372036854775807.5`, `1e9223372036854775807`,
@@ -133,6 +134,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{amount(`NaN`), CodeMalformedJSON, "invalid character"},
 		{amount(strings.Repeat("[", 16000)), CodeMalformedJSON, "the body cannot be read"},
 	}
+
 	for _, c := range cases {
 		var got request
 		var p *Problem
@@ -150,7 +152,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// What encoding/json writes is read back unchanged, so the hash under a key is the client's request.
+// decode reads back unchanged what encoding/json writes, so the hash under a key is that of the
+// client's request.
 func TestDecodeReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := request{
@@ -160,6 +163,7 @@ func TestDecodeReadsBack(t *testing.T) {
 			},
 			Note: rapid.String().Draw(t, "note"),
 		}
+
 		body, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 )
 
 // requestTimeout bounds the work on one request, once its body is read. It is longer than one
-// database transaction may take, so that this one's error is what the client is told.
+// database transaction may take, so that the client is told the transaction's error.
 const requestTimeout = 15 * time.Second
 
 const headerTraceparent = "traceparent"
@@ -28,12 +28,12 @@ type Config struct {
 	Logger  *slog.Logger
 	Metrics *prometheus.Registry // gets the edge's metrics, and is what /metrics shows
 	Checks  map[string]Check     // what /readyz asks, by name
-	Beside  map[string]Check     // what /readyz asks and shows, and the service can do without for a while
+	Beside  map[string]Check     // what /readyz asks and shows of parts that the service can do without for a while
 	Query   map[string][]string  // the query parameters of each route, as in "GET /v1/orders"; a route without an entry takes none
 }
 
-// requestsMax is how many requests may be under way. What comes above it is refused at once: waiting behind them it would only
-// be answered after its client has gone, and do the work all the same.
+// requestsMax is how many requests may be under way. A request above it is refused at once: if it
+// waited, it would be answered only after its client has gone, and do its work all the same.
 const requestsMax = 64
 
 // edge is the middleware of one engine.
@@ -95,6 +95,7 @@ func (e edge) observe(c *gin.Context) {
 	}
 	status, took := c.Writer.Status(), time.Since(start)
 	e.seconds.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
+
 	attrs := []slog.Attr{
 		slog.String("method", shorten(c.Request.Method)), slog.String("route", route), slog.Int("status", status),
 		slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("trace_id", settlement.TraceID(traceparent)),
@@ -130,6 +131,7 @@ func (e edge) catchPanic(c *gin.Context) {
 		}
 		e.log.ErrorContext(c.Request.Context(), "panic while a request was handled", "panic", fmt.Sprint(cause),
 			"trace_id", settlement.TraceID(Traceparent(c)), "stack", string(debug.Stack()))
+
 		if c.Writer.Written() {
 			c.Abort() // the answer is out, a second one would be appended to it
 			return
@@ -139,7 +141,7 @@ func (e edge) catchPanic(c *gin.Context) {
 	c.Next()
 }
 
-// limitRequests refuses a request while requestsMax others are under way. Whether the service is well can always be asked.
+// limitRequests refuses a request while requestsMax others are under way. Probes always pass.
 func (e edge) limitRequests(c *gin.Context) {
 	if isProbe(c.FullPath()) {
 		return
@@ -151,11 +153,12 @@ func (e edge) limitRequests(c *gin.Context) {
 			fmt.Sprintf("%d requests are under way, which is the limit: send the same request again, a POST with the same Idempotency-Key", requestsMax)))
 		return
 	}
+
 	defer func() { <-e.underWay }()
 	c.Next()
 }
 
-// isProbe says whether a path is asked every few seconds by whoever watches the service.
+// isProbe reports whether a path is one that monitoring asks every few seconds.
 func isProbe(path string) bool { return path == "/healthz" || path == "/readyz" || path == "/metrics" }
 
 func limitTime(c *gin.Context) {

@@ -54,6 +54,7 @@ func serveWith(t *testing.T, cfg Config, routes ...func(*gin.Engine)) (url strin
 	cfg.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.Metrics = prometheus.NewRegistry()
 	cfg.Query = map[string][]string{"GET /query": {"customer_id", "status", "cursor", "limit"}}
+
 	engine := NewEngine(cfg)
 	health := NewHealth(cfg)
 	engine.GET("/healthz", health.GetHealthz)
@@ -74,9 +75,11 @@ func serveWith(t *testing.T, cfg Config, routes ...func(*gin.Engine)) (url strin
 		}
 		c.JSON(http.StatusOK, body)
 	})
+
 	for _, add := range routes {
 		add(engine)
 	}
+
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = NewServer(engine, cfg.Logger)
 	server.Start()
@@ -100,6 +103,7 @@ func do(t *testing.T, method, url, body string, header http.Header) answer {
 	if header != nil {
 		r.Header = header
 	}
+
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +128,7 @@ func TestEdgeRefuses(t *testing.T) {
 	}
 	const asJSON = "application/json"
 	large := strings.Repeat(" ", BodyMaxBytes) + thing
+
 	cases := []struct {
 		name, method, path, body string
 		header                   http.Header
@@ -166,6 +171,7 @@ func TestEdgeRefuses(t *testing.T) {
 		{"parameter of nothing", "GET", "/nowhere?a=b", "", nil, 404, CodeNotFound},
 		{"broken query", "GET", "/query?a=%zz", "", nil, 400, CodeInvalidParameter},
 	}
+
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			got := do(t, c.method, url+c.path, c.body, c.header)
@@ -188,6 +194,7 @@ func TestLargeBodyOfClientThatReadsLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
+
 	const size = 10 << 20
 	header := fmt.Sprintf("POST /things/1 HTTP/1.1\r\nHost: a\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", size)
 	if _, err := io.WriteString(conn, header+strings.Repeat("x", size)); err != nil {
@@ -198,6 +205,7 @@ func TestLargeBodyOfClientThatReadsLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
+
 	if response.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Fatalf("got %s", response.Status)
 	}
@@ -210,6 +218,7 @@ func TestBodyThatEndsEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
+
 	if _, err := io.WriteString(conn, "POST /things/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"); err != nil {
 		t.Fatal(err)
 	}
@@ -261,6 +270,7 @@ func TestPanicIsLoggedAndNotShown(t *testing.T) {
 	if got.status != http.StatusInternalServerError || !strings.Contains(got.body, CodeInternal) || strings.Contains(got.body, "secret") {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
+
 	trace := got.header.Get("traceparent")
 	for _, want := range []string{"secret of the house", "engine_test.go", `"level":"ERROR"`, settlement.TraceID(trace)} {
 		if !strings.Contains(log.String(), want) {
@@ -282,6 +292,7 @@ func TestTrace(t *testing.T) {
 	if !strings.Contains(log.String(), `"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"`) {
 		t.Errorf("the log lacks the trace:\n%s", log)
 	}
+
 	answer = do(t, "GET", url+"/nowhere", "", http.Header{"Traceparent": {"00-broken"}})
 	if got := answer.header.Get("traceparent"); got == "00-broken" || settlement.TraceparentOr(got) != got {
 		t.Errorf("a broken traceparent became %q", got)
@@ -293,6 +304,7 @@ func TestMetricsCountRoutesNotPaths(t *testing.T) {
 	do(t, "GET", url+"/nowhere/1", "", nil)
 	do(t, "BREW", url+"/nowhere/2", "", nil)
 	do(t, "POST", url+"/things/7", "", nil)
+
 	text := do(t, "GET", url+"/metrics", "", nil).body
 	for _, want := range []string{
 		`http_request_seconds_count{route="unmatched",status="404"} 2`,
@@ -325,6 +337,7 @@ func TestReady(t *testing.T) {
 		{"one beside fails", fails, true, 200, `{"checks":{"broker":"failed","database":"ok"},"status":"ready"}`},
 		{"one beside hangs", hangs, true, 200, `{"checks":{"broker":"failed","database":"ok"},"status":"ready"}`},
 	}
+
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -334,12 +347,14 @@ func TestReady(t *testing.T) {
 			} else {
 				checks["broker"] = c.broker
 			}
+
 			url, log := serveWith(t, Config{Checks: checks, Beside: beside})
 			start := time.Now()
 			got := do(t, "GET", url+"/readyz", "", nil)
 			if got.status != c.status || got.body != c.body {
 				t.Errorf("got %d %s, want %d %s", got.status, got.body, c.status, c.body)
 			}
+
 			if took := time.Since(start); took > readyTimeout+2*time.Second {
 				t.Errorf("took %s", took)
 			}
@@ -353,7 +368,7 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// What comes above the limit is refused while the others are still under way, and whoever watches the service gets through.
+// A request above the limit is refused while the others are still under way; probes get through.
 func TestRequestsAboveTheLimitAreRefusedAtOnce(t *testing.T) {
 	release, arrived := make(chan struct{}), make(chan struct{}, requestsMax)
 	url, _ := serveWith(t, Config{}, func(engine *gin.Engine) {
@@ -363,6 +378,7 @@ func TestRequestsAboveTheLimitAreRefusedAtOnce(t *testing.T) {
 			c.Status(http.StatusOK)
 		})
 	})
+
 	statuses := make(chan int, requestsMax)
 	for range requestsMax {
 		go func() { statuses <- do(t, "GET", url+"/slow", "", nil).status }()
@@ -370,6 +386,7 @@ func TestRequestsAboveTheLimitAreRefusedAtOnce(t *testing.T) {
 	for range requestsMax {
 		<-arrived
 	}
+
 	refused := do(t, "GET", url+"/query?limit=1", "", nil)
 	if refused.status != 503 || refused.header.Get("Retry-After") == "" || !strings.Contains(refused.body, CodeUnavailable) {
 		t.Errorf("one more: %d, Retry-After %q, %s; want 503, told to come again", refused.status, refused.header.Get("Retry-After"), refused.body)
@@ -379,12 +396,14 @@ func TestRequestsAboveTheLimitAreRefusedAtOnce(t *testing.T) {
 			t.Errorf("%s is %d while requests are refused", path, got.status)
 		}
 	}
+
 	close(release)
 	for range requestsMax {
 		if status := <-statuses; status != http.StatusOK {
 			t.Errorf("a request within the limit got %d", status)
 		}
 	}
+
 	if got := do(t, "GET", url+"/query?limit=1", "", nil); got.status != http.StatusOK {
 		t.Errorf("afterwards a request got %d", got.status)
 	}
@@ -410,6 +429,7 @@ func TestProblemOfErrors(t *testing.T) {
 		{&net.OpError{Op: "dial", Err: errors.New("connection refused")}, 503, CodeUnavailable},
 		{errors.New("column password is secret"), 500, CodeInternal},
 	}
+
 	for _, c := range cases {
 		p := problemOf(fmt.Errorf("store: %w", c.err))
 		if p.retry != (c.status == 503 || c.code == CodeKeyInFlight) {

@@ -40,6 +40,7 @@ func Invalid(checks ...*FieldError) error {
 	if len(found) == 0 {
 		return nil
 	}
+
 	p := NewProblem(http.StatusBadRequest, found[0].Code, found[0].Detail)
 	p.Errors = found
 	return p
@@ -62,7 +63,8 @@ func CheckCursorID(cursor string) *FieldError {
 	return invalidCursor(cursor)
 }
 
-// cursorNumberForm holds any id that a table will ever give out, and no number twice: neither 007 nor +7.
+// cursorNumberForm matches any id that a table will ever give out, in one spelling only: neither
+// 007 nor +7.
 var cursorNumberForm = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
 
 // CursorNumber reads a cursor of a list whose cursors are numbers: the number of the last item of the page before.

@@ -2,8 +2,8 @@ package web
 
 import "github.com/gin-gonic/gin"
 
-// HeadHealthz is GetHealthz without its body, which the server leaves out; so are the others. Load balancers ask
-// by HEAD.
+// HeadHealthz is GetHealthz without its body, which the server leaves out. Load balancers ask by
+// HEAD.
 func (h Health) HeadHealthz(c *gin.Context) { h.GetHealthz(c) }
 
 // HeadReadyz is GetReadyz without its body.

@@ -26,7 +26,7 @@ type Check func(ctx context.Context) error
 type Health struct {
 	log     *slog.Logger
 	checks  map[string]Check
-	beside  map[string]bool // those of the checks that do not count
+	beside  map[string]bool // the checks whose failure does not count
 	metrics http.Handler
 }
 
@@ -39,6 +39,7 @@ func NewHealth(cfg Config) Health {
 	for name, check := range cfg.Beside {
 		checks[name], beside[name] = check, true
 	}
+
 	return Health{
 		log:    cfg.Logger,
 		checks: checks,
@@ -56,11 +57,12 @@ func (h Health) GetHealthz(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"status": "ok"})
 }
 
-// GetReadyz runs the checks side by side: 200 when all pass but those beside, else 503; either way with the
-// result of each. Why one failed goes to the log only.
+// GetReadyz runs the checks side by side. It answers 200 when all pass but those beside, else 503.
+// Either answer has the result of each check; why one failed goes to the log only.
 func (h Health) GetReadyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
+
 	type result struct {
 		name string
 		err  error
@@ -69,10 +71,12 @@ func (h Health) GetReadyz(c *gin.Context) {
 	for name, check := range h.checks {
 		go func() { results <- result{name, check(ctx)} }()
 	}
+
 	answer := make(map[string]string, len(h.checks))
 	for name := range h.checks {
 		answer[name] = "failed" // until it says otherwise
 	}
+
 	needed := len(h.checks) - len(h.beside)
 	var grace <-chan time.Time // of the checks beside, once the others have answered
 	for waiting := len(h.checks); waiting > 0; {
@@ -98,6 +102,7 @@ func (h Health) GetReadyz(c *gin.Context) {
 			waiting = 0
 		}
 	}
+
 	status, word := http.StatusOK, "ready"
 	for name, is := range answer {
 		if is != "ok" && !h.beside[name] {

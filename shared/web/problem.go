@@ -105,10 +105,12 @@ func Fail(c *gin.Context, err error) {
 	if p.Status >= http.StatusInternalServerError {
 		_ = c.Error(err) // returns what it was given
 	}
+
 	body, err := json.Marshal(p)
 	if err != nil {
 		panic(fmt.Errorf("encode problem %s: %w", p.Code, err)) // strings and integers always encode
 	}
+
 	if p.retry {
 		c.Header("Retry-After", strconv.Itoa(retryAfterSeconds))
 	}
@@ -139,6 +141,7 @@ func problemOf(err error) *Problem {
 		return NewRetryProblem(http.StatusServiceUnavailable, CodeUnavailable,
 			"the service cannot do this now: send the same request again, a POST with the same Idempotency-Key")
 	}
+
 	return NewProblem(http.StatusInternalServerError, CodeInternal,
 		"the service failed: its log says why, under the trace id of the traceparent header")
 }

@@ -11,13 +11,14 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// checkQuery refuses a query parameter that the route does not have: whoever sends settle?dry_run=true does not want
-// to pay. Those without a value are taken out, which makes ?status=&limit= the same as no query: a form sends its
-// empty fields too.
+// checkQuery refuses a query parameter that the route does not have: a client that sends
+// settle?dry_run=true does not want to pay. Parameters without a value are taken out, which makes
+// ?status=&limit= the same as no query: a form sends its empty fields too.
 func (e edge) checkQuery(c *gin.Context) {
 	if c.Request.URL.RawQuery == "" {
 		return
 	}
+
 	query, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
 		Fail(c, NewProblem(http.StatusBadRequest, CodeInvalidParameter, "the query cannot be read: "+err.Error()))
@@ -29,6 +30,7 @@ func (e edge) checkQuery(c *gin.Context) {
 			return
 		}
 	}
+
 	for name, values := range query {
 		if !slices.ContainsFunc(values, func(v string) bool { return v != "" }) {
 			query.Del(name)
@@ -42,6 +44,7 @@ func unknownParameters(query url.Values, known []string) error {
 	if len(known) > 0 {
 		has = "this call has " + strings.Join(known, ", ")
 	}
+
 	var wrong []*FieldError
 	for name := range query {
 		if !slices.Contains(known, name) {
@@ -51,6 +54,7 @@ func unknownParameters(query url.Values, known []string) error {
 			})
 		}
 	}
+
 	slices.SortFunc(wrong, func(a, b *FieldError) int { return strings.Compare(a.Field, b.Field) })
 	return Invalid(wrong...)
 }

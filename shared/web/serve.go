@@ -15,15 +15,16 @@ import (
 // Listening says where Serve takes requests, and how it stops.
 type Listening struct {
 	Addr string // host:port
-	// ShutdownDelay is how long requests are still taken once /readyz says no: load balancers ask it every few seconds,
-	// and until then send more. A listener that closed at once would refuse those.
+	// ShutdownDelay is how long requests are still taken once /readyz says no. Load balancers ask
+	// /readyz every few seconds and send requests until then; a listener that closed at once would
+	// refuse those.
 	ShutdownDelay time.Duration
 	// ShutdownTimeout bounds the requests that are under way after that.
 	ShutdownTimeout time.Duration
 }
 
-// Serve answers requests until ctx ends. Then /readyz says no, after ShutdownDelay it takes no more requests, and
-// finishes those under way.
+// Serve answers requests until ctx ends. Then /readyz says no. After ShutdownDelay it takes no more
+// requests, and finishes those under way.
 func Serve(ctx context.Context, l Listening, handler http.Handler, log *slog.Logger) error {
 	var listening net.ListenConfig
 	socket, err := listening.Listen(ctx, "tcp", l.Addr)
@@ -74,5 +75,5 @@ func (s *stoppable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = io.WriteString(w, notReadyStopping) // whoever does not read it has asked in vain
+	_, _ = io.WriteString(w, notReadyStopping) // an error means that the prober has gone
 }

@@ -29,6 +29,7 @@ func startServe(t *testing.T, l Listening, handler http.Handler) (addr string, s
 	ended = make(chan error, 1)
 	l.Addr = "127.0.0.1:0"
 	go func() { ended <- Serve(ctx, l, handler, slog.New(slog.NewJSONHandler(log, nil))) }()
+
 	wait.Until(t, stopLimit, func() error {
 		m := loggedAddress.FindStringSubmatch(log.String())
 		if m == nil {
@@ -40,7 +41,7 @@ func startServe(t *testing.T, l Listening, handler http.Handler) (addr string, s
 	return addr, stop, ended
 }
 
-// fresh asks on a connection of its own: a listener that is closed shows.
+// fresh asks on a connection of its own, which a closed listener refuses.
 func fresh(ctx context.Context, url string) (status int, body string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -67,6 +68,7 @@ func TestItIsNotReadyBeforeItTakesNoMore(t *testing.T) {
 		<-release
 		_, _ = io.WriteString(w, "done")
 	})
+
 	addr, stop, ended := startServe(t, Listening{ShutdownDelay: delay, ShutdownTimeout: stopLimit}, routes)
 	if status, body, err := fresh(t.Context(), "http://"+addr+"/readyz"); status != 200 || body != "ready" {
 		t.Fatalf("while it serves /readyz is %d %s, %v", status, body, err)
@@ -87,6 +89,7 @@ func TestItIsNotReadyBeforeItTakesNoMore(t *testing.T) {
 	if status, _, err := fresh(t.Context(), "http://"+addr+"/work"); status != 200 {
 		t.Fatalf("a request behind that is answered %d, %v: load balancers have not seen it yet", status, err)
 	}
+
 	long := make(chan string, 1)
 	go func() {
 		_, body, err := fresh(context.WithoutCancel(t.Context()), "http://"+addr+"/long")
@@ -105,7 +108,7 @@ func TestItIsNotReadyBeforeItTakesNoMore(t *testing.T) {
 	if took := time.Since(began); took < delay {
 		t.Errorf("the listener was closed after %s, want not before %s", took, delay)
 	}
-	close(release) // what is under way when the listener closes is finished
+	close(release) // a request that is under way when the listener closes is finished
 	if got := <-long; got != "done<nil>" {
 		t.Errorf("a request under way became %q", got)
 	}
@@ -114,7 +117,7 @@ func TestItIsNotReadyBeforeItTakesNoMore(t *testing.T) {
 	}
 }
 
-// Of the time for requests under way nothing is used up by the delay.
+// The delay uses up nothing of the time for requests under way.
 func TestRequestsAreCutOffAfterTheirTimeout(t *testing.T) {
 	entered := make(chan struct{})
 	forever := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -124,6 +127,7 @@ func TestRequestsAreCutOffAfterTheirTimeout(t *testing.T) {
 	addr, stop, ended := startServe(t, Listening{ShutdownDelay: 300 * time.Millisecond, ShutdownTimeout: 300 * time.Millisecond}, forever)
 	go func() { _, _, _ = fresh(t.Context(), "http://"+addr+"/") }()
 	<-entered
+
 	began := time.Now()
 	stop()
 	if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {

@@ -5,14 +5,15 @@ import (
 	"unicode/utf16"
 )
 
-// unicodeEscapeLength is that of \uXXXX.
+// unicodeEscapeLength is the length of \uXXXX.
 const unicodeEscapeLength = 6
 
-// loneSurrogate returns the first \uXXXX of body, which is known to be JSON, that is a surrogate without the other
-// one of its pair; "" when there is none. encoding/json reads each as U+FFFD, so that different texts become the same.
+// loneSurrogate returns the first \uXXXX of body that is a surrogate without the other one of its
+// pair, "" when there is none. body is known to be JSON. encoding/json reads each lone surrogate as
+// U+FFFD, so that different texts become the same.
 func loneSurrogate(body []byte) string {
 	for i := 0; i < len(body); i++ {
-		if body[i] != '\\' { // which stands in strings only
+		if body[i] != '\\' { // a backslash stands in strings only
 			continue
 		}
 		unit, isUnit := utf16Unit(body[i:])
@@ -23,6 +24,7 @@ func loneSurrogate(body []byte) string {
 		if !utf16.IsSurrogate(unit) {
 			continue
 		}
+
 		next, _ := utf16Unit(body[i+unicodeEscapeLength:])
 		if utf16.DecodeRune(unit, next) == '\uFFFD' {
 			return string(body[i : i+unicodeEscapeLength])
@@ -32,7 +34,7 @@ func loneSurrogate(body []byte) string {
 	return ""
 }
 
-// utf16Unit is what the \uXXXX that s begins with stands for.
+// utf16Unit returns the code unit of the \uXXXX that s begins with.
 func utf16Unit(s []byte) (unit rune, ok bool) {
 	if len(s) < unicodeEscapeLength || s[0] != '\\' || s[1] != 'u' {
 		return 0, false

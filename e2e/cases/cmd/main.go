@@ -49,11 +49,13 @@ func main() {
 	flag.BoolVar(&o.disarmed, "disarmed", false, "play the cases and break nothing: each has to say that its fault had no effect")
 	flag.BoolVar(&o.list, "list", false, "list the cases and do nothing")
 	flag.Parse()
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	limit := o.soak + runLimit
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the run took more than %s", limit))
 	defer cancel()
+
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		os.Exit(1) //nolint:gocritic // exitAfterDefer: the deferred calls only release the signal and the timer
@@ -70,6 +72,7 @@ func run(ctx context.Context, o options) error {
 	if o.lanes < 1 || o.lanes > lanesMax {
 		return fmt.Errorf("lanes %d: want 1 to %d", o.lanes, lanesMax)
 	}
+
 	all := cases.All()
 	if o.names != "" {
 		var err error
@@ -86,9 +89,11 @@ func run(ctx context.Context, o options) error {
 		}
 		all = slices.DeleteFunc(all, func(c cases.Case) bool { return !slices.Contains(from, c.From) })
 	}
+
 	if o.disarmed {
 		return disarmed(ctx, append([]cases.Case{cases.Unbroken()}, all...), o)
 	}
+
 	rows, err := play(ctx, all, o)
 	report.Table(os.Stdout, rows)
 	title, beside := fmt.Sprintf("Fault cases, seed %d", o.seed), strings.TrimSuffix(o.html, filepath.Ext(o.html))
@@ -97,6 +102,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+
 	fmt.Printf("report: %s, for a CI: %s.xml, for programs: %[2]s.json\n", o.html, beside)
 	for _, r := range rows {
 		if !r.OK() {

@@ -52,6 +52,7 @@ func run(args []string) (int, error) {
 	if len(args) > 1 {
 		return 2, fmt.Errorf("%s takes no arguments\n%s", args[0], usage)
 	}
+
 	ctx, stop := stack.UntilInterrupted()
 	defer stop()
 	switch args[0] {
@@ -76,12 +77,14 @@ func runWith(args []string) (int, error) {
 	})
 	flags.BoolVar(&o.RocketMQ, "rocketmq", false, "start a name server and a broker")
 	flags.BoolVar(&o.C, "cc", false, "install a C compiler where there is none")
+
 	if err := flags.Parse(args); err != nil {
 		return 2, err
 	}
 	if flags.NArg() == 0 {
 		return 2, fmt.Errorf("run: no COMMAND after --\n%s", usage)
 	}
+
 	ctx, stop := stack.UntilInterrupted()
 	defer stop()
 	return stack.Run(ctx, o, flags.Args())

@@ -89,7 +89,7 @@ type Database struct {
 	Admin *sql.DB
 }
 
-// Open is a second instance's pool.
+// Open opens a further pool on the database, as a second instance of a service would.
 func (d Database) Open(t *testing.T) *dbtx.Pool {
 	t.Helper()
 	pool, err := dbtx.Open(d.Config, prometheus.NewRegistry())
@@ -107,6 +107,7 @@ func fresh(t *testing.T, adminDSN string) Database {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	name := "t_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	if _, err := admin.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
@@ -115,10 +116,12 @@ func fresh(t *testing.T, adminDSN string) Database {
 		_, _ = admin.ExecContext(ctx, fmt.Sprintf("DROP DATABASE %s", name))
 		_ = admin.Close()
 	})
+
 	parsed, err := mysql.ParseDSN(adminDSN)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	d := Database{Admin: admin, Config: dbtx.Config{Addr: parsed.Addr, Name: name, User: parsed.User, Password: parsed.Passwd}}
 	d.Pool = d.Open(t)
 	return d

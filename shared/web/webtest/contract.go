@@ -12,7 +12,7 @@ import (
 	"settlement/shared/web"
 )
 
-// Example is the example body of the POST at path, which is written as in the OpenAPI.
+// Example returns the example body of the POST at path. path is written as in the OpenAPI.
 func (a *API) Example(t *testing.T, path string) string {
 	t.Helper()
 	body, err := json.Marshal(a.Doc.Paths.Value(path).Post.RequestBody.Value.Content["application/json"].Example)
@@ -41,14 +41,17 @@ func WantEnum[T ~string](t *testing.T, doc *openapi3.T, schema string, values []
 func WantEdge(t *testing.T, doc *openapi3.T) {
 	t.Helper()
 	WantEnum(t, doc, "Currency", money.Currencies())
+
 	minor := doc.Components.Schemas["Amount"].Value.Properties["minor"].Value
 	if *minor.Min != 1 || *minor.Max != float64(money.AmountMaxMinor) {
 		t.Errorf("amounts are %g to %g, in the code 1 to %d", *minor.Min, *minor.Max, money.AmountMaxMinor)
 	}
+
 	limit := doc.Components.Parameters["Limit"].Value.Schema.Value
 	if *limit.Min != 1 || *limit.Max != web.LimitMax || fmt.Sprint(limit.Default) != fmt.Sprint(web.LimitDefault) {
 		t.Errorf("pages are %g to %g, %v, in the code 1 to %d, %d", *limit.Min, *limit.Max, limit.Default, web.LimitMax, web.LimitDefault)
 	}
+
 	codes := enum(doc, "ProblemCode")
 	for _, code := range web.Codes() {
 		if !slices.Contains(codes, code) {

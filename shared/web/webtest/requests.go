@@ -13,7 +13,7 @@ import (
 	"settlement/shared/web"
 )
 
-// someID stands in every place of a path that has a name; nothing has it.
+// someID fills every placeholder of a path; nothing has this id.
 const someID = "019a5e1c-7c00-7000-8000-00000000f00d"
 
 var placeInPath = regexp.MustCompile(`\{[^}]*\}`)
@@ -41,6 +41,7 @@ func (a *API) WantOnlyListedParameters(t *testing.T) {
 				t.Errorf("%s refuses its %s: %s", operation.OperationID, p.Value.Name, answer.Body)
 			}
 		}
+
 		for _, query := range []string{"?dry_run=true", "?dry_run", "?dry_run="} {
 			answer := a.Do(t, Request{Method: method, Path: path + query, Key: "k"})
 			if answer.Status != http.StatusBadRequest {
@@ -79,6 +80,7 @@ func (a *API) WantCursorsAsListed(t *testing.T) {
 			}
 		}
 	})
+
 	if lists == 0 {
 		t.Error("no call has a cursor")
 	}
@@ -99,6 +101,7 @@ func (a *API) WantAmountsAsListed(t *testing.T, path, schema string, body func(m
 		if err := decoder.Decode(&value); err != nil {
 			t.Fatal(err)
 		}
+
 		listed := a.Doc.Components.Schemas[schema].Value.VisitJSON(value, openapi3.EnableJSONSchema2020()) == nil
 		answer := a.Do(t, Request{Method: http.MethodPost, Path: path, Key: "k", Body: body(minor)})
 		if taken := answer.Status != http.StatusBadRequest; taken != listed {

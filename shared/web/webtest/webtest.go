@@ -38,11 +38,13 @@ func Serve(t *testing.T, handler http.Handler, spec string) *API {
 	if err := doc.Validate(t.Context()); err != nil {
 		t.Fatalf("%s: %v", spec, err)
 	}
+
 	doc.Servers = nil // they name the port of a real service
 	router, err := gorillamux.NewRouter(doc)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = web.NewServer(handler, slog.New(slog.DiscardHandler))
 	server.Start()
@@ -75,6 +77,7 @@ func (a *API) Do(t *testing.T, r Request) Answer {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if r.Key != "" {
 		request.Header.Set("Idempotency-Key", r.Key)
 	}
@@ -87,6 +90,7 @@ func (a *API) Do(t *testing.T, r Request) Answer {
 			request.Header.Del(name)
 		}
 	}
+
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatalf("%s %s: %v", r.Method, r.Path, err)
@@ -96,6 +100,7 @@ func (a *API) Do(t *testing.T, r Request) Answer {
 	if err != nil {
 		t.Fatalf("%s %s: %v", r.Method, r.Path, err)
 	}
+
 	answer := Answer{Status: response.StatusCode, Header: response.Header, Body: body}
 	a.validate(t, request, answer)
 	return answer
@@ -107,6 +112,7 @@ func (a *API) validate(t *testing.T, request *http.Request, answer Answer) {
 	if settlement.TraceparentOr(trace) != trace {
 		t.Errorf("%s %s: traceparent of the answer is %q", request.Method, request.URL.Path, trace)
 	}
+
 	route, params, err := a.router.FindRoute(request)
 	if err != nil {
 		a.validateUnmatched(t, request, answer)
@@ -123,6 +129,7 @@ func (a *API) validate(t *testing.T, request *http.Request, answer Answer) {
 		t.Errorf("%s %s: answer %d is not in the contract: %v\n%s", request.Method, request.URL.Path, answer.Status, err, answer.Body)
 		return
 	}
+
 	withBody := request.Method != http.MethodHead
 	if withBody && answer.Status >= http.StatusBadRequest && answer.Header.Get("Content-Type") == "application/problem+json" {
 		a.validateCode(t, route, answer)
@@ -145,6 +152,7 @@ func (a *API) validateUnmatched(t *testing.T, request *http.Request, answer Answ
 	if contentType := answer.Header.Get("Content-Type"); contentType != "application/problem+json" {
 		t.Errorf("%s %s: Content-Type is %q", request.Method, request.URL.Path, contentType)
 	}
+
 	var value any
 	if err := json.Unmarshal(answer.Body, &value); err != nil {
 		t.Errorf("%s %s: %v\n%s", request.Method, request.URL.Path, err, answer.Body)
