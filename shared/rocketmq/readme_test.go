@@ -11,6 +11,8 @@ import (
 	"testing"
 )
 
+var repository = os.DirFS("../..")
+
 // Each trap stands on the page once, behind its anchor, and the page names the client that go.mod
 // pins.
 func TestTheTrapsAreNumbered(t *testing.T) {
@@ -35,7 +37,7 @@ func TestCommentsReferToTrapsThatAreThere(t *testing.T) {
 	reference := regexp.MustCompile(`//.*?\bT(\d+): `)
 	count, found := trapCount(readFile(t, "README.md")), 0
 
-	err := fs.WalkDir(os.DirFS("../.."), ".", func(file string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(repository, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && file != "." && strings.HasPrefix(entry.Name(), ".") {
 			return fs.SkipDir
 		}
@@ -60,7 +62,7 @@ func trapCount(page string) int { return strings.Count(page, "\n### T") }
 
 func readFile(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(name)
+	text, err := fs.ReadFile(repository, path.Join("shared/rocketmq", name))
 	if err != nil {
 		t.Fatal(err)
 	}
