@@ -106,7 +106,9 @@ var consumerCases = []Case{
 	{
 		Name: "stopped-while-suspended", From: fromConsumer,
 		Title: "payment-service cannot reach its database for 12 s, and is stopped in peace with the batches that it has suspended.",
-		run:   endedWhileSuspended((*Play).stop),
+		run: endedWhileSuspended(func(p *Play, ctx context.Context, s *Side) error {
+			return p.power.Do(func() error { return p.stop(ctx, s) })
+		}),
 	},
 }
 

@@ -84,7 +84,7 @@ var databaseCases = []Case{
 	},
 	{
 		Name: "outcomes-refused", From: fromDatabase,
-		Title: "order-service's database refuses every outcome, for a reason nobody foresaw, for two minutes.",
+		Title: "order-service's database refuses every outcome, for 65 s, for a reason nobody foresaw.",
 		run:   outcomesRefused,
 	},
 }

@@ -60,9 +60,18 @@ func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration)
 		select {
 		case <-ctx.Done():
 			return -1, violations, context.Cause(ctx)
-		case <-time.After(min(max(time.Since(healed)/20, lookIntervalMin), lookIntervalMax)):
+		case <-time.After(lookPause(time.Since(healed), limit)):
 		}
 	}
+}
+
+// lookPause is the time until the next look. Shortly before the limit it is short again: what is right
+// by then must not be found late.
+func lookPause(since, limit time.Duration) time.Duration {
+	if limit-since < 2*lookIntervalMax {
+		return lookIntervalMin
+	}
+	return min(max(since/20, lookIntervalMin), lookIntervalMax)
 }
 
 // neverHeals tells whether time cannot cure a violation: entries and payment numbers are only ever added.

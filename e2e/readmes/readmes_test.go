@@ -205,7 +205,7 @@ func sections(page string) (all []string) {
 	return all
 }
 
-var spoken = regexp.MustCompile(`\s+(#|--).*$|'[^']*'`)
+var spoken = regexp.MustCompile(`\s+# .*$|'[^']*'`)
 
 // commandIn returns the command in a line of a code block, without its comments and quoted words,
 // which depend on the language. It is empty for any other line, such as those of a diagram.

@@ -45,12 +45,12 @@ var survivorVersions = []version{
 		Edits: []overlay.Edit{{File: hashing, Find: "[]byte(operation+\"\\n\")", Replace: "[]byte(\"\\n\")"}},
 	},
 	{
-		Name:  "given-up-after-sixteen-tries",
-		Why:   "The client library's limit of tries is 16, and not endless: what fails once more is passed over. Nobody asks again.",
+		Name:  "given-up-after-three-tries",
+		Why:   "The client library's limit of tries is 3, and not endless: a message that fails more often is passed over. Nobody asks again.",
 		Cases: []string{"outcomes-refused"},
 		Sees:  []string{"decided, never applied to its order"},
 		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
-			{File: session, Find: "WithMaxReconsumeTimes(-1)", Replace: "WithMaxReconsumeTimes(16)"},
+			{File: session, Find: "WithMaxReconsumeTimes(-1)", Replace: "WithMaxReconsumeTimes(3)"},
 		}),
 	},
 	{

@@ -28,7 +28,7 @@ const clusterName = "settlement-cluster"
 // jvmFlags are what RocketMQ 5.4.0 needs on JDK 17 and what keeps it small.
 var jvmFlags = []string{
 	"-Xms256m", "-Xmx512m",
-	// Most stacks live for a minute: the optimising compiler and G1 cost more than they give.
+	// Most stacks live for a minute, and then the optimising compiler and G1 cost more than they give.
 	"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
 	"--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
 	"--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",

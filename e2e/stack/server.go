@@ -120,7 +120,7 @@ func (n *native) mqadmin(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	command := append([]string{path}, jvmFlags...)
-	return append(command, "-XX:TieredStopAtLevel=1", "-Duser.home="+n.dir, "-Drocketmq.home.dir="+n.dir,
+	return append(command, "-Duser.home="+n.dir, "-Drocketmq.home.dir="+n.dir,
 		"-Drocketmq.namesrv.addr="+n.RocketMQ.namesrvAddr(), "-cp", classes, "org.apache.rocketmq.tools.command.MQAdminStartup"), nil
 }
 

@@ -12,6 +12,8 @@ const beforeAttempt = "before_attempt"
 // before stands, and goes on. err ends the transaction: the savepoint could not be set or gone back to, or do met a
 // failure of the database that passes, so that all of it runs again. A duplicate key is not one of those here: it can
 // come from another writer, and can be do's own fault.
+//
+// Attempts do not nest: the savepoint has one name.
 func Attempt(tx Tx, do func() error) (failed, err error) {
 	if err := tx.DB().SavePoint(beforeAttempt).Error; err != nil {
 		return nil, fmt.Errorf("set a savepoint: %w", err)
@@ -26,7 +28,7 @@ func Attempt(tx Tx, do func() error) (failed, err error) {
 	}
 
 	if err := tx.DB().RollbackTo(beforeAttempt).Error; err != nil {
-		return nil, fmt.Errorf("go back to the savepoint after %w: %w", failed, err)
+		return nil, fmt.Errorf("go back to the savepoint, after %v: %w", failed, err) //nolint:errorlint // err decides what is to be done: why the attempt failed is of no use without the savepoint
 	}
 	return failed, nil
 }

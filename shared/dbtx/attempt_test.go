@@ -73,3 +73,22 @@ func TestAnAttemptThatMeetsAPassingFailureRunsAgain(t *testing.T) {
 		}
 	})
 }
+
+// When the savepoint cannot be gone back to, that decides what is to be done, and not why the attempt
+// failed: the connection is gone, which passes.
+func TestAnAttemptThatLosesItsConnectionPasses(t *testing.T) {
+	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
+		setup(t, db.Pool)
+		refused := errors.New("refused")
+		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
+			failed, err := dbtx.Attempt(tx, func() error {
+				_ = tx.DB().Exec("KILL CONNECTION_ID()").Error // answered by an error, or not at all
+				return refused
+			})
+			return errors.Join(failed, err)
+		})
+		if !dbtx.IsTransient(err) || errors.Is(err, refused) {
+			t.Errorf("%v, want a failure that passes", err)
+		}
+	})
+}

@@ -183,3 +183,35 @@ func TestANumberOfPointsCountsOnce(t *testing.T) {
 		b.wantPoints(other, othersAfter)
 	})
 }
+
+// A change that fails when it is released is not its predecessor's fault: the predecessor takes
+// effect, and the change waits on until it is tried by itself.
+func TestAFailingChangeOfPointsIsNotBlamedOnItsPredecessor(t *testing.T) {
+	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
+		b := openBooks(t, db.Pool)
+		customer := newID()
+		changes, after := story(customer, 1)
+		sql := func(statement string) {
+			t.Helper()
+			if err := db.Pool.Read(t.Context()).Exec(statement).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+		sql("CREATE TRIGGER refuse BEFORE INSERT ON points_history FOR EACH ROW BEGIN IF NEW.seq = 2" +
+			" THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
+
+		if _, err := b.store.ApplyPoints(t.Context(), pointsOf(changes[1], changes[2])); err != nil {
+			t.Fatal(err)
+		}
+		applied, err := b.store.ApplyPoints(t.Context(), pointsOf(changes[0]))
+		if err != nil || len(applied.Changed) != 1 || applied.Unreleased == nil {
+			t.Errorf("%+v, %v: want the first change alone to take effect, and to hear why the others wait", applied, err)
+		}
+		b.wantCount("points_history WHERE customer_id = '"+customer+"'", 1)
+		b.wantCount("parked_messages WHERE state = 'waiting' AND order_id = '"+customer+"'", 2)
+
+		sql("DROP TRIGGER refuse")
+		b.tryWaiting()
+		b.wantPoints(customer, after)
+	})
+}
