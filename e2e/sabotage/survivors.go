@@ -77,6 +77,20 @@ var survivorVersions = []version{
 		}),
 	},
 	{
+		Name:  "suspended-batch-committed",
+		Why:   "The offset behind a batch that failed is told to the broker while its queue pauses: whoever comes after a crash begins behind it. Nobody asks again.",
+		Cases: []string{"killed-while-suspended"},
+		Sees:  []string{"accepted, never decided"},
+		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
+			{
+				File: deliver, Find: "\tif q.failedAt != first {\n",
+				// Again and again, because the library tells its own offset every 5 s.
+				Replace: "\tgo func() {\n\t\tfor range 50 {\n\t\t\t_ = c.commitOffsets(context.Background(), map[queueKey]int64{key: batch[len(batch)-1].Offset + 1})\n" +
+					"\t\t\ttime.Sleep(100 * time.Millisecond)\n\t\t}\n\t}()\n\tif q.failedAt != first {\n",
+			},
+		}),
+	},
+	{
 		Name:  "batch-split-loses-its-tail",
 		Why:   "Of rows that do not fit into one batch, the relay sends the first batch and deletes all.",
 		Cases: []string{"backlog-longer-than-a-batch"},
