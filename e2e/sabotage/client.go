@@ -20,7 +20,6 @@ var clientVersions = []version{
 		Sees:  []string{"a key was answered that came with another request"},
 		Edits: []overlay.Edit{
 			{File: keys, Find: "\tif r.RequestHash != req.hash {", Replace: "\tif r.RequestHash != req.hash && false {"},
-			{File: keys, Find: "\tif first[0].RequestHash != req.hash {", Replace: "\tif first[0].RequestHash != req.hash && false {"},
 		},
 	},
 }

@@ -76,23 +76,6 @@ func Run[T any](ctx context.Context, pool *dbtx.Pool, req Request, now time.Time
 	return result, nil
 }
 
-// Answered reports whether req has its answer already. It returns ErrKeyReused when the key came
-// with another request. It is for work outside of the transaction: when there is an answer, that
-// work must not be done again.
-func Answered(ctx context.Context, pool *dbtx.Pool, req Request) (bool, error) {
-	var first []row
-	if err := pool.Read(ctx).Where("idem_key = ?", req.key).Find(&first).Error; err != nil {
-		return false, fmt.Errorf("read idempotency key: %w", err)
-	}
-	if len(first) == 0 {
-		return false, nil
-	}
-	if first[0].RequestHash != req.hash {
-		return false, ErrKeyReused
-	}
-	return true, nil
-}
-
 // claim inserts the key, or returns the row of the request that came first.
 func claim(tx dbtx.Tx, req Request, now time.Time) (*row, error) {
 	// The insert comes before the change: a second request with the same key waits for it.

@@ -18,7 +18,6 @@ const (
 	recordMagicV2  = 0xDAA320AB // differs behind the body
 	recordMagicAt  = 4
 	recordFlagsAt  = 36
-	recordHostsAt  = 40
 	recordBodyAt   = 88 // with addresses of IPv4
 	recordHostV6   = 12 // bytes by which an address of IPv6 is longer
 	bodyLengthSize = 4
