@@ -14,58 +14,138 @@ import (
 var brokerCases = []Case{
 	{
 		Name: "broker-killed", From: fromBroker,
-		Title: "The broker is killed under load and starts again: sends without an answer go out again, batches come again.",
-		run:   serverKilled(stack.Broker, func(p *Play) int64 { return p.Order.MQ.MissedBroker() + p.Payment.MQ.MissedBroker() }),
+		Title: Text{
+			EN: "The broker is killed under load and starts again: sends without an answer go out again, batches come again.",
+			ZH: "broker 在负载下被杀后重启：没有应答的再发，批次重来。",
+		},
+		Then: Text{
+			EN: "what it confirmed is on disk; the rest is sent again",
+			ZH: "它确认过的都已落盘；其余的会重发",
+		},
+		run: serverKilled(stack.Broker, func(p *Play) int64 { return p.Order.MQ.MissedBroker() + p.Payment.MQ.MissedBroker() }),
 	},
 	{
 		Name: "broker-frozen", From: fromBroker,
-		Title: "The broker is frozen for 40 s: longer than any client waits and than its locks live.",
-		run:   brokerFrozen,
+		Title: Text{
+			EN: "The broker is frozen for 40 s: longer than any client waits and than its locks live.",
+			ZH: "broker 被冻住 40 s：比任何客户端的等待和它的锁都久。",
+		},
+		Then: Text{
+			EN: "sends and locks time out; everything comes again and is absorbed",
+			ZH: "发送和锁都超时；一切重来，并被去重",
+		},
+		run: brokerFrozen,
 	},
 	{
 		Name: "namesrv-away", From: fromBroker,
-		Title: "The name server is away for 30 s while everything runs.",
-		run:   namesrvAway,
+		Title: Text{
+			EN: "The name server is away for 30 s while everything runs.",
+			ZH: "运行中 NameServer 离线 30 s。",
+		},
+		Then: Text{
+			EN: "running clients go on without it; a start waits for it",
+			ZH: "运行中的客户端照常工作；启动会等它",
+		},
+		run: namesrvAway,
 	},
 	{
 		Name: "namesrv-away-at-start", From: fromBroker,
-		Title: "payment-service starts while the name server is away.",
-		run:   namesrvAwayAtStart,
+		Title: Text{
+			EN: "payment-service starts while the name server is away.",
+			ZH: "payment-service 启动时 NameServer 不在。",
+		},
+		Then: Text{
+			EN: "running clients go on without it; a start waits for it",
+			ZH: "运行中的客户端照常工作；启动会等它",
+		},
+		run: namesrvAwayAtStart,
 	},
 	{
 		Name: "lock-answers-lost", From: fromBroker,
-		Title: "The broker locks queues for payment-service, and the answers are lost for 45 s.",
-		run:   lockAnswersLost,
+		Title: Text{
+			EN: "The broker locks queues for payment-service, and the answers are lost for 45 s.",
+			ZH: "broker 给 payment-service 的队列加了锁，但应答丢了 45 s。",
+		},
+		Then: Text{
+			EN: "the queue waits for the next one",
+			ZH: "队列等下一次加锁",
+		},
+		run: lockAnswersLost,
 	},
 	{
 		Name: "offsets-reset", From: fromBroker,
-		Title: "The offsets of payment-service are set back to the beginning: every settlement message ever sent comes again.",
-		run:   offsetsReset(settlements),
+		Title: Text{
+			EN: "The offsets of payment-service are set back to the beginning: every settlement message ever sent comes again.",
+			ZH: "payment-service 的消费位点被重置到最开头：发过的结算消息全部重来。",
+		},
+		Then: Text{
+			EN: "every message comes again, not one new debit",
+			ZH: "每条消息都重来一遍，没有一笔新扣款",
+		},
+		run: offsetsReset(settlements),
 	},
 	{
 		Name: "outcome-offsets-reset", From: fromBroker,
-		Title: "The offsets of order-service are set back: every outcome comes again.",
-		run:   offsetsReset(outcomes),
+		Title: Text{
+			EN: "The offsets of order-service are set back: every outcome comes again.",
+			ZH: "order-service 的消费位点被重置：每个结果都重来。",
+		},
+		Then: Text{
+			EN: "every message comes again, not one new debit",
+			ZH: "每条消息都重来一遍，没有一笔新扣款",
+		},
+		run: offsetsReset(outcomes),
 	},
 	{
 		Name: "group-started-late", From: fromBroker,
-		Title: "payment-service's group is forgotten by the broker; it starts as a new one with messages waiting.",
-		run:   groupStartedLate,
+		Title: Text{
+			EN: "payment-service's group is forgotten by the broker; it starts as a new one with messages waiting.",
+			ZH: "broker 忘掉 payment-service 的消费组；它作为新组启动，消息已在等着。",
+		},
+		Then: Text{
+			EN: "it begins with the oldest message",
+			ZH: "从最早的一条开始消费",
+		},
+		run: groupStartedLate,
 	},
 	{
 		Name: "broker-store-lost", From: fromBroker, alone: true, strangers: true,
-		Title: "The broker is killed under load, and comes back without anything that it had stored.",
-		run:   storeLost,
+		Title: Text{
+			EN: "The broker is killed under load, and comes back without anything that it had stored.",
+			ZH: "broker 在负载下被杀，回来时存下的一切都没了。",
+		},
+		Then: Text{
+			EN: "a group whose offset is beyond the end begins with the oldest message, and nothing is committed beyond it",
+			ZH: "位点超出队列末端的消费组从最早的消息重新开始，绝不提交到末端之后",
+		},
+		Tests: []string{
+			"shared/rocketmq/loss_test.go:TestATopicMadeAnewIsConsumedFromItsBeginning",
+		},
+		run: storeLost,
 	},
 	{
 		Name: "topic-made-anew", From: fromBroker,
-		Title: "The topics of instructions and outcomes are deleted and created again under load.",
-		run:   topicMadeAnew,
+		Title: Text{
+			EN: "The topics of instructions and outcomes are deleted and created again under load.",
+			ZH: "负载下，指令和结果的 topic 被删除后重建。",
+		},
+		Then: Text{
+			EN: "a group whose offset is beyond the end begins with the oldest message, and nothing is committed beyond it",
+			ZH: "位点超出队列末端的消费组从最早的消息重新开始，绝不提交到末端之后",
+		},
+		run: topicMadeAnew,
 	},
 	{
 		Name: "retention-passed", From: fromBroker, alone: true, strangers: true,
-		Title: "payment-service is away until the broker has deleted instructions that wait for it.",
-		run:   retentionPassed,
+		Title: Text{
+			EN: "payment-service is away until the broker has deleted instructions that wait for it.",
+			ZH: "payment-service 一直不在，直到 broker 删掉了等它的指令。",
+		},
+		Then: Text{
+			EN: "an Error says which; the group goes on with the oldest that is there",
+			ZH: "用 Error 日志说明是哪些；消费组从现存最早的一条继续",
+		},
+		run: retentionPassed,
 	},
 }
 

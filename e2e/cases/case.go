@@ -21,9 +21,11 @@ const (
 
 // Case is one fault.
 type Case struct {
-	Name  string // as in make faults CASE=name
-	From  string // where the repeat or the loss comes from
-	Title string // what goes wrong, in one sentence
+	Name  string   // as in make faults CASE=name
+	From  string   // where the repeat or the loss comes from
+	Title Text     // what goes wrong, in one sentence
+	Then  Text     // what happens, so that nothing is lost or doubled
+	Tests []string // Go tests that show it too, each as file:name from the repository's root
 
 	// run lets the fault happen while customers buy, ends it, and returns how many times it
 	// happened. World.heal repairs afterwards what run leaves dead, frozen or in the way. run has
@@ -46,7 +48,7 @@ func All() []Case {
 
 // Unbroken is the case without a fault: customers buy, and nothing may be found.
 func Unbroken() Case {
-	return Case{Name: "nothing-broken", From: "nobody", Title: "Nothing is broken."}
+	return Case{Name: "nothing-broken", From: "nobody", Title: Text{EN: "Nothing is broken.", ZH: "什么都没坏。"}}
 }
 
 // Named returns the cases with these names, in the order of All.

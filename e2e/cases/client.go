@@ -17,7 +17,14 @@ import (
 var clientCases = []Case{
 	{
 		Name: "settle-response-lost", From: fromClient,
-		Title: "Every second answer to a settle is lost on its way back, and the client asks again with its key.",
+		Title: Text{
+			EN: "Every second answer to a settle is lost on its way back, and the client asks again with its key.",
+			ZH: "结算请求的应答每两个丢一个，客户端用同一个 key 再请求。",
+		},
+		Then: Text{
+			EN: "it asks again with the same key and gets the first answer",
+			ZH: "用同一个 key 再请求，拿到第一次的应答",
+		},
 		run: showing(15, "instructions answered that the client had to ask for again", askedAgain, func(ctx context.Context, p *Play) (int64, error) {
 			before := p.answers.Fired()
 			p.answers.Lose("/settle", 2)
@@ -28,23 +35,51 @@ var clientCases = []Case{
 	},
 	{
 		Name: "one-key-fifty-posts", From: fromClient,
-		Title: "Fifty requests with one key arrive at the same time.",
-		run:   fiftyPosts,
+		Title: Text{
+			EN: "Fifty requests with one key arrive at the same time.",
+			ZH: "同一个 key 的五十个请求同时到达。",
+		},
+		Then: Text{
+			EN: "one instruction; each request gets the same answer",
+			ZH: "只有一条指令；每个请求得到相同的应答",
+		},
+		run: fiftyPosts,
 	},
 	{
 		Name: "same-key-other-body", From: fromClient,
-		Title: "A key comes again with another request behind it.",
-		run:   otherBody,
+		Title: Text{
+			EN: "A key comes again with another request behind it.",
+			ZH: "同一个 key 换了请求内容再来。",
+		},
+		Then: Text{
+			EN: "422, nothing changes",
+			ZH: "返回 422，什么都不变",
+		},
+		run: otherBody,
 	},
 	{
 		Name: "order-service-killed-before-commit", From: fromClient,
-		Title: "order-service dies before it commits an instruction; the client never gets an answer and asks again.",
-		run:   killedAccepting(faults.BeforeCommit),
+		Title: Text{
+			EN: "order-service dies before it commits an instruction; the client never gets an answer and asks again.",
+			ZH: "order-service 在提交指令之前崩溃；客户端等不到应答，再请求一次。",
+		},
+		Then: Text{
+			EN: "no order change, no outbox row: nothing was accepted, and the client asks again",
+			ZH: "订单没改，发件箱没有记录：等于没有受理，客户端会再次请求",
+		},
+		run: killedAccepting(faults.BeforeCommit),
 	},
 	{
 		Name: "order-service-killed-after-commit", From: fromClient,
-		Title: "order-service dies after it committed an instruction and before it answered; the client asks again.",
-		run:   killedAccepting(faults.AfterCommit),
+		Title: Text{
+			EN: "order-service dies after it committed an instruction and before it answered; the client asks again.",
+			ZH: "order-service 在提交指令之后、应答之前崩溃；客户端再请求一次。",
+		},
+		Then: Text{
+			EN: "the row is in the outbox and the relay of the next start sends it; the client asks again and gets the first answer",
+			ZH: "记录已在发件箱里，下次启动后由 relay 发出；客户端再次请求，拿到第一次的应答",
+		},
+		run: killedAccepting(faults.AfterCommit),
 	},
 }
 

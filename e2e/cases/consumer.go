@@ -14,17 +14,41 @@ import (
 var consumerCases = []Case{
 	{
 		Name: "payment-service-killed-in-transaction", From: fromConsumer,
-		Title: "payment-service dies inside the settle transaction.",
-		run:   killedAtSQL(settlements, faults.AtStatement),
+		Title: Text{
+			EN: "payment-service dies inside the settle transaction.",
+			ZH: "payment-service 在结算事务中崩溃。",
+		},
+		Then: Text{
+			EN: "rolled back; the messages come again",
+			ZH: "事务回滚；消息重投",
+		},
+		run: killedAtSQL(settlements, faults.AtStatement),
 	},
 	{
 		Name: "payment-service-killed-after-commit", From: fromConsumer,
-		Title: "payment-service dies after the settle transaction is committed and before it tells the broker.",
-		run:   killedAtSQL(settlements, faults.AfterCommit),
+		Title: Text{
+			EN: "payment-service dies after the settle transaction is committed and before it tells the broker.",
+			ZH: "payment-service 在结算事务提交之后、告知 broker 之前崩溃。",
+		},
+		Then: Text{
+			EN: "the messages come again; the payment numbers are there",
+			ZH: "消息重投；支付单号已在库里",
+		},
+		Tests: []string{
+			"payment-service/internal/store/settle_batch_test.go:TestTheSameBatchTwice",
+		},
+		run: killedAtSQL(settlements, faults.AfterCommit),
 	},
 	{
 		Name: "payment-service-killed-in-flight", From: fromConsumer,
-		Title: "payment-service dies while batches are on their way to it.",
+		Title: Text{
+			EN: "payment-service dies while batches are on their way to it.",
+			ZH: "批次还在发往 payment-service 的路上，它就崩溃。",
+		},
+		Then: Text{
+			EN: "another fetch brings them",
+			ZH: "再次拉取时还会拿到",
+		},
 		run: showing(1, againTo(settlements.group), fetchedAgain(settlements.group), killedAt(paymentSide, func(p *Play, then func()) {
 			p.Payment.MQ.Add(&faults.FrameRule{
 				Codes: []int{faults.PullMessage}, Topic: settlements.topic, Full: true, Skip: p.draw.IntN(20), Limit: 1,
@@ -34,78 +58,198 @@ var consumerCases = []Case{
 	},
 	{
 		Name: "offset-commits-lost", From: fromConsumer,
-		Title: "What payment-service tells the broker it has done is lost, and it dies: all of it comes again.",
-		run:   offsetCommitsLost(settlements),
+		Title: Text{
+			EN: "What payment-service tells the broker it has done is lost, and it dies: all of it comes again.",
+			ZH: "payment-service 提交给 broker 的位点丢了，随后它崩溃：全部重来。",
+		},
+		Then: Text{
+			EN: "all of it comes again",
+			ZH: "全部重来一遍",
+		},
+		run: offsetCommitsLost(settlements),
 	},
 	{
 		Name: "consumers-come-and-go", From: fromConsumer,
-		Title: "Instances of payment-service are added and removed every 15 s.",
-		run:   comeAndGo,
+		Title: Text{
+			EN: "Instances of payment-service are added and removed every 15 s.",
+			ZH: "payment-service 的实例每 15 s 增减一次。",
+		},
+		Then: Text{
+			EN: "queues are handed over after their batch; nothing is lost",
+			ZH: "队列在批次结束后移交；什么都不丢",
+		},
+		run: comeAndGo,
 	},
 	{
 		Name: "late-writer", From: fromConsumer,
-		Title: "payment-service is frozen and cut off for 70 s while it holds a batch; another takes over; then it wakes and writes.",
-		run:   lateWriter,
+		Title: Text{
+			EN: "payment-service is frozen and cut off for 70 s while it holds a batch; another takes over; then it wakes and writes.",
+			ZH: "payment-service 攥着一个批次被冻住并断网 70 s；另一个接手；前一个醒来又写。",
+		},
+		Then: Text{
+			EN: "the server has ended its old transaction; the batch comes again, and its payment numbers are found. Under other numbers it would stop at the fence",
+			ZH: "它的旧事务已被服务器结束；这一批重来，查到支付单号。换了单号也会被围栏挡下",
+		},
+		Tests: []string{
+			"payment-service/internal/store/settle_batch_test.go:TestALateWriterStopsAtTheFence",
+		},
+		run: lateWriter,
 	},
 	{
 		Name: "fails-every-time", From: fromConsumer,
-		Title: "Ten instructions fail every time for a reason nobody foresaw: parked after three tries, then replayed or discarded.",
-		run:   failsEveryTime,
+		Title: Text{
+			EN: "Ten instructions fail every time for a reason nobody foresaw: parked after three tries, then replayed or discarded.",
+			ZH: "十条指令因没人料到的原因每次都失败：试三次后搁置，然后重放或丢弃。",
+		},
+		Then: Text{
+			EN: "tried three times in all, counted in the database, then parked with its successors waiting behind it; an operator replays it, or discards it: a settle's order ends as `failed`, a refund's stays `paid`",
+			ZH: "总共试三次，次数记在数据库里，然后搁置，后续指令排在它后面等；由人工重放，或者丢弃：结算的订单以 `failed` 结束，退款的订单仍是 `paid`",
+		},
+		Tests: []string{
+			"payment-service/internal/listener/failing_test.go:TestAnUnexplainedErrorIsTriedThreeTimesInAll",
+		},
+		run: failsEveryTime,
 	},
 	{
 		Name: "parked-with-successors", From: fromConsumer,
-		Title: "The first of three instructions of an order fails every time: the others wait behind it, and follow it once it is replayed or discarded.",
-		run:   parkedWithSuccessors,
+		Title: Text{
+			EN: "The first of three instructions of an order fails every time: the others wait behind it, and follow it once it is replayed or discarded.",
+			ZH: "一个订单三条指令中的第一条每次都失败：其余在它后面等，它被重放或丢弃后跟上。",
+		},
+		Then: Text{
+			EN: "the others wait behind it, and follow it in sequence once it is replayed or discarded; everybody else's go on",
+			ZH: "后面的排在它后面等，它被重放或丢弃之后按序跟上；别人的照常",
+		},
+		Tests: []string{
+			"e2e/parking_test.go:TestOneBadMessageInTheMiddleOfAThousandOrders",
+		},
+		run: parkedWithSuccessors,
 	},
 	{
 		Name: "killed-between-tries", From: fromConsumer,
-		Title: "payment-service dies between two tries of an instruction that fails every time: parked after three in all.",
-		run:   killedWhileParking(triesTx, 2),
+		Title: Text{
+			EN: "payment-service dies between two tries of an instruction that fails every time: parked after three in all.",
+			ZH: "一条每次都失败的指令，在两次尝试之间 payment-service 崩溃：总共三次之后搁置。",
+		},
+		Then: Text{
+			EN: "the count goes on in the database; it is parked once, and told once",
+			ZH: "次数在数据库里接着数；只搁置一次，只通知一次",
+		},
+		run: killedWhileParking(triesTx, 2),
 	},
 	{
 		Name: "killed-after-parking", From: fromConsumer,
-		Title: "payment-service dies after it parked an instruction and before it tells the broker.",
-		run:   killedWhileParking(parkTx, 1),
+		Title: Text{
+			EN: "payment-service dies after it parked an instruction and before it tells the broker.",
+			ZH: "payment-service 搁置一条指令之后、告知 broker 之前崩溃。",
+		},
+		Then: Text{
+			EN: "the count goes on in the database; it is parked once, and told once",
+			ZH: "次数在数据库里接着数；只搁置一次，只通知一次",
+		},
+		run: killedWhileParking(parkTx, 1),
 	},
 	{
 		Name: "notices-refused", From: fromConsumer,
-		Title: "Nobody takes the notices about parked messages for a while, and payment-service dies: told once somebody does.",
-		run:   noticesRefused,
+		Title: Text{
+			EN: "Nobody takes the notices about parked messages for a while, and payment-service dies: told once somebody does.",
+			ZH: "一段时间里没人接收搁置通知，期间 payment-service 崩溃：有人接收了才算通知到。",
+		},
+		Then: Text{
+			EN: "they are told again, with growing pauses up to a minute, until each was taken; no queue waits for it; those of one cause are told as one",
+			ZH: "反复通知，间隔递增到一分钟，直到每条都被接收；没有队列为此等待；同一原因的合并成一条",
+		},
+		Tests: []string{
+			"shared/notify/teller_test.go:TestAReceiverThatWasDownIsToldOnceItIsBack",
+		},
+		run: noticesRefused,
 	},
 	{
 		Name: "auditor-killed", From: fromConsumer,
-		Title: "The auditor, which pulls the journal and keeps its offset itself, dies inside its transaction and behind its commit.",
-		run:   auditorKilled,
+		Title: Text{
+			EN: "The auditor, which pulls the journal and keeps its offset itself, dies inside its transaction and behind its commit.",
+			ZH: "拉取审计流水、自己管理位点的审计者，在事务中、在提交之后崩溃。",
+		},
+		Then: Text{
+			EN: "its offset is in that transaction: it goes on exactly behind what it has kept",
+			ZH: "位点就在那个事务里：恰好从已保存之处的下一条继续",
+		},
+		Tests: []string{
+			"payment-service/internal/audit/tape_test.go:TestTheOffsetMovesWithTheRecords",
+		},
+		run: auditorKilled,
 	},
 	{
 		Name: "clock-off", From: fromConsumer,
-		Title: "The clock of payment-service is 10 minutes ahead.",
-		run:   clockOff,
-		bin:   buildClockOff,
+		Title: Text{
+			EN: "The clock of payment-service is 10 minutes ahead.",
+			ZH: "payment-service 的时钟快了 10 分钟。",
+		},
+		Then: Text{
+			EN: "nothing depends on it but the recorded times",
+			ZH: "除了记录下来的时间，什么都不依赖它",
+		},
+		run: clockOff,
+		bin: buildClockOff,
 	},
 	{
 		Name: "order-service-killed-in-transaction", From: fromConsumer,
-		Title: "order-service dies while it applies outcomes.",
-		run:   killedAtSQL(outcomes, faults.AtStatement),
+		Title: Text{
+			EN: "order-service dies while it applies outcomes.",
+			ZH: "order-service 在应用结果时崩溃。",
+		},
+		Then: Text{
+			EN: "rolled back; the messages come again",
+			ZH: "事务回滚；消息重投",
+		},
+		run: killedAtSQL(outcomes, faults.AtStatement),
 	},
 	{
 		Name: "order-service-killed-after-apply", From: fromConsumer,
-		Title: "order-service dies after it committed outcomes and before it tells the broker.",
-		run:   killedAtSQL(outcomes, faults.AfterCommit),
+		Title: Text{
+			EN: "order-service dies after it committed outcomes and before it tells the broker.",
+			ZH: "order-service 在提交结果之后、告知 broker 之前崩溃。",
+		},
+		Then: Text{
+			EN: "the messages come again; the payment numbers are there",
+			ZH: "消息重投；支付单号已在库里",
+		},
+		run: killedAtSQL(outcomes, faults.AfterCommit),
 	},
 	{
 		Name: "outcome-offset-commits-lost", From: fromConsumer,
-		Title: "What order-service tells the broker it has done is lost, and it dies.",
-		run:   offsetCommitsLost(outcomes),
+		Title: Text{
+			EN: "What order-service tells the broker it has done is lost, and it dies.",
+			ZH: "order-service 提交给 broker 的位点丢了，随后它崩溃。",
+		},
+		Then: Text{
+			EN: "all of it comes again",
+			ZH: "全部重来一遍",
+		},
+		run: offsetCommitsLost(outcomes),
 	},
 	{
 		Name: "killed-while-suspended", From: fromConsumer,
-		Title: "payment-service cannot reach its database for 12 s, and dies with the batches that it has suspended.",
-		run:   endedWhileSuspended(func(p *Play, _ context.Context, s *Side) error { return p.kill(s) }),
+		Title: Text{
+			EN: "payment-service cannot reach its database for 12 s, and dies with the batches that it has suspended.",
+			ZH: "payment-service 连不上数据库 12 s，攥着已挂起的批次崩溃。",
+		},
+		Then: Text{
+			EN: "nothing of them was acknowledged: all of it comes again",
+			ZH: "这些批次一条都没有 ACK：全部重来一遍",
+		},
+		run: endedWhileSuspended(func(p *Play, _ context.Context, s *Side) error { return p.kill(s) }),
 	},
 	{
 		Name: "stopped-while-suspended", From: fromConsumer,
-		Title: "payment-service cannot reach its database for 12 s, and is stopped in peace with the batches that it has suspended.",
+		Title: Text{
+			EN: "payment-service cannot reach its database for 12 s, and is stopped in peace with the batches that it has suspended.",
+			ZH: "payment-service 连不上数据库 12 s，攥着已挂起的批次被正常停止。",
+		},
+		Then: Text{
+			EN: "nothing of them was acknowledged: all of it comes again",
+			ZH: "这些批次一条都没有 ACK：全部重来一遍",
+		},
 		run: endedWhileSuspended(func(p *Play, ctx context.Context, s *Side) error {
 			return p.power.Do(func() error { return p.stop(ctx, s) })
 		}),

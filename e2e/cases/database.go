@@ -18,46 +18,108 @@ import (
 var databaseCases = []Case{
 	{
 		Name: "commit-answer-lost", From: fromDatabase,
-		Title: "The settle transaction is committed, and the answer to COMMIT is lost: nobody knows.",
-		run:   commitAnswerLost(settlements),
+		Title: Text{
+			EN: "The settle transaction is committed, and the answer to COMMIT is lost: nobody knows.",
+			ZH: "结算事务已提交，COMMIT 的应答丢了：没人知道结果。",
+		},
+		Then: Text{
+			EN: "*unknown*: the queue pauses, the repeat finds the payment number",
+			ZH: "视为*结果未知*：队列暂停，重投时查到支付单号",
+		},
+		Tests: []string{
+			"payment-service/internal/store/settle_batch_test.go:TestALostCommitAnswerIsFoundByTheRepeat",
+		},
+		run: commitAnswerLost(settlements),
 	},
 	{
 		Name: "commit-lost", From: fromDatabase,
-		Title: "COMMIT of the settle transaction never reaches the database, and the connection is reset.",
+		Title: Text{
+			EN: "COMMIT of the settle transaction never reaches the database, and the connection is reset.",
+			ZH: "结算事务的 COMMIT 没有到达数据库，连接被重置。",
+		},
+		Then: Text{
+			EN: "not committed; the messages come again",
+			ZH: "没有提交；消息重投",
+		},
 		run: undoing(func() *faults.SQLRule {
 			return &faults.SQLRule{Touching: settleTx, At: faults.BeforeCommit, Every: 3, Limit: undoneTimes, Do: faults.Cut}
 		}),
 	},
 	{
 		Name: "connection-reset", From: fromDatabase,
-		Title: "The connection is reset in the middle of the settle transaction.",
+		Title: Text{
+			EN: "The connection is reset in the middle of the settle transaction.",
+			ZH: "结算事务进行到一半，连接被重置。",
+		},
+		Then: Text{
+			EN: "rolled back; the messages come again",
+			ZH: "事务回滚；消息重投",
+		},
 		run: undoing(func() *faults.SQLRule {
 			return &faults.SQLRule{Touching: entriesTx, At: faults.AtStatement, Every: 3, Limit: undoneTimes, Do: faults.Cut}
 		}),
 	},
 	{
 		Name: "deadlock", From: fromDatabase,
-		Title: "Another session forces the settle transaction into a deadlock (1213).",
-		run:   deadlock,
+		Title: Text{
+			EN: "Another session forces the settle transaction into a deadlock (1213).",
+			ZH: "另一个会话逼得结算事务死锁（1213）。",
+		},
+		Then: Text{
+			EN: "the whole transaction is rolled back and run again, a bounded number of times; then the queue pauses. A request is answered 503 after its first lock wait",
+			ZH: "整个事务回滚后重跑，次数有上限；之后队列暂停。HTTP 请求在第一次锁等待超时后就以 503 应答",
+		},
+		Tests: []string{
+			"shared/dbtx/dbtx_test.go:TestALockWaitRollsBackTheWholeTransaction",
+		},
+		run: deadlock,
 	},
 	{
 		Name: "row-held", From: fromDatabase,
-		Title: "Another session holds a wallet's row for longer than the lock wait (1205).",
-		run:   rowHeld,
+		Title: Text{
+			EN: "Another session holds a wallet's row for longer than the lock wait (1205).",
+			ZH: "另一个会话占住钱包的行，超过锁等待时限（1205）。",
+		},
+		Then: Text{
+			EN: "the whole transaction is rolled back and run again, a bounded number of times; then the queue pauses. A request is answered 503 after its first lock wait",
+			ZH: "整个事务回滚后重跑，次数有上限；之后队列暂停。HTTP 请求在第一次锁等待超时后就以 503 应答",
+		},
+		run: rowHeld,
 	},
 	{
 		Name: "database-killed", From: fromDatabase,
-		Title: "The database server is killed under load and starts again.",
-		run:   serverKilled(stack.Database, func(p *Play) int64 { return p.Order.DB.Missed() + p.Payment.DB.Missed() }),
+		Title: Text{
+			EN: "The database server is killed under load and starts again.",
+			ZH: "数据库服务器在负载下被杀后重启。",
+		},
+		Then: Text{
+			EN: "what it confirmed is on disk; requests are answered 503 and asked again",
+			ZH: "它确认过的都已落盘；请求得到 503，客户端再次请求",
+		},
+		run: serverKilled(stack.Database, func(p *Play) int64 { return p.Order.DB.Missed() + p.Payment.DB.Missed() }),
 	},
 	{
 		Name: "database-frozen", From: fromDatabase,
-		Title: "The database server is frozen for 30 s.",
-		run:   databaseFrozen,
+		Title: Text{
+			EN: "The database server is frozen for 30 s.",
+			ZH: "数据库服务器被冻住 30 s。",
+		},
+		Then: Text{
+			EN: "every wait has an end; queues pause",
+			ZH: "每个等待都有时限；队列暂停",
+		},
+		run: databaseFrozen,
 	},
 	{
 		Name: "slow-network", From: fromDatabase,
-		Title: "Every packet to and from broker and database takes 500±400 ms, for 40 s.",
+		Title: Text{
+			EN: "Every packet to and from broker and database takes 500±400 ms, for 40 s.",
+			ZH: "40 s 里，与 broker 和数据库往来的每个包都延迟 500±400 ms。",
+		},
+		Then: Text{
+			EN: "hardly anything commits meanwhile, and all of it is done afterwards",
+			ZH: "期间几乎什么都提交不了，之后全部补上",
+		},
 		run: func(ctx context.Context, p *Play) (int64, error) {
 			const delay, jitter = 500 * time.Millisecond, 400 * time.Millisecond
 			p.Order.MQ.Slow(delay, jitter)
@@ -74,18 +136,39 @@ var databaseCases = []Case{
 	},
 	{
 		Name: "outcome-commit-answer-lost", From: fromDatabase,
-		Title: "order-service's answer to the COMMIT of outcomes is lost.",
-		run:   commitAnswerLost(outcomes),
+		Title: Text{
+			EN: "order-service's answer to the COMMIT of outcomes is lost.",
+			ZH: "order-service 提交结果时，COMMIT 的应答丢了。",
+		},
+		Then: Text{
+			EN: "*unknown*: the queue pauses, the repeat finds the payment number",
+			ZH: "视为*结果未知*：队列暂停，重投时查到支付单号",
+		},
+		run: commitAnswerLost(outcomes),
 	},
 	{
 		Name: "customer-row-held", From: fromDatabase,
-		Title: "Another session holds a customer's row for longer than the lock wait (1205), while that customer's orders are paid.",
-		run:   customerRowHeld,
+		Title: Text{
+			EN: "Another session holds a customer's row for longer than the lock wait (1205), while that customer's orders are paid.",
+			ZH: "另一个会话占住一个顾客的行，超过锁等待时限（1205），而这个顾客的订单正在付款。",
+		},
+		Then: Text{
+			EN: "all of it is rolled back and decided anew: one reward for each paid order",
+			ZH: "整个回滚，从头再决定一遍：每个已付订单只奖励一次",
+		},
+		run: customerRowHeld,
 	},
 	{
 		Name: "outcomes-refused", From: fromDatabase,
-		Title: "order-service's database refuses every outcome, for 65 s, for a reason nobody foresaw.",
-		run:   outcomesRefused,
+		Title: Text{
+			EN: "order-service's database refuses every outcome, for 65 s, for a reason nobody foresaw.",
+			ZH: "order-service 的数据库因没人料到的原因，连续 65 s 拒绝所有支付结果。",
+		},
+		Then: Text{
+			EN: "the queues pause; nothing is passed over, however often it was tried",
+			ZH: "队列暂停；试过多少次都不跳过任何一条",
+		},
+		run: outcomesRefused,
 	},
 }
 

@@ -1,40 +1,48 @@
 package cases
 
 import (
+	"flag"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// The fault table of e2e/README.md, in both languages, is the index of the cases.
-func TestBothREADMEsListEveryCase(t *testing.T) {
-	for _, file := range []string{"README.md", "README.zh-CN.md"} {
-		text, err := os.ReadFile("../" + file)
+var update = flag.Bool("update", false, "write the fault tables of e2e/README.md and e2e/README.zh-CN.md")
+
+// The fault table stands in both READMEs as the cases tell it.
+func TestTheFaultTablesAreCurrent(t *testing.T) {
+	const begins, ends = "<!-- The cases write this table: go test ./e2e/cases -run FaultTables -update -->\n", "<!-- end of the table -->\n"
+	for file, language := range map[string]Language{"../README.md": English, "../README.zh-CN.md": Chinese} {
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-
-		linked := regexp.MustCompile("\\[`([a-z0-9-]+)`\\]\\(cases/([a-z]+)\\.go\\)").FindAllStringSubmatch(string(text), -1)
-		var names []string
-		for _, l := range linked {
-			names = append(names, l[1])
-			found, err := Named(l[1])
-			if err != nil {
-				t.Errorf("%s: %v", file, err)
-			} else if found[0].From != l[2] {
-				t.Errorf("%s: case %s is linked to %s.go and is in %s.go", file, l[1], l[2], found[0].From)
-			}
+		before, rest, begun := strings.Cut(string(text), begins)
+		_, after, ended := strings.Cut(rest, ends)
+		if !begun || !ended {
+			t.Fatalf("%s has no place for the table: %q and %q", file, begins, ends)
 		}
 
-		for _, c := range All() {
-			if !slices.Contains(names, c.Name) {
-				t.Errorf("%s does not list case %s: %s", file, c.Name, c.Title)
+		current := before + begins + "\n" + FaultTable(language) + "\n" + ends + after
+		if *update {
+			if err := os.WriteFile(file, []byte(current), 0o600); err != nil {
+				t.Fatal(err)
 			}
-			if strings.Contains(c.Name, " ") || !slices.Contains([]string{fromClient, fromProducer, fromBroker, fromConsumer, fromDatabase}, c.From) {
-				t.Errorf("case %q comes from %q", c.Name, c.From)
-			}
+		} else if current != string(text) {
+			t.Errorf("%s is not what the cases say, write it anew: go test ./e2e/cases -run FaultTables -update", file)
+		}
+	}
+}
+
+// A case says what goes wrong and what happens then, in both languages, and where the repeat or the loss comes from.
+func TestEachCaseSaysWhatItIs(t *testing.T) {
+	for _, c := range All() {
+		if strings.Contains(c.Name, " ") || slices.Contains([]string{c.Title.EN, c.Title.ZH, c.Then.EN, c.Then.ZH}, "") {
+			t.Errorf("case %q: %+v, and then %+v", c.Name, c.Title, c.Then)
+		}
+		if !strings.Contains(FaultTable(English), "`"+c.Name+"`") {
+			t.Errorf("case %q comes from %q, which the table does not have", c.Name, c.From)
 		}
 	}
 }

@@ -98,7 +98,7 @@ func (l *lane) play(ctx context.Context, c Case) (report.Row, error) {
 		err = l.open(ctx, c)
 	}
 	if err != nil {
-		row := report.Row{Case: c.Name, From: c.From, Title: c.Title, Seed: l.options.Seed, Began: time.Now(), Failure: "no stack: " + err.Error()}
+		row := report.Row{Case: c.Name, From: c.From, Title: c.Title.EN, Seed: l.options.Seed, Began: time.Now(), Failure: "no stack: " + err.Error()}
 		l.options.Progress.Ended(row)
 		return row, l.close(context.WithoutCancel(ctx))
 	}
@@ -138,7 +138,7 @@ func (l *lane) open(ctx context.Context, c Case) (err error) {
 
 // play plays one case in w: customers buy, the fault happens and ends, the checker decides.
 func (w *World) play(ctx context.Context, c Case, o Options, say func(string)) (row report.Row) {
-	row = report.Row{Case: c.Name, From: c.From, Title: c.Title, Seed: o.Seed, Began: time.Now(), Recovered: -1}
+	row = report.Row{Case: c.Name, From: c.From, Title: c.Title.EN, Seed: o.Seed, Began: time.Now(), Recovered: -1}
 	defer func() { row.Took = time.Since(row.Began) }()
 
 	p, err := newPlay(ctx, w, c.Name, o.Seed, say)

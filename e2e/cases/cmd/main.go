@@ -65,7 +65,7 @@ func main() {
 func run(ctx context.Context, o options) error {
 	if o.list {
 		for _, c := range cases.All() {
-			fmt.Printf("%-10s %-38s %s\n", c.From, c.Name, c.Title)
+			fmt.Printf("%-10s %-38s %s\n", c.From, c.Name, c.Title.EN)
 		}
 		return nil
 	}
