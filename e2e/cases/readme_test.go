@@ -2,36 +2,19 @@ package cases
 
 import (
 	"flag"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"settlement/e2e/readmes"
 )
 
 var update = flag.Bool("update", false, "write the fault tables of e2e/README.md and e2e/README.zh-CN.md")
 
 // The fault table stands in both READMEs as the cases tell it.
 func TestTheFaultTablesAreCurrent(t *testing.T) {
-	const begins, ends = "<!-- The cases write this table: go test ./e2e/cases -run FaultTables -update -->\n", "<!-- end of the table -->\n"
 	for file, language := range map[string]Language{"../README.md": English, "../README.zh-CN.md": Chinese} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		before, rest, begun := strings.Cut(string(text), begins)
-		_, after, ended := strings.Cut(rest, ends)
-		if !begun || !ended {
-			t.Fatalf("%s has no place for the table: %q and %q", file, begins, ends)
-		}
-
-		current := before + begins + "\n" + FaultTable(language) + "\n" + ends + after
-		if *update {
-			if err := os.WriteFile(file, []byte(current), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		} else if current != string(text) {
-			t.Errorf("%s is not what the cases say, write it anew: go test ./e2e/cases -run FaultTables -update", file)
-		}
+		readmes.Generated(t, file, "go test ./e2e/cases -run FaultTables -update", FaultTable(language), *update)
 	}
 }
 

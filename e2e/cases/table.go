@@ -19,27 +19,27 @@ type testedFault struct {
 
 // Language is one of the READMEs'.
 type Language struct {
-	pick    func(Text) string
+	Of      func(Text) string // what a text is in it
+	And     string            // between the members of a list
 	heading string
-	and     string
 	from    map[string]string
 }
 
 // The languages.
 var (
 	English = Language{
-		pick:    func(t Text) string { return t.EN },
+		Of:      func(t Text) string { return t.EN },
 		heading: "| what goes wrong | what happens | shown by |",
-		and:     ", ",
+		And:     ", ",
 		from: map[string]string{
 			fromClient: "the client", fromProducer: "the producer", fromBroker: "the broker",
 			fromConsumer: "the consumer", fromDatabase: "the database",
 		},
 	}
 	Chinese = Language{
-		pick:    func(t Text) string { return t.ZH },
+		Of:      func(t Text) string { return t.ZH },
 		heading: "| 出了什么错 | 会发生什么 | 由谁证明 |",
-		and:     "、",
+		And:     "、",
 		from: map[string]string{
 			fromClient: "客户端", fromProducer: "生产者", fromBroker: "broker", fromConsumer: "消费者", fromDatabase: "数据库",
 		},
@@ -53,7 +53,7 @@ func FaultTable(l Language) string {
 	fmt.Fprintln(&b, l.heading)
 	fmt.Fprintln(&b, "|---|---|---|")
 	row := func(title, then Text, shown []string) {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", l.pick(title), l.pick(then), strings.Join(shown, l.and))
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", l.Of(title), l.Of(then), strings.Join(shown, l.And))
 	}
 
 	for _, from := range []string{fromClient, fromProducer, fromBroker, fromConsumer, fromDatabase} {

@@ -1,4 +1,3 @@
-// Package readmes tests what the READMEs say, in both languages.
 package readmes
 
 import (

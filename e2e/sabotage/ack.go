@@ -3,13 +3,17 @@ package main
 import (
 	"slices"
 
+	"settlement/e2e/cases"
 	"settlement/e2e/overlay"
 )
 
 var ackVersions = []version{
 	{
-		Name:  "acknowledged-before-commit",
-		Why:   "The batch is acknowledged while it is still being settled. Nobody asks again.",
+		Name: "acknowledged-before-commit",
+		Why: cases.Text{
+			EN: "The batch is acknowledged while it is still being settled. Nobody asks again.",
+			ZH: "批次还在结算就 ACK 了。没有人再问一次。",
+		},
 		Cases: []string{"connection-reset"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{{
@@ -18,8 +22,11 @@ var ackVersions = []version{
 		}}),
 	},
 	{
-		Name:  "consume-retry-later",
-		Why:   "On an error the handler returns ConsumeRetryLater: the client library goes on behind the batch. Nobody asks again.",
+		Name: "consume-retry-later",
+		Why: cases.Text{
+			EN: "On an error the handler returns ConsumeRetryLater: the client library goes on behind the batch. Nobody asks again.",
+			ZH: "出错时处理器返回 ConsumeRetryLater：客户端库越过这一批继续。没有人再问一次。",
+		},
 		Cases: []string{"connection-reset"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{{
@@ -28,8 +35,11 @@ var ackVersions = []version{
 		}}),
 	},
 	{
-		Name:  "batch-error-acknowledged",
-		Why:   "A batch that failed is acknowledged, however it failed. Nobody asks again.",
+		Name: "batch-error-acknowledged",
+		Why: cases.Text{
+			EN: "A batch that failed is acknowledged, however it failed. Nobody asks again.",
+			ZH: "失败的批次，不管怎么失败的，都 ACK。没有人再问一次。",
+		},
 		Cases: []string{"connection-reset"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
@@ -41,8 +51,11 @@ var ackVersions = []version{
 		}),
 	},
 	{
-		Name:  "unknown-commit-taken-for-done",
-		Why:   "When the answer to COMMIT does not come, the transaction is taken for committed. Nobody asks again.",
+		Name: "unknown-commit-taken-for-done",
+		Why: cases.Text{
+			EN: "When the answer to COMMIT does not come, the transaction is taken for committed. Nobody asks again.",
+			ZH: "COMMIT 没有应答时，当作事务已提交。没有人再问一次。",
+		},
 		Cases: []string{"commit-lost"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{{
@@ -50,8 +63,11 @@ var ackVersions = []version{
 		}}),
 	},
 	{
-		Name:  "lock-wait-passed-over",
-		Why:   "After a lock wait (1205) the transaction goes on without the rows that it did not get.",
+		Name: "lock-wait-passed-over",
+		Why: cases.Text{
+			EN: "After a lock wait (1205) the transaction goes on without the rows that it did not get.",
+			ZH: "锁等待超时（1205）之后，事务不要那些没拿到的行，继续往下走。",
+		},
 		Cases: []string{"row-held"},
 		Sees:  []string{"declined for want of a wallet that was there"},
 		Edits: []overlay.Edit{{
@@ -61,8 +77,10 @@ var ackVersions = []version{
 	},
 	{
 		Name: "lock-wait-retried-inside",
-		Why: "After a lock wait (1205) the settle transaction begins again without a rollback and takes its own rows for a repeat. " +
-			"Wallets are not locked before the first row is written, or there would be none.",
+		Why: cases.Text{
+			EN: "After a lock wait (1205) the settle transaction begins again without a rollback and takes its own rows for a repeat. Wallets are not locked before the first row is written, or there would be none.",
+			ZH: "锁等待超时（1205）之后，结算事务不回滚就从头再来，把自己写的行当成重复。钱包不在写第一行之前加锁，否则就没有这样的行。",
+		},
 		Cases: []string{"row-held"},
 		Sees:  []string{"a payment number has not the entries that its outcome asks for", "a wallet is not its deposits - debits + refunds"},
 		Edits: []overlay.Edit{

@@ -1,11 +1,17 @@
 package main
 
-import "settlement/e2e/overlay"
+import (
+	"settlement/e2e/cases"
+	"settlement/e2e/overlay"
+)
 
 var auditVersions = []version{
 	{
-		Name:  "offset-stored-outside-the-transaction",
-		Why:   "The auditor stores its offset in one transaction, and what it has read in a second one.",
+		Name: "offset-stored-outside-the-transaction",
+		Why: cases.Text{
+			EN: "The auditor stores its offset in one transaction, and what it has read in a second one.",
+			ZH: "审计者把位点存在一个事务里，把读到的内容存在另一个事务里。",
+		},
 		Cases: []string{"auditor-killed"},
 		Sees:  []string{"the auditor does not go on where it was killed", "the auditor finds the journal or the books broken"},
 		Edits: []overlay.Edit{
@@ -21,8 +27,11 @@ var auditVersions = []version{
 		},
 	},
 	{
-		Name:  "journal-passes-over-a-decline",
-		Why:   "Declines are not noted for the journal.",
+		Name: "journal-passes-over-a-decline",
+		Why: cases.Text{
+			EN: "Declines are not noted for the journal.",
+			ZH: "拒绝不记入审计流水。",
+		},
 		Cases: []string{"sends-doubled"},
 		Sees:  []string{"decided, and not in the journal"},
 		Edits: []overlay.Edit{{

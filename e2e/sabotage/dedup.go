@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"settlement/e2e/cases"
 	"settlement/e2e/overlay"
 )
 
@@ -13,15 +14,21 @@ const (
 
 var dedupVersions = []version{
 	{
-		Name:  "no-unique-index",
-		Why:   "Nothing recognises a payment number that was decided: no unique index, no look-up, no fence.",
+		Name: "no-unique-index",
+		Why: cases.Text{
+			EN: "Nothing recognises a payment number that was decided: no unique index, no look-up, no fence.",
+			ZH: "没有什么能认出判定过的支付单号：没有唯一索引，不查找，没有围栏。",
+		},
 		Cases: []string{"sends-doubled"},
 		Sees:  []string{"a payment number is there more than once", "a payment number moved an account more than once"},
 		Edits: slices.Concat(noIndexes, noFence, anyProgress, noLookUp),
 	},
 	{
-		Name:  "check-then-insert",
-		Why:   "The payment number is looked up before it is inserted, and no unique index and no fence stop who looked at the same time.",
+		Name: "check-then-insert",
+		Why: cases.Text{
+			EN: "The payment number is looked up before it is inserted, and no unique index and no fence stop who looked at the same time.",
+			ZH: "先查支付单号再插入，同一时刻也在查的另一个，没有唯一索引和围栏能拦住。",
+		},
 		Cases: []string{"copies-on-other-queues"},
 		Sees:  []string{"a payment number is there more than once", "a payment number moved an account more than once"},
 		Edits: slices.Concat(noIndexes, noFence, anyProgress, []overlay.Edit{
@@ -31,8 +38,11 @@ var dedupVersions = []version{
 		}),
 	},
 	{
-		Name:  "unknown-commit-done-anew",
-		Why:   "When the answer to COMMIT does not come, the batch is settled once more under new payment numbers. No fence, and an order that is paid is paid again.",
+		Name: "unknown-commit-done-anew",
+		Why: cases.Text{
+			EN: "When the answer to COMMIT does not come, the batch is settled once more under new payment numbers. No fence, and an order that is paid is paid again.",
+			ZH: "COMMIT 没有应答时，换新的支付单号把这一批再结算一遍。没有围栏，已付的订单再付一次。",
+		},
 		Cases: []string{"commit-answer-lost"},
 		Sees:  []string{"an order is paid while it is paid"},
 		Edits: slices.Concat(noIndexes, noFence, []overlay.Edit{
@@ -48,8 +58,11 @@ var dedupVersions = []version{
 		}),
 	},
 	{
-		Name:  "dedup-row-in-its-own-transaction",
-		Why:   "The payment number is committed first, and the money is moved in a second transaction.",
+		Name: "dedup-row-in-its-own-transaction",
+		Why: cases.Text{
+			EN: "The payment number is committed first, and the money is moved in a second transaction.",
+			ZH: "先提交支付单号，再在另一个事务里动钱。",
+		},
 		Cases: []string{"payment-service-killed-after-commit"},
 		Sees:  []string{"a payment number has not the entries that its outcome asks for"},
 		Edits: []overlay.Edit{
@@ -73,8 +86,11 @@ var dedupVersions = []version{
 		},
 	},
 	{
-		Name:  "message-id-as-the-key",
-		Why:   "A repeat is recognised by RocketMQ's message id; a message that is sent again has another one. No unique index, no fence.",
+		Name: "message-id-as-the-key",
+		Why: cases.Text{
+			EN: "A repeat is recognised by RocketMQ's message id; a message that is sent again has another one. No unique index, no fence.",
+			ZH: "靠 RocketMQ 的消息 ID 认重复；重发的消息换了 ID。没有唯一索引，没有围栏。",
+		},
 		Cases: []string{"send-answer-lost", "relay-killed-after-send"},
 		Sees:  []string{"a payment number is there more than once", "a payment number moved an account more than once"},
 		Edits: slices.Concat(noIndexes, noFence, anyProgress, noLookUp, []overlay.Edit{
@@ -87,8 +103,11 @@ var dedupVersions = []version{
 		}),
 	},
 	{
-		Name:  "outcome-taken-for-another",
-		Why:   "order-service applies any outcome of an order, without asking for its payment number or what the order waits for: an old one comes again and undoes a new one.",
+		Name: "outcome-taken-for-another",
+		Why: cases.Text{
+			EN: "order-service applies any outcome of an order, without asking for its payment number or what the order waits for: an old one comes again and undoes a new one.",
+			ZH: "order-service 应用订单的任何结果，不核对支付单号，也不看订单在等什么：旧结果再来一次，就撤销了新结果。",
+		},
 		Cases: []string{"outcome-shuffled-repeats"},
 		Sees:  []string{"an order's status is not what its outcomes come to", "outcomes were not applied one for each sequence", "applied otherwise than decided"},
 		Edits: []overlay.Edit{

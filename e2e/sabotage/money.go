@@ -1,11 +1,17 @@
 package main
 
-import "settlement/e2e/overlay"
+import (
+	"settlement/e2e/cases"
+	"settlement/e2e/overlay"
+)
 
 var moneyVersions = []version{
 	{
-		Name:  "debit-without-condition",
-		Why:   "A wallet is debited whatever it holds.",
+		Name: "debit-without-condition",
+		Why: cases.Text{
+			EN: "A wallet is debited whatever it holds.",
+			ZH: "不管钱包里有多少都扣款。",
+		},
 		Cases: []string{"sends-doubled"},
 		Sees:  []string{"a wallet is below zero"},
 		Edits: []overlay.Edit{
@@ -16,8 +22,11 @@ var moneyVersions = []version{
 		},
 	},
 	{
-		Name:  "decline-not-recorded",
-		Why:   "A decline is reported and not recorded: a repeat is decided anew.",
+		Name: "decline-not-recorded",
+		Why: cases.Text{
+			EN: "A decline is reported and not recorded: a repeat is decided anew.",
+			ZH: "拒绝只上报，不记录：重复的消息被重新判定。",
+		},
 		Cases: []string{"sends-doubled"},
 		Sees:  []string{"an outcome was sent of a payment number that is not recorded", "applied in orders, never decided"},
 		Edits: []overlay.Edit{{
@@ -29,8 +38,11 @@ var moneyVersions = []version{
 		}},
 	},
 	{
-		Name:  "refund-applied-twice",
-		Why:   "A refund gives the wallet its money back twice.",
+		Name: "refund-applied-twice",
+		Why: cases.Text{
+			EN: "A refund gives the wallet its money back twice.",
+			ZH: "退款把钱退给钱包两次。",
+		},
 		Cases: []string{"sends-doubled"},
 		Sees:  []string{"a wallet is not the sum of its entries"},
 		Edits: []overlay.Edit{{

@@ -1,25 +1,37 @@
 package main
 
-import "settlement/e2e/overlay"
+import (
+	"settlement/e2e/cases"
+	"settlement/e2e/overlay"
+)
 
 var parkingVersions = []version{
 	{
-		Name:  "parked-at-the-first-failure",
-		Why:   "An instruction is parked when it fails for the first time.",
+		Name: "parked-at-the-first-failure",
+		Why: cases.Text{
+			EN: "An instruction is parked when it fails for the first time.",
+			ZH: "指令第一次失败就搁置。",
+		},
 		Cases: []string{"fails-every-time"},
 		Sees:  []string{"an instruction was parked before it was tried three times", "an instruction was not parked after three tries"},
 		Edits: []overlay.Edit{{File: attempt, Find: "const TriesMax = 3", Replace: "const TriesMax = 1"}},
 	},
 	{
-		Name:  "successor-overtakes-the-parked",
-		Why:   "An instruction does not wait for its predecessor, which is parked.",
+		Name: "successor-overtakes-the-parked",
+		Why: cases.Text{
+			EN: "An instruction does not wait for its predecessor, which is parked.",
+			ZH: "前一条被搁置时，后一条不等它。",
+		},
 		Cases: []string{"parked-with-successors"},
 		Sees:  []string{"what waited for a parked instruction did not follow it in sequence", "an order's sequence has a gap or a repeat"},
 		Edits: []overlay.Edit{{File: ledger, Find: theFence, Replace: "\tif in.Seq > l.LastSeq[in.OrderID] {\n\t\treturn fence.Due\n\t}\n" + theFence}},
 	},
 	{
-		Name:  "released-before-the-replayed",
-		Why:   "When a parked instruction is replayed, what waited for it takes effect before it.",
+		Name: "released-before-the-replayed",
+		Why: cases.Text{
+			EN: "When a parked instruction is replayed, what waited for it takes effect before it.",
+			ZH: "重放搁置的指令时，等它的先于它生效。",
+		},
 		Cases: []string{"parked-with-successors"},
 		Sees:  []string{"what waited for a parked instruction did not follow it in sequence", "an instruction took effect before its predecessor"},
 		Edits: []overlay.Edit{{
@@ -33,8 +45,11 @@ var parkingVersions = []version{
 		}},
 	},
 	{
-		Name:  "notice-after-the-commit",
-		Why:   "The notice is not written in the transaction that parks, but after it.",
+		Name: "notice-after-the-commit",
+		Why: cases.Text{
+			EN: "The notice is not written in the transaction that parks, but after it.",
+			ZH: "通知不在搁置的事务里写，而在之后写。",
+		},
 		Cases: []string{"killed-after-parking"},
 		Sees:  []string{"a message is parked, and nobody is to be told"},
 		Edits: []overlay.Edit{
@@ -51,8 +66,11 @@ var parkingVersions = []version{
 		},
 	},
 	{
-		Name:  "notice-told-once",
-		Why:   "A notice counts as told when it was sent, whether anybody took it or not.",
+		Name: "notice-told-once",
+		Why: cases.Text{
+			EN: "A notice counts as told when it was sent, whether anybody took it or not.",
+			ZH: "通知发出去就算通知到了，不管有没有人接收。",
+		},
 		Cases: []string{"notices-refused"},
 		Sees:  []string{"notices that nobody took are not told again", "a message was parked, and the receiver was not told"},
 		Edits: []overlay.Edit{{File: teller, Find: "\tif failure != nil {\n", Replace: "\tif failure != nil && ctx.Err() != nil {\n"}},

@@ -1,6 +1,9 @@
 package main
 
-import "settlement/e2e/overlay"
+import (
+	"settlement/e2e/cases"
+	"settlement/e2e/overlay"
+)
 
 // Files that one version each changes.
 const (
@@ -13,22 +16,31 @@ const (
 // tells people what they have to decide.
 var promiseVersions = []version{
 	{
-		Name:  "repeat-not-answered",
-		Why:   "A repeat is recognised and its outcome is not reported again: who asks again, because the outcome was lost, is not answered.",
+		Name: "repeat-not-answered",
+		Why: cases.Text{
+			EN: "A repeat is recognised and its outcome is not reported again: who asks again, because the outcome was lost, is not answered.",
+			ZH: "认出是重复的，但不再上报它的结果：结果丢了再来问的，得不到应答。",
+		},
 		Cases: []string{"topic-made-anew", "broker-store-lost"},
 		Sees:  []string{"decided, never applied to its order"},
 		Edits: []overlay.Edit{{File: write, Find: "slices.Concat(b.answers, b.outcomes)", Replace: "b.outcomes"}},
 	},
 	{
-		Name:  "nobody-asks-again",
-		Why:   "An instruction that has no outcome is not sent again: what the broker has lost is lost.",
+		Name: "nobody-asks-again",
+		Why: cases.Text{
+			EN: "An instruction that has no outcome is not sent again: what the broker has lost is lost.",
+			ZH: "没有结果的指令不再重发：broker 丢了的就丢了。",
+		},
 		Cases: []string{"broker-store-lost"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: nobodyAsksAgain,
 	},
 	{
-		Name:  "asked-again-under-another-number",
-		Why:   "An instruction that has no outcome is sent again under a new payment number.",
+		Name: "asked-again-under-another-number",
+		Why: cases.Text{
+			EN: "An instruction that has no outcome is sent again under a new payment number.",
+			ZH: "没有结果的指令用新的支付单号重发。",
+		},
 		Cases: []string{"topic-made-anew", "broker-store-lost"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: []overlay.Edit{
@@ -37,22 +49,31 @@ var promiseVersions = []version{
 		},
 	},
 	{
-		Name:  "systems-fault-parks-the-traffic",
-		Why:   "A message that failed three times is parked, whether others succeed or nothing does.",
+		Name: "systems-fault-parks-the-traffic",
+		Why: cases.Text{
+			EN: "A message that failed three times is parked, whether others succeed or nothing does.",
+			ZH: "失败三次的消息就搁置，不管别的消息成功，还是什么都不成功。",
+		},
 		Cases: []string{"outcomes-refused"},
 		Sees:  []string{"decided, never applied to its order"},
 		Edits: []overlay.Edit{{File: policy, Find: "Alone: before > suspect.tookBefore,", Replace: "Alone: true,"}},
 	},
 	{
-		Name:  "gathered-notice-names-one",
-		Why:   "A notice that is told for many of one cause names the first of them, and all of them count as told.",
+		Name: "gathered-notice-names-one",
+		Why: cases.Text{
+			EN: "A notice that is told for many of one cause names the first of them, and all of them count as told.",
+			ZH: "同一原因合并的通知只写出第一条，却全部算通知到了。",
+		},
 		Cases: []string{"fails-every-time"},
 		Sees:  []string{"a message was parked, and the receiver was not told"},
 		Edits: []overlay.Edit{{File: group, Find: "\tif len(keys) < 2 {\n", Replace: "\tif len(keys) > 0 {\n"}},
 	},
 	{
-		Name:  "gathered-notice-marks-one",
-		Why:   "Of the notices that are told as one, the first is noted as told, and the others wait for ever.",
+		Name: "gathered-notice-marks-one",
+		Why: cases.Text{
+			EN: "Of the notices that are told as one, the first is noted as told, and the others wait for ever.",
+			ZH: "合并成一条的通知里，只有第一条记为已通知，其余永远等着。",
+		},
 		Cases: []string{"fails-every-time"},
 		Sees:  []string{"a message is parked, and somebody was not told"},
 		Edits: []overlay.Edit{{

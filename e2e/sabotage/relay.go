@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"settlement/e2e/cases"
 	"settlement/e2e/overlay"
 )
 
@@ -15,8 +16,11 @@ const (
 
 var relayVersions = []version{
 	{
-		Name:  "relay-deletes-to-the-last-id",
-		Why:   "The relay deletes all rows of a queue up to the last one that it sent; one with a smaller id is committed meanwhile. Nobody asks again.",
+		Name: "relay-deletes-to-the-last-id",
+		Why: cases.Text{
+			EN: "The relay deletes all rows of a queue up to the last one that it sent; one with a smaller id is committed meanwhile. Nobody asks again.",
+			ZH: "relay 把队列里直到所发最后一个 id 的行全删掉；期间有 id 更小的行提交。没有人再问一次。",
+		},
 		Cases: []string{"instruction-committed-late"},
 		Sees:  []string{"accepted, never decided", "accepted, and its instruction is not on the topic"},
 		Edits: slices.Concat(nobodyAsksAgain, []overlay.Edit{
@@ -30,15 +34,21 @@ var relayVersions = []version{
 		}),
 	},
 	{
-		Name:  "relay-deletes-before-it-sends",
-		Why:   "The relay deletes its rows, then sends them.",
+		Name: "relay-deletes-before-it-sends",
+		Why: cases.Text{
+			EN: "The relay deletes its rows, then sends them.",
+			ZH: "relay 先删行，再发送。",
+		},
 		Cases: []string{"broker-killed"},
 		Sees:  []string{"changes of points have not taken effect", "the journal has a gap"},
 		Edits: []overlay.Edit{{File: lanes, Find: sendThenDelete, Replace: deleteThenSend}},
 	},
 	{
-		Name:  "send-status-ignored",
-		Why:   "Whatever the broker answers to a send, or does not, the messages count as sent.",
+		Name: "send-status-ignored",
+		Why: cases.Text{
+			EN: "Whatever the broker answers to a send, or does not, the messages count as sent.",
+			ZH: "不管 broker 对发送应答什么、有没有应答，都算发出去了。",
+		},
 		Cases: []string{"broker-killed"},
 		Sees:  []string{"changes of points have not taken effect", "the journal has a gap"},
 		Edits: []overlay.Edit{
@@ -47,8 +57,11 @@ var relayVersions = []version{
 		},
 	},
 	{
-		Name:  "outbox-in-its-own-transaction",
-		Why:   "The order is changed in one transaction. Its message is added to the outbox, and noted as unanswered, in a second one.",
+		Name: "outbox-in-its-own-transaction",
+		Why: cases.Text{
+			EN: "The order is changed in one transaction. Its message is added to the outbox, and noted as unanswered, in a second one.",
+			ZH: "订单在一个事务里改。它的消息在另一个事务里写进发件箱、记为待答。",
+		},
 		Cases: []string{"order-service-killed-after-commit"},
 		Sees:  []string{"accepted, never decided"},
 		Edits: []overlay.Edit{
@@ -69,8 +82,10 @@ var relayVersions = []version{
 	},
 	{
 		Name: "two-relays-without-lease",
-		Why: "Two relays send at the same time, each row twice. What absorbs that is gone too: order-service adds whatever " +
-			"outcome comes to its payments, which have no unique index.",
+		Why: cases.Text{
+			EN: "Two relays send at the same time, each row twice. What absorbs that is gone too: order-service adds whatever outcome comes to its payments, which have no unique index.",
+			ZH: "两个 relay 同时发，每行发两遍。消化它的东西也拿掉了：order-service 把来的任何结果都加进没有唯一索引的 payments。",
+		},
 		Cases: []string{"consumers-come-and-go"},
 		Sees:  []string{"an outcome was applied more than once"},
 		Edits: []overlay.Edit{
@@ -88,8 +103,11 @@ var relayVersions = []version{
 		},
 	},
 	{
-		Name:  "queue-not-fixed",
-		Why:   "The queue of a message is not chosen by its order: an order's instructions take different ways.",
+		Name: "queue-not-fixed",
+		Why: cases.Text{
+			EN: "The queue of a message is not chosen by its order: an order's instructions take different ways.",
+			ZH: "消息的队列不由订单决定：同一订单的指令走不同的路。",
+		},
 		Cases: []string{"sends-doubled"},
 		Sees:  []string{"an order's messages are in two queues"},
 		Edits: []overlay.Edit{

@@ -133,7 +133,7 @@ func table(out io.Writer, results []result) {
 		if r.CaughtIn != "" {
 			verdict = fmt.Sprintf("caught in %s: %s", r.CaughtIn, r.CaughtBy)
 		}
-		fmt.Fprintf(out, "%-33s %4.0fs  %s\n    %s\n", r.Name, r.Took.Seconds(), verdict, r.Why)
+		fmt.Fprintf(out, "%-33s %4.0fs  %s\n    %s\n", r.Name, r.Took.Seconds(), verdict, r.Why.EN)
 		if r.Example != "" {
 			fmt.Fprintf(out, "    %.200s\n", strings.ReplaceAll(r.Example, "\n", " "))
 		}

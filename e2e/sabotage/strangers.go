@@ -1,6 +1,9 @@
 package main
 
-import "settlement/e2e/overlay"
+import (
+	"settlement/e2e/cases"
+	"settlement/e2e/overlay"
+)
 
 // Files that these versions change.
 const (
@@ -11,8 +14,11 @@ const (
 // strangerVersions believe what a message says, or take a message for a repeat that is none.
 var strangerVersions = []version{
 	{
-		Name:  "taken-place-acknowledged",
-		Why:   "An instruction that claims a place which another one has counts as a repeat, and nobody is told.",
+		Name: "taken-place-acknowledged",
+		Why: cases.Text{
+			EN: "An instruction that claims a place which another one has counts as a repeat, and nobody is told.",
+			ZH: "冒占已有位置的指令算作重复，也不通知人。",
+		},
 		Cases: []string{"out-of-order"},
 		Sees:  []string{"a message was taken, and nothing of it is kept"},
 		Edits: []overlay.Edit{{
@@ -21,8 +27,11 @@ var strangerVersions = []version{
 		}},
 	},
 	{
-		Name:  "known-number-taken-for-a-repeat",
-		Why:   "An instruction under a payment number that was decided counts as a repeat, whatever else it says.",
+		Name: "known-number-taken-for-a-repeat",
+		Why: cases.Text{
+			EN: "An instruction under a payment number that was decided counts as a repeat, whatever else it says.",
+			ZH: "支付单号判定过的指令算作重复，不管它别的写了什么。",
+		},
 		Cases: []string{"out-of-order"},
 		Sees:  []string{"a message was taken, and nothing of it is kept"},
 		Edits: []overlay.Edit{{
@@ -30,8 +39,11 @@ var strangerVersions = []version{
 		}},
 	},
 	{
-		Name:  "foreign-outcome-acknowledged",
-		Why:   "An outcome that answers nothing that an order waits for is passed over, and nobody is told.",
+		Name: "foreign-outcome-acknowledged",
+		Why: cases.Text{
+			EN: "An outcome that answers nothing that an order waits for is passed over, and nobody is told.",
+			ZH: "不对应任何等待中订单的结果被略过，也不通知人。",
+		},
 		Cases: []string{"foreign-outcomes"},
 		Sees:  []string{"a message was taken, and nothing of it is kept"},
 		Edits: []overlay.Edit{{
@@ -39,8 +51,11 @@ var strangerVersions = []version{
 		}},
 	},
 	{
-		Name:  "contradiction-taken-for-a-repeat",
-		Why:   "An outcome under a payment number that has one counts as a repeat, whatever it says.",
+		Name: "contradiction-taken-for-a-repeat",
+		Why: cases.Text{
+			EN: "An outcome under a payment number that has one counts as a repeat, whatever it says.",
+			ZH: "支付单号已有结果的，再来的都算重复，不管它写了什么。",
+		},
 		Cases: []string{"foreign-outcomes"},
 		Sees:  []string{"a message was taken, and nothing of it is kept"},
 		Edits: []overlay.Edit{{
@@ -48,15 +63,21 @@ var strangerVersions = []version{
 		}},
 	},
 	{
-		Name:  "amount-of-an-outcome-believed",
-		Why:   "An order takes an outcome of another amount or currency than was asked for; the true one is in conflict with it then.",
+		Name: "amount-of-an-outcome-believed",
+		Why: cases.Text{
+			EN: "An order takes an outcome of another amount or currency than was asked for; the true one is in conflict with it then.",
+			ZH: "订单接受金额或币种与所申请的不同的结果；真结果随后反成了冲突。",
+		},
 		Cases: []string{"foreign-outcomes"},
 		Sees:  []string{"a message was parked that nothing was wrong with"},
 		Edits: []overlay.Edit{{File: applyTo, Find: "\tcase out.Amount != in.amount:\n", Replace: "\tcase out.Amount != in.amount && out.Version == 0:\n"}},
 	},
 	{
-		Name:  "early-outcome-dropped",
-		Why:   "An outcome that comes before that of its predecessor is acknowledged and not kept.",
+		Name: "early-outcome-dropped",
+		Why: cases.Text{
+			EN: "An outcome that comes before that of its predecessor is acknowledged and not kept.",
+			ZH: "比前一条的结果先到的结果被 ACK，却没有留下。",
+		},
 		Cases: []string{"outcome-overtakes"},
 		Sees:  []string{"an outcome that came early was not kept"},
 		Edits: []overlay.Edit{{

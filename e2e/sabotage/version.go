@@ -5,13 +5,14 @@ package main
 import (
 	"slices"
 
+	"settlement/e2e/cases"
 	"settlement/e2e/overlay"
 )
 
 // version is a product that is wrong in one way.
 type version struct {
 	Name  string
-	Why   string // what is wrong, in one sentence; and what had to be taken away with it, because it would have been caught
+	Why   cases.Text // what is wrong, in one sentence; and what had to be taken away with it, because it would have been caught
 	Edits []overlay.Edit
 	Cases []string // one of them has to catch it
 	Sees  []string // what the case has to say then: a violation begins with one of these

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"settlement/e2e/cases"
 	"settlement/e2e/checker"
 	"settlement/e2e/overlay"
+	"settlement/e2e/readmes"
 	"settlement/e2e/report"
 )
 
@@ -59,6 +61,15 @@ func sources(t *testing.T, root string, packages ...string) string {
 		}
 	}
 	return all.String()
+}
+
+var update = flag.Bool("update", false, "write the listing in e2e/README.md and e2e/README.zh-CN.md")
+
+// Both READMEs list every version, as it tells itself.
+func TestTheListingsAreCurrent(t *testing.T) {
+	for file, language := range map[string]cases.Language{"../README.md": cases.English, "../README.zh-CN.md": cases.Chinese} {
+		readmes.Generated(t, file, "go test ./e2e/sabotage -run Listings -update", listing(language), *update)
+	}
 }
 
 // A wrong version is caught by what it does wrong, and not by being slow.
