@@ -2,6 +2,8 @@ package cases
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +17,19 @@ var update = flag.Bool("update", false, "write the fault tables of e2e/README.md
 func TestTheFaultTablesAreCurrent(t *testing.T) {
 	for file, language := range map[string]Language{"../README.md": English, "../README.zh-CN.md": Chinese} {
 		readmes.Generated(t, file, "go test ./e2e/cases -run FaultTables -update", FaultTable(language), *update)
+	}
+}
+
+// The first README says how many faults there are.
+func TestTheFrontDoorCountsTheCases(t *testing.T) {
+	for file, says := range map[string]string{"../../README.md": "# %d ways", "../../README.zh-CN.md": "用 %d 种方式"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf(says, len(All())); !strings.Contains(string(text), want) {
+			t.Errorf("%s does not say %q", file, want)
+		}
 	}
 }
 
