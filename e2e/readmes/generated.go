@@ -13,7 +13,7 @@ import (
 func Generated(t testing.TB, file, command, want string, update bool) {
 	t.Helper()
 	begins, ends := "<!-- Written by: "+command+" -->\n", "<!-- end -->\n"
-	text, err := os.ReadFile(file) //nolint:gosec // the caller's own README
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func Generated(t testing.TB, file, command, want string, update bool) {
 	}
 	if !update {
 		t.Errorf("%s is not what the code says, write it anew: %s", file, command)
-	} else if err := os.WriteFile(file, []byte(current), 0o600); err != nil {
+	} else if err := os.WriteFile(file, []byte(current), 0o600); err != nil { //nolint:gosec // the caller's own README
 		t.Fatal(err)
 	}
 }
