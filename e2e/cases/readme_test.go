@@ -35,11 +35,12 @@ func TestTheFrontDoorCountsTheCases(t *testing.T) {
 
 // A case says what goes wrong and what happens then, in both languages, and where the repeat or the loss comes from.
 func TestEachCaseSaysWhatItIs(t *testing.T) {
+	table := FaultTable(English)
 	for _, c := range All() {
 		if strings.Contains(c.Name, " ") || slices.Contains([]string{c.Title.EN, c.Title.ZH, c.Then.EN, c.Then.ZH}, "") {
 			t.Errorf("case %q: %+v, and then %+v", c.Name, c.Title, c.Then)
 		}
-		if !strings.Contains(FaultTable(English), "`"+c.Name+"`") {
+		if !strings.Contains(table, "`"+c.Name+"`") {
 			t.Errorf("case %q comes from %q, which the table does not have", c.Name, c.From)
 		}
 	}

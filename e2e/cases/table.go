@@ -19,53 +19,50 @@ type testedFault struct {
 
 // Language is one of the READMEs'.
 type Language struct {
-	Of      func(Text) string // what a text is in it
-	And     string            // between the members of a list
-	heading string
-	from    map[string]string
+	Of  func(Text) string // what a text is in it
+	And string            // between the members of a list
 }
 
 // The languages.
 var (
-	English = Language{
-		Of:      func(t Text) string { return t.EN },
-		heading: "| what goes wrong | what happens | shown by |",
-		And:     ", ",
-		from: map[string]string{
-			fromClient: "the client", fromProducer: "the producer", fromBroker: "the broker",
-			fromConsumer: "the consumer", fromDatabase: "the database",
-		},
-	}
-	Chinese = Language{
-		Of:      func(t Text) string { return t.ZH },
-		heading: "| 出了什么错 | 会发生什么 | 由谁证明 |",
-		And:     "、",
-		from: map[string]string{
-			fromClient: "客户端", fromProducer: "生产者", fromBroker: "broker", fromConsumer: "消费者", fromDatabase: "数据库",
-		},
-	}
+	English = Language{Of: func(t Text) string { return t.EN }, And: ", "}
+	Chinese = Language{Of: func(t Text) string { return t.ZH }, And: "、"}
 )
+
+var tableHeadings = Text{EN: "| what goes wrong | what happens | shown by |", ZH: "| 出了什么错 | 会发生什么 | 由谁证明 |"}
+
+// origins are the places that a repeat or a loss comes from, in the order of the table.
+var origins = []struct {
+	from string
+	name Text
+}{
+	{fromClient, Text{EN: "the client", ZH: "客户端"}},
+	{fromProducer, Text{EN: "the producer", ZH: "生产者"}},
+	{fromBroker, Text{EN: "the broker", ZH: "broker"}},
+	{fromConsumer, Text{EN: "the consumer", ZH: "消费者"}},
+	{fromDatabase, Text{EN: "the database", ZH: "数据库"}},
+}
 
 // FaultTable is the table of all faults in e2e/README.md: by where the repeat or the loss comes from, what goes wrong, what
 // happens then, and which cases and tests show it.
 func FaultTable(l Language) string {
 	var b strings.Builder
-	fmt.Fprintln(&b, l.heading)
+	fmt.Fprintln(&b, l.Of(tableHeadings))
 	fmt.Fprintln(&b, "|---|---|---|")
 	row := func(title, then Text, shown []string) {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", l.Of(title), l.Of(then), strings.Join(shown, l.And))
 	}
 
-	for _, from := range []string{fromClient, fromProducer, fromBroker, fromConsumer, fromDatabase} {
-		fmt.Fprintf(&b, "| **%s** | | |\n", l.from[from])
+	for _, o := range origins {
+		fmt.Fprintf(&b, "| **%s** | | |\n", l.Of(o.name))
 		for _, c := range All() {
-			if c.From == from {
+			if c.From == o.from {
 				shown := fmt.Sprintf("[`%s`](cases/%s.go)", c.Name, c.From)
 				row(c.Title, c.Then, slices.Concat([]string{shown}, testLinks(c.Tests)))
 			}
 		}
 		for _, f := range testedFaults {
-			if f.From == from {
+			if f.From == o.from {
 				row(f.Title, f.Then, testLinks(f.Tests))
 			}
 		}

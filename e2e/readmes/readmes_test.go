@@ -25,6 +25,10 @@ var (
 	link    = regexp.MustCompile(`\[([^\]]+)\]\(([^)]+)\)`)
 	code    = regexp.MustCompile("`[^`\n]+`")
 	heading = regexp.MustCompile(`(?m)^#+ .*$`)
+	fences  = regexp.MustCompile("(?ms)^```.*?^```")
+	mark    = regexp.MustCompile(`<a id="([^"]+)">`)
+	noWord  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	kebab   = regexp.MustCompile(`^[a-z]+(-[a-z]+)+$`)
 	target  = regexp.MustCompile(`(?m)(?:^|\x60)make ([a-z-]+)((?: [A-Z]+=[^\s\x60,]+)*)`)
 )
 
@@ -87,8 +91,6 @@ func follow(t *testing.T, dir, page, name, to string) error {
 	}
 	return nil
 }
-
-var kebab = regexp.MustCompile(`^[a-z]+(-[a-z]+)+$`)
 
 // The commands that a README names are there: targets of the Makefile, tests, fault cases and wrong versions.
 func TestCommandsAreThere(t *testing.T) {
@@ -204,30 +206,31 @@ func sections(page string) (all []string) {
 	return all
 }
 
-var spoken = regexp.MustCompile(`\s+# .*$|'[^']*'`)
+var (
+	spoken      = regexp.MustCompile(`\s+# .*$|'[^']*'`)
+	commandLine = regexp.MustCompile(`^\s*(make|go|docker|payment-service|order-service|curl|post|get|until_is|[A-Z]+=)\b`)
+)
 
 // commandIn returns the command in a line of a code block, without its comments and quoted words,
 // which depend on the language. It is empty for any other line, such as those of a diagram.
 func commandIn(line string) string {
-	if !regexp.MustCompile(`^\s*(make|go|docker|payment-service|order-service|curl|post|get|until_is|[A-Z]+=)\b`).MatchString(line) {
+	if !commandLine.MatchString(line) {
 		return ""
 	}
 	return strings.TrimSpace(spoken.ReplaceAllString(line, ""))
 }
 
-func withoutFences(page string) string {
-	return regexp.MustCompile("(?ms)^```.*?^```").ReplaceAllString(page, "")
-}
+func withoutFences(page string) string { return fences.ReplaceAllString(page, "") }
 
 // anchors are the names by which a page's headings and its own <a id="…"> marks can be linked.
 func anchors(page string) (all []string) {
 	for _, h := range heading.FindAllString(withoutFences(page), -1) {
 		words := strings.ToLower(strings.TrimLeft(h, "# "))
-		words = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(words, "")
+		words = noWord.ReplaceAllString(words, "")
 		all = append(all, strings.ReplaceAll(words, " ", "-"))
 	}
 
-	for _, m := range regexp.MustCompile(`<a id="([^"]+)">`).FindAllStringSubmatch(page, -1) {
+	for _, m := range mark.FindAllStringSubmatch(page, -1) {
 		all = append(all, m[1])
 	}
 	return all

@@ -2,7 +2,8 @@ package dbtx
 
 import (
 	"fmt"
-	"runtime/debug"
+
+	"settlement/shared/guard"
 )
 
 const beforeAttempt = "before_attempt"
@@ -19,7 +20,7 @@ func Attempt(tx Tx, do func() error) (failed, err error) {
 		return nil, fmt.Errorf("set a savepoint: %w", err)
 	}
 
-	failed = guarded(do)
+	failed = guard.Run(do)
 	if failed == nil {
 		return nil, nil
 	}
@@ -31,13 +32,4 @@ func Attempt(tx Tx, do func() error) (failed, err error) {
 		return nil, fmt.Errorf("go back to the savepoint, after %v: %w", failed, err) //nolint:errorlint // err decides what is to be done: why the attempt failed is of no use without the savepoint
 	}
 	return failed, nil
-}
-
-func guarded(do func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return do()
 }

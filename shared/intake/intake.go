@@ -16,10 +16,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"settlement/shared/guard"
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
@@ -172,18 +172,14 @@ func (i *Intake[M]) failedAlone(ctx context.Context, m Received[M], before int64
 
 // do turns a panic into an error, so that the message that causes it is found one by one, as with
 // any other error.
-func (i *Intake[M]) do(ctx context.Context, messages []Received[M]) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+func (i *Intake[M]) do(ctx context.Context, messages []Received[M]) error {
+	return guard.Run(func() error {
+		effects, err := i.topic.Do(ctx, messages)
+		if err == nil {
+			i.policy.did(i.numbers(messages), effects)
 		}
-	}()
-
-	effects, err := i.topic.Do(ctx, messages)
-	if err == nil {
-		i.policy.did(i.numbers(messages), effects)
-	}
-	return err
+		return err
+	})
 }
 
 func (i *Intake[M]) numbers(messages []Received[M]) []string {

@@ -2,11 +2,10 @@ package intake
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
+	"settlement/shared/guard"
 	"settlement/shared/parking"
 	"settlement/shared/wake"
 )
@@ -92,10 +91,9 @@ func (w *Waiting) one(ctx context.Context, m parking.Record) error {
 }
 
 func (w *Waiting) try(ctx context.Context, m parking.Record) (state parking.State, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return w.lot.TryWaiting(ctx, m)
+	err = guard.Run(func() (err error) {
+		state, err = w.lot.TryWaiting(ctx, m)
+		return err
+	})
+	return state, err
 }

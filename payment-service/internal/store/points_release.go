@@ -13,19 +13,8 @@ import (
 // is tried by itself.
 func (b *pointsBatch) release(tx dbtx.Tx) error {
 	ready := b.waiting.Ready(slices.Sorted(maps.Keys(b.after)), b.lastSeq)
-	if len(ready) == 0 {
-		return nil
-	}
-
 	before := b.applied
-	failed, err := dbtx.Attempt(tx, func() error {
-		for _, customer := range ready {
-			if err := b.releaseCustomer(customer); err != nil {
-				return err
-			}
-		}
-		return b.write(tx)
-	})
+	failed, err := releaseEach(tx, ready, b.releaseCustomer, b.write)
 	if failed != nil {
 		b.applied = before
 		b.applied.Unreleased = fmt.Errorf("release changes of points of %d customers: %w", len(ready), failed)

@@ -14,24 +14,31 @@ import (
 // itself (intake.Waiting), where its failures count against itself.
 func (b *batchState) release(tx dbtx.Tx) error {
 	ready := b.successors.Ready(slices.Sorted(maps.Keys(b.before)), b.lastSeq)
-	if len(ready) == 0 {
-		return nil
-	}
-
 	before := b.summary
-	failed, err := dbtx.Attempt(tx, func() error {
-		for _, order := range ready {
-			if err := b.releaseOrder(order); err != nil {
-				return err
-			}
-		}
-		return b.write(tx)
-	})
+	failed, err := releaseEach(tx, ready, b.releaseOrder, b.write)
 	if failed != nil {
 		b.summary = before
 		b.summary.Unreleased = fmt.Errorf("release successors of %d orders: %w", len(ready), failed)
 	}
 	return err
+}
+
+// releaseEach releases what waits behind each of the keys, and writes it. A nil failed and a nil err
+// mean that it did, or that no key was ready: see dbtx.Attempt.
+func releaseEach(
+	tx dbtx.Tx, ready []string, release func(key string) error, write func(dbtx.Tx) error,
+) (failed, err error) {
+	if len(ready) == 0 {
+		return nil, nil
+	}
+	return dbtx.Attempt(tx, func() error {
+		for _, key := range ready {
+			if err := release(key); err != nil {
+				return err
+			}
+		}
+		return write(tx)
+	})
 }
 
 // releaseOrder decides successors until a place is empty. It stops at a successor whose payment
