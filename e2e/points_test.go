@@ -44,7 +44,7 @@ func (s *shop) wantPoints(customer string, was ...int64) {
 func TestPointsNeverPassThroughAWrongNumber(t *testing.T) {
 	const customers, orders = 8, 4
 	s := openShop(t)
-	repeater, err := traffic.NewRepeater(running.NamesrvAddr, settlement.TopicPoints, 4, 1)
+	repeater, err := traffic.NewRepeater(t.Context(), running.NamesrvAddr, settlement.TopicPoints, 4, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestPointsNeverPassThroughAWrongNumber(t *testing.T) {
 		s.wantPoints(id, 10, 12, 9, 11, 8, 10, 7, 9, 6)
 	}
 	s.quiet(recovery)
-	if err := repeater.Stop(t.Context()); err != nil {
+	if err := repeater.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	if n := repeater.Published(); n < customers*orders {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"settlement/e2e/client"
@@ -58,7 +59,7 @@ func instruction(t settlement.InstructionType, a client.Accepted, wallet string,
 func TestEveryMessageOneToFiveTimes(t *testing.T) {
 	s := openShop(t)
 	wallet := s.wallet(1_000_000)
-	repeater, err := traffic.NewRepeater(running.NamesrvAddr, settlement.TopicSettlement, 4, 1)
+	repeater, err := traffic.NewRepeater(t.Context(), running.NamesrvAddr, settlement.TopicSettlement, 4, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +71,16 @@ func TestEveryMessageOneToFiveTimes(t *testing.T) {
 	}
 
 	s.quiet(quickly)
-	if err := repeater.Stop(t.Context()); err != nil {
+	if err := repeater.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	if n := repeater.Published(); n < 100 {
 		t.Fatalf("only %d repeats were published: that tests nothing", n)
+	}
+	for _, d := range repeater.Seen() {
+		if !slices.Contains(orders, d.ShardingKey) {
+			t.Fatalf("repeated a message of order %s, stored at %s, before the repeater began", d.ShardingKey, d.StoredAt)
+		}
 	}
 	s.wantBooksRight(quickly)
 	s.wantBalance(wallet, 1_000_000-100*100)

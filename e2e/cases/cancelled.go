@@ -23,11 +23,11 @@ import (
 // cancelled order.
 func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 	const orders = 12
-	repeater, err := traffic.NewRepeater(p.NamesrvAddr, settlement.TopicSettlement, 0, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
+	repeater, err := traffic.NewRepeater(ctx, p.NamesrvAddr, settlement.TopicSettlement, 0, p.draw.Uint64())
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
+	defer func() { err = errors.Join(err, repeater.Stop()) }()
 
 	waited, err := p.expects(ctx, orders, "refunds that waited for the settle before them", p.released)
 	if err != nil {

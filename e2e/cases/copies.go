@@ -21,11 +21,11 @@ const settleHeld = 300 * time.Millisecond
 // copiesOnOtherQueues has two goroutines of payment-service settle the same instruction at the same time. The
 // broker's lock on a queue does not help: the copy is on another one.
 func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) {
-	repeater, err := traffic.NewRepeater(p.NamesrvAddr, settlement.TopicSettlement, 0, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
+	repeater, err := traffic.NewRepeater(ctx, p.NamesrvAddr, settlement.TopicSettlement, 0, p.draw.Uint64())
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
+	defer func() { err = errors.Join(err, repeater.Stop()) }()
 
 	const least = 3
 	met, err := p.expects(ctx, least, "duplicate keys (1062) met by payment-service", refusedWith(paymentSide, duplicateKey)(p))
@@ -49,13 +49,9 @@ func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) 
 // the broker, and usually finds what the first has recorded.
 func (p *Play) copyOnto(ctx context.Context, repeater *traffic.Repeater) error {
 	const copies = 60
-	began, looked, done := time.Now(), 0, 0
+	done := 0
 	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
-		for _, d := range repeater.Seen()[looked:] {
-			looked++
-			if d.StoredAt.Before(began) { // settled long ago
-				continue
-			}
+		for _, d := range repeater.Seen()[done:] {
 			done++
 			d.Queue = (d.Queue + 1) % settlement.DefaultQueues
 			if err := p.power.Do(func() error { return repeater.Publish(ctx, d, 1) }); err != nil {

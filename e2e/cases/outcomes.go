@@ -102,11 +102,11 @@ func (p *Play) paidUnheard(ctx context.Context, wallet string) (settlement.Outco
 // known to be paid has nothing to be refunded.
 func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 	const orders = 8
-	repeater, err := traffic.NewRepeater(p.NamesrvAddr, settlement.TopicOutcome, 0, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
+	repeater, err := traffic.NewRepeater(ctx, p.NamesrvAddr, settlement.TopicOutcome, 0, p.draw.Uint64())
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, repeater.Stop(ctx)) }()
+	defer func() { err = errors.Join(err, repeater.Stop()) }()
 	waited, err := p.expects(ctx, orders, "outcomes that waited for the outcome before them", p.outcomesIn("released"))
 	if err != nil {
 		return 0, err

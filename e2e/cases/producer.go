@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"settlement/e2e/faults"
 	"settlement/e2e/traffic"
@@ -295,7 +293,7 @@ func shuffledRepeats(l line) run {
 		if !p.power.On() {
 			timesMax = 0
 		}
-		repeater, err := traffic.NewRepeater(p.NamesrvAddr, l.topic, timesMax, p.draw.Uint64()) //nolint:contextcheck // a consumer's Start bounds itself
+		repeater, err := traffic.NewRepeater(ctx, p.NamesrvAddr, l.topic, timesMax, p.draw.Uint64())
 		if err != nil {
 			return 0, err
 		}
@@ -303,17 +301,16 @@ func shuffledRepeats(l line) run {
 		const rounds, each = 3, 40
 		found, err := p.expects(ctx, rounds*each, "repeats found by their payment number", l.repeats(p))
 		if err != nil {
-			return 0, errors.Join(err, repeater.Stop(ctx))
+			return 0, errors.Join(err, repeater.Stop())
 		}
 
-		began := time.Now()
 		for round := range rounds {
-			if err := p.shuffle(ctx, repeater, began, each*(round+1)); err != nil {
-				return 0, errors.Join(err, repeater.Stop(ctx))
+			if err := p.shuffle(ctx, repeater, each*(round+1)); err != nil {
+				return 0, errors.Join(err, repeater.Stop())
 			}
 		}
 
-		if err := repeater.Stop(ctx); err != nil {
+		if err := repeater.Stop(); err != nil {
 			return 0, err
 		}
 		_, err = p.came(ctx, found)
@@ -324,12 +321,12 @@ func shuffledRepeats(l line) run {
 // shuffledMost is how many messages are published again at once.
 const shuffledMost = 500
 
-// shuffle waits until n messages were seen that are younger than began, and publishes them, shuffledMost at most, in
-// shuffled order: old messages meet new ones of their orders.
-func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater, began time.Time, n int) error {
+// shuffle waits until n messages were seen, and publishes them, shuffledMost at most, in shuffled order: old messages
+// meet new ones of their orders.
+func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater, n int) error {
 	var seen []rocketmq.Delivery
 	err := wait.For(ctx, momentLimit, func(context.Context) error {
-		seen = slices.DeleteFunc(repeater.Seen(), func(d rocketmq.Delivery) bool { return d.StoredAt.Before(began) })
+		seen = repeater.Seen()
 		if len(seen) < n {
 			return fmt.Errorf("%d messages were seen, want %d", len(seen), n)
 		}

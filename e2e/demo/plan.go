@@ -91,11 +91,11 @@ func (p *plan) close() error {
 
 func (p *plan) play(ctx context.Context) (err error) {
 	say("Publishing every settle message again, 0 to %d times, as a producer does that lost its answer.", repeatsMax)
-	if p.repeater, err = traffic.NewRepeater(p.stack.NamesrvAddr, settlement.TopicSettlement, repeatsMax, repeatSeed); err != nil { //nolint:contextcheck // a consumer's Start bounds itself
+	if p.repeater, err = traffic.NewRepeater(ctx, p.stack.NamesrvAddr, settlement.TopicSettlement, repeatsMax, repeatSeed); err != nil {
 		return err
 	}
 	defer func() {
-		if stopErr := p.repeater.Stop(context.WithoutCancel(ctx)); err == nil {
+		if stopErr := p.repeater.Stop(); err == nil {
 			err = stopErr
 		}
 	}()

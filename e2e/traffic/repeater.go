@@ -9,8 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
+	"settlement/e2e/wait"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
@@ -18,21 +19,27 @@ import (
 // propertyRepeat marks the messages that a Repeater published, so that no Repeater repeats them.
 const propertyRepeat = "repeat-of-offset"
 
-// Repeater listens to a topic in a group of its own and publishes every
-// message again, as a producer does that never learns that its first send was stored.
+// readMax bounds how long a repeater reads in vain: the longest outage of a fault case, and a pull that waits at the end
+// of its queue.
+const readMax = 2 * time.Minute
+
+// Repeater reads a topic from its end on and publishes every message again, as a producer does that never learns that
+// its first send was stored.
 type Repeater struct {
-	consumer *rocketmq.Consumer
 	producer *rocketmq.Producer
+	readers  []*rocketmq.QueueReader
 	times    func() int
+	stop     context.CancelFunc
+	reading  errgroup.Group
 
 	mu        sync.Mutex
 	published int64
 	seen      []rocketmq.Delivery
 }
 
-// NewRepeater starts a repeater that publishes each message again up to timesMax times,
+// NewRepeater starts a repeater of what is published from now on. It publishes each message again up to timesMax times,
 // drawn from seed.
-func NewRepeater(namesrv, topic string, timesMax int, seed uint64) (*Repeater, error) {
+func NewRepeater(ctx context.Context, namesrv, topic string, timesMax int, seed uint64) (*Repeater, error) {
 	log := slog.New(slog.DiscardHandler)
 	draw := rand.New(rand.NewPCG(seed, seed))
 	r := &Repeater{times: func() int { return draw.IntN(timesMax + 1) }}
@@ -43,16 +50,48 @@ func NewRepeater(namesrv, topic string, timesMax int, seed uint64) (*Repeater, e
 		return nil, err
 	}
 
-	r.consumer, err = rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
-		Namesrv: namesrv, Group: "repeater-" + uuid.NewString(), Topic: topic, BatchMax: 32, Logger: log,
-	}, r.handle)
-	if err == nil {
-		err = r.consumer.Start()
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.producer.Close())
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r.stop = stop
+	for queue := range queuesOf(topic) {
+		err := r.follow(ctx, reading, rocketmq.QueueReaderConfig{
+			Namesrv: namesrv, Group: "repeater", Topic: topic, Queue: queue, Logger: log,
+		})
+		if err != nil {
+			return nil, errors.Join(err, r.Stop())
+		}
 	}
 	return r, nil
+}
+
+// follow opens a reader at a queue's end and repeats what it gives until reading ends.
+func (r *Repeater) follow(ctx, reading context.Context, cfg rocketmq.QueueReaderConfig) error {
+	reader, err := rocketmq.OpenQueueReader(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	r.readers = append(r.readers, reader)
+
+	_, offset, err := reader.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	r.reading.Go(func() error {
+		for reading.Err() == nil {
+			err := wait.For(reading, readMax, func(reading context.Context) error {
+				batch, next, err := reader.Read(reading, offset)
+				if err != nil {
+					return err
+				}
+				offset = next
+				return r.repeat(ctx, batch)
+			})
+			if err != nil && reading.Err() == nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return nil
 }
 
 // Published is how many repeats were stored.
@@ -69,12 +108,15 @@ func (r *Repeater) Seen() []rocketmq.Delivery {
 	return append([]rocketmq.Delivery(nil), r.seen...)
 }
 
-// Stop ends listening. The repeats of what it has seen are published.
-func (r *Repeater) Stop(ctx context.Context) error {
-	if err := r.consumer.Stop(ctx); err != nil {
-		return err
+// Stop ends reading when the repeats of what was seen are published. The error says when the repeater has read or
+// published in vain.
+func (r *Repeater) Stop() error {
+	r.stop()
+	err := r.reading.Wait()
+	for _, reader := range r.readers {
+		err = errors.Join(err, reader.Close())
 	}
-	return r.producer.Close()
+	return errors.Join(err, r.producer.Close())
 }
 
 // Publish sends copies of a message to its queue.
@@ -109,19 +151,19 @@ func queuesOf(topic string) int {
 	return settlement.DefaultQueues
 }
 
-func (r *Repeater) handle(ctx context.Context, batch []rocketmq.Delivery) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
+func (r *Repeater) repeat(ctx context.Context, batch []rocketmq.Delivery) error {
 	for _, d := range batch {
 		if _, repeat := d.Properties[propertyRepeat]; repeat {
 			continue
 		}
+
 		r.mu.Lock()
 		copies := r.times()
 		r.seen = append(r.seen, d)
 		r.mu.Unlock()
 
-		if err := r.Publish(ctx, d, copies); err != nil {
+		err := wait.For(ctx, readMax, func(ctx context.Context) error { return r.Publish(ctx, d, copies) })
+		if err != nil {
 			return err
 		}
 	}
