@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
-	"regexp"
 
 	"github.com/gin-gonic/gin"
 
@@ -14,9 +12,6 @@ import (
 
 // descriptionMaxLength is in characters, like the length of the column.
 const descriptionMaxLength = 255
-
-// customerIDForm is ASCII only, like the column. The id belongs to the caller's system.
-var customerIDForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
 // CreateOrder stores a new order.
 func (a *API) CreateOrder(c *gin.Context, params CreateOrderParams) {
@@ -55,14 +50,4 @@ func (r CreateOrderRequest) check() error {
 		web.CheckAmount("amount", r.Amount),
 		web.CheckText("description", r.Description, 0, descriptionMaxLength),
 	)
-}
-
-func checkCustomerID(id, code string) *web.FieldError {
-	if customerIDForm.MatchString(id) {
-		return nil
-	}
-	return &web.FieldError{
-		Field: "customer_id", Code: code,
-		Detail: fmt.Sprintf("customer_id is %.80q, must be 1 to 64 of the characters A-Z a-z 0-9 . _ : -", id),
-	}
 }

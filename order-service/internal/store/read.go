@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"settlement/order-service/internal/customer"
 	"settlement/order-service/internal/order"
 )
 
@@ -57,4 +58,17 @@ func (s *Store) Orders(ctx context.Context, f Filter) (page []order.Order, next 
 		page = append(page, row.order())
 	}
 	return page, next, nil
+}
+
+// Customer reads one customer, or returns customer.ErrNotFound.
+func (s *Store) Customer(ctx context.Context, id string) (customer.Customer, error) {
+	var row customerRow
+	err := s.pool.Read(ctx).Where("id = ?", id).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return customer.Customer{}, fmt.Errorf("%w: %s", customer.ErrNotFound, id)
+	}
+	if err != nil {
+		return customer.Customer{}, fmt.Errorf("read customer %s: %w", id, err)
+	}
+	return row.customer(), nil
 }

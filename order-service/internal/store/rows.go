@@ -3,6 +3,8 @@ package store
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"settlement/order-service/internal/order"
 	"settlement/shared/money"
 	"settlement/shared/settlement"
@@ -75,3 +77,5 @@ func (r paymentRow) outcome(amount money.Money) settlement.Outcome {
 }
 
 func (paymentRow) TableName() string { return "payments" }
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
