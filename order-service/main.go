@@ -9,7 +9,7 @@ import (
 
 	"settlement/shared/config"
 	"settlement/shared/lifecycle"
-	"settlement/shared/operator"
+	"settlement/shared/operator/command"
 )
 
 func main() {
@@ -22,7 +22,12 @@ func main() {
 		},
 		Serve: func(ctx context.Context, log *slog.Logger) error { return run(ctx, cfg, log) },
 		Commands: []*cobra.Command{
-			operator.Command(func() (operator.Desk, error) { return openDesk(cfg) }),
+			command.Parked(func() (command.Desk, error) { return openDesk(cfg) }),
 		},
 	})
+}
+
+// loadConfig reads the environment; shared/config lists the variables.
+func loadConfig() (config.Config, error) {
+	return config.Load(config.Config{HTTPAddr: "127.0.0.1:8081", DBName: "orders", DBUser: "orders"})
 }

@@ -20,6 +20,7 @@ import (
 	"settlement/shared/lifecycle"
 	"settlement/shared/notify"
 	"settlement/shared/operator"
+	"settlement/shared/operator/command"
 	"settlement/shared/outbox"
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
@@ -68,30 +69,23 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
 
-	asked, _ := openOrders(topics, pools.For(dbtx.Requests), teller, relay.Wake)
-	answered, lot := openOrders(topics, pools.For(dbtx.Consumers), teller, relay.Wake)
-	behind, waitingLot := openOrders(topics, pools.For(dbtx.Background), teller, relay.Wake)
-	policy := intake.NewPolicy(settlement.TopicOutcome, lot, registry, log)
-	defer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, policy).Run)()
-	defer lifecycle.Background(ctx, resend.New(behind, registry, log).Run)()
+	asked := openOrders(topics, pools.For(dbtx.Requests), teller, relay.Wake)
+	consumed := openOrders(topics, pools.For(dbtx.Consumers), teller, relay.Wake)
+	behind := openOrders(topics, pools.For(dbtx.Background), teller, relay.Wake)
+	policy := intake.NewPolicy(settlement.TopicOutcome, consumed.lot, registry, log)
+	defer lifecycle.Background(ctx, intake.NewWaiting(behind.lot, behind.resolvers, log, policy).Run)()
+	defer lifecycle.Background(ctx, resend.New(behind.store, registry, log).Run)()
 
-	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
+	consuming, err := intake.Consume(ctx, rocketmq.ConsumerConfig{
 		Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Topic: settlement.TopicOutcome, BatchMax: cfg.ConsumeBatchMax, Logger: log,
-	}, listener.New(answered, lot, policy, registry, log).Handle)
+	}, listener.New(consumed.store, consumed.lot, policy, registry, log).Handle, cfg.ShutdownTimeout)
 	if err != nil {
 		return err
 	}
-
-	starting := lifecycle.StartLater(ctx, log, "consumer", consumer.Start)
-	defer func() {
-		starting.GiveUp()
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
-		defer cancel()
-		err = errors.Join(err, consumer.Stop(stopping))
-	}()
+	defer func() { err = errors.Join(err, consuming.Stop(ctx)) }()
 
 	listening := web.Listening{Addr: cfg.HTTPAddr, ShutdownDelay: cfg.ShutdownDelay, ShutdownTimeout: cfg.ShutdownTimeout}
-	return web.Serve(ctx, listening, httpapi.New(asked, web.Config{
+	return web.Serve(ctx, listening, httpapi.New(asked.store, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
 			"database": func(ctx context.Context) error { return pools.For(dbtx.Probes).Writable(ctx, outbox.Table) },
@@ -101,7 +95,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 			"broker": func(ctx context.Context) error {
 				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints)
 			},
-			"consumer": starting.Started,
+			"consumer": consuming.Started,
 		},
 	}), log)
 }
@@ -111,20 +105,28 @@ func topicsOf(cfg config.Config) outbox.Topics {
 	return outbox.Topics{settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues}
 }
 
-// openOrders makes the store of the orders, and the lot that keeps the outcomes which the store
-// cannot apply now.
-func openOrders(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
+// orders is the orders database, through one pool.
+type orders struct {
+	store     *store.Store
+	lot       *parking.Lot // of the outcomes that the store cannot apply now
+	resolvers parking.Resolvers
+	decisions *operator.Decisions
+}
+
+func openOrders(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wake func()) orders {
 	keeper := parking.NewKeeper(teller, time.Now)
-	orders := store.New(pool, keeper, topics, wake, time.Now)
-	return orders, parking.NewLot(pool, keeper, map[string]parking.Resolver{settlement.TopicOutcome: orders.Outcomes()})
+	kept, lot := store.New(pool, keeper, topics, wake, time.Now), parking.NewLot(pool, keeper)
+	resolvers := parking.Resolvers{settlement.TopicOutcome: kept.Outcomes()}
+	return orders{kept, lot, resolvers, operator.New(pool, keeper, lot, resolvers)}
 }
 
 // openDesk opens what the operator's commands work with.
-func openDesk(cfg config.Config) (operator.Desk, error) {
+func openDesk(cfg config.Config) (command.Desk, error) {
 	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
 	if err != nil {
-		return operator.Desk{}, err
+		return command.Desk{}, err
 	}
-	_, lot := openOrders(topicsOf(cfg), pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {}) // wakes no relay: that of the running service finds the rows of the points when it polls
-	return operator.Desk{Lot: lot, Close: pool.Close}, nil
+	// The command has no relay to wake: the relay of a running service finds the changes of points.
+	o := openOrders(topicsOf(cfg), pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {})
+	return command.Desk{Lot: o.lot, Decisions: o.decisions, Close: pool.Close}, nil
 }

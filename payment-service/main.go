@@ -8,9 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"settlement/payment-service/internal/audit"
+	auditcommand "settlement/payment-service/internal/audit/command"
 	"settlement/shared/config"
 	"settlement/shared/lifecycle"
-	"settlement/shared/operator"
+	"settlement/shared/operator/command"
 )
 
 func main() {
@@ -23,8 +24,13 @@ func main() {
 		},
 		Serve: func(ctx context.Context, log *slog.Logger) error { return run(ctx, cfg, log) },
 		Commands: []*cobra.Command{
-			operator.Command(func() (operator.Desk, error) { return openDesk(cfg) }),
-			audit.Command(func(ctx context.Context) (*audit.Auditor, func() error, error) { return openAuditor(ctx, cfg) }),
+			command.Parked(func() (command.Desk, error) { return openDesk(cfg) }),
+			auditcommand.Audit(func(ctx context.Context) (*audit.Auditor, func() error, error) { return openAuditor(ctx, cfg) }),
 		},
 	})
+}
+
+// loadConfig reads the environment; shared/config lists the variables.
+func loadConfig() (config.Config, error) {
+	return config.Load(config.Config{HTTPAddr: "127.0.0.1:8082", DBName: "payments", DBUser: "payments"})
 }

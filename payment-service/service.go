@@ -22,6 +22,7 @@ import (
 	"settlement/shared/lifecycle"
 	"settlement/shared/notify"
 	"settlement/shared/operator"
+	"settlement/shared/operator/command"
 	"settlement/shared/outbox"
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
@@ -74,26 +75,31 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
 
-	asked, askedLot := openBooks(topics, pools.For(dbtx.Requests), teller, wake)
-	books, lot := openBooks(topics, pools.For(dbtx.Consumers), teller, wake)
-	_, waitingLot := openBooks(topics, pools.For(dbtx.Background), teller, wake)
-	instructions := intake.NewPolicy(settlement.TopicSettlement, lot, registry, log)
-	changes := intake.NewPolicy(settlement.TopicPoints, lot, registry, log)
-	defer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, instructions, changes).Run)()
+	asked := openBooks(topics, pools.For(dbtx.Requests), teller, wake)
+	consumed := openBooks(topics, pools.For(dbtx.Consumers), teller, wake)
+	waited := openBooks(topics, pools.For(dbtx.Background), teller, wake)
+	instructions := intake.NewPolicy(settlement.TopicSettlement, consumed.lot, registry, log)
+	changes := intake.NewPolicy(settlement.TopicPoints, consumed.lot, registry, log)
+	defer lifecycle.Background(ctx, intake.NewWaiting(waited.lot, waited.resolvers, log, instructions, changes).Run)()
 
-	settling, err := startConsumer(ctx, cfg, log, settlement.TopicSettlement, settlement.GroupPayment,
-		listener.NewInstructions(books, lot, instructions, registry, log).Handle)
+	consume := func(topic, group string, handle rocketmq.Handler) (*intake.Consumption, error) {
+		return intake.Consume(ctx, rocketmq.ConsumerConfig{
+			Namesrv: cfg.Namesrv, Group: group, Topic: topic, BatchMax: cfg.ConsumeBatchMax, Logger: log,
+		}, handle, cfg.ShutdownTimeout)
+	}
+	settling, err := consume(settlement.TopicSettlement, settlement.GroupPayment,
+		listener.NewInstructions(consumed.store, consumed.lot, instructions, registry, log).Handle)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, settling.stop()) }()
+	defer func() { err = errors.Join(err, settling.Stop(ctx)) }()
 
-	counting, err := startConsumer(ctx, cfg, log, settlement.TopicPoints, settlement.GroupPoints,
-		listener.NewPoints(books, lot, changes, registry, log).Handle)
+	counting, err := consume(settlement.TopicPoints, settlement.GroupPoints,
+		listener.NewPoints(consumed.store, consumed.lot, changes, registry, log).Handle)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, counting.stop()) }()
+	defer func() { err = errors.Join(err, counting.Stop(ctx)) }()
 
 	reader := backlog.NewReader(admin,
 		backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment},
@@ -101,15 +107,15 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		backlog.Subscription{Topic: settlement.TopicPoints, Group: settlement.GroupPoints})
 
 	listening := web.Listening{Addr: cfg.HTTPAddr, ShutdownDelay: cfg.ShutdownDelay, ShutdownTimeout: cfg.ShutdownTimeout}
-	return web.Serve(ctx, listening, httpapi.New(asked, askedLot, reader, web.Config{
+	return web.Serve(ctx, listening, httpapi.New(asked.store, asked.lot, asked.decisions, reader, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
 			"database": func(ctx context.Context) error { return pools.For(dbtx.Probes).Writable(ctx, outbox.Table) },
 			"broker": func(ctx context.Context) error {
 				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal)
 			},
-			"consumer":        settling.started,
-			"points_consumer": counting.started,
+			"consumer":        settling.Started,
+			"points_consumer": counting.Started,
 		},
 	}), log)
 }
@@ -119,49 +125,33 @@ func topicsOf(cfg config.Config) outbox.Topics {
 	return outbox.Topics{settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues}
 }
 
-// consumption is a consumer that is started as soon as the broker lets it.
-type consumption struct {
-	started web.Check
-	stop    func() error // bounded by SHUTDOWN_TIMEOUT and 10 s more
-}
-
-func startConsumer(ctx context.Context, cfg config.Config, log *slog.Logger, topic, group string, handle rocketmq.Handler) (consumption, error) {
-	consumer, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
-		Namesrv: cfg.Namesrv, Group: group, Topic: topic, BatchMax: cfg.ConsumeBatchMax, Logger: log,
-	}, handle)
-	if err != nil {
-		return consumption{}, err
-	}
-
-	starting := lifecycle.StartLater(ctx, log, "consumer of "+topic, consumer.Start)
-	return consumption{started: starting.Started, stop: func() error {
-		starting.GiveUp()
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
-		defer cancel()
-		return consumer.Stop(stopping)
-	}}, nil
-}
-
 // openDesk opens what the operator's commands work with.
-func openDesk(cfg config.Config) (operator.Desk, error) {
+func openDesk(cfg config.Config) (command.Desk, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
 	if err != nil {
-		return operator.Desk{}, err
+		return command.Desk{}, err
 	}
 	// The command has no relay to wake: the relay of a running service finds the outcomes.
-	_, lot := openBooks(topicsOf(cfg), pool, notify.NewTeller(pool, quiet), func() {})
-	return operator.Desk{Lot: lot, Close: pool.Close}, nil
+	b := openBooks(topicsOf(cfg), pool, notify.NewTeller(pool, quiet), func() {})
+	return command.Desk{Lot: b.lot, Decisions: b.decisions, Close: pool.Close}, nil
 }
 
-// openBooks makes the store of the books, and the lot of the messages that the store cannot take
-// now.
-func openBooks(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wake func()) (*store.Store, *parking.Lot) {
+// books is the payments database, through one pool.
+type books struct {
+	store     *store.Store
+	lot       *parking.Lot // of the messages that the store cannot take now
+	resolvers parking.Resolvers
+	decisions *operator.Decisions
+}
+
+func openBooks(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wake func()) books {
 	keeper := parking.NewKeeper(teller, time.Now)
-	books := store.New(pool, keeper, topics, wake, time.Now)
-	return books, parking.NewLot(pool, keeper, map[string]parking.Resolver{
-		settlement.TopicSettlement: books.Instructions(), settlement.TopicPoints: books.PointsChanges(),
-	})
+	kept, lot := store.New(pool, keeper, topics, wake, time.Now), parking.NewLot(pool, keeper)
+	resolvers := parking.Resolvers{
+		settlement.TopicSettlement: kept.Instructions(), settlement.TopicPoints: kept.PointsChanges(),
+	}
+	return books{kept, lot, resolvers, operator.New(pool, keeper, lot, resolvers)}
 }
 
 // openAuditor opens what the audit command works with, and returns a function that closes it.
@@ -179,7 +169,7 @@ func openAuditor(ctx context.Context, cfg config.Config) (a *audit.Auditor, clos
 		return nil, nil, err
 	}
 
-	books, _ := openBooks(topicsOf(cfg), pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {})
-	auditor := audit.New(audit.NewTape(pool, time.Now), books, reader)
+	b := openBooks(topicsOf(cfg), pool, notify.NewTeller(pool, slog.New(slog.DiscardHandler)), func() {})
+	auditor := audit.New(pool, audit.NewTape(pool, time.Now), b.store, reader)
 	return auditor, func() error { defer pool.Close(); return reader.Close() }, nil
 }

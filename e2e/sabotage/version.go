@@ -74,13 +74,13 @@ var (
 	// nobodyAsksAgain takes away the resending of instructions that have no outcome after 30 s:
 	// within the limit of a case, resending makes good whatever was lost between the two services.
 	nobodyAsksAgain = []overlay.Edit{{
-		File: "order-service/service.go", Find: "\tdefer lifecycle.Background(ctx, resend.New(behind, registry, log).Run)()\n",
-		Replace: "\t_ = resend.New(behind, registry, log)\n",
+		File: "order-service/service.go", Find: "\tdefer lifecycle.Background(ctx, resend.New(behind.store, registry, log).Run)()\n",
+		Replace: "\t_ = resend.New(behind.store, registry, log)\n",
 	}}
 	// nobodyLooksAgain takes away the look at waiting messages, every second, for predecessors that
 	// are done.
 	nobodyLooksAgain = []overlay.Edit{{
-		File: "payment-service/service.go", Find: "\tdefer lifecycle.Background(ctx, intake.NewWaiting(waitingLot, log, instructions, changes).Run)()\n",
-		Replace: "\t_ = intake.NewWaiting(waitingLot, log, instructions, changes)\n",
+		File: "payment-service/service.go", Find: "\tdefer lifecycle.Background(ctx, intake.NewWaiting(waited.lot, waited.resolvers, log, instructions, changes).Run)()\n",
+		Replace: "\t_ = intake.NewWaiting(waited.lot, waited.resolvers, log, instructions, changes)\n",
 	}}
 )

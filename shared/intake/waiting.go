@@ -21,14 +21,16 @@ const (
 // when it is done. Waiting finds the messages whose release failed or was missed, and has people
 // told of those whose predecessor never comes.
 type Waiting struct {
-	lot      *parking.Lot
-	policies map[string]*Policy // by topic
-	log      *slog.Logger
+	lot       *parking.Lot
+	resolvers parking.Resolvers
+	policies  map[string]*Policy // by topic
+	log       *slog.Logger
 }
 
-// NewWaiting makes a Waiting. policies has one for each topic whose messages can wait.
-func NewWaiting(lot *parking.Lot, log *slog.Logger, policies ...*Policy) *Waiting {
-	w := &Waiting{lot: lot, policies: map[string]*Policy{}, log: log}
+// NewWaiting makes a Waiting. resolvers and policies have one for each topic whose messages can
+// wait.
+func NewWaiting(lot *parking.Lot, resolvers parking.Resolvers, log *slog.Logger, policies ...*Policy) *Waiting {
+	w := &Waiting{lot: lot, resolvers: resolvers, policies: map[string]*Policy{}, log: log}
 	for _, p := range policies {
 		w.policies[p.topic] = p
 	}
@@ -91,8 +93,12 @@ func (w *Waiting) one(ctx context.Context, m parking.Record) error {
 }
 
 func (w *Waiting) try(ctx context.Context, m parking.Record) (state parking.State, err error) {
+	does, err := w.resolvers.Of(m)
+	if err != nil {
+		return "", err
+	}
 	err = guard.Run(func() (err error) {
-		state, err = w.lot.TryWaiting(ctx, m)
+		state, err = w.lot.TryWaiting(ctx, m, does)
 		return err
 	})
 	return state, err

@@ -3,150 +3,140 @@ package operator
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-
-	"github.com/google/uuid"
-	"github.com/schollz/progressbar/v3"
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
-	"golang.org/x/time/rate"
+	"time"
 
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
 	"settlement/shared/parking"
 )
 
-const (
-	// rateDefault and rateMax are the default and the maximum of --rate, in messages a second.
-	rateDefault = 10
-	rateMax     = 1000
-)
-
-// action is one kind of decision about a message. do carries it out, try finds out what it would
-// come to.
-type action struct {
-	name, done string // "replay", "replayed"
-	do         func(lot *parking.Lot, ctx context.Context, req idempotency.Request, by parking.Decision, id string) (parking.Record, error)
-	try        func(lot *parking.Lot, ctx context.Context, by parking.Decision, id string) (parking.Record, error)
+// Replay does what a parked message asks. A message that is ahead of its predecessor waits from
+// then on, and is done behind it. When the message was done before, Replay says so and changes
+// nothing. It returns parking.ErrNotFound or an *idempotency.Refusal: parking.CodeAlreadyResolved,
+// or parking.CodeNotReplayable when the message is as unreadable as before, its place is taken, or
+// it waits already.
+func (d *Decisions) Replay(ctx context.Context, by Decision, id string) (parking.Record, error) {
+	return d.decide(ctx, by, id, "replay", replay(by))
 }
 
-// decision is what the command line asks for.
-type decision struct {
-	action
-	selection parking.Selection
-	by        parking.Decision
-	rate      float64
-	dryRun    bool
+// TryReplay finds out what a replay would come to now, and changes nothing. Its errors are Replay's.
+func (d *Decisions) TryReplay(ctx context.Context, by Decision, id string) (parking.Record, error) {
+	return d.try(ctx, by, id, replay(by))
 }
 
-// newDecision makes cmd the command of an action.
-func newDecision(with opened, a action, cmd *cobra.Command) *cobra.Command {
-	d := decision{action: a}
-	cmd.Args = func(_ *cobra.Command, ids []string) error {
-		d.selection.IDs = ids
-		return d.validate()
-	}
-	cmd.RunE = with(func(cmd *cobra.Command, lot *parking.Lot, _ []string) error { return d.run(cmd, lot) })
-	d.flags(cmd)
-	return cmd
+// Discard gives a parked message up for good, for by.Reason. What the message asked for is recorded
+// as failed under its number, so that no repeat of the message does it, the service that asked for
+// it hears of it, and its successors go on. Discard returns parking.ErrNotFound or an
+// *idempotency.Refusal: parking.CodeAlreadyResolved, or parking.CodeNotDiscardable when the message
+// was done meanwhile or its predecessor is not done.
+func (d *Decisions) Discard(ctx context.Context, by Decision, id string) (parking.Record, error) {
+	return d.decide(ctx, by, id, "discard", discard(by))
 }
 
-// flags adds what every decision can be told.
-func (d *decision) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&d.selection.OrderID, "order", "", "all of this order, or of this customer's points")
-	cmd.Flags().StringVar(&d.selection.Matching, "matching", "", "all whose reason has exactly this text in it")
-	cmd.Flags().BoolVar(&d.selection.All, "all", false, "all that are parked")
-	cmd.Flags().StringVar(&d.by.Reason, "why", "", "the reason, for the audit row")
-	cmd.Flags().Float64Var(&d.rate, "rate", rateDefault, "messages a second, at most")
-	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false, "say what would become of each, one by one as things are now, and change nothing")
-	cmd.Flags().BoolVar(&d.by.CloseGap, "close-gap", false, "what these messages wait for will never come: their sequence goes on without it")
-	WhoFlag(cmd, &d.by.Operator)
+// TryDiscard finds out what a discard would come to now, and changes nothing. Its errors are
+// Discard's.
+func (d *Decisions) TryDiscard(ctx context.Context, by Decision, id string) (parking.Record, error) {
+	return d.try(ctx, by, id, discard(by))
 }
 
-func (d *decision) validate() error {
-	if err := d.selection.Validate(); err != nil {
-		return err
+// carryOut carries out a decision about a message that is locked. It returns the message's new
+// state and the result.
+type carryOut func(tx dbtx.Tx, m parking.Record, does parking.Resolver) (to parking.State, resolution string, err error)
+
+func replay(by Decision) carryOut {
+	return func(tx dbtx.Tx, m parking.Record, does parking.Resolver) (parking.State, string, error) {
+		return does.Replay(tx, m, by.CloseGap)
 	}
-	if d.by.Reason == "" && !d.dryRun {
-		return fmt.Errorf("--why is missing: say for the audit row why these messages are %s", d.done)
-	}
-	if !(d.rate > 0 && d.rate <= rateMax) {
-		return fmt.Errorf("--rate is %g, must be above 0 and at most %d messages a second", d.rate, rateMax)
-	}
-	return nil
 }
 
-// run decides about each chosen message. An error means that not all that the command asked for was
-// done.
-func (d *decision) run(cmd *cobra.Command, lot *parking.Lot) error {
-	ctx := cmd.Context()
-	chosen, err := lot.Select(ctx, d.selection)
-	if err != nil {
-		return err
+func discard(by Decision) carryOut {
+	return func(tx dbtx.Tx, m parking.Record, does parking.Resolver) (parking.State, string, error) {
+		return parking.Discarded, by.Reason, does.Discard(tx, m, by.CloseGap)
 	}
-	if len(chosen) == 0 {
-		return errors.New("no parked message is chosen: see parked list")
-	}
+}
 
-	bar := progressbar.NewOptions(len(chosen), progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowCount(),
-		progressbar.OptionSetDescription(d.name), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
-	limit := rate.NewLimiter(rate.Limit(d.rate), 1)
-	done, failed := 0, 0
-	for _, id := range chosen {
-		if err := limit.Wait(ctx); err != nil {
-			return errors.Join(fmt.Errorf("stopped after %d of %d messages: what was %s stays so", done+failed, len(chosen), d.done), err)
+// decide ends a parked message once; a second operator finds it resolved. The decision, the new
+// state, the row of parked_audit and the answer under the key are one transaction.
+func (d *Decisions) decide(ctx context.Context, by Decision, id, action string, do carryOut) (parking.Record, error) {
+	var done *parking.Record // stays nil when this request was answered before
+	now := d.keeper.Now()
+	change := func(tx dbtx.Tx) (parking.Record, error) {
+		m, err := d.end(tx, by, id, do)
+		if err != nil {
+			return parking.Record{}, err
 		}
-		rec, err := d.one(ctx, lot, id)
-		_ = bar.Clear() // the bar only shows, and comes again below the line
-		printResult(cmd.OutOrStdout(), id, rec, err)
-		_ = bar.Add(1)
-		if err == nil {
-			done++
-		} else {
-			failed++
-		}
+		done = &m
+		return m, by.write(tx, m, action, now)
 	}
 
-	what := d.done
-	if d.dryRun {
-		what = "would be " + d.done + "; nothing was changed"
-	}
-	cmd.PrintErrf("%d of %d messages %s\n", done, len(chosen), what)
-	if failed > 0 {
-		return fmt.Errorf("%d of %d messages were not %s, see above", failed, len(chosen), d.done)
-	}
-	return nil
-}
-
-func (d *decision) one(ctx context.Context, lot *parking.Lot, id string) (parking.Record, error) {
-	if d.dryRun {
-		return d.try(lot, ctx, d.by, id)
-	}
-	// Each run is a request of its own: an operator who types a command twice means it twice, and
-	// the message's state decides.
-	req, err := idempotency.NewRequest(uuid.NewString(), d.name+" "+id, struct{}{})
+	answer, err := by.once(ctx, d.pool, now, change)
 	if err != nil {
 		return parking.Record{}, err
 	}
-	return d.do(lot, ctx, req, d.by, id)
+	d.keeper.Wake()
+	for _, does := range d.resolvers {
+		does.Wake()
+	}
+
+	// What this run has decided is not read again after the commit: a failed read would be reported
+	// as a failure of the decision, which has been carried out.
+	if done != nil {
+		return *done, nil
+	}
+	kept, err := d.lot.Get(ctx, id)
+	answer.Payload, answer.PayloadSize, answer.Properties = kept.Payload, kept.PayloadSize, kept.Properties
+	return answer, err
 }
 
-// printResult prints what became of a message.
-func printResult(out io.Writer, id string, rec parking.Record, err error) {
-	var refusal *idempotency.Refusal
-	switch {
-	case errors.As(err, &refusal):
-		fmt.Fprintf(out, "%s  refused: %s\n", id, oneLine(refusal.Detail, payloadShownMax))
-	case errors.Is(err, dbtx.ErrCommitUnknown):
-		fmt.Fprintf(out, "%s  unknown, done or not: see parked show %s\n", id, id)
-	case err != nil:
-		fmt.Fprintf(out, "%s  failed, unchanged: %s\n", id, oneLine(err.Error(), payloadShownMax))
-	case rec.State == parking.Waiting:
-		fmt.Fprintf(out, "%s  waits for its predecessor\n", id)
-	default:
-		fmt.Fprintf(out, "%s  %s: %s\n", id, rec.State, oneLine(rec.Resolution, payloadShownMax))
+// once runs change, at most once for the request that the decision came with.
+func (by Decision) once(ctx context.Context, pool *dbtx.Pool, now time.Time, change func(tx dbtx.Tx) (parking.Record, error)) (m parking.Record, err error) {
+	if by.Request != nil {
+		return idempotency.Run(ctx, pool, *by.Request, now, change)
 	}
+	err = pool.Run(ctx, func(tx dbtx.Tx) error {
+		m, err = change(tx)
+		return err
+	})
+	return m, err
+}
+
+// errTried rolls back a transaction that was only a try.
+var errTried = errors.New("only tried: rolled back")
+
+func (d *Decisions) try(ctx context.Context, by Decision, id string, do carryOut) (m parking.Record, err error) {
+	err = d.pool.Run(ctx, func(tx dbtx.Tx) error {
+		if m, err = d.end(tx, by, id, do); err != nil {
+			return err
+		}
+		return errTried
+	})
+	if !errors.Is(err, errTried) {
+		return parking.Record{}, err
+	}
+	return m, nil
+}
+
+// end carries out a decision and marks the message with what it came to.
+func (d *Decisions) end(tx dbtx.Tx, by Decision, id string, do carryOut) (parking.Record, error) {
+	m, err := parking.Lock(tx, id, by.CloseGap)
+	if err != nil {
+		return parking.Record{}, err
+	}
+	does, err := d.resolvers.Of(m)
+	if err != nil {
+		return parking.Record{}, err
+	}
+
+	to, resolution, err := do(tx, m, does)
+	if err != nil {
+		return parking.Record{}, err
+	}
+	if to != parking.Waiting {
+		return d.keeper.Resolve(tx, m, to, resolution)
+	}
+	subject, err := does.Subject(m.Payload) // it may have been parked by a version that could not read it
+	if err != nil {
+		return parking.Record{}, err
+	}
+	return d.keeper.WaitAgain(tx, m, subject)
 }

@@ -7,6 +7,7 @@
 package outbox
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -66,4 +67,13 @@ func Add(tx dbtx.Tx, topics Topics, now time.Time, messages ...Message) error {
 		return fmt.Errorf("add %d messages to the outbox: %w", len(rows), err)
 	}
 	return nil
+}
+
+// Keys reads the keys of the messages of a topic that wait to be sent.
+func Keys(ctx context.Context, pool *dbtx.Pool, topic string) (keys []string, err error) {
+	err = pool.Read(ctx).Raw("SELECT message_key FROM outbox WHERE topic = ?", topic).Scan(&keys).Error
+	if err != nil {
+		return nil, fmt.Errorf("read what waits to be sent to topic %s: %w", topic, err)
+	}
+	return keys, nil
 }

@@ -45,7 +45,7 @@ func (attempt) TableName() string { return "delivery_attempts" }
 // are counted under the message's number, so neither a restart nor a copy at another offset begins
 // anew.
 func (l *Lot) Failed(ctx context.Context, f Failure) (parked bool, tries int, err error) {
-	now := l.keeper.now()
+	now := l.keeper.Now()
 	err = l.pool.Run(ctx, func(tx dbtx.Tx) error {
 		parked = false
 		if tries, err = count(tx, f, now); err != nil || tries < TriesMax || !f.Alone {
@@ -82,7 +82,7 @@ func (l *Lot) Tried(ctx context.Context, limit int) (map[string]int, error) {
 // waited. The caller holds the message's row of delivery_attempts, so no other consumer parks it
 // meanwhile.
 func (k *Keeper) parkFailed(tx dbtx.Tx, f Failure, tries int) error {
-	r, err := newRow(f.Delivery, f.Subject, Parked, CauseFailed, failedReason(f.Err), k.now())
+	r, err := newRow(f.Delivery, f.Subject, Parked, CauseFailed, failedReason(f.Err), k.Now())
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (k *Keeper) parkFailed(tx dbtx.Tx, f Failure, tries int) error {
 // parkWaiting parks a message that has waited.
 func (k *Keeper) parkWaiting(tx dbtx.Tx, r row) error {
 	res := tx.DB().Model(&row{}).Where("id = ? AND state = ?", r.ID, Waiting).
-		Updates(map[string]any{"state": Parked, "cause": r.Cause, "reason": r.Reason, "attempts": r.Attempts, "updated_at": k.now()})
+		Updates(map[string]any{"state": Parked, "cause": r.Cause, "reason": r.Reason, "attempts": r.Attempts, "updated_at": k.Now()})
 	if res.Error != nil {
 		return fmt.Errorf("park waiting message %s: %w", r.ID, res.Error)
 	}
@@ -126,7 +126,7 @@ func (k *Keeper) parkWaiting(tx dbtx.Tx, r row) error {
 
 // count adds the executions to those of the message and returns the sum.
 func count(tx dbtx.Tx, f Failure, now time.Time) (int, error) {
-	text := cut(f.Err.Error(), ReasonMaxLength)
+	text := Cut(f.Err.Error(), ReasonMaxLength)
 	err := tx.DB().Exec("INSERT INTO delivery_attempts (payment_no, order_id, attempts, last_error, updated_at) VALUES (?, ?, ?, ?, ?)"+
 		" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), last_error = VALUES(last_error), updated_at = VALUES(updated_at)",
 		f.Subject.Number, f.Subject.OrderingKey, f.Executions, text, now).Error

@@ -17,9 +17,12 @@ type Keeper struct {
 
 // NewKeeper makes a keeper whose operators are told by teller.
 func NewKeeper(teller *notify.Teller, now func() time.Time) *Keeper {
-	// Microseconds are what DATETIME(6) keeps: an answer and a later look at the row agree.
-	return &Keeper{teller: teller, now: func() time.Time { return now().UTC().Truncate(time.Microsecond) }}
+	return &Keeper{teller: teller, now: now}
 }
+
+// Now is the time in microseconds, which is what DATETIME(6) keeps: an answer and a later look at
+// the row agree.
+func (k *Keeper) Now() time.Time { return k.now().UTC().Truncate(time.Microsecond) }
 
 // Wake makes the teller look at once. Call it after the commit.
 func (k *Keeper) Wake() { k.teller.Wake() }
@@ -27,7 +30,7 @@ func (k *Keeper) Wake() { k.teller.Wake() }
 // Park keeps a message for an operator, together with a notice about it. The same delivery again
 // changes nothing. kept says whether the message was not there before.
 func (k *Keeper) Park(tx dbtx.Tx, d rocketmq.Delivery, s Subject, cause Cause, reason string) (kept bool, err error) {
-	r, err := newRow(d, s, Parked, cause, reason, k.now())
+	r, err := newRow(d, s, Parked, cause, reason, k.Now())
 	if err != nil {
 		return false, err
 	}
@@ -46,7 +49,7 @@ func (k *Keeper) Park(tx dbtx.Tx, d rocketmq.Delivery, s Subject, cause Cause, r
 // Wait keeps a message until its predecessor is done, and returns the record's id. The same
 // delivery again changes nothing, and the id is empty.
 func (k *Keeper) Wait(tx dbtx.Tx, d rocketmq.Delivery, s Subject, reason string) (id string, err error) {
-	r, err := newRow(d, s, Waiting, CauseAhead, reason, k.now())
+	r, err := newRow(d, s, Waiting, CauseAhead, reason, k.Now())
 	if err != nil {
 		return "", err
 	}
@@ -159,7 +162,7 @@ func (k *Keeper) Release(tx dbtx.Tx, ids []string) error {
 		return nil
 	}
 	res := tx.DB().Model(&row{}).Where("id IN ? AND state = ?", ids, Waiting).
-		Updates(map[string]any{"state": Released, "updated_at": k.now()})
+		Updates(map[string]any{"state": Released, "updated_at": k.Now()})
 	if res.Error != nil {
 		return fmt.Errorf("release %d waiting messages: %w", len(ids), res.Error)
 	}
@@ -176,7 +179,7 @@ func (k *Keeper) tell(tx dbtx.Tx, r row, event, reason string) error {
 		detail = kindOf(r.Reason)
 	}
 	s := r.subject()
-	return k.teller.Write(tx, k.now(), notify.Notice{
+	return k.teller.Write(tx, k.Now(), notify.Notice{
 		Type: event, Key: r.ID, CauseKey: notify.CauseKey(r.Topic, string(r.Cause), detail),
 		Data: notify.Message{
 			ID: r.ID, Cause: string(r.Cause), OrderID: s.OrderingKey, PaymentNo: s.Number, Seq: s.Seq,

@@ -9,32 +9,14 @@ import (
 	"settlement/shared/rocketmq"
 )
 
-// Resolver knows what the kept messages of one topic mean. It does what they ask in the transaction
-// that it is given, or returns an *idempotency.Refusal that says why this cannot be.
-type Resolver interface {
-	// Subject is what a payload is about. An error means that the payload cannot be read.
-	Subject(payload []byte) (Subject, error)
-	// Replay does what the message asks, unless that was done before. It returns Replayed and the
-	// result, or Waiting when the predecessor is not done. With closeGap it does not wait for a
-	// predecessor that never came.
-	Replay(tx dbtx.Tx, m Record, closeGap bool) (to State, resolution string, err error)
-	// Discard gives the message up for good, with the same meaning of closeGap.
-	Discard(tx dbtx.Tx, m Record, closeGap bool) error
-	// Wake is called after the commit of either.
-	Wake()
-}
-
 // Lot is all messages that are kept in one database. It is safe for concurrent use.
 type Lot struct {
-	pool      *dbtx.Pool
-	keeper    *Keeper
-	resolvers map[string]Resolver
+	pool   *dbtx.Pool
+	keeper *Keeper
 }
 
-// NewLot makes a lot. resolvers has one for each topic whose messages are parked.
-func NewLot(pool *dbtx.Pool, keeper *Keeper, resolvers map[string]Resolver) *Lot {
-	return &Lot{pool: pool, keeper: keeper, resolvers: resolvers}
-}
+// NewLot makes a lot.
+func NewLot(pool *dbtx.Pool, keeper *Keeper) *Lot { return &Lot{pool: pool, keeper: keeper} }
 
 // Park keeps a message that can never be done. parked says whether it was not kept before. The same
 // delivery again changes nothing, so the message may be acknowledged after Park returned a nil
@@ -55,7 +37,7 @@ func (l *Lot) Park(ctx context.Context, d rocketmq.Delivery, s Subject, cause Ca
 // second notice under the same key replaces one that was not told yet.
 func (l *Lot) TellStopped(ctx context.Context, key, topic string, cause error) error {
 	err := l.pool.Run(ctx, func(tx dbtx.Tx) error {
-		return l.keeper.teller.Write(tx, l.keeper.now(), notify.Notice{
+		return l.keeper.teller.Write(tx, l.keeper.Now(), notify.Notice{
 			Type: notify.EventStopped, Key: key, CauseKey: notify.CauseKey(topic, "stopped", ""),
 			Data: notify.Message{Cause: "stopped", Topic: topic, Reason: PublicReason(cause)},
 		})

@@ -1,6 +1,7 @@
 // Package parking keeps the messages that cannot be done now: for an operator (parked), or until
 // their predecessor is done (waiting). It knows rows, payloads and states; the Resolver of a topic
-// knows what a message means. Both services use it, each in its own database.
+// knows what a message means, and package operator has it do what an operator decides. Both services
+// use it, each in its own database.
 package parking
 
 import (

@@ -54,10 +54,10 @@ func newRow(d rocketmq.Delivery, s Subject, state State, cause Cause, reason str
 	sum := sha256.Sum256(d.Body)
 	r := row{
 		ID: uuid.Must(uuid.NewV7()).String(), State: state, Cause: cause,
-		Topic: d.Topic, Broker: cut(d.Broker, brokerMaxLength), QueueID: d.Queue, QueueOffset: d.Offset,
-		MessageID:     cut(d.MessageID, messageIDMaxLength),
+		Topic: d.Topic, Broker: Cut(d.Broker, brokerMaxLength), QueueID: d.Queue, QueueOffset: d.Offset,
+		MessageID:     Cut(d.MessageID, messageIDMaxLength),
 		PayloadSHA256: hex.EncodeToString(sum[:]), Properties: string(properties),
-		Reason: cut(reason, ReasonMaxLength), Attempts: 1, CreatedAt: now, UpdatedAt: now,
+		Reason: Cut(reason, ReasonMaxLength), Attempts: 1, CreatedAt: now, UpdatedAt: now,
 	}
 	if s != (Subject{}) {
 		r.PaymentNo, r.OrderID, r.Seq = &s.Number, &s.OrderingKey, &s.Seq
@@ -69,7 +69,7 @@ func newRow(d rocketmq.Delivery, s Subject, state State, cause Cause, reason str
 func (r row) withPayload(body []byte, limit int) row {
 	r.Payload = append([]byte{}, body[:min(len(body), limit)]...) // not NULL when it is empty
 	if len(r.Payload) < len(body) {
-		r.Reason = cut(fmt.Sprintf("payload cut from %d bytes; %s", len(body), r.Reason), ReasonMaxLength)
+		r.Reason = Cut(fmt.Sprintf("payload cut from %d bytes; %s", len(body), r.Reason), ReasonMaxLength)
 	}
 	return r
 }
@@ -95,9 +95,9 @@ func (r row) record() (Record, error) {
 	return rec, nil
 }
 
-// cut keeps at most limit characters of s and replaces broken ones, which a strict database
+// Cut keeps at most limit characters of s and replaces broken ones, which a strict database
 // refuses. Text from a foreign message may hold anything.
-func cut(s string, limit int) string {
+func Cut(s string, limit int) string {
 	s = strings.ToValidUTF8(s, "?")
 	n := 0
 	for at := range s {

@@ -42,16 +42,11 @@ func (l *Lot) DueToTry(ctx context.Context, limit int) ([]Record, error) {
 	return due, nil
 }
 
-// TryWaiting does a waiting message if its predecessor is done by now. Otherwise the message waits
+// TryWaiting has does do a waiting message if its predecessor is done by now. Otherwise the message waits
 // on, and after tellWaitingAfter people are told of it. The broker does not deliver an acknowledged
 // message again, so TryWaiting is the way for one that no batch has released. A message that can
 // never be done, because its place was taken meanwhile, is parked as a conflict.
-func (l *Lot) TryWaiting(ctx context.Context, m Record) (State, error) {
-	does, known := l.resolvers[m.Topic]
-	if !known {
-		return "", fmt.Errorf("message %s is of topic %q, which this service does not resolve", m.ID, m.Topic)
-	}
-
+func (l *Lot) TryWaiting(ctx context.Context, m Record, does Resolver) (State, error) {
 	var state State
 	err := l.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
 		state, err = l.tryWaiting(tx, m, does)
@@ -87,7 +82,7 @@ func (l *Lot) tryWaiting(tx dbtx.Tx, m Record, does Resolver) (State, error) {
 	// Compare and set, without a lock before: a settling transaction locks the fence first and this
 	// row after it.
 	res := tx.DB().Model(&row{}).Where("id = ? AND state = ?", m.ID, Waiting).
-		Updates(map[string]any{"state": Released, "resolution": cut(resolution, ReasonMaxLength), "updated_at": l.keeper.now()})
+		Updates(map[string]any{"state": Released, "resolution": Cut(resolution, ReasonMaxLength), "updated_at": l.keeper.Now()})
 	if res.Error != nil {
 		return "", fmt.Errorf("release waiting message %s: %w", m.ID, res.Error)
 	}
@@ -98,7 +93,7 @@ func (l *Lot) tryWaiting(tx dbtx.Tx, m Record, does Resolver) (State, error) {
 }
 
 func (l *Lot) parkConflict(tx dbtx.Tx, m Record, reason string) error {
-	r, err := newRow(m.Delivery(), m.Subject, Parked, CauseConflict, reason, l.keeper.now())
+	r, err := newRow(m.Delivery(), m.Subject, Parked, CauseConflict, reason, l.keeper.Now())
 	if err != nil {
 		return err
 	}
@@ -123,7 +118,7 @@ func (l *Lot) Postpone(ctx context.Context, m Record) error {
 // nextTry is the time of the next look, by the database's clock, which is the one it is compared
 // with.
 func (l *Lot) nextTry(m Record) any {
-	waited := l.keeper.now().Sub(m.CreatedAt)
+	waited := l.keeper.Now().Sub(m.CreatedAt)
 	pause := min(max(waited/2, waitPauseMin), waitPauseMax)
 	return gorm.Expr("NOW(6) + INTERVAL ? SECOND", int(pause.Seconds()))
 }
@@ -144,7 +139,7 @@ func (l *Lot) waitOn(tx dbtx.Tx, m Record) error {
 		return err
 	}
 
-	r, err := newRow(m.Delivery(), m.Subject, Waiting, CauseAhead, m.Reason, l.keeper.now())
+	r, err := newRow(m.Delivery(), m.Subject, Waiting, CauseAhead, m.Reason, l.keeper.Now())
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"settlement/order-service/internal/store"
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
+	"settlement/shared/operator"
 	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
@@ -79,7 +80,8 @@ func TestACancelledOrderTakesBothOutcomesInSequence(t *testing.T) {
 func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
-		lot := parking.NewLot(d.pool, keeper(d.pool), map[string]parking.Resolver{settlement.TopicOutcome: d.store.Outcomes()})
+		k := keeper(d.pool)
+		decisions := operator.New(d.pool, k, parking.NewLot(d.pool, k), parking.Resolvers{settlement.TopicOutcome: d.store.Outcomes()})
 		for name, c := range map[string]struct {
 			outcome settlement.OutcomeType
 			reason  string
@@ -115,7 +117,7 @@ func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = lot.Replay(t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "lost", CloseGap: true}, id)
+			_, err = decisions.Replay(t.Context(), operator.Decision{Operator: "o", Reason: "lost", CloseGap: true}, id)
 			if refused := err != nil; refused != (c.want == order.Cancelling) {
 				t.Errorf("%s: %v", name, err)
 			}

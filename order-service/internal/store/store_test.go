@@ -124,9 +124,9 @@ func (d *desk) lookAtWaiting() {
 		d.t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	lot := parking.NewLot(d.pool, keeper(d.pool), map[string]parking.Resolver{settlement.TopicOutcome: d.store.Outcomes()})
+	lot, resolvers := parking.NewLot(d.pool, keeper(d.pool)), parking.Resolvers{settlement.TopicOutcome: d.store.Outcomes()}
 	policy := intake.NewPolicy(settlement.TopicOutcome, lot, prometheus.NewRegistry(), quiet)
-	if err := intake.NewWaiting(lot, quiet, policy).Round(d.t.Context()); err != nil {
+	if err := intake.NewWaiting(lot, resolvers, quiet, policy).Round(d.t.Context()); err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -128,7 +128,7 @@ func (b *bench) exec(query string, args ...any) {
 // journal.
 func (b *bench) breaks() []string {
 	b.t.Helper()
-	a := New(b.tape, b.books, nil)
+	a := New(b.pool, b.tape, b.books, nil)
 	_, differ, err := a.compareFrom(b.t.Context(), origin, func(int64) {})
 	if err != nil {
 		b.t.Fatal(err)
@@ -240,7 +240,7 @@ func TestAReportPrintsWhereItBreaks(t *testing.T) {
 		r.Breaks[i] = fmt.Sprint("break ", i)
 	}
 
-	r.print(&out)
+	r.Print(&out)
 	if s := out.String(); !strings.Contains(s, "break 99\n") || strings.Contains(s, "break 100") || !strings.Contains(s, "and 2 more") || strings.Contains(s, "whole") {
 		t.Errorf("printed\n%s", s)
 	}
@@ -267,7 +267,7 @@ func TestAWalletOfManyEntriesIsAudited(t *testing.T) {
 			" FROM (SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS i FROM digits a, digits b, digits c, digits e, digits f) n"+
 			" WHERE n.i < ?", wallet, entries)
 
-		auditor := New(b.tape, b.books, nil)
+		auditor := New(b.pool, b.tape, b.books, nil)
 		if breaks, err := auditor.wallets(t.Context()); err != nil || len(breaks) != 0 {
 			t.Errorf("breaks %v, %v; want none", breaks, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"settlement/payment-service/internal/store"
+	"settlement/shared/dbtx"
 	"settlement/shared/rocketmq"
 	"settlement/shared/wake"
 )
@@ -24,26 +25,15 @@ const (
 
 // Auditor audits one payments database. It is for one goroutine.
 type Auditor struct {
+	pool   *dbtx.Pool
 	tape   *Tape
 	books  *store.Store
 	reader *rocketmq.QueueReader // of the journal's queue
 }
 
-// New makes an auditor.
-func New(tape *Tape, books *store.Store, reader *rocketmq.QueueReader) *Auditor {
-	return &Auditor{tape: tape, books: books, reader: reader}
-}
-
-// Report is what an audit has found.
-type Report struct {
-	Records  int64    // in the journal up to now
-	Hash     string   // of the last record
-	New      int      // how many of the records were read in this audit
-	Repeats  int      // messages read in this audit that were copies of earlier records
-	UnderWay int      // decided payment numbers that have not reached the topic yet
-	Breaks   []string // what is wrong and where, a line each
-
-	lastFinding int64 // offset of the last message that is told of in Breaks
+// New makes an auditor of the database behind pool.
+func New(pool *dbtx.Pool, tape *Tape, books *store.Store, reader *rocketmq.QueueReader) *Auditor {
+	return &Auditor{pool: pool, tape: tape, books: books, reader: reader}
 }
 
 // Audit reads what is new on the topic and compares the whole journal with the books. An error

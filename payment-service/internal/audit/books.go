@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"settlement/shared/outbox"
 	"settlement/shared/settlement"
 )
 
@@ -20,7 +21,7 @@ const rangeRows = 20_000
 func (a *Auditor) inRanges(ctx context.Context, table string, after uint64, ask func(after, to uint64) error) error {
 	for {
 		to := []uint64{}
-		err := a.tape.pool.Read(ctx).Raw("SELECT id FROM "+table+" WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", after, rangeRows-1).Scan(&to).Error
+		err := a.pool.Read(ctx).Raw("SELECT id FROM "+table+" WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", after, rangeRows-1).Scan(&to).Error
 		if err != nil {
 			return fmt.Errorf("audit %s behind id %d: %w", table, after, err)
 		}
@@ -42,7 +43,7 @@ func (a *Auditor) inRanges(ctx context.Context, table string, after uint64, ask 
 // absent returns the payment numbers that were decided since the journal began and have no record,
 // with their orders.
 func (a *Auditor) absent(ctx context.Context) (map[string]string, error) {
-	db := a.tape.pool.Read(ctx)
+	db := a.pool.Read(ctx)
 	var began []uint64
 	if err := db.Raw("SELECT began_after FROM journal_head WHERE id = 1").Scan(&began).Error; err != nil {
 		return nil, fmt.Errorf("read where the journal began: %w", err)
@@ -68,7 +69,7 @@ func (a *Auditor) absent(ctx context.Context) (map[string]string, error) {
 func (a *Auditor) leaveOutRecorded(ctx context.Context, absent map[string]string) error {
 	for numbers := range slices.Chunk(slices.Collect(maps.Keys(absent)), compareRows) {
 		var found []string
-		if err := a.tape.pool.Read(ctx).Raw("SELECT payment_no FROM audit_records WHERE payment_no IN ?", numbers).Scan(&found).Error; err != nil {
+		if err := a.pool.Read(ctx).Raw("SELECT payment_no FROM audit_records WHERE payment_no IN ?", numbers).Scan(&found).Error; err != nil {
 			return fmt.Errorf("look for %d payment numbers in the journal: %w", len(numbers), err)
 		}
 		for _, no := range found {
@@ -82,13 +83,13 @@ func (a *Auditor) leaveOutRecorded(ctx context.Context, absent map[string]string
 // and those that wait in the outbox. It looks in this order, so that a decision that moves on in
 // between is seen at its next station.
 func (a *Auditor) leaveOutUnderWay(ctx context.Context, absent map[string]string) error {
-	var pending, unsent []string
-	db := a.tape.pool.Read(ctx)
-	if err := db.Raw("SELECT payment_no FROM journal_pending").Scan(&pending).Error; err != nil {
+	var pending []string
+	if err := a.pool.Read(ctx).Raw("SELECT payment_no FROM journal_pending").Scan(&pending).Error; err != nil {
 		return fmt.Errorf("read what has no place in the journal yet: %w", err)
 	}
-	if err := db.Raw("SELECT message_key FROM outbox WHERE topic = ?", settlement.TopicJournal).Scan(&unsent).Error; err != nil {
-		return fmt.Errorf("read what waits to be sent to the journal: %w", err)
+	unsent, err := outbox.Keys(ctx, a.pool, settlement.TopicJournal)
+	if err != nil {
+		return err
 	}
 
 	for _, no := range slices.Concat(pending, unsent) {
@@ -101,7 +102,7 @@ func (a *Auditor) leaveOutUnderWay(ctx context.Context, absent map[string]string
 // audit or before, and the offset of the last of them.
 func (a *Auditor) findings(ctx context.Context, after int64) (breaks []string, last int64, err error) {
 	var rows []findingRow
-	if err := a.tape.pool.Read(ctx).Where("queue_offset > ?", after).Order("queue_offset").Find(&rows).Error; err != nil {
+	if err := a.pool.Read(ctx).Where("queue_offset > ?", after).Order("queue_offset").Find(&rows).Error; err != nil {
 		return nil, after, fmt.Errorf("read findings: %w", err)
 	}
 	for _, f := range rows {
@@ -114,7 +115,7 @@ func (a *Auditor) findings(ctx context.Context, after int64) (breaks []string, l
 // moved under no payment number, entries that do not sum to zero, and balances that are not the sum
 // of their entries.
 func (a *Auditor) amiss(ctx context.Context) (breaks []string, err error) {
-	db := a.tape.pool.Read(ctx)
+	db := a.pool.Read(ctx)
 	ask := func(what, query string, args ...any) error {
 		var found []string
 		err := db.Raw(query, args...).Scan(&found).Error

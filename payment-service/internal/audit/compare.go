@@ -21,7 +21,7 @@ const compareRows = 500
 func (a *Auditor) compareFrom(ctx context.Context, from end, done func(position int64)) (at end, breaks []string, err error) {
 	for at = from; ; {
 		var page []recordRow
-		err := a.tape.pool.Read(ctx).Where("position > ?", at.position).Order("position").Limit(compareRows).Find(&page).Error
+		err := a.pool.Read(ctx).Where("position > ?", at.position).Order("position").Limit(compareRows).Find(&page).Error
 		if err != nil {
 			return at, breaks, fmt.Errorf("read records after %d: %w", at.position, err)
 		}
@@ -128,7 +128,7 @@ func (a *Auditor) misplaced(ctx context.Context, page []recordRow) (breaks []str
 		Position, Other    int64
 	}
 	first, last := page[0].Position, page[len(page)-1].Position
-	err = a.tape.pool.Read(ctx).Raw("SELECT r.payment_no, r.position, q.payment_no AS other_no, o.position AS other FROM audit_records r"+
+	err = a.pool.Read(ctx).Raw("SELECT r.payment_no, r.position, q.payment_no AS other_no, o.position AS other FROM audit_records r"+
 		" STRAIGHT_JOIN payment_numbers p ON p.payment_no = r.payment_no"+
 		" STRAIGHT_JOIN payment_numbers q ON q.order_id = p.order_id AND q.seq = p.seq + 1"+
 		" STRAIGHT_JOIN audit_records o ON o.payment_no = q.payment_no"+

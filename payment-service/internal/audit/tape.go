@@ -182,7 +182,8 @@ const (
 	reasonMaxLength   = 512
 )
 
-func (d Decision) check() error {
+// Check says what is too long.
+func (d Decision) Check() error {
 	if n := utf8.RuneCountInString(d.Operator); n > operatorMaxLength {
 		return fmt.Errorf("--who has %d characters, at most %d are kept", n, operatorMaxLength)
 	}

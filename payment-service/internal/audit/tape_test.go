@@ -66,7 +66,7 @@ func (b *bench) strange(body []byte) []byte {
 
 func (b *bench) wantFindings(want ...string) {
 	b.t.Helper()
-	found, _, err := New(b.tape, b.books, nil).findings(b.t.Context(), -1)
+	found, _, err := New(b.pool, b.tape, b.books, nil).findings(b.t.Context(), -1)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ type balance struct {
 func (a *Auditor) wallets(ctx context.Context) (breaks []string, err error) {
 	for after := ""; ; {
 		var page []balance
-		err := a.tape.pool.Read(ctx).Raw("SELECT a.id, a.balance_minor AS minor,"+
+		err := a.pool.Read(ctx).Raw("SELECT a.id, a.balance_minor AS minor,"+
 			" COALESCE((SELECT MAX(e.id) FROM entries e WHERE e.account_id = a.id), 0) AS last_entry"+
 			" FROM accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?", after, walletRows).Scan(&page).Error
 		if err != nil {
@@ -59,7 +59,7 @@ func (a *Auditor) sumOfEntries(ctx context.Context, b balance) (sum int64, err e
 			Last    uint64
 		}
 
-		err := a.tape.pool.Read(ctx).Raw("SELECT COALESCE(SUM(p.amount_minor), 0) AS sum, COUNT(*) AS entries, COALESCE(MAX(p.id), 0) AS last"+
+		err := a.pool.Read(ctx).Raw("SELECT COALESCE(SUM(p.amount_minor), 0) AS sum, COUNT(*) AS entries, COALESCE(MAX(p.id), 0) AS last"+
 			" FROM (SELECT id, amount_minor FROM entries FORCE INDEX (entries_by_account)"+
 			" WHERE account_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?) AS p", b.ID, after, b.LastEntry, walletEntries).Scan(&page).Error
 		if err != nil {

@@ -7,11 +7,11 @@ package httpapi
 
 import (
 	"net/http"
-	"strings"
 
 	"settlement/payment-service/internal/backlog"
 	"settlement/payment-service/internal/payment"
 	"settlement/payment-service/internal/store"
+	"settlement/shared/operator"
 	"settlement/shared/parking"
 	"settlement/shared/web"
 )
@@ -19,13 +19,14 @@ import (
 // API answers the calls of openapi.yaml. Its methods are the handlers.
 type API struct {
 	web.Health
-	store   *store.Store
-	parking *parking.Lot
-	backlog *backlog.Reader
+	store     *store.Store
+	parking   *parking.Lot
+	decisions *operator.Decisions
+	backlog   *backlog.Reader
 }
 
 // New makes the handler of the whole service, /healthz, /readyz and /metrics included.
-func New(books *store.Store, lot *parking.Lot, reader *backlog.Reader, cfg web.Config) http.Handler {
+func New(books *store.Store, lot *parking.Lot, decisions *operator.Decisions, reader *backlog.Reader, cfg web.Config) http.Handler {
 	cfg.Query = map[string][]string{
 		"GET /v1/accounts/:id/entries": web.QueryOf(ListEntriesParams{}),
 		"GET /v1/points/:customer_id":  web.QueryOf(GetPointsParams{}),
@@ -33,14 +34,10 @@ func New(books *store.Store, lot *parking.Lot, reader *backlog.Reader, cfg web.C
 	}
 
 	engine := web.NewEngine(cfg)
-	RegisterHandlersWithOptions(engine, &API{Health: web.NewHealth(cfg), store: books, parking: lot, backlog: reader},
-		GinServerOptions{ErrorHandler: web.BadParameter})
+	api := &API{Health: web.NewHealth(cfg), store: books, parking: lot, decisions: decisions, backlog: reader}
+	RegisterHandlersWithOptions(engine, api, GinServerOptions{ErrorHandler: web.BadParameter})
 	return engine
 }
-
-// payloadShownMax is how many bytes of a parked payload are answered. A poison message can be
-// megabytes large, and a page has up to a hundred.
-const payloadShownMax = 16 << 10
 
 func newAccount(a payment.Account) Account {
 	return Account{ID: a.ID, Owner: a.Owner, Currency: a.Balance.Currency, Balance: a.Balance, CreatedAt: a.CreatedAt.UTC()}
@@ -50,22 +47,5 @@ func newEntry(e payment.Entry) Entry {
 	return Entry{
 		ID:        int64(e.ID), //nolint:gosec // G115: an AUTO_INCREMENT value, far below 2^63
 		PaymentNo: e.PaymentNo, AccountID: e.AccountID, Amount: e.Amount, Kind: EntryKind(e.Kind), CreatedAt: e.CreatedAt.UTC(),
-	}
-}
-
-func newParked(r parking.Record) Parked {
-	shown := r.Payload[:min(len(r.Payload), payloadShownMax)]
-	properties := r.Properties
-	if properties == nil {
-		properties = map[string]string{} // {} and not null
-	}
-
-	return Parked{
-		ID: r.ID, State: ParkedState(r.State), Cause: ParkedCause(r.Cause), Topic: r.Topic, Broker: r.Broker, Queue: r.Queue,
-		Offset: r.Offset, MessageID: r.MessageID,
-		PaymentNo: r.Number, OrderID: r.OrderingKey, Seq: r.Seq,
-		Payload: strings.ToValidUTF8(string(shown), "\uFFFD"), PayloadSize: r.PayloadSize, Properties: properties,
-		Reason: r.Reason, Attempts: r.Attempts, Resolution: r.Resolution,
-		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
 	"settlement/shared/notify"
+	"settlement/shared/operator"
 	"settlement/shared/outbox"
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
@@ -61,10 +62,11 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 
 	keeper := parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
 	books := store.New(pool, keeper, testdb.Topics, func() {}, time.Now)
-	lot := parking.NewLot(pool, keeper, map[string]parking.Resolver{settlement.TopicSettlement: books.Instructions()})
+	lot := parking.NewLot(pool, keeper)
+	decisions := operator.New(pool, keeper, lot, parking.Resolvers{settlement.TopicSettlement: books.Instructions()})
 	reader := backlog.NewReader(admin, backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment})
 
-	handler := httpapi.New(books, lot, reader, web.Config{
+	handler := httpapi.New(books, lot, decisions, reader, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
 		Checks: map[string]web.Check{

@@ -6,12 +6,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"settlement/shared/idempotency"
-	"settlement/shared/parking"
+	"settlement/shared/operator"
 	"settlement/shared/web"
 )
-
-// reasonMaxLength is in characters.
-const reasonMaxLength = 512
 
 // DiscardParked gives a parked message up for good.
 func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedParams) {
@@ -35,15 +32,13 @@ func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedPar
 		fail(c, err)
 		return
 	}
-	discarded, err := a.parking.Discard(c.Request.Context(), req, parking.Decision{Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap}, id)
+	discarded, err := a.decisions.Discard(c.Request.Context(), operator.Decision{
+		Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap, Request: &req,
+	}, id)
 	if err != nil {
 		fail(c, err)
 		return
 	}
 
 	c.JSON(http.StatusOK, newParked(discarded))
-}
-
-func checkOperator(name string) *web.FieldError {
-	return web.CheckText("Operator", name, 0, parking.OperatorMaxLength)
 }

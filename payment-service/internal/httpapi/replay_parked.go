@@ -6,7 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"settlement/shared/idempotency"
-	"settlement/shared/parking"
+	"settlement/shared/operator"
 	"settlement/shared/web"
 )
 
@@ -32,7 +32,9 @@ func (a *API) ReplayParked(c *gin.Context, id ParkedID, params ReplayParkedParam
 		fail(c, err)
 		return
 	}
-	replayed, err := a.parking.Replay(c.Request.Context(), req, parking.Decision{Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap}, id)
+	replayed, err := a.decisions.Replay(c.Request.Context(), operator.Decision{
+		Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap, Request: &req,
+	}, id)
 	if err != nil {
 		fail(c, err)
 		return

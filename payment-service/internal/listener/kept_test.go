@@ -10,7 +10,7 @@ import (
 
 	"settlement/shared/idempotency"
 	"settlement/shared/money"
-	"settlement/shared/parking"
+	"settlement/shared/operator"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
@@ -33,7 +33,7 @@ func (d *desk) try(seq int, closeGap bool) error {
 	if err != nil || id == "" {
 		d.t.Fatalf("nothing is kept for seq %d: %v", seq, err)
 	}
-	_, err = d.lot.Replay(d.t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, id)
+	_, err = d.decisions.Replay(d.t.Context(), operator.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, id)
 	return err
 }
 
@@ -86,13 +86,13 @@ func (d *desk) offset(offset int) string {
 
 func (d *desk) tryOffset(offset int, closeGap bool) error {
 	d.t.Helper()
-	_, err := d.lot.Replay(d.t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, d.offset(offset))
+	_, err := d.decisions.Replay(d.t.Context(), operator.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, d.offset(offset))
 	return err
 }
 
 func (d *desk) discardOffset(offset int) error {
 	d.t.Helper()
-	_, err := d.lot.Discard(d.t.Context(), d.request(), parking.Decision{Operator: "o", Reason: "r"}, d.offset(offset))
+	_, err := d.decisions.Discard(d.t.Context(), operator.Decision{Operator: "o", Reason: "r"}, d.offset(offset))
 	return err
 }
 

@@ -19,6 +19,7 @@ import (
 	"settlement/shared/intake"
 	"settlement/shared/money"
 	"settlement/shared/notify"
+	"settlement/shared/operator"
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
@@ -26,14 +27,15 @@ import (
 
 // desk is the listeners of one process, on a fresh database.
 type desk struct {
-	t        *testing.T
-	pool     *dbtx.Pool
-	store    *store.Store
-	lot      *parking.Lot
-	listener *listener.Instructions
-	points   *listener.Points
-	waiting  *intake.Waiting
-	registry *prometheus.Registry
+	t         *testing.T
+	pool      *dbtx.Pool
+	store     *store.Store
+	lot       *parking.Lot
+	decisions *operator.Decisions
+	listener  *listener.Instructions
+	points    *listener.Points
+	waiting   *intake.Waiting
+	registry  *prometheus.Registry
 }
 
 // openDesk makes a desk that parks poison through the pool lot, and settles through the pool books.
@@ -43,15 +45,17 @@ func openDesk(t *testing.T, lot, books *dbtx.Pool) *desk {
 	quiet := slog.New(slog.DiscardHandler)
 	keeper := parking.NewKeeper(notify.NewTeller(lot, quiet, notify.Log{Logger: quiet}), time.Now)
 	d.store = store.New(books, keeper, testdb.Topics, func() {}, time.Now)
-	d.lot = parking.NewLot(lot, keeper, map[string]parking.Resolver{
+	d.lot = parking.NewLot(lot, keeper)
+	resolvers := parking.Resolvers{
 		settlement.TopicSettlement: d.store.Instructions(), settlement.TopicPoints: d.store.PointsChanges(),
-	})
+	}
+	d.decisions = operator.New(lot, keeper, d.lot, resolvers)
 
 	settling := intake.NewPolicy(settlement.TopicSettlement, d.lot, d.registry, quiet)
 	counting := intake.NewPolicy(settlement.TopicPoints, d.lot, d.registry, quiet)
 	d.listener = listener.NewInstructions(d.store, d.lot, settling, d.registry, quiet)
 	d.points = listener.NewPoints(d.store, d.lot, counting, d.registry, quiet)
-	d.waiting = intake.NewWaiting(d.lot, quiet, settling, counting)
+	d.waiting = intake.NewWaiting(d.lot, resolvers, quiet, settling, counting)
 	return d
 }
 

@@ -8,6 +8,7 @@ import (
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
 	"settlement/shared/notify"
+	"settlement/shared/operator"
 	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
@@ -24,9 +25,13 @@ func newStore(pool *dbtx.Pool) *store.Store {
 	return store.New(pool, keeper(pool), testdb.Topics, func() {}, time.Now)
 }
 
-// newLot makes the lot of the messages that a store keeps.
-func newLot(pool *dbtx.Pool, s *store.Store) *parking.Lot {
-	return parking.NewLot(pool, keeper(pool), map[string]parking.Resolver{
-		settlement.TopicSettlement: s.Instructions(), settlement.TopicPoints: s.PointsChanges(),
-	})
+func newLot(pool *dbtx.Pool) *parking.Lot { return parking.NewLot(pool, keeper(pool)) }
+
+func resolvers(s *store.Store) parking.Resolvers {
+	return parking.Resolvers{settlement.TopicSettlement: s.Instructions(), settlement.TopicPoints: s.PointsChanges()}
+}
+
+// newDecisions makes the decisions about the messages that a store keeps.
+func newDecisions(pool *dbtx.Pool, s *store.Store) *operator.Decisions {
+	return operator.New(pool, keeper(pool), newLot(pool), resolvers(s))
 }

@@ -17,7 +17,7 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		const operators, messages = 20, 200
 		b := openBooks(t, db.Pool)
-		lot, wallet := b.lot(db.Pool), b.wallet(cny(10_000))
+		lot, decisions, wallet := newLot(db.Pool), newDecisions(db.Pool, b.store), b.wallet(cny(10_000))
 		for i := range int64(messages) {
 			if _, err := lot.Park(t.Context(), received(settlement.Settle, newID(), 1, wallet, cny(1), i).Delivery, parking.Subject{}, parking.CausePoison, "in a test"); err != nil {
 				t.Fatal(err)
@@ -34,7 +34,7 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 				}
 
 				for _, id := range chosen {
-					_, err := lot.Replay(t.Context(), b.request(), by, id)
+					_, err := decisions.Replay(t.Context(), by, id)
 					var refusal *idempotency.Refusal
 					switch {
 					case err == nil:
@@ -61,15 +61,15 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 func TestATriedReplayChangesNothing(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
-		lot, wallet := b.lot(db.Pool), b.wallet(cny(100))
+		lot, decisions, wallet := newLot(db.Pool), newDecisions(db.Pool, b.store), b.wallet(cny(100))
 		order := newID()
 		first, second := received(settlement.Settle, order, 1, wallet, cny(30), 1), received(settlement.Refund, order, 2, wallet, cny(30), 2)
 		due, ahead := b.park(lot, first), b.park(lot, second)
 
-		if rec, err := lot.TryReplay(t.Context(), by, due); err != nil || rec.State != parking.Replayed || rec.Resolution != string(settlement.Paid) {
+		if rec, err := decisions.TryReplay(t.Context(), by, due); err != nil || rec.State != parking.Replayed || rec.Resolution != string(settlement.Paid) {
 			t.Errorf("tried %+v, %v; want it to come to paid", rec, err)
 		}
-		if rec, err := lot.TryReplay(t.Context(), by, ahead); err != nil || rec.State != parking.Waiting {
+		if rec, err := decisions.TryReplay(t.Context(), by, ahead); err != nil || rec.State != parking.Waiting {
 			t.Errorf("tried %+v, %v; want it to come to waiting", rec, err)
 		}
 		b.wantCount("parked_messages WHERE state = 'parked'", 2)
@@ -77,7 +77,7 @@ func TestATriedReplayChangesNothing(t *testing.T) {
 		b.wantBalance(wallet, 100)
 
 		b.settle(first)
-		if rec, err := lot.Replay(t.Context(), b.request(), by, due); err != nil || rec.Resolution != "settled before: nothing changed" {
+		if rec, err := decisions.Replay(t.Context(), by, due); err != nil || rec.Resolution != "settled before: nothing changed" {
 			t.Errorf("replayed %+v, %v; want it to say that it was settled before", rec, err)
 		}
 		b.wantBalance(wallet, 70)

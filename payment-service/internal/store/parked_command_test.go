@@ -16,6 +16,7 @@ import (
 	"settlement/shared/dbtx"
 	"settlement/shared/money"
 	"settlement/shared/operator"
+	"settlement/shared/operator/command"
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
@@ -23,20 +24,23 @@ import (
 
 // terminal is where an operator types.
 type terminal struct {
-	t    *testing.T
-	pool *dbtx.Pool
-	lot  *parking.Lot
+	t         *testing.T
+	pool      *dbtx.Pool
+	lot       *parking.Lot
+	decisions *operator.Decisions
 }
 
 func openTerminal(t *testing.T, pool *dbtx.Pool) terminal {
 	t.Helper()
-	return terminal{t: t, pool: pool, lot: newLot(pool, newStore(pool))}
+	return terminal{t: t, pool: pool, lot: newLot(pool), decisions: newDecisions(pool, newStore(pool))}
 }
 
 // types runs "parked" with these arguments and returns all that was printed.
 func (c terminal) types(args ...string) (printed string, err error) {
 	c.t.Helper()
-	cmd := operator.Command(func() (operator.Desk, error) { return operator.Desk{Lot: c.lot, Close: func() {}}, nil })
+	cmd := command.Parked(func() (command.Desk, error) {
+		return command.Desk{Lot: c.lot, Decisions: c.decisions, Close: func() {}}, nil
+	})
 	var out bytes.Buffer
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)

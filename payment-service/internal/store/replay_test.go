@@ -10,17 +10,15 @@ import (
 	"settlement/migrations"
 	"settlement/payment-service/internal/payment"
 	"settlement/payment-service/internal/store"
-	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
 	"settlement/shared/intake"
+	"settlement/shared/operator"
 	"settlement/shared/parking"
 	"settlement/shared/settlement"
 )
 
-func (b *books) lot(pool *dbtx.Pool) *parking.Lot { return newLot(pool, b.store) }
-
 // by is the decision of the operator in a test.
-var by = parking.Decision{Operator: "tester", Reason: "a test"}
+var by = operator.Decision{Operator: "tester", Reason: "a test"}
 
 // park puts a message that could be settled among the parked ones and returns its id.
 func (b *books) park(lot *parking.Lot, r store.Received) string {
@@ -53,12 +51,12 @@ func failEveryTime(t *testing.T, lot *parking.Lot, r store.Received) {
 // tryWaiting looks once at each message that waits, as the service does every second.
 func (b *books) tryWaiting() {
 	b.t.Helper()
-	lot := b.lot(b.pool)
+	lot := newLot(b.pool)
 	policies := []*intake.Policy{
 		intake.NewPolicy(settlement.TopicSettlement, lot, prometheus.NewRegistry(), quiet),
 		intake.NewPolicy(settlement.TopicPoints, lot, prometheus.NewRegistry(), quiet),
 	}
-	if err := intake.NewWaiting(lot, quiet, policies...).Round(b.t.Context()); err != nil {
+	if err := intake.NewWaiting(lot, resolvers(b.store), quiet, policies...).Round(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -68,12 +66,12 @@ func (b *books) tryWaiting() {
 func TestACopyOfAParkedInstructionChangesNothing(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
-		lot := b.lot(db.Pool)
+		lot, decisions := newLot(db.Pool), newDecisions(db.Pool, b.store)
 		wallet := b.wallet(cny(100))
 
 		for _, decide := range []func(id string) error{
-			func(id string) error { _, err := lot.Replay(t.Context(), b.request(), by, id); return err },
-			func(id string) error { _, err := lot.Discard(t.Context(), b.request(), by, id); return err },
+			func(id string) error { _, err := decisions.Replay(t.Context(), by, id); return err },
+			func(id string) error { _, err := decisions.Discard(t.Context(), by, id); return err },
 		} {
 			first := received(settlement.Settle, newID(), 1, wallet, cny(30), 1)
 			failEveryTime(t, lot, first)
@@ -106,13 +104,13 @@ func TestACopyOfAParkedInstructionChangesNothing(t *testing.T) {
 func TestReplay(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
-		lot := b.lot(db.Pool)
+		lot, decisions := newLot(db.Pool), newDecisions(db.Pool, b.store)
 		wallet, order := b.wallet(cny(100)), newID()
 
 		t.Run("ahead of its order waits and is released", func(t *testing.T) {
 			refund := received(settlement.Refund, order, 2, wallet, cny(30), 1)
 			id := b.park(lot, refund)
-			if rec, err := lot.Replay(t.Context(), b.request(), by, id); err != nil || rec.State != parking.Waiting {
+			if rec, err := decisions.Replay(t.Context(), by, id); err != nil || rec.State != parking.Waiting {
 				t.Errorf("replayed %+v, %v; want it to wait", rec, err)
 			}
 			b.wantCount("parked_messages WHERE state = 'waiting'", 1)
@@ -125,11 +123,11 @@ func TestReplay(t *testing.T) {
 		t.Run("its place is taken", func(t *testing.T) {
 			id := b.park(lot, received(settlement.Settle, order, 1, wallet, cny(30), 3))
 			var refusal *idempotency.Refusal
-			if _, err := lot.Replay(t.Context(), b.request(), by, id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotReplayable {
+			if _, err := decisions.Replay(t.Context(), by, id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotReplayable {
 				t.Errorf("replay: %v, want a refusal: there is no such payment", err)
 			}
 			b.wantBalance(wallet, 100)
-			if _, err := lot.Discard(t.Context(), b.request(), by, id); err != nil {
+			if _, err := decisions.Discard(t.Context(), by, id); err != nil {
 				t.Error(err)
 			}
 		})
@@ -137,7 +135,7 @@ func TestReplay(t *testing.T) {
 		t.Run("due", func(t *testing.T) {
 			r := received(settlement.Settle, order, 3, wallet, cny(30), 4)
 			id := b.park(lot, r)
-			rec, err := lot.Replay(t.Context(), b.request(), by, id)
+			rec, err := decisions.Replay(t.Context(), by, id)
 			if err != nil || rec.State != parking.Replayed {
 				t.Errorf("replayed %+v, %v", rec, err)
 			}
@@ -154,7 +152,7 @@ func TestReplay(t *testing.T) {
 func TestDiscard(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
-		lot := b.lot(db.Pool)
+		lot, decisions := newLot(db.Pool), newDecisions(db.Pool, b.store)
 		wallet, order := b.wallet(cny(100)), newID()
 		settle := received(settlement.Settle, order, 1, wallet, cny(30), 1)
 		refund := received(settlement.Refund, order, 2, wallet, cny(30), 2)
@@ -163,10 +161,10 @@ func TestDiscard(t *testing.T) {
 		b.settle(again) // waits
 
 		var refusal *idempotency.Refusal
-		if _, err := lot.Discard(t.Context(), b.request(), by, second); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
+		if _, err := decisions.Discard(t.Context(), by, second); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
 			t.Errorf("discard of a successor: %v, want a refusal that names its predecessor", err)
 		}
-		if rec, err := lot.Discard(t.Context(), b.request(), by, first); err != nil || rec.State != parking.Discarded {
+		if rec, err := decisions.Discard(t.Context(), by, first); err != nil || rec.State != parking.Discarded {
 			t.Fatalf("discarded %+v, %v", rec, err)
 		}
 		if m, err := b.store.Payment(t.Context(), settle.Message.PaymentNo); err != nil || m.Outcome != settlement.Failed || m.Reason != payment.ReasonDiscarded {
@@ -176,7 +174,7 @@ func TestDiscard(t *testing.T) {
 		if s := b.settle(settle); s.Repeated != 1 {
 			t.Errorf("the message once more: %+v, want it known", s)
 		}
-		if _, err := lot.Discard(t.Context(), b.request(), by, second); err != nil {
+		if _, err := decisions.Discard(t.Context(), by, second); err != nil {
 			t.Error(err)
 		}
 		b.wantCount("parked_messages WHERE state = 'released'", 1) // seq 3
@@ -186,7 +184,7 @@ func TestDiscard(t *testing.T) {
 		late := received(settlement.Settle, newID(), 1, wallet, cny(10), 4)
 		id := b.park(lot, late)
 		b.settle(late)
-		if _, err := lot.Discard(t.Context(), b.request(), by, id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
+		if _, err := decisions.Discard(t.Context(), by, id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
 			t.Errorf("discard of what was settled meanwhile: %v, want a refusal", err)
 		}
 		b.wantCount("parked_messages WHERE state = 'parked'", 1)

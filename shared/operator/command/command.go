@@ -1,7 +1,7 @@
-// Package operator is the command line on which parked messages are looked at and decided on. It
+// Package command is the command line on which parked messages are looked at and decided on. It
 // works on the service's database, whether the service runs or not. The next relay that runs sends
 // what a command has written to the outbox.
-package operator
+package command
 
 import (
 	"fmt"
@@ -10,17 +10,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"settlement/shared/operator"
 	"settlement/shared/parking"
 )
 
 // Desk is what the commands work with.
 type Desk struct {
-	Lot   *parking.Lot
-	Close func()
+	Lot       *parking.Lot
+	Decisions *operator.Decisions
+	Close     func()
 }
 
-// Command is "parked" with its subcommands. The subcommand that runs calls open.
-func Command(open func() (Desk, error)) *cobra.Command {
+// Parked is "parked" with its subcommands. The subcommand that runs calls open.
+func Parked(open func() (Desk, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "parked",
 		Short: "look at parked messages, and replay or discard them",
@@ -28,14 +30,14 @@ func Command(open func() (Desk, error)) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 
-	with := func(do func(cmd *cobra.Command, lot *parking.Lot, args []string) error) func(*cobra.Command, []string) error {
+	with := func(do func(cmd *cobra.Command, desk Desk, args []string) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, args []string) error {
 			desk, err := open()
 			if err != nil {
 				return err
 			}
 			defer desk.Close()
-			return do(cmd, desk.Lot, args)
+			return do(cmd, desk, args)
 		}
 	}
 
@@ -43,9 +45,9 @@ func Command(open func() (Desk, error)) *cobra.Command {
 	return cmd
 }
 
-// opened makes the run function of a command: it opens the desk, calls do with the lot, and closes
+// opened makes the run function of a command: it opens the desk, calls do with it, and closes
 // the desk.
-type opened = func(do func(cmd *cobra.Command, lot *parking.Lot, args []string) error) func(*cobra.Command, []string) error
+type opened = func(do func(cmd *cobra.Command, desk Desk, args []string) error) func(*cobra.Command, []string) error
 
 // WhoFlag adds --who, which is the user of this machine unless it is set.
 func WhoFlag(cmd *cobra.Command, who *string) {

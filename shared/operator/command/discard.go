@@ -1,13 +1,13 @@
-package operator
+package command
 
 import (
 	"github.com/spf13/cobra"
 
-	"settlement/shared/parking"
+	"settlement/shared/operator"
 )
 
 func newDiscard(with opened) *cobra.Command {
-	return newDecision(with, action{name: "discard", done: "discarded", do: (*parking.Lot).Discard, try: (*parking.Lot).TryDiscard}, &cobra.Command{
+	return newDecision(with, action{name: "discard", done: "discarded", do: (*operator.Decisions).Discard, try: (*operator.Decisions).TryDiscard}, &cobra.Command{
 		Use:   "discard [ID…]",
 		Short: "give parked messages up for good: their instructions fail, their orders hear of it",
 		Long: "Gives parked messages up for good, oldest first. An instruction is recorded as failed under its payment number, and its\n" +

@@ -1,13 +1,13 @@
-package operator
+package command
 
 import (
 	"github.com/spf13/cobra"
 
-	"settlement/shared/parking"
+	"settlement/shared/operator"
 )
 
 func newReplay(with opened) *cobra.Command {
-	return newDecision(with, action{name: "replay", done: "replayed", do: (*parking.Lot).Replay, try: (*parking.Lot).TryReplay}, &cobra.Command{
+	return newDecision(with, action{name: "replay", done: "replayed", do: (*operator.Decisions).Replay, try: (*operator.Decisions).TryReplay}, &cobra.Command{
 		Use:   "replay [ID…]",
 		Short: "do what parked messages ask: those named, all of an order, all that match, or all",
 		Long: "Does what parked messages ask, oldest first. What is chosen is fixed when it begins: a message that is parked while it runs\n" +

@@ -1,10 +1,10 @@
-package audit
+// Package command is the command line of package audit.
+package command
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -12,17 +12,15 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"settlement/shared/operator"
+	"settlement/payment-service/internal/audit"
+	operator "settlement/shared/operator/command"
 )
 
-// breaksShownMax is how many breaks are printed.
-const breaksShownMax = 100
-
-// Command is the command "audit". It calls open when it runs, and closes what open returned when it
+// Audit is the command "audit". It calls open when it runs, and closes what open returned when it
 // ends.
-func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, err error)) *cobra.Command {
+func Audit(open func(ctx context.Context) (a *audit.Auditor, closeAll func() error, err error)) *cobra.Command {
 	var follow bool
-	resumeAt, by := int64(-1), Decision{}
+	resumeAt, by := int64(-1), audit.Decision{}
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "read the journal and hold it against the books; says where they break",
@@ -35,7 +33,7 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 			if resuming := resumeAt >= 0; resuming != (by.Reason != "") {
 				return errors.New("--resume-at OFFSET and --why REASON belong together: one of them is missing")
 			}
-			return errors.Join(cobra.NoArgs(cmd, args), by.check())
+			return errors.Join(cobra.NoArgs(cmd, args), by.Check())
 		},
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			a, closeAll, err := open(cmd.Context())
@@ -80,35 +78,21 @@ func Command(open func(ctx context.Context) (a *Auditor, closeAll func() error, 
 	return cmd
 }
 
-func auditOnce(cmd *cobra.Command, a *Auditor) (Report, error) {
+func auditOnce(cmd *cobra.Command, a *audit.Auditor) (audit.Report, error) {
 	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowCount(),
 		progressbar.OptionSetDescription("audit: records compared"), progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
 	r, err := a.Audit(cmd.Context(), func(records int64) { _ = bar.Set64(records) }) // an error of the bar is none of the audit
 	_ = bar.Finish()
 	if err == nil {
-		r.print(cmd.OutOrStdout())
+		r.Print(cmd.OutOrStdout())
 	}
 	return r, err
 }
 
-func (r Report) print(out io.Writer) {
-	for _, b := range r.Breaks[:min(len(r.Breaks), breaksShownMax)] {
-		fmt.Fprintln(out, "BREAK  "+b)
-	}
-	if more := len(r.Breaks) - breaksShownMax; more > 0 {
-		fmt.Fprintf(out, "BREAK  … and %d more\n", more)
-	}
-	fmt.Fprintf(out, "records: %d, of which %d are new; copies among what was read: %d; hash of the last: %s\n", r.Records, r.New, r.Repeats, r.Hash)
-	fmt.Fprintf(out, "decided, and still on the way to the journal: %d\n", r.UnderWay)
-	if len(r.Breaks) == 0 {
-		fmt.Fprintln(out, "The chain is whole, and the books say what it says.")
-	}
-}
-
 // followOn goes on after an audit. It prints breaks, errors and which records were compared, and
 // returns the number of breaks.
-func followOn(cmd *cobra.Command, a *Auditor, r Report) (broken int) {
+func followOn(cmd *cobra.Command, a *audit.Auditor, r audit.Report) (broken int) {
 	out, before := cmd.OutOrStdout(), r.Records
 	fmt.Fprintln(out, "Following, until it is interrupted.")
 	a.Follow(cmd.Context(), r, func(last int64, breaks []string, err error) {

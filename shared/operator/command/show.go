@@ -1,4 +1,4 @@
-package operator
+package command
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"settlement/shared/operator"
 	"settlement/shared/parking"
 )
 
@@ -20,12 +21,12 @@ func newShow(with opened) *cobra.Command {
 		Use:   "show ID",
 		Short: "show one message, its payload, and who decided what about it",
 		Args:  cobra.ExactArgs(1),
-		RunE: with(func(cmd *cobra.Command, lot *parking.Lot, args []string) error {
-			r, err := lot.Get(cmd.Context(), args[0])
+		RunE: with(func(cmd *cobra.Command, desk Desk, args []string) error {
+			r, err := desk.Lot.Get(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			history, err := lot.History(cmd.Context(), r.ID)
+			history, err := desk.Decisions.History(cmd.Context(), r.ID)
 			if err != nil {
 				return err
 			}
@@ -34,7 +35,7 @@ func newShow(with opened) *cobra.Command {
 	}
 }
 
-func show(cmd *cobra.Command, r parking.Record, history []parking.Audit) error {
+func show(cmd *cobra.Command, r parking.Record, history []operator.Decided) error {
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
 		{"id", r.ID},

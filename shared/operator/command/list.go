@@ -1,4 +1,4 @@
-package operator
+package command
 
 import (
 	"context"
@@ -35,15 +35,15 @@ func newList(with opened) *cobra.Command {
 			}
 			return cobra.NoArgs(cmd, args)
 		},
-		RunE: with(func(cmd *cobra.Command, lot *parking.Lot, _ []string) error {
+		RunE: with(func(cmd *cobra.Command, desk Desk, _ []string) error {
 			f := parking.Filter{OrderingKey: order, Limit: listPage}
 			if state != allStates {
 				f.State = parking.State(state)
 			}
 			if output == "json" {
-				return listJSON(cmd, lot, f)
+				return listJSON(cmd, desk.Lot, f)
 			}
-			return list(cmd, lot, f)
+			return list(cmd, desk.Lot, f)
 		}),
 	}
 
