@@ -41,7 +41,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer pools.Close()
 	topics := topicsOf(cfg)
-	registry.MustRegister(outbox.Collector{Pool: pools.For(dbtx.Probes), Topics: topics})
+	registry.MustRegister(outbox.Gauges(pools.For(dbtx.Probes), topics))
 
 	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Order, log); err != nil {
 		if ctx.Err() != nil {
@@ -65,7 +65,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	relay := outbox.NewRelay(pools.For(dbtx.Relay), producer.SendBatch, topics, log)
 	defer lifecycle.Background(ctx, relay.Run)()
 
-	registry.MustRegister(notify.Collector{Pool: pools.For(dbtx.Probes)}, parking.Collector{Pool: pools.For(dbtx.Probes)})
+	registry.MustRegister(notify.Gauges(pools.For(dbtx.Probes)), parking.Gauges(pools.For(dbtx.Probes)))
 	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
 

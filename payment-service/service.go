@@ -44,7 +44,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	defer pools.Close()
 
 	topics := topicsOf(cfg)
-	registry.MustRegister(outbox.Collector{Pool: pools.For(dbtx.Probes), Topics: topics})
+	registry.MustRegister(outbox.Gauges(pools.For(dbtx.Probes), topics))
 	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Payment, log); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
@@ -70,8 +70,8 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	defer lifecycle.Background(ctx, writer.Run)()
 	wake := func() { relay.Wake(); writer.Wake() }
 
-	registry.MustRegister(notify.Collector{Pool: pools.For(dbtx.Probes)}, journal.Collector{Pool: pools.For(dbtx.Probes)},
-		parking.Collector{Pool: pools.For(dbtx.Probes)})
+	registry.MustRegister(notify.Gauges(pools.For(dbtx.Probes)), journal.Gauges(pools.For(dbtx.Probes)),
+		parking.Gauges(pools.For(dbtx.Probes)))
 	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
 	defer lifecycle.Background(ctx, teller.Run)()
 

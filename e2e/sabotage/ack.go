@@ -71,8 +71,8 @@ var ackVersions = []version{
 		Cases: []string{"row-held"},
 		Sees:  []string{"declined for want of a wallet that was there"},
 		Edits: []overlay.Edit{{
-			File: lock, Find: "\tif err != nil {\n\t\treturn fmt.Errorf(\"lock accounts",
-			Replace: "\tif dbtx.IsLockWait(err) {\n\t\terr = nil\n\t}\n\tif err != nil {\n\t\treturn fmt.Errorf(\"lock accounts",
+			File: lock, Find: "\trows, err := dbtx.LockByKey[accountRow](tx, \"accounts\", \"id\", accounts)\n",
+			Replace: "\trows, err := dbtx.LockByKey[accountRow](tx, \"accounts\", \"id\", accounts)\n\tif dbtx.IsLockWait(err) {\n\t\terr = nil\n\t}\n",
 		}},
 	},
 	{
@@ -89,8 +89,8 @@ var ackVersions = []version{
 				Replace: "\terr := do(Tx{db: tx})\n\tfor retry := 0; IsLockWait(err) && retry < retryMax; retry++ {\n\t\terr = do(Tx{db: tx})\n\t}\n\tif err != nil {\n",
 			},
 			{
-				File: lock, Find: "tx.DB().Table(\"accounts FORCE INDEX (PRIMARY)\").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).\n",
-				Replace: "tx.DB().Table(\"accounts FORCE INDEX (PRIMARY)\").\n",
+				File: lock, Find: "\trows, err := dbtx.LockByKey[accountRow](tx, \"accounts\", \"id\", accounts)\n",
+				Replace: "\tvar rows []accountRow\n\terr := tx.DB().Where(\"id IN ?\", accounts).Find(&rows).Error\n",
 			},
 		},
 	},

@@ -22,7 +22,7 @@ import (
 	"settlement/shared/guard"
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
-	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 )
 
 // Received is a message that was read, with the delivery in which it came.
@@ -35,7 +35,7 @@ type Received[M any] struct {
 func (r Received[M]) TraceID() string { return traceID(r.Delivery) }
 
 func traceID(d rocketmq.Delivery) string {
-	return settlement.TraceID(d.Properties[settlement.PropertyTraceparent])
+	return traceparent.TraceID(d.Properties[traceparent.Property])
 }
 
 // Topic says how the messages of a topic are read and done.

@@ -9,7 +9,7 @@ import (
 
 	"settlement/shared/dbtx"
 	"settlement/shared/rocketmq"
-	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 )
 
 var errLeaseShort = errors.New("the outbox lease ends too soon to send")
@@ -123,7 +123,7 @@ func (r *Relay) sendPage(ctx context.Context, g *round, page []row) (confirmed [
 		for i, row := range rest[:n] {
 			confirmed = append(confirmed, row.ID)
 			r.log.Info("message sent", "topic", l.topic, "queue", l.queue, "offset", first+int64(i), "type", row.Tag, "number", row.MessageKey,
-				"ordering_key", row.ShardingKey, "trace_id", settlement.TraceID(row.Traceparent))
+				"ordering_key", row.ShardingKey, "trace_id", traceparent.TraceID(row.Traceparent))
 		}
 		rest = rest[n:]
 	}
@@ -146,7 +146,7 @@ func (r *Relay) delete(ctx context.Context, ids []uint64) error {
 func (l *lane) message(row row) rocketmq.Message {
 	return rocketmq.Message{
 		Topic: l.topic, Queue: l.queue, Key: row.MessageKey, ShardingKey: row.ShardingKey, Tag: row.Tag,
-		Body: row.Body, Properties: map[string]string{settlement.PropertyTraceparent: row.Traceparent},
+		Body: row.Body, Properties: map[string]string{traceparent.Property: row.Traceparent},
 	}
 }
 

@@ -6,16 +6,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"settlement/shared/dbtx"
+	"settlement/shared/gauges"
 )
 
 const (
-	// scrapeTimeout bounds the query behind a scrape.
-	scrapeTimeout = 2 * time.Second
 	// depthMax is how many rows of one queue are counted at most: to count all of a backlog takes
 	// longer than a scrape may.
 	depthMax = 10_000
@@ -29,38 +27,22 @@ var (
 	ageDesc = prometheus.NewDesc("outbox_age_seconds", "Age of the oldest row that waits to be sent.", []string{"topic"}, nil)
 )
 
-// Collector reports outbox depth and age as they are at the scrape, from any instance.
-type Collector struct {
-	Pool   *dbtx.Pool
-	Topics Topics
-}
-
-// Describe implements prometheus.Collector.
-func (c Collector) Describe(ch chan<- *prometheus.Desc) {
-	ch <- depthDesc
-	ch <- ageDesc
-}
-
-// Collect implements prometheus.Collector.
-func (c Collector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
-	waiting, err := c.waiting(ctx)
-	if err != nil {
-		ch <- prometheus.NewInvalidMetric(depthDesc, err)
-		return
-	}
-
-	for topic, w := range waiting {
-		ch <- prometheus.MustNewConstMetric(depthDesc, prometheus.GaugeValue, w.depth, topic)
-		ch <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, w.age, topic)
-	}
+// Gauges reports how many rows of topics wait, and for how long.
+func Gauges(pool *dbtx.Pool, topics Topics) prometheus.Collector {
+	return gauges.Query{Descs: []*prometheus.Desc{depthDesc, ageDesc}, Read: func(ctx context.Context, set gauges.Set) error {
+		all, err := readWaiting(ctx, pool, topics)
+		for topic, w := range all {
+			set(depthDesc, w.depth, topic)
+			set(ageDesc, w.age, topic)
+		}
+		return err
+	}}
 }
 
 type waiting struct{ depth, age float64 }
 
-// waiting asks for each queue by itself how many rows it has, and how old the first one is.
-func (c Collector) waiting(ctx context.Context) (map[string]waiting, error) {
+// readWaiting asks for each queue by itself how many rows it has, and how old the first one is.
+func readWaiting(ctx context.Context, pool *dbtx.Pool, topics Topics) (map[string]waiting, error) {
 	var parts []string
 	var args []any
 	ask := func(topic string, from rows, order string) {
@@ -71,15 +53,15 @@ func (c Collector) waiting(ctx context.Context) (map[string]waiting, error) {
 	}
 
 	all := map[string]waiting{otherTopics: {}}
-	for _, topic := range slices.Sorted(maps.Keys(c.Topics)) {
-		queues := c.Topics[topic]
+	for _, topic := range slices.Sorted(maps.Keys(topics)) {
+		queues := topics[topic]
 		all[topic] = waiting{}
 		ask(topic, strays(topic, queues), "")
 		for queue := range queues {
 			ask(topic, inLane(topic, queues, queue), " ORDER BY id")
 		}
 	}
-	for _, gap := range c.Topics.others() {
+	for _, gap := range topics.others() {
 		ask(otherTopics, gap, "")
 	}
 
@@ -88,7 +70,7 @@ func (c Collector) waiting(ctx context.Context) (map[string]waiting, error) {
 		Depth float64
 		Age   float64
 	}
-	if err := c.Pool.Read(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&found).Error; err != nil {
+	if err := pool.Read(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&found).Error; err != nil {
 		return nil, fmt.Errorf("read how much waits in the outbox: %w", err)
 	}
 

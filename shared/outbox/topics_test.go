@@ -133,7 +133,7 @@ func TestMetricsOfABacklogAreBounded(t *testing.T) {
 		}
 
 		registry := prometheus.NewRegistry()
-		registry.MustRegister(outbox.Collector{Pool: db.Pool, Topics: twoTopics})
+		registry.MustRegister(outbox.Gauges(db.Pool, twoTopics))
 		families, err := registry.Gather()
 		if err != nil {
 			t.Fatal(err)

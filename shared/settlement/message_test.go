@@ -9,6 +9,7 @@ import (
 
 	"settlement/shared/money"
 	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 )
 
 const (
@@ -97,13 +98,13 @@ func TestPoison(t *testing.T) {
 
 func TestTraceparent(t *testing.T) {
 	const valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	if got := settlement.TraceparentOr(valid); got != valid {
+	if got := traceparent.Or(valid); got != valid {
 		t.Errorf("a valid traceparent became %q", got)
 	}
 
 	for _, bad := range []string{"", "garbage", "00-00000000000000000000000000000000-b7ad6b7169203331-01", valid + "-x"} {
-		fresh := settlement.TraceparentOr(bad)
-		if fresh == bad || settlement.TraceparentOr(fresh) != fresh {
+		fresh := traceparent.Or(bad)
+		if fresh == bad || traceparent.Or(fresh) != fresh {
 			t.Errorf("%q became %q, want a new valid one", bad, fresh)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"settlement/shared/idempotency"
-	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 )
 
 // requestTimeout bounds the work on one request, once its body is read. It is longer than one
@@ -84,8 +84,8 @@ func Traceparent(c *gin.Context) string { return c.Writer.Header().Get(headerTra
 // observe gives the request its trace, and afterwards one log line and one measurement.
 func (e edge) observe(c *gin.Context) {
 	start := time.Now()
-	traceparent := settlement.TraceparentOr(c.GetHeader(headerTraceparent))
-	c.Header(headerTraceparent, traceparent)
+	trace := traceparent.Or(c.GetHeader(headerTraceparent))
+	c.Header(headerTraceparent, trace)
 	c.Next()
 
 	// The label must not be the client's own method or path: each one would be a new series.
@@ -98,7 +98,7 @@ func (e edge) observe(c *gin.Context) {
 
 	attrs := []slog.Attr{
 		slog.String("method", shorten(c.Request.Method)), slog.String("route", route), slog.Int("status", status),
-		slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("trace_id", settlement.TraceID(traceparent)),
+		slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("trace_id", traceparent.TraceID(trace)),
 	}
 	if id := c.Param("id"); id != "" {
 		attrs = append(attrs, slog.String("id", shorten(id)))
@@ -130,7 +130,7 @@ func (e edge) catchPanic(c *gin.Context) {
 			return
 		}
 		e.log.ErrorContext(c.Request.Context(), "panic while a request was handled", "panic", fmt.Sprint(cause),
-			"trace_id", settlement.TraceID(Traceparent(c)), "stack", string(debug.Stack()))
+			"trace_id", traceparent.TraceID(Traceparent(c)), "stack", string(debug.Stack()))
 
 		if c.Writer.Written() {
 			c.Abort() // the answer is out, a second one would be appended to it

@@ -21,7 +21,7 @@ import (
 
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
-	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 )
 
 // logBuffer collects a log that handlers on other goroutines write.
@@ -272,7 +272,7 @@ func TestPanicIsLoggedAndNotShown(t *testing.T) {
 	}
 
 	trace := got.header.Get("traceparent")
-	for _, want := range []string{"secret of the house", "engine_test.go", `"level":"ERROR"`, settlement.TraceID(trace)} {
+	for _, want := range []string{"secret of the house", "engine_test.go", `"level":"ERROR"`, traceparent.TraceID(trace)} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("%s is not in the log:\n%s", want, log)
 		}
@@ -294,7 +294,7 @@ func TestTrace(t *testing.T) {
 	}
 
 	answer = do(t, "GET", url+"/nowhere", "", http.Header{"Traceparent": {"00-broken"}})
-	if got := answer.header.Get("traceparent"); got == "00-broken" || settlement.TraceparentOr(got) != got {
+	if got := answer.header.Get("traceparent"); got == "00-broken" || traceparent.Or(got) != got {
 		t.Errorf("a broken traceparent became %q", got)
 	}
 }

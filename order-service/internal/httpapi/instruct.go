@@ -8,7 +8,7 @@ import (
 
 	"settlement/order-service/internal/order"
 	"settlement/shared/idempotency"
-	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 	"settlement/shared/web"
 )
 
@@ -34,7 +34,7 @@ func (a *API) instruct(c *gin.Context, id OrderID, key, name string, body any, a
 	}
 
 	a.log.Info("instruction accepted", "type", name, "payment_no", accepted.PaymentNo, "order_id", accepted.OrderID,
-		"seq", accepted.Seq, "trace_id", settlement.TraceID(web.Traceparent(c))) // logged again for each repeat of the request
+		"seq", accepted.Seq, "trace_id", traceparent.TraceID(web.Traceparent(c))) // logged again for each repeat of the request
 	c.Header("Location", orderPath(id))
 	c.JSON(http.StatusAccepted, newAccepted(accepted))
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"gorm.io/gorm/clause"
-
 	"settlement/order-service/internal/order"
 	"settlement/shared/dbtx"
 	"settlement/shared/intake"
@@ -193,13 +191,9 @@ func (b *outcomeBatch) lock(tx dbtx.Tx, batch []Received) (err error) {
 }
 
 func lockOrders(tx dbtx.Tx, ids []string) (map[string]order.Order, error) {
-	var rows []orderRow
-	// The primary key is named explicitly: for a large part of a small table the optimizer scans
-	// instead, and a scan waits for rows that others have locked.
-	err := tx.DB().Table("orders FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
-		Where("id IN ?", ids).Order("id").Find(&rows).Error
+	rows, err := dbtx.LockByKey[orderRow](tx, "orders", "id", ids)
 	if err != nil {
-		return nil, fmt.Errorf("lock orders: %w", err)
+		return nil, err
 	}
 
 	orders := make(map[string]order.Order, len(rows))

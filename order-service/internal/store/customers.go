@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"gorm.io/gorm/clause"
-
 	"settlement/order-service/internal/customer"
 	"settlement/shared/dbtx"
 	"settlement/shared/outbox"
@@ -32,11 +30,9 @@ func (r customerRow) customer() customer.Customer {
 // writer.
 func lockCustomers(tx dbtx.Tx, ids []string) (map[string]customer.Customer, error) {
 	ids = slices.Sorted(slices.Values(ids))
-	var rows []customerRow
-	err := tx.DB().Table("customers FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
-		Where("id IN ?", slices.Compact(ids)).Order("id").Find(&rows).Error
+	rows, err := dbtx.LockByKey[customerRow](tx, "customers", "id", slices.Compact(ids))
 	if err != nil {
-		return nil, fmt.Errorf("lock customers: %w", err)
+		return nil, err
 	}
 
 	customers := make(map[string]customer.Customer, len(rows))

@@ -13,6 +13,7 @@ import (
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 )
 
 // Instructions handles batches of the topic settlement. It is safe for concurrent use.
@@ -56,7 +57,7 @@ func (l *Instructions) settle(ctx context.Context, batch []store.Received) (effe
 func (l *Instructions) report(summary store.Summary) {
 	for _, m := range summary.Decided {
 		l.log.Info("instruction decided", "type", m.Type, "amount", m.Amount.String(), "outcome", m.Outcome, "reason", m.Reason,
-			"payment_no", m.PaymentNo, "order_id", m.OrderID, "seq", m.Seq, "trace_id", settlement.TraceID(m.Traceparent))
+			"payment_no", m.PaymentNo, "order_id", m.OrderID, "seq", m.Seq, "trace_id", traceparent.TraceID(m.Traceparent))
 	}
 	for _, c := range summary.Conflicts {
 		l.log.Error("instruction parked: it is in conflict with what is recorded", "reason", c.Reason,

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"time"
 
-	"gorm.io/gorm/clause"
-
 	"settlement/payment-service/internal/fence"
 	"settlement/payment-service/internal/points"
 	"settlement/shared/dbtx"
@@ -71,11 +69,9 @@ func (b *pointsBatch) lock(tx dbtx.Tx, batch []ReceivedPoints) error {
 }
 
 func (b *pointsBatch) lockBalances(tx dbtx.Tx, ids []string) error {
-	var rows []pointsBalanceRow
-	err := tx.DB().Table("points_balances FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
-		Where("customer_id IN ?", ids).Order("customer_id").Find(&rows).Error
+	rows, err := dbtx.LockByKey[pointsBalanceRow](tx, "points_balances", "customer_id", ids)
 	if err != nil {
-		return fmt.Errorf("lock points: %w", err)
+		return err
 	}
 
 	b.before = make(map[string]points.Balance, len(ids))

@@ -17,6 +17,7 @@ import (
 	"settlement/payment-service/internal/store"
 	"settlement/shared/dbtx"
 	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 )
 
 func TestConcurrentSettlesOfOneWalletNeverOverdraw(t *testing.T) {
@@ -316,7 +317,7 @@ func TestABrokenTraceBreaksNoPayment(t *testing.T) {
 		wallet := b.wallet(cny(100))
 		for _, trace := range []string{"", "ü", strings.Repeat("0", 65)} {
 			r := received(settlement.Settle, newID(), 1, wallet, cny(1), 0)
-			r.Delivery.Properties = map[string]string{settlement.PropertyTraceparent: trace}
+			r.Delivery.Properties = map[string]string{traceparent.Property: trace}
 			b.settle(r)
 		}
 		b.wantBalance(wallet, 97)

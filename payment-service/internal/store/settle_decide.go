@@ -6,6 +6,7 @@ import (
 	"settlement/shared/parking"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 )
 
 // decide compares one instruction with the fence. One that is due is decided, one that is ahead
@@ -140,5 +141,5 @@ func (b *batchState) record(m payment.Movement, d rocketmq.Delivery) {
 }
 
 func traceOf(d rocketmq.Delivery) string {
-	return settlement.TraceparentOr(d.Properties[settlement.PropertyTraceparent])
+	return traceparent.Or(d.Properties[traceparent.Property])
 }

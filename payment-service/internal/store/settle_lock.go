@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"gorm.io/gorm/clause"
-
 	"settlement/payment-service/internal/fence"
 	"settlement/payment-service/internal/payment"
 	"settlement/shared/dbtx"
@@ -133,13 +131,9 @@ func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, e
 }
 
 func (b *batchState) lockProgress(tx dbtx.Tx, orders []string) error {
-	var rows []progressRow
-	// The primary key is named explicitly: when the keys are a large part of a small table, the
-	// optimizer scans instead, and a scan waits for rows that others have locked.
-	err := tx.DB().Table("order_progress FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
-		Where("order_id IN ?", orders).Order("order_id").Find(&rows).Error
+	rows, err := dbtx.LockByKey[progressRow](tx, "order_progress", "order_id", orders)
 	if err != nil {
-		return fmt.Errorf("lock progress: %w", err)
+		return err
 	}
 	for _, r := range rows {
 		b.before[r.OrderID], b.ledger.LastSeq[r.OrderID] = r.LastSeq, r.LastSeq
@@ -148,11 +142,9 @@ func (b *batchState) lockProgress(tx dbtx.Tx, orders []string) error {
 }
 
 func (b *batchState) lockAccounts(tx dbtx.Tx, accounts []string) error {
-	var rows []accountRow
-	err := tx.DB().Table("accounts FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
-		Where("id IN ?", accounts).Order("id").Find(&rows).Error
+	rows, err := dbtx.LockByKey[accountRow](tx, "accounts", "id", accounts)
 	if err != nil {
-		return fmt.Errorf("lock accounts: %w", err)
+		return err
 	}
 	for _, r := range rows {
 		b.ledger.Balance[r.ID] = r.balance()

@@ -17,7 +17,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
-	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 	"settlement/shared/web"
 )
 
@@ -109,7 +109,7 @@ func (a *API) Do(t *testing.T, r Request) Answer {
 func (a *API) validate(t *testing.T, request *http.Request, answer Answer) {
 	t.Helper()
 	trace := answer.Header.Get("traceparent")
-	if settlement.TraceparentOr(trace) != trace {
+	if traceparent.Or(trace) != trace {
 		t.Errorf("%s %s: traceparent of the answer is %q", request.Method, request.URL.Path, trace)
 	}
 

@@ -1,12 +1,12 @@
-package settlement_test
+package traceparent_test
 
 import (
 	"testing"
 
-	"settlement/shared/settlement"
+	"settlement/shared/traceparent"
 )
 
-func TestTraceparentOr(t *testing.T) {
+func TestOr(t *testing.T) {
 	const trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 	for given, want := range map[string]string{
 		"00-" + trace + "-" + span + "-01":            "00-" + trace + "-" + span + "-01",
@@ -17,7 +17,7 @@ func TestTraceparentOr(t *testing.T) {
 		"fe-" + trace + "-" + span + "-03":            "00-" + trace + "-" + span + "-01",
 		"fe-" + trace + "-" + span + "-fe":            "00-" + trace + "-" + span + "-00",
 	} {
-		if got := settlement.TraceparentOr(given); got != want {
+		if got := traceparent.Or(given); got != want {
 			t.Errorf("%q became %q, want %q", given, got, want)
 		}
 	}
@@ -37,11 +37,11 @@ func TestTraceparentOr(t *testing.T) {
 		"00-4BF92F3577B34DA6A3CE929D0E0E4736-" + span + "-01", // hexadecimal is in lower case
 		"01-" + trace + "-" + span + "-01-\n",
 	} {
-		got := settlement.TraceparentOr(broken)
+		got := traceparent.Or(broken)
 		if got == broken || len(got) != 55 || got[3:35] == trace {
 			t.Errorf("%q became %q, want a new one", broken, got)
 		}
-		if again := settlement.TraceparentOr(got); again != got {
+		if again := traceparent.Or(got); again != got {
 			t.Errorf("the new %q became %q", got, again)
 		}
 	}

@@ -1,4 +1,6 @@
-package settlement
+// Package traceparent carries a trace from a request through the outbox and the topic to the other
+// service, as W3C Trace Context has it.
+package traceparent
 
 import (
 	"crypto/rand"
@@ -7,9 +9,8 @@ import (
 	"strconv"
 )
 
-// PropertyTraceparent is the user property that carries the trace from the request
-// through the outbox and the topic to the other service.
-const PropertyTraceparent = "traceparent"
+// Property is the user property of a message that carries the trace.
+const Property = "traceparent"
 
 // traceparentForm is the four fields of version 00, and whatever a later version has behind them.
 // Source: W3C Trace Context level 1, sections 3.2 and 4.
@@ -23,12 +24,13 @@ const (
 	flagSampled    = 0x01 // the one flag of version 00; what a later version's others mean is not known here
 )
 
-// TraceparentOr returns given if it is a traceparent of version 00. Of a later version it returns what version 00
-// has a place for, so that the trace goes on. Else it returns a new one: a broken header must not break a payment.
-func TraceparentOr(given string) string {
+// Or returns given if it is a traceparent of version 00. Of a later version it returns what version
+// 00 has a place for, so that the trace goes on. Else it returns a new one: a broken header must not
+// break a payment.
+func Or(given string) string {
 	m := traceparentForm.FindStringSubmatch(given)
 	if m == nil || m[1] == versionInvalid || m[2] == traceIDZero || m[3] == spanIDZero || m[1] == versionOurs && m[5] != "" {
-		return newTraceparent()
+		return renew()
 	}
 	if m[1] == versionOurs {
 		return given
@@ -39,14 +41,14 @@ func TraceparentOr(given string) string {
 
 // TraceID is the trace that a traceparent of version 00 belongs to, for logs. It is empty for text
 // that is no traceparent.
-func TraceID(traceparent string) string {
-	if m := traceparentForm.FindStringSubmatch(traceparent); m != nil {
+func TraceID(given string) string {
+	if m := traceparentForm.FindStringSubmatch(given); m != nil {
 		return m[2]
 	}
 	return ""
 }
 
-func newTraceparent() string {
+func renew() string {
 	var b [24]byte
 	_, _ = rand.Read(b[:]) // crypto/rand.Read never returns an error since Go 1.24
 	return fmt.Sprintf("%s-%x-%x-%02x", versionOurs, b[:16], b[16:], flagSampled)
