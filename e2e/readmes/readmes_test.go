@@ -87,7 +87,7 @@ func follow(t *testing.T, dir, page, name, to string) error {
 	case strings.HasPrefix(name, "Test") && !strings.Contains(string(text), "\nfunc "+name+"("):
 		return fmt.Errorf("the file has no test of that name")
 	case kebab.MatchString(name) && path.Ext(file) == ".go" && !strings.Contains(string(text), `"`+name+`"`):
-		return fmt.Errorf("the file has no case or version of that name")
+		return fmt.Errorf("the file has no case of that name")
 	}
 	return nil
 }
@@ -108,9 +108,14 @@ func TestCommandsAreThere(t *testing.T) {
 					if value != "…" && !strings.Contains(source, "\nfunc "+value+"(") {
 						t.Errorf("%s: %s: there is no such test", dir, c[0])
 					}
-				case "CASE", "ONLY":
+				case "CASE":
 					if value != "name" && !strings.Contains(source, `"`+value+`"`) {
-						t.Errorf("%s: %s: there is no such case or version", dir, c[0])
+						t.Errorf("%s: %s: there is no such case", dir, c[0])
+					}
+				case "ONLY":
+					found, err := fs.Glob(repository, "e2e/sabotage/patches/*/"+value+".patch")
+					if value != "name" && (err != nil || len(found) != 1) {
+						t.Errorf("%s: %s: there is no such version: %v", dir, c[0], err)
 					}
 				}
 			}

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -56,19 +54,4 @@ func run(ctx context.Context, only string, seed uint64, lanes int) error {
 	}
 	fmt.Printf("\nVERDICT: each of %d wrong versions was caught, seed %d.\n", len(results), seed)
 	return nil
-}
-
-// named returns the versions with these names, all of them for none.
-func named(only string) ([]version, error) {
-	all := versions()
-	if only == "" {
-		return all, nil
-	}
-
-	wanted := strings.Split(only, ",")
-	all = slices.DeleteFunc(all, func(v version) bool { return !slices.Contains(wanted, v.Name) })
-	if len(all) != len(wanted) {
-		return nil, errors.New("no version of one of these names: " + only)
-	}
-	return all, nil
 }

@@ -1,86 +1,111 @@
-// Command sabotage proves that the fault cases can see: it builds versions of the product that are wrong on
-// purpose, runs the cases meant to catch each, and fails when one survives.
+// Command sabotage proves that the fault cases can see: it builds versions of the product that are
+// wrong on purpose, runs the cases meant to catch each, and fails when one survives.
 package main
 
 import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/mail"
+	"path"
 	"slices"
+	"strings"
+
+	"github.com/bluekeyes/go-gitdiff/gitdiff"
 
 	"settlement/e2e/cases"
 	"settlement/e2e/overlay"
 )
 
+// patches has a file for each wrong version, in a folder for what it gets wrong. A header says what
+// is wrong in both languages (Wrong, Wrong-zh), which cases have to catch it (Case), and what one of
+// them has to say then (Sees). Behind it stands the difference from the product: git apply makes it.
+//
+//go:embed patches
+var patches embed.FS
+
 // version is a product that is wrong in one way.
 type version struct {
 	Name  string
+	File  string     // of its patch
 	Why   cases.Text // what is wrong, in one sentence; and what had to be taken away with it, because it would have been caught
 	Edits []overlay.Edit
 	Cases []string // one of them has to catch it
 	Sees  []string // what the case has to say then: a violation begins with one of these
 }
 
-func versions() []version {
-	return slices.Concat(dedupVersions, ackVersions, relayVersions, orderVersions, moneyVersions, clientVersions, parkingVersions, auditVersions, survivorVersions, furtherVersions, promiseVersions, refundVersions, strangerVersions)
+// versions reads all patches.
+func versions() (all []version, err error) {
+	err = fs.WalkDir(patches, "patches", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := patches.ReadFile(file)
+		if err != nil {
+			return err
+		}
+
+		v, err := parse(file, text)
+		all = append(all, v)
+		return err
+	})
+	return all, err
 }
 
-// Files that several versions change.
-const (
-	schema   = "migrations/payment/00001_settlement.sql"
-	batch    = "payment-service/internal/store/settle_batch.go"
-	lock     = "payment-service/internal/store/settle_lock.go"
-	decide   = "payment-service/internal/store/settle_decide.go"
-	write    = "payment-service/internal/store/settle_write.go"
-	replay   = "payment-service/internal/store/instructions.go"
-	balances = "payment-service/internal/store/balances.go"
-	ledger   = "payment-service/internal/payment/ledger.go"
-	attempt  = "shared/parking/attempt.go"
-	teller   = "shared/notify/teller.go"
-	tape     = "payment-service/internal/audit/tape.go"
-	listener = "payment-service/internal/listener/listener.go"
-	intake   = "shared/intake/intake.go"
-	instruct = "order-service/internal/store/instruct.go"
-	apply    = "order-service/internal/store/apply_outcomes.go"
-	lanes    = "shared/outbox/lanes.go"
-	lease    = "shared/outbox/lease.go"
-	producer = "shared/rocketmq/producer.go"
-	deliver  = "shared/rocketmq/deliver.go"
-	keys     = "shared/idempotency/run.go"
-	begin    = "shared/dbtx/run.go"
-)
+func parse(file string, text []byte) (version, error) {
+	v := version{Name: strings.TrimSuffix(path.Base(file), ".patch"), File: file}
+	wrong := func(err error) (version, error) { return version{}, fmt.Errorf("%s: %w", file, err) }
 
-// theFence is where the settle transaction asks the fence. What is wrong there leaves that of points as it is.
-const theFence = "\treturn fence.Compare(in.Seq, l.LastSeq[in.OrderID])\n"
+	message, err := mail.ReadMessage(bytes.NewReader(text))
+	if err != nil {
+		return wrong(err)
+	}
+	v.Why = cases.Text{EN: message.Header.Get("Wrong"), ZH: message.Header.Get("Wrong-zh")}
+	v.Cases, v.Sees = message.Header["Case"], message.Header["Sees"]
+	if v.Why.EN == "" || v.Why.ZH == "" || len(v.Cases) == 0 || len(v.Sees) == 0 {
+		return wrong(errors.New("the header has to have Wrong, Wrong-zh, Case and Sees"))
+	}
 
-// Edits that several versions need.
-var (
-	// noIndexes leaves nothing in the schema that stops a second row.
-	noIndexes = []overlay.Edit{
-		{File: schema, Find: "UNIQUE KEY payment_numbers_payment_no", Replace: "KEY payment_numbers_payment_no"},
-		{File: schema, Find: "UNIQUE KEY payment_numbers_by_order", Replace: "KEY payment_numbers_by_order"},
-		{File: schema, Find: "UNIQUE KEY entries_once", Replace: "KEY entries_once"},
+	files, _, err := gitdiff.Parse(message.Body)
+	if err != nil {
+		return wrong(err)
 	}
-	// noFence takes every sequence for the next one.
-	noFence = []overlay.Edit{{File: ledger, Find: theFence, Replace: "\treturn fence.Due\n"}}
-	// anyProgress lets a second writer of a new order's progress pass, which would otherwise meet
-	// its primary key.
-	anyProgress = []overlay.Edit{
-		{
-			File: write, Find: "\t\tif err := tx.DB().Create(&created).Error",
-			Replace: "\t\tif err := tx.DB().Clauses(clause.OnConflict{UpdateAll: true}).Create(&created).Error",
-		},
-		{File: write, Find: "\t\"strings\"\n", Replace: "\t\"strings\"\n\n\t\"gorm.io/gorm/clause\"\n"},
+	for _, f := range files {
+		for _, hunk := range f.TextFragments {
+			v.Edits = append(v.Edits, edit(f.OldName, hunk))
+		}
 	}
-	// noLookUp notes nothing of what was decided before.
-	noLookUp = []overlay.Edit{{File: batch, Find: "\t\tb.known[r.PaymentNo] = r.movement()\n", Replace: "\t\t_ = r\n"}}
-	// nobodyAsksAgain takes away the resending of instructions that have no outcome after 30 s:
-	// within the limit of a case, resending makes good whatever was lost between the two services.
-	nobodyAsksAgain = []overlay.Edit{{
-		File: "order-service/service.go", Find: "\tdefer lifecycle.Background(ctx, resend.New(behind.store, registry, log).Run)()\n",
-		Replace: "\t_ = resend.New(behind.store, registry, log)\n",
-	}}
-	// nobodyLooksAgain takes away the look at waiting messages, every second, for predecessors that
-	// are done.
-	nobodyLooksAgain = []overlay.Edit{{
-		File: "payment-service/service.go", Find: "\tdefer lifecycle.Background(ctx, intake.NewWaiting(waited.lot, waited.resolvers, log, instructions, changes).Run)()\n",
-		Replace: "\t_ = intake.NewWaiting(waited.lot, waited.resolvers, log, instructions, changes)\n",
-	}}
-)
+	return v, nil
+}
+
+// edit makes an edit of a hunk. Its place is where its lines are, whatever their numbers: a change
+// of the product elsewhere in the file leaves the patch as it is.
+func edit(file string, hunk *gitdiff.TextFragment) overlay.Edit {
+	var before, after strings.Builder
+	for _, line := range hunk.Lines {
+		if line.Old() {
+			before.WriteString(line.Line)
+		}
+		if line.New() {
+			after.WriteString(line.Line)
+		}
+	}
+	return overlay.Edit{File: file, Find: before.String(), Replace: after.String()}
+}
+
+// named returns the versions with these names, with commas between, or all of them for none.
+func named(only string) ([]version, error) {
+	all, err := versions()
+	if err != nil || only == "" {
+		return all, err
+	}
+
+	wanted := strings.Split(only, ",")
+	all = slices.DeleteFunc(all, func(v version) bool { return !slices.Contains(wanted, v.Name) })
+	if len(all) != len(wanted) {
+		return nil, errors.New("no version of one of these names: " + only)
+	}
+	return all, nil
+}
