@@ -44,7 +44,7 @@ func ExamplePool_Run() {
 
 	switch {
 	case errors.Is(err, dbtx.ErrCommitUnknown): // first, because it is transient too
-		fmt.Println("done or not: only a look for the row tells")
+		fmt.Println("done or not: only a look for the row shows")
 	case dbtx.IsTransient(err):
 		fmt.Println("not done: the same call can succeed later")
 	case err != nil:

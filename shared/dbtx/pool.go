@@ -66,7 +66,7 @@ func (p *Pool) Read(ctx context.Context) *gorm.DB {
 	return p.db.WithContext(ctx)
 }
 
-// Writable returns nil when table, which has a column id, can be written. A ping does not tell: a
+// Writable returns nil when table, which has a column id, can be written. A ping does not show it: a
 // server that is read-only, or a Galera node without a quorum, answers a ping and a SELECT without
 // a table.
 func (p *Pool) Writable(ctx context.Context, table string) error {

@@ -72,7 +72,7 @@ func (l *Lot) discard(by Decision) carryOut {
 }
 
 // resolve ends a parked message once; a second operator finds it resolved. The decision, the new
-// state, the audit row and the answer under the key are one transaction.
+// state, the row of parked_audit and the answer under the key are one transaction.
 func (l *Lot) resolve(ctx context.Context, req idempotency.Request, by Decision, id, action string, do carryOut) (Record, error) {
 	var done *Record // stays nil when this request was answered before
 	now := l.keeper.now()

@@ -23,8 +23,9 @@ const (
 	flagSampled    = 0x01 // the one flag of version 00; what a later version's others mean is not known here
 )
 
-// TraceparentOr returns given if it is a traceparent of version 00. Of a later version it returns what version 00
-// has a place for, so that the trace goes on. Else it returns a new one: a broken header must not break a payment.
+// TraceparentOr returns given if it is a traceparent of version 00. Of a later version it returns
+// the fields that version 00 has, so that the trace goes on. Else it returns a new one: a broken
+// header must not break a payment.
 func TraceparentOr(given string) string {
 	m := traceparentForm.FindStringSubmatch(given)
 	if m == nil || m[1] == versionInvalid || m[2] == traceIDZero || m[3] == spanIDZero || m[1] == versionOurs && m[5] != "" {
