@@ -107,8 +107,8 @@ func (p *Policy) effects() int64 {
 	return p.took
 }
 
-// suspends says whether err is not the messages' fault. Then nothing is counted, and the queue only
-// suspends. Either the error passes by itself, or it meets every message until the schema is mended,
+// suspends says whether err is not the messages' fault. Then the queue suspends, and nothing is
+// counted. Either the error passes by itself, or it meets every message until the schema is mended,
 // and then people are told.
 func (p *Policy) suspends(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {

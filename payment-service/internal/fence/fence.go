@@ -3,10 +3,10 @@
 // them only the next one takes effect.
 //
 // The broker makes this order likely: a fixed queue for each key, and one consumer that holds the
-// queue. It does not make it certain. A consumer whose lock has expired goes on until it notices, an
-// operator sets an offset back, a foreign producer sends what it likes. So the sequence is compared
-// again where a message takes effect: in the transaction, with the row that holds the key's last
-// sequence locked. Whoever gets that lock sees what everybody before has committed, under READ
+// queue. It does not make it certain. A consumer whose lock has expired goes on until it notices,
+// an operator sets an offset back, a foreign producer sends what it likes. So the sequence is
+// compared again where a message takes effect: in the transaction, with the row that holds the
+// key's last sequence locked. Whoever gets that lock sees what everybody before has committed, under READ
 // COMMITTED, and cannot be overtaken until it commits itself.
 //
 // The rules here do no I/O.

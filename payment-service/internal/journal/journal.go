@@ -1,5 +1,5 @@
-// Package journal puts every decided payment number into one sequence over everything, and publishes
-// it to a topic that has one queue. Add notes a decision in the transaction that makes it. The
+// Package journal puts every decided payment number into one sequence over everything, and
+// publishes it to a topic that has one queue. Add notes a decision in the transaction that makes it. The
 // Writer gives it its position in a transaction of its own: if the settle transaction gave it, all
 // settlements of all orders would wait for one row.
 package journal
