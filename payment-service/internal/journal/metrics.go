@@ -13,8 +13,10 @@ import (
 const scrapeTimeout = 2 * time.Second
 
 var (
-	positionDesc = prometheus.NewDesc("journal_position", "Position of the last record of the journal.", nil, nil)
-	pendingDesc  = prometheus.NewDesc("journal_pending", "Decisions that have no position in the journal yet.", nil, nil)
+	positionDesc = prometheus.NewDesc("journal_position",
+		"Position of the last record of the journal.", nil, nil)
+	pendingDesc = prometheus.NewDesc("journal_pending",
+		"Decisions that have no position in the journal yet.", nil, nil)
 )
 
 // Collector reports how far the journal is. It asks the database, so every instance can report it.
