@@ -1,9 +1,12 @@
 -- +goose Up
 
--- What has gone back of an order that is paid, and what its latest instruction is of: refunds may be of a part. A refund may
--- follow a settle that has no outcome yet, which cancelled_no is the payment number of. An instance that does not know these
--- columns leaves them as they are: refunded_minor is 0 wherever it may settle, and asked_minor, NULL in its new rows, counts
--- for refunds only. See 00003 for the form.
+-- A refund may give back a part of an order. refunded_minor is what has gone back so far, and
+-- asked_minor the amount of the latest instruction. A refund may also follow a settle that has no
+-- outcome yet: then the order is being cancelled, and cancelled_no is that settle's payment number.
+--
+-- An instance that does not know these columns leaves them as they are. That does no harm:
+-- refunded_minor is 0 wherever such an instance may settle, and asked_minor, which is NULL in its
+-- new rows, counts for refunds only. See 00003 for the form of the statement.
 SET @cancelled_orders = IF(
     (SELECT COUNT(*) FROM information_schema.COLUMNS
       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'orders' AND COLUMN_NAME = 'refunded_minor') > 0,
@@ -16,7 +19,7 @@ PREPARE cancelled_orders FROM @cancelled_orders;
 EXECUTE cancelled_orders;
 DEALLOCATE PREPARE cancelled_orders;
 
--- What an outcome is of; NULL is the order's amount.
+-- The amount of an outcome. NULL stands for the order's amount.
 SET @payment_amounts = IF(
     (SELECT COUNT(*) FROM information_schema.COLUMNS
       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'payments' AND COLUMN_NAME = 'amount_minor') > 0,
@@ -26,5 +29,6 @@ PREPARE payment_amounts FROM @payment_amounts;
 EXECUTE payment_amounts;
 DEALLOCATE PREPARE payment_amounts;
 
--- A refund that an operator gave up was the end of its order. It is paid, and can be refunded again.
+-- Before this file, a refund that an operator discarded ended its order as failed. Such an order is
+-- paid, and can be refunded again.
 UPDATE orders o JOIN payments p ON p.payment_no = o.payment_no SET o.status = 'paid' WHERE o.status = 'failed' AND p.type = 'refund';

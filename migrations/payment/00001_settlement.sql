@@ -3,8 +3,10 @@
 -- Every statement may run again: each commits by itself, and a kill between two of them
 -- leaves a part of this file behind.
 
--- Wallets. The merchant and the outside world have no row: their balance is the sum of
--- their entries, because one row that every payment updates would serialise them all.
+-- A row is a wallet. The merchant and the outside world have none: their balance is the sum of
+-- their entries, because one row that every payment updates would let only one payment at a time
+-- through. Nobody deletes rows. The constraint keeps every wallet from going below zero, whatever
+-- the program does.
 CREATE TABLE IF NOT EXISTS accounts (
     id            CHAR(36)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     owner         VARCHAR(128) NOT NULL,
@@ -15,7 +17,8 @@ CREATE TABLE IF NOT EXISTS accounts (
     CONSTRAINT accounts_not_negative CHECK (balance_minor >= 0)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
--- The dedup table. A row is a payment that succeeded or a decline that was recorded.
+-- The dedup table. A row is what was decided under a payment number: paid, refunded, declined or
+-- given up. Nobody changes or deletes rows: without its row, a repeat would not be known as one.
 CREATE TABLE IF NOT EXISTS payment_numbers (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     payment_no   CHAR(36)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -29,18 +32,23 @@ CREATE TABLE IF NOT EXISTS payment_numbers (
     currency     CHAR(3)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     created_at   DATETIME(6)     NOT NULL,
     PRIMARY KEY (id),
+    -- No number is decided twice, whoever decides at the same time.
     UNIQUE KEY payment_numbers_payment_no (payment_no),
+    -- No place of an order is filled by two numbers.
     UNIQUE KEY payment_numbers_by_order (order_id, seq)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
--- The fence: the last sequence of the order that took effect.
+-- The fence. A row is the last sequence of an order that took effect. Writers of one order take
+-- its lock one after the other. While an order has no row to lock, the primary key stops the second
+-- of two writers that begin it at the same time. Nobody deletes rows.
 CREATE TABLE IF NOT EXISTS order_progress (
     order_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     last_seq BIGINT   NOT NULL,
     PRIMARY KEY (order_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
--- Append only. The rows of one payment number sum to zero.
+-- A row is half of a movement of money. The rows of one payment number sum to zero. Append only:
+-- nobody changes or deletes rows.
 CREATE TABLE IF NOT EXISTS entries (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     payment_no   CHAR(36)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -50,11 +58,16 @@ CREATE TABLE IF NOT EXISTS entries (
     kind         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     created_at   DATETIME(6)     NOT NULL,
     PRIMARY KEY (id),
+    -- No payment number moves an account twice.
     UNIQUE KEY entries_once (payment_no, account_id),
+    -- The entries of one account by age, for its list and for the audit's sum.
     KEY entries_by_account (account_id, id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
--- Messages that wait: for an operator (parked) or for their predecessor (waiting).
+-- A row is a message that waits or has waited: for an operator (state parked) or for its
+-- predecessor (waiting). payment_no and order_id are NULL where the message cannot be read. A
+-- message that was resolved keeps its row, in its last state. Nobody deletes rows. See 00007 for
+-- what was added.
 CREATE TABLE IF NOT EXISTS parked_messages (
     id             CHAR(36)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     state          VARCHAR(16)   CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -74,12 +87,18 @@ CREATE TABLE IF NOT EXISTS parked_messages (
     created_at     DATETIME(6)   NOT NULL,
     updated_at     DATETIME(6)   NOT NULL,
     PRIMARY KEY (id),
-    -- The hash belongs to the key: a broker set up anew counts its offsets from 0 again.
+    -- A delivery that comes again after it was kept is not kept twice. The hash belongs to the key:
+    -- a broker set up anew counts its offsets from 0 again.
     UNIQUE KEY parked_messages_delivery (topic, queue_id, queue_offset, payload_sha256),
+    -- What is kept of one order or customer: a batch reads it before it decides, a list shows it.
     KEY parked_messages_by_order (order_id, state),
+    -- The list of one state, newest first.
     KEY parked_messages_by_state (state, id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
+-- A row is an Idempotency-Key of a client, with the hash of its request and the answer: a result
+-- or a refusal. The primary key lets a request that comes again find the answer, and does not let
+-- it make the change a second time. Nobody deletes rows: archiving them is an operator's job.
 CREATE TABLE IF NOT EXISTS idempotency_keys (
     idem_key       VARCHAR(255)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     request_hash   CHAR(64)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -90,6 +109,9 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     PRIMARY KEY (idem_key)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
+-- A row is a message that is to be sent, written in the transaction that it reports. The relay
+-- sends it, and deletes exactly the rows that the broker confirmed. No key prevents that a message
+-- is sent twice: whoever receives it knows its number.
 CREATE TABLE IF NOT EXISTS outbox (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     topic        VARCHAR(127)    NOT NULL,
@@ -102,7 +124,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
--- One row: which instance's relay may send, and until when by the database's clock.
+-- One row, inserted here and never deleted: which instance's relay may send, and until when by the
+-- database's clock.
 CREATE TABLE IF NOT EXISTS outbox_lease (
     id         TINYINT     NOT NULL,
     holder     VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -1,7 +1,8 @@
 -- +goose Up
 
--- The journal's end: the last place that was given, and the hash of the record there. One row. What was decided before
--- there was a journal, payment_numbers up to began_after, is not in it.
+-- One row, never deleted: the journal's end. position is that of the last record, and hash the
+-- record's. Its lock lets one writer at a time append. What was decided before there was a journal
+-- is not in it: the rows of payment_numbers up to the id began_after.
 CREATE TABLE IF NOT EXISTS journal_head (
     id          TINYINT         NOT NULL,
     position    BIGINT          NOT NULL,
@@ -10,11 +11,14 @@ CREATE TABLE IF NOT EXISTS journal_head (
     PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
+-- The journal begins with what is decided from now on.
 INSERT INTO journal_head (id, position, hash, began_after)
 SELECT 1, 0, REPEAT('0', 64), COALESCE(MAX(p.id), 0) FROM payment_numbers p
 ON DUPLICATE KEY UPDATE journal_head.id = journal_head.id;
 
--- Decisions that have no place in the journal yet, written in the transaction that decided.
+-- A row is a decision that has no position in the journal yet, written in the transaction that
+-- decided. The journal's writer takes rows in the order of their ids, and deletes exactly those
+-- that it has appended, in the transaction that puts their records into the outbox.
 CREATE TABLE IF NOT EXISTS journal_pending (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     payment_no  CHAR(36)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -24,7 +28,9 @@ CREATE TABLE IF NOT EXISTS journal_pending (
     PRIMARY KEY (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
--- Where the auditor goes on reading topic journal, whose queue 0 is all of it. One row.
+-- One row, never deleted: the offset at which the auditor goes on reading topic journal, whose
+-- queue 0 is all of it. It moves in the transaction that keeps what was read, so that each message
+-- is kept once.
 CREATE TABLE IF NOT EXISTS audit_offset (
     id          TINYINT NOT NULL,
     next_offset BIGINT  NOT NULL,
@@ -33,18 +39,24 @@ CREATE TABLE IF NOT EXISTS audit_offset (
 
 INSERT INTO audit_offset (id, next_offset) VALUES (1, 0) ON DUPLICATE KEY UPDATE id = id;
 
--- The auditor's copy of the journal, each body byte for byte.
+-- A row is a record of the auditor's copy of the journal. body is the message's, byte for byte.
+-- Nobody deletes rows, except that an operator who says with which message the journal goes on
+-- (--resume-at) has those from that position on replaced.
 CREATE TABLE IF NOT EXISTS audit_records (
     position     BIGINT   NOT NULL,
     payment_no   CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     queue_offset BIGINT   NOT NULL,
     body         BLOB     NOT NULL,
     hash         CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    -- No position is filled twice.
     PRIMARY KEY (position),
+    -- The audit looks for payment numbers without a record, and with two.
     KEY audit_records_by_payment (payment_no)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
--- Messages of the topic that are not part of the chain, and why.
+-- A row is a message of the topic that is not part of the chain, and why. Every audit tells of it
+-- until an operator has looked at it and deletes the row. --resume-at deletes the rows from its
+-- message on.
 CREATE TABLE IF NOT EXISTS audit_findings (
     queue_offset BIGINT        NOT NULL,
     what         VARCHAR(1024) NOT NULL,

@@ -1,10 +1,15 @@
 -- +goose Up
 
--- A row knows its queue, so that each queue's rows are read by themselves. queue_id was computed for a topic of that many
--- queues; -1 of 0 is what an instance writes that does not know these columns yet. The relay places such rows, and those
--- that were computed for another count, before it sends the rows behind them.
+-- A row knows its queue, so that each queue's rows are read by themselves. queue_id was computed
+-- for a topic of that many queues. -1 of 0 is what an instance writes that does not know these
+-- columns yet. The relay places such rows, and those that were computed for another count, before
+-- it sends the rows behind them.
 --
--- One statement, made only once: a kill between it and the note that this file was applied must not fail the next start.
+-- outbox_lanes finds the rows of one queue in the order of their ids, and the rows of a topic that
+-- have to be placed.
+--
+-- One statement, made only once: a kill between it and the note that this file was applied must
+-- not fail the next start.
 SET @outbox_queues = IF(
     (SELECT COUNT(*) FROM information_schema.COLUMNS
       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'outbox' AND COLUMN_NAME = 'queue_id') > 0,

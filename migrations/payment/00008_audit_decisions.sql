@@ -1,6 +1,7 @@
 -- +goose Up
 
--- Who had the auditor take which message for which record, and why.
+-- A row is an operator's decision that the auditor takes the message at queue_offset for the record
+-- at position, and why. Append only: nobody changes or deletes rows.
 CREATE TABLE IF NOT EXISTS audit_decisions (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     queue_offset BIGINT          NOT NULL,

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrCommitUnknown means that no answer to COMMIT arrived, or one that proves nothing. The
-// transaction took effect or it did not: only reading what it would have written tells.
+// transaction took effect or it did not: only a look for what it would have written shows which.
 var ErrCommitUnknown = errors.New("outcome of COMMIT is unknown")
 
 // again marks an error that another run of the whole transaction can cure.

@@ -66,9 +66,9 @@ func (p *Pool) Read(ctx context.Context) *gorm.DB {
 	return p.db.WithContext(ctx)
 }
 
-// Writable returns nil when table, which has a column id, can be written. A ping does not tell: a
-// server that is read-only, or a Galera node without a quorum, answers a ping and a SELECT without
-// a table.
+// Writable returns nil when table, which has a column id, can be written. A ping does not show it:
+// a server that is read-only, or a Galera node without a quorum, answers a ping and a SELECT
+// without a table.
 func (p *Pool) Writable(ctx context.Context, table string) error {
 	err := p.Run(ctx, func(tx Tx) error {
 		return tx.DB().Exec("UPDATE " + table + " SET id = id WHERE id = 0").Error // no row has it: nothing is locked or changed

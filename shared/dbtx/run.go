@@ -130,7 +130,7 @@ func (p *Pool) once(ctx context.Context, do func(tx Tx) error) error {
 	return commitError(tx.Commit().Error)
 }
 
-// commitError tells a COMMIT that was certainly not done from a COMMIT whose outcome is unknown.
+// commitError distinguishes a COMMIT that was certainly not done from one whose outcome is unknown.
 func commitError(err error) error {
 	if err == nil || provesRollback(err) {
 		return err

@@ -13,7 +13,7 @@ import (
 // KeyMaxLength is the longest key, in bytes.
 const KeyMaxLength = 255
 
-// Errors that a caller tells its client.
+// Errors that a caller answers its client with.
 var (
 	ErrKeyMissing = errors.New("Idempotency-Key header is missing: send a new UUID with every new request and the same one with its retries")
 	ErrKeyInvalid = errors.New("Idempotency-Key must be 1 to 255 printable ASCII characters")

@@ -49,7 +49,7 @@ func Run[T any](ctx context.Context, pool *dbtx.Pool, req Request, now time.Time
 			return err
 		}
 		if first != nil {
-			refusal, err = first.replay(req, &result)
+			refusal, err = first.answer(req, &result)
 			return err
 		}
 
@@ -96,7 +96,7 @@ func claim(tx dbtx.Tx, req Request, now time.Time) (*row, error) {
 	return &first, nil
 }
 
-func (r *row) replay(req Request, result any) (*Refusal, error) {
+func (r *row) answer(req Request, result any) (*Refusal, error) {
 	if r.RequestHash != req.hash {
 		return nil, ErrKeyReused
 	}

@@ -124,8 +124,8 @@ func (i *Intake[M]) parse(d rocketmq.Delivery) (m M, err error) {
 	return i.topic.Parse(d.Body)
 }
 
-// doEach does the messages one by one, so that a bad one does not stop the others. Later messages
-// of the same ordering key wait behind the fence.
+// doEach does the messages one by one, so that a bad one does not stop the others. Those that come
+// after it in its ordering key's sequence are ahead, and wait for it.
 func (i *Intake[M]) doEach(ctx context.Context, messages []Received[M]) error {
 	var failed []error
 	start := i.policy.effects()

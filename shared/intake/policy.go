@@ -29,7 +29,7 @@ const (
 	// heldMax is how long a message that failed is not executed again while no other message takes
 	// effect.
 	heldMax = 2 * time.Second
-	// tellAgainAfter is how long people are not told once more that the system fails.
+	// tellAgainAfter is how long after people were told that the system fails they are not told again.
 	tellAgainAfter = 1 * time.Minute
 )
 
@@ -107,8 +107,8 @@ func (p *Policy) effects() int64 {
 	return p.took
 }
 
-// suspends says whether err is not the messages' fault. Then nothing is counted and the queue only
-// pauses. Either the error passes by itself, or it meets every message until the schema is mended,
+// suspends says whether err is not the messages' fault. Then the queue suspends, and nothing is
+// counted. Either the error passes by itself, or it meets every message until the schema is mended,
 // and then people are told.
 func (p *Policy) suspends(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {

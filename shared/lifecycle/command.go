@@ -17,7 +17,7 @@ import (
 // Exit codes of a service.
 const (
 	exitDone   = 0 // a service: stopped by a signal, everything under way finished
-	exitFailed = 1 // could not start, could not stop cleanly, or a command did not do all that it was told
+	exitFailed = 1 // could not start, could not stop cleanly, or a command did not do all that was asked
 	exitWrong  = 2 // the environment or the arguments are wrong
 )
 

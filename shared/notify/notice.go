@@ -1,6 +1,7 @@
-// Package notify tells people what only a person can decide. Write puts the notice into the transaction that
-// makes it necessary; the Teller tells it afterwards, on every channel, until each has taken it: at least once,
-// and never from inside a transaction or while a queue waits. Notices of one cause are told as one.
+// Package notify tells people what only a person can decide. Write puts the notice into the
+// transaction that makes it necessary. Afterwards the Teller tells it on every channel until each
+// has taken it, which is at least once. No transaction and no queue waits for that. Notices of one
+// cause are told as one.
 package notify
 
 import (

@@ -37,7 +37,8 @@ const (
 type Notifier interface {
 	// Channel is its name in the table notifications, at most 16 characters.
 	Channel() string
-	// Tell tells one notice. id is the same whenever this notice is told again. An error means that it was not taken.
+	// Tell tells one notice. id is the same whenever this notice is told again. An error means that
+	// the notice was not taken.
 	Tell(ctx context.Context, id string, body []byte) error
 }
 

@@ -26,8 +26,9 @@ const (
 	secretMaxBytes = 64
 )
 
-// Webhook tells by POST to a receiver, in the form of standardwebhooks.com: the headers webhook-id (the same when it
-// is told again), webhook-timestamp and webhook-signature (HMAC-SHA256). A gateway to SMS or chat is such a receiver.
+// Webhook tells a notice by POST to a receiver, in the form of standardwebhooks.com: the headers
+// webhook-id (the same when the notice is told again), webhook-timestamp and webhook-signature
+// (HMAC-SHA256). A gateway to SMS or chat is such a receiver.
 type Webhook struct {
 	url    string
 	signer *standardwebhooks.Webhook

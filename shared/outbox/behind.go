@@ -9,9 +9,11 @@ import (
 )
 
 // Behind says for each of the sharding keys of a topic whether a message that was added before the
-// time since may still wait. That time is of the clock that gave Add its time. A lane sends in
-// order, so that its oldest row answers for all of its keys, however many rows it has. A lane that
-// fails says nothing about the other lanes. A row that has no lane yet may be of any key.
+// time since may still wait in the outbox. since is by the clock from which Add was given its now.
+//
+// A lane sends its rows in order, so its oldest row answers for all of its keys, however many rows
+// it has. A lane that fails says nothing about the other lanes. A row that has no queue yet may be
+// of any key.
 func Behind(tx dbtx.Tx, topics Topics, topic string, since time.Time, shardingKeys ...string) (map[string]bool, error) {
 	if len(shardingKeys) == 0 {
 		return nil, nil

@@ -75,7 +75,7 @@ func (r *Relay) run(ctx, stop context.Context, g *round) {
 	}
 }
 
-// sendNext sends and deletes a page: the oldest rows of those that meet the condition meant.
+// sendNext sends and deletes a page: the oldest rows that meet the condition.
 func (r *Relay) sendNext(ctx context.Context, g *round, meant string, args ...any) []row {
 	page, err := r.page(ctx, g, meant, args)
 	if err != nil {

@@ -56,7 +56,7 @@ const (
 type Subject struct {
 	Number      string `json:"PaymentNo"` // its business number, a UUID: payment_no or points_no
 	OrderingKey string `json:"OrderID"`   // UUID of the order or the customer whose sequence it belongs to
-	Seq         int64  // its place there
+	Seq         int64  // its sequence there
 }
 
 // Record is one message that is or was kept.

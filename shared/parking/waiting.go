@@ -124,7 +124,7 @@ func (l *Lot) nextTry(m Record) any {
 }
 
 // waitOn plans the next look at a message. It has people told of a message that has waited long,
-// unless they know of a parked one of its sequence.
+// unless they know of a parked one of its ordering key.
 func (l *Lot) waitOn(tx dbtx.Tx, m Record) error {
 	changes := map[string]any{"next_try_at": l.nextTry(m)}
 	long, err := l.hasWaitedLong(tx, m)

@@ -10,8 +10,8 @@ import (
 )
 
 // A message as a broker sends it, all big-endian. It begins with its size and a magic number that
-// tells its version. Behind the system flags come the time and the host of its birth, the time and
-// the host of its storing, two more fields, and the length of its body. Source: RocketMQ 5.4.0,
+// stands for its version. Behind the system flags come the time and the host of its birth, the time
+// and the host of its storing, two more fields, and the length of its body. Source: RocketMQ 5.4.0,
 // MessageDecoder.java.
 const (
 	recordMagic    = 0xDAA320A7

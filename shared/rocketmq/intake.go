@@ -89,7 +89,7 @@ func (in *intake) namesrvs(addrs []string) (doors []string, err error) {
 type pass func(f rawFrame) (out rawFrame, drop bool)
 
 // doorKey says what is behind a door. server is the address of a name server, or the name of a
-// broker. id tells a broker's master and slaves apart.
+// broker. id distinguishes a broker's master and slaves.
 type doorKey struct{ server, id string }
 
 // door returns the door of a key. It opens the door the first time; the door lives as long as the

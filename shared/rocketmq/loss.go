@@ -89,7 +89,7 @@ func newLossWatch() *lossWatch { return &lossWatch{seen: map[queueKey]*knownQueu
 // forget drops what is known of a queue. The next look is its first.
 func (w *lossWatch) forget(key queueKey) { delete(w.seen, key) }
 
-// doubts tells whether the last look found something wrong with the queue.
+// doubts reports whether the last look found something wrong with the queue.
 func (w *lossWatch) doubts(key queueKey) bool { return w.seen[key] != nil && w.seen[key].doubts > 0 }
 
 // observe notes a look and returns what is wrong with the queue, or "". It takes lossLooks looks in

@@ -134,7 +134,7 @@ func (a *Admin) offset(ctx context.Context, request int, q Queue, group string) 
 	if request == requestCommittedOffset {
 		fields["consumerGroup"] = group
 		// T55: otherwise the broker answers 0 for a group that never committed to a young queue.
-		// Such a group could not be told from one that did.
+		// Such a group would look like one that did.
 		fields["setZeroIfNotFound"] = "false"
 	}
 

@@ -42,8 +42,8 @@ type ProducerConfig struct {
 // Producer publishes batches to queues that the caller chose. Safe for concurrent use.
 //
 // It reads from the brokers without the intake that bounds what a Consumer inflates. Behind an
-// intake, a broker to which no connection can be made could not be told from one that may have
-// stored the messages. A program that may write to the broker can therefore make it send a
+// intake, a broker to which no connection can be made would look like one that may have stored the
+// messages. A program that may write to the broker can therefore make it send a
 // compressed body here, as a check of a transaction of this group or as a reply to this client, and
 // the library inflates it without a limit. So only trusted programs may reach the broker, or the
 // broker has to ask for credentials.
@@ -193,7 +193,7 @@ func (p *Producer) send(ctx context.Context, batch []*primitive.Message) (first 
 // outcome is nil only when the broker has stored the messages. T42: the library's error is nil for
 // flush and replica timeouts too, and a crash of the broker would lose the messages. T12: after any
 // error it is unknown what happened, unless no connection was made. A broken connection may have
-// carried the request, and the library's error for a refusal cannot be told from others.
+// carried the request, and the library's error for a refusal looks like any other.
 func outcome(result *primitive.SendResult, err error) error {
 	var dial *net.OpError
 	switch {

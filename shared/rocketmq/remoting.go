@@ -39,11 +39,12 @@ type remoting struct {
 	close  context.CancelFunc
 
 	mu    sync.Mutex
-	lanes map[string]*lane
+	peers map[string]*peer
 }
 
-// lane is the connection to one address. A call uses conn and reader only while it holds turn.
-type lane struct {
+// peer is the server at one address, with the connection to it. A call uses conn and reader only
+// while it holds turn.
+type peer struct {
 	addr   string
 	turn   chan struct{}
 	conn   net.Conn // nil: not connected
@@ -52,7 +53,7 @@ type lane struct {
 
 func newRemoting() *remoting {
 	closed, cancel := context.WithCancel(context.Background())
-	return &remoting{closed: closed, close: cancel, lanes: map[string]*lane{}}
+	return &remoting{closed: closed, close: cancel, peers: map[string]*peer{}}
 }
 
 // ask is call, but every answer other than success becomes a *responseError.
@@ -71,10 +72,10 @@ func (r *remoting) call(ctx context.Context, addr string, code int, fields map[s
 	defer cancel()
 	defer context.AfterFunc(r.closed, cancel)() //nolint:contextcheck // closing is not the caller's context
 
-	l := r.lane(addr)
+	p := r.peer(addr)
 	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
 	case <-ctx.Done():
 		return command{}, r.explain(ctx, addr, ctx.Err())
 	}
@@ -86,12 +87,12 @@ func (r *remoting) call(ctx context.Context, addr string, code int, fields map[s
 		Code: code, Language: "GO", Version: clientVersion, Opaque: r.opaque.Add(1), ExtFields: fields, Body: body,
 	}
 
-	reused := l.conn != nil
-	answer, err := l.roundTrip(ctx, request)
+	reused := p.conn != nil
+	answer, err := p.roundTrip(ctx, request)
 	// A server that restarted has closed the connection that we kept. The error then says nothing
 	// about the server now, so the request is sent once more.
 	if err != nil && reused && ctx.Err() == nil {
-		answer, err = l.roundTrip(ctx, request)
+		answer, err = p.roundTrip(ctx, request)
 	}
 	if err != nil {
 		return command{}, r.explain(ctx, addr, err)
@@ -110,15 +111,15 @@ func (r *remoting) explain(ctx context.Context, addr string, err error) error {
 	return fmt.Errorf("%s did not answer: %w", addr, err)
 }
 
-func (r *remoting) lane(addr string) *lane {
+func (r *remoting) peer(addr string) *peer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := r.lanes[addr]
-	if l == nil {
-		l = &lane{addr: addr, turn: make(chan struct{}, 1)}
-		r.lanes[addr] = l
+	p := r.peers[addr]
+	if p == nil {
+		p = &peer{addr: addr, turn: make(chan struct{}, 1)}
+		r.peers[addr] = p
 	}
-	return l
+	return p
 }
 
 // shutdown ends the calls under way and closes the connections.
@@ -126,23 +127,23 @@ func (r *remoting) shutdown() {
 	r.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, l := range r.lanes {
-		l.turn <- struct{}{}
-		l.drop()
-		<-l.turn
+	for _, p := range r.peers {
+		p.turn <- struct{}{}
+		p.drop()
+		<-p.turn
 	}
 }
 
-func (l *lane) roundTrip(ctx context.Context, request command) (answer command, err error) {
+func (p *peer) roundTrip(ctx context.Context, request command) (answer command, err error) {
 	frame, err := encodeFrame(request)
 	if err != nil {
 		return command{}, err
 	}
-	if err := l.connect(ctx); err != nil {
+	if err := p.connect(ctx); err != nil {
 		return command{}, err
 	}
 
-	conn := l.conn
+	conn := p.conn
 	// The context always ends, by callTimeout. A deadline 1 s after the epoch is in the past, so it
 	// wakes reads and writes.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
@@ -151,7 +152,7 @@ func (l *lane) roundTrip(ctx context.Context, request command) (answer command, 
 		// and be taken for another request's. When stop returns false, the deadline is just being
 		// set and would hit the next call.
 		if !stop() || err != nil {
-			l.drop()
+			p.drop()
 		}
 	}()
 
@@ -159,7 +160,7 @@ func (l *lane) roundTrip(ctx context.Context, request command) (answer command, 
 		return command{}, err
 	}
 	for range strayFramesMax {
-		answer, err := readFrame(l.reader)
+		answer, err := readFrame(p.reader)
 		if err != nil {
 			return command{}, err
 		}
@@ -171,22 +172,22 @@ func (l *lane) roundTrip(ctx context.Context, request command) (answer command, 
 	return command{}, fmt.Errorf("%d frames, none of them the answer to request %d", strayFramesMax, request.Code)
 }
 
-func (l *lane) connect(ctx context.Context) error {
-	if l.conn != nil {
+func (p *peer) connect(ctx context.Context) error {
+	if p.conn != nil {
 		return nil
 	}
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", l.addr)
+	conn, err := dialer.DialContext(ctx, "tcp", p.addr)
 	if err != nil {
 		return err
 	}
-	l.conn, l.reader = conn, bufio.NewReader(conn)
+	p.conn, p.reader = conn, bufio.NewReader(conn)
 	return nil
 }
 
-func (l *lane) drop() {
-	if l.conn != nil {
-		_ = l.conn.Close()
-		l.conn, l.reader = nil, nil
+func (p *peer) drop() {
+	if p.conn != nil {
+		_ = p.conn.Close()
+		p.conn, p.reader = nil, nil
 	}
 }

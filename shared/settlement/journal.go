@@ -11,9 +11,9 @@ import (
 	"settlement/shared/money"
 )
 
-// JournalRecord is the body of a message on TopicJournal: a payment number that was decided, in its place of one sequence
-// over everything. Each record carries the hash of the one before, so none can be changed, left out or put in between
-// without the next one showing it.
+// JournalRecord is the body of a message on TopicJournal: a payment number that was decided, at its
+// position in one sequence over everything. Each record carries the hash of the one before, so none
+// can be changed, left out or put in between without the next one showing it.
 type JournalRecord struct {
 	Version   int             `json:"version"`
 	Position  int64           `json:"position"` // 1, 2, 3… over everything

@@ -18,7 +18,7 @@ import (
 )
 
 // requestTimeout bounds the work on one request, once its body is read. It is longer than one
-// database transaction may take, so that the client is told the transaction's error.
+// database transaction may take, so that the client gets the transaction's error.
 const requestTimeout = 15 * time.Second
 
 const headerTraceparent = "traceparent"

@@ -55,9 +55,9 @@ func Codes() []string {
 // retryAfterSeconds is how long a client is asked to wait where trying again can help.
 const retryAfterSeconds = 1
 
-// Problem is an error that a client is told, as application/problem+json.
+// Problem is an error as a client gets it, in application/problem+json.
 type Problem struct {
-	Type   string       `json:"type"`  // always about:blank: the code tells problems apart
+	Type   string       `json:"type"`  // always about:blank: Code says which problem it is
 	Title  string       `json:"title"` // the status in words
 	Status int          `json:"status"`
 	Detail string       `json:"detail"` // what was wrong and what to do, for people

@@ -1,5 +1,5 @@
-// Package httpapi is step ① of a settlement: it checks what a client asks, hands it to the
-// store and answers as openapi.yaml says. One file holds one call.
+// Package httpapi accepts settlements: it checks what a client asks, hands it to the store and
+// answers as openapi.yaml says. One file holds one call.
 package httpapi
 
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml openapi.yaml

@@ -1,11 +1,13 @@
-// Package fence keeps sequences. The messages of one key (the instructions of an order, the changes of a customer's points)
-// are numbered 1, 2, 3… where they are accepted. Of them only the next one takes effect.
+// Package fence keeps messages in sequence. The messages of one ordering key (an order's
+// instructions, a customer's changes of points) are numbered 1, 2, 3… where they are accepted. Of
+// them only the next one takes effect.
 //
-// The broker makes this order likely: a fixed queue for each key, and one consumer that holds the queue. It does not make
-// it certain. A consumer whose lock has expired goes on until it notices, an operator sets an offset back, a foreign
-// producer sends what it likes. So the sequence is compared again where a message takes effect: in the transaction, with
-// the row that holds the key's last sequence locked. Whoever gets that lock sees what everybody before has committed,
-// under READ COMMITTED, and cannot be overtaken until it commits itself.
+// The broker makes this order likely: a fixed queue for each key, and one consumer that holds the
+// queue. It does not make it certain. A consumer whose lock has expired goes on until it notices,
+// an operator sets an offset back, a foreign producer sends what it likes. So the sequence is
+// compared again where a message takes effect: in the transaction, with the row that holds the
+// key's last sequence locked. Whoever gets that lock sees what everybody before has committed, under READ
+// COMMITTED, and cannot be overtaken until it commits itself.
 //
 // The rules here do no I/O.
 package fence

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Place is one step of a key's sequence.
+// Place is what one message fills: an ordering key and a sequence number.
 type Place struct {
 	Key string
 	Seq int64
@@ -22,8 +22,9 @@ type Waiter[M any] struct {
 // Waiting are the messages of a batch's keys that are ahead, one at each place.
 type Waiting[M any] map[Place]Waiter[M]
 
-// Follow takes the messages that wait right behind a key's last place, one after the other. It ends at an empty place, and
-// at a message that may not go. take has the message take effect, which moves last; its error ends Follow too.
+// Follow takes the messages that wait right behind a key's last place, one after the other. It ends
+// at an empty place, at a message that may not go, and at an error of take. take makes a message
+// take effect, and last returns that message's sequence number from then on.
 func (w Waiting[M]) Follow(key string, last func(key string) int64, may func(Waiter[M]) bool, take func(Waiter[M]) error) error {
 	for {
 		at := Place{key, last(key) + 1}
@@ -59,8 +60,8 @@ func (w Waiting[M]) Before(at Place) (Place, Waiter[M], bool) {
 	return Place{}, Waiter[M]{}, false
 }
 
-// Unrecorded returns the places of the messages that have no record yet, by key and sequence number: whoever writes
-// several in one transaction does so in one order.
+// Unrecorded returns the places of the messages that have no record yet, sorted by key and sequence
+// number: all transactions write several of them in the same order.
 func (w Waiting[M]) Unrecorded() []Place {
 	places := slices.Collect(maps.Keys(w))
 	places = slices.DeleteFunc(places, func(at Place) bool { return w[at].ID != "" })

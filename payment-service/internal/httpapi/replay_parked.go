@@ -10,7 +10,7 @@ import (
 	"settlement/shared/web"
 )
 
-// ReplayParked settles a parked message.
+// ReplayParked does what a parked message asks.
 func (a *API) ReplayParked(c *gin.Context, id ParkedID, params ReplayParkedParams) {
 	if err := web.Invalid(web.CheckID("id", id), checkOperator(params.Operator)); err != nil {
 		fail(c, err)

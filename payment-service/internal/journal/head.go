@@ -11,8 +11,8 @@ import (
 	"settlement/shared/settlement"
 )
 
-// headRow is the only row of table journal_head: the last place that was given, and the hash of the
-// record at that place.
+// headRow is the only row of table journal_head: the last position that was given, and the hash of
+// the record there.
 type headRow struct {
 	ID       int `gorm:"primaryKey"`
 	Position int64
@@ -44,7 +44,7 @@ func lockHead(tx dbtx.Tx) (head headRow, mine bool, err error) {
 	return headRow{}, false, nil
 }
 
-// append gives a record the next place and returns its body.
+// append gives a record the next position and returns its body.
 func (h *headRow) append(r settlement.JournalRecord) ([]byte, error) {
 	r.Position, r.Previous = h.Position+1, h.Hash
 	body, err := json.Marshal(r)

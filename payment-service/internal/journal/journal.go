@@ -1,6 +1,7 @@
-// Package journal puts every decided payment number into one sequence over everything, and publishes it to a topic that
-// has one queue. Add notes a decision in the transaction that makes it. The Writer gives it its place in a transaction of
-// its own: given in the settle transaction, the place would make all settlements of all orders wait for one row.
+// Package journal puts every decided payment number into one sequence over everything, and
+// publishes it to a topic that has one queue. Add notes a decision in the transaction that makes it. The
+// Writer gives it its position in a transaction of its own: if the settle transaction gave it, all
+// settlements of all orders would wait for one row.
 package journal
 
 import (
@@ -13,7 +14,7 @@ import (
 	"settlement/shared/settlement"
 )
 
-// Note is a decision that has no place in the journal yet.
+// Note is a decision that has no position in the journal yet.
 type Note struct {
 	Movement    payment.Movement
 	Traceparent string // valid
@@ -51,7 +52,7 @@ func Add(tx dbtx.Tx, now time.Time, notes []Note) error {
 	return nil
 }
 
-// RecordOf is what the journal says of a decision, without its place.
+// RecordOf is what the journal says of a decision, without its position.
 func RecordOf(m payment.Movement) settlement.JournalRecord {
 	return settlement.JournalRecord{
 		Version: settlement.Version, PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq, Type: m.Type, Outcome: m.Outcome,

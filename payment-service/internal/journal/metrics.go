@@ -10,8 +10,10 @@ import (
 )
 
 var (
-	positionDesc = prometheus.NewDesc("journal_position", "Place of the last record of the journal.", nil, nil)
-	pendingDesc  = prometheus.NewDesc("journal_pending", "Decisions that have no place in the journal yet.", nil, nil)
+	positionDesc = prometheus.NewDesc("journal_position",
+		"Position of the last record of the journal.", nil, nil)
+	pendingDesc = prometheus.NewDesc("journal_pending",
+		"Decisions that have no position in the journal yet.", nil, nil)
 )
 
 // Gauges reports how far the journal is.

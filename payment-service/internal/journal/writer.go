@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// batchRows is how many records one transaction places at most.
+	// batchRows is how many records one transaction appends at most.
 	batchRows = 500
 	// unsentMax is how many records may wait in the outbox. When the relay cannot send to the
 	// topic, the other decisions wait in journal_pending: an audit reads every record that is in
@@ -25,12 +25,12 @@ const (
 	// pauseMin and pauseMax bound the growing pause after a failure.
 	pauseMin = 100 * time.Millisecond
 	pauseMax = 3 * time.Second
-	// endTimeout bounds how long an ending writer goes on to place the decisions that are left.
+	// endTimeout bounds how long an ending writer goes on appending the decisions that are left.
 	endTimeout = 5 * time.Second
 )
 
-// Writer places decisions in the journal and adds the records to the outbox. Several instances may run; the lock on the
-// head lets one of them write at a time.
+// Writer appends decisions to the journal and adds the records to the outbox. Several instances may
+// run; the lock on the head lets one of them write at a time.
 type Writer struct {
 	pool    *dbtx.Pool
 	topics  outbox.Topics
@@ -77,7 +77,7 @@ func (w *Writer) Run(ctx context.Context) {
 	}
 }
 
-// Write places the oldest decisions, at most batchRows, in one transaction, and returns how many.
+// Write appends the oldest decisions, at most batchRows, in one transaction, and returns how many.
 func (w *Writer) Write(ctx context.Context) (n int, err error) {
 	err = w.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
 		n, err = w.writeIn(tx)

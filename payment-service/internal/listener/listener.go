@@ -1,5 +1,5 @@
-// Package listener connects the topics with the books: what the messages of a topic ask, the store
-// does. What a failure means is decided in shared/intake.
+// Package listener hands the messages of the topics to the store, which does what they ask. Package
+// shared/intake decides what a failure means.
 package listener
 
 import (

@@ -17,7 +17,7 @@ const (
 	EntryRefund  EntryKind = "refund"
 )
 
-// Entry is one line of the books. The entries of one payment number sum to zero.
+// Entry is half of a movement of money. The entries of one payment number sum to zero.
 type Entry struct {
 	ID        uint64 // set by the database, ascending
 	PaymentNo string
@@ -27,7 +27,7 @@ type Entry struct {
 	CreatedAt time.Time
 }
 
-// Entries are the two lines of m, or none if m moved no money.
+// Entries are the two entries of m, or none if m moved no money.
 func (m Movement) Entries() []Entry {
 	switch m.Outcome {
 	case settlement.Paid:
@@ -39,7 +39,7 @@ func (m Movement) Entries() []Entry {
 	return nil
 }
 
-// DepositEntries are the two lines of a deposit into a wallet.
+// DepositEntries are the two entries of a deposit into a wallet.
 func DepositEntries(depositNo, accountID string, amount money.Money, now time.Time) []Entry {
 	return move(depositNo, OutsideID, accountID, amount, EntryDeposit, now)
 }

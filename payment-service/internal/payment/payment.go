@@ -1,5 +1,5 @@
-// Package payment holds the rules of settling: what an instruction does to the books,
-// and which entries it makes. It does no I/O.
+// Package payment holds the rules of settling: what an instruction does to the books (the wallets,
+// the payment numbers and the entries), and which entries it makes. It does no I/O.
 package payment
 
 import (
@@ -55,7 +55,7 @@ const (
 	ReasonDiscarded         = "discarded" // by an operator
 )
 
-// Event is the message that tells order-service of m.
+// Event is the message that reports m to order-service.
 func (m Movement) Event() settlement.Outcome {
 	return settlement.Outcome{
 		Version: settlement.Version, Type: m.Outcome, PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq,

@@ -52,7 +52,7 @@ func newDecision(with opened, a action, cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// flags adds what every decision can be told.
+// flags adds the flags that every decision has.
 func (d *decision) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&d.selection.OrderID, "order", "", "all of this order, or of this customer's points")
 	cmd.Flags().StringVar(&d.selection.Matching, "matching", "", "all whose reason has exactly this text in it")
