@@ -22,7 +22,7 @@ const (
 	gone      = time.Minute
 )
 
-// runner is `cmd run --db mariadb` with a command that goes on until it is stopped.
+// runner is `stack run --db mariadb` with a command that goes on until it is stopped.
 type runner struct {
 	cmd     *exec.Cmd
 	server  string // host:port
@@ -33,8 +33,8 @@ type runner struct {
 // script has no input, as in a CI, and no terminal.
 func startRunner(t *testing.T, script string) runner {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "cmd")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd").CombinedOutput(); err != nil {
+	binary := filepath.Join(t.TempDir(), "stack")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "settlement/e2e/cmd/stack").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 

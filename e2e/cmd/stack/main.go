@@ -1,4 +1,4 @@
-// Command cmd runs things on real servers on loopback: see usage.
+// Command stack runs things on real servers on loopback: see usage.
 package main
 
 import (
@@ -10,16 +10,16 @@ import (
 )
 
 const usage = `usage:
-  cmd run [--db KIND]... [--rocketmq] [--cc] -- COMMAND ARGS...
+  stack run [--db KIND]... [--rocketmq] [--cc] -- COMMAND ARGS...
         start the named servers, run COMMAND with TEST_MYSQL_DSN, TEST_MARIADB_DSN,
         TEST_NAMESRV_ADDR and TEST_BROKER_ADDR in its environment, stop them;
         KIND is mysql (8.0.12), mysql9 (9.7), mariadb (the system's) or mariadb11 (11.8);
         --cc sees to a C compiler, which go test -race needs
-  cmd up
+  stack up
         start everything and leave it running; addresses go to .run/stack.env
-  cmd down
+  stack down
         stop what up has started
-  cmd secrets
+  stack secrets
         make the password files of docker-compose.yml that are missing
 
 environment of up:

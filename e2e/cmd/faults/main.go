@@ -1,4 +1,4 @@
-// Command cases runs the fault cases: make faults and make soak.
+// Command faults runs the fault cases: make faults and make soak.
 package main
 
 import (
