@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"settlement/e2e/stack/process"
 )
 
 // lines is a log that several goroutines write.
@@ -38,21 +40,21 @@ func TestATakenPortIsAFailure(t *testing.T) {
 	}
 	defer taken.Close()
 
-	s := &servers{w: w, dir: w.root, launch: start}
+	s := &servers{w: w, dir: w.root, launch: process.Start}
 	t.Cleanup(func() { _ = s.kill() })
 	p := sleeper(w)
-	p.listens = []string{taken.Addr().String()}
+	p.Listens = []string{taken.Addr().String()}
 
-	err = s.boot(t.Context(), p, p.listens[0], func(context.Context) error { return nil })
-	if err == nil || !strings.Contains(err.Error(), "another program has its port, "+p.listens[0]) {
+	err = s.boot(t.Context(), p, p.Listens[0], func(context.Context) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "another program has its port, "+p.Listens[0]) {
 		t.Errorf("boot answers %v, want that the port is taken", err)
 	}
-	if s.find(p.name) != nil {
+	if s.find(p.Name) != nil {
 		t.Error("it was started nevertheless")
 	}
 
 	_ = taken.Close()
-	if err := s.boot(t.Context(), p, p.listens[0], func(context.Context) error { return nil }); err != nil {
+	if err := s.boot(t.Context(), p, p.Listens[0], func(context.Context) error { return nil }); err != nil {
 		t.Errorf("with its port free: %v", err)
 	}
 }
@@ -61,7 +63,7 @@ func TestASlowStartIsWaitedForAndTold(t *testing.T) {
 	w := checkout(t)
 	log := &lines{}
 	w.out, w.stillBusy = log, time.Millisecond
-	s := &servers{w: w, dir: w.root, launch: start}
+	s := &servers{w: w, dir: w.root, launch: process.Start}
 	t.Cleanup(func() { _ = s.kill() })
 
 	err := s.boot(t.Context(), sleeper(w), "nowhere", func(context.Context) error {
@@ -77,10 +79,10 @@ func TestASlowStartIsWaitedForAndTold(t *testing.T) {
 
 func TestADeadStartIsNotWaitedFor(t *testing.T) {
 	w := checkout(t)
-	s := &servers{w: w, dir: w.root, launch: start}
+	s := &servers{w: w, dir: w.root, launch: process.Start}
 	t.Cleanup(func() { _ = s.kill() })
 	p := sleeper(w)
-	p.args = []string{"0"}
+	p.Args = []string{"0"}
 	err := s.boot(t.Context(), p, "nowhere", func(context.Context) error { return errors.New("no answer") })
 	if err == nil || !strings.Contains(err.Error(), "sleeper ended while it started") {
 		t.Errorf("boot answers %v, want that the process ended", err)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"settlement/e2e/stack/port"
 )
 
 const (
@@ -18,6 +20,7 @@ const (
 	composeInterrupt  = 30 * time.Second // from SIGINT to SIGKILL of a docker command that is given up
 	composeWait       = 10 * time.Minute // of `up --wait`: the first one builds and pulls images
 	composeCall       = 90 * time.Second // of the short commands
+	containerPoll     = 50 * time.Millisecond
 )
 
 // composeSettings are what commands on one Compose project have in common; Compose would recreate
@@ -50,11 +53,11 @@ func defaultCompose() composeSettings {
 func ownCompose(project string) (composeSettings, error) {
 	c := composeSettings{Project: project, Config: withoutBalancer}
 	var err error
-	if c.Broker, err = freePort(); err != nil {
+	if c.Broker, err = port.Free(); err != nil {
 		return c, err
 	}
 	for _, p := range []*int{&c.Order, &c.Payment, &c.Namesrv, &c.MySQL} {
-		if *p, err = freePort(); err != nil {
+		if *p, err = port.Free(); err != nil {
 			return c, err
 		}
 	}
@@ -201,7 +204,7 @@ func (c *compose) addresses() (Addresses, error) {
 	dsn := func(name, secret string) (string, error) {
 		password, err := c.w.secret(secret)
 		a := account{Database: name, User: name, Password: password}
-		return a.dsn(loopback(c.MySQL)), err
+		return a.dsn(port.Loopback(c.MySQL)), err
 	}
 
 	orders, err := dsn("orders", ordersSecret)
@@ -210,8 +213,8 @@ func (c *compose) addresses() (Addresses, error) {
 	}
 	payments, err := dsn("payments", paymentsSecret)
 	return Addresses{
-		OrderURL: "http://" + loopback(c.Order), PaymentURL: "http://" + loopback(c.Payment),
-		NamesrvAddr: loopback(c.Namesrv), BrokerAddr: loopback(c.Broker),
+		OrderURL: "http://" + port.Loopback(c.Order), PaymentURL: "http://" + port.Loopback(c.Payment),
+		NamesrvAddr: port.Loopback(c.Namesrv), BrokerAddr: port.Loopback(c.Broker),
 		OrderDSN: orders, PaymentDSN: payments,
 	}, err
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"settlement/e2e/stack/port"
 )
 
 // container runs a plain docker command on the service's container. `docker compose start` would
@@ -83,7 +85,7 @@ func (c *compose) stop(ctx context.Context, s *Service) error {
 func (c *compose) ready(ctx context.Context, s *Service) error {
 	ctx, cancel := context.WithTimeout(ctx, serviceReadyLimit)
 	defer cancel()
-	tick := time.NewTicker(pollInterval)
+	tick := time.NewTicker(containerPoll)
 	defer tick.Stop()
 
 	for {
@@ -130,14 +132,14 @@ func (c *compose) tail(ctx context.Context, s *Service, lines int) string {
 // another starts a further container of a service. The services share one network, whose ports were
 // published when it was made, so this one listens there on a free port and has none outside.
 func (c *compose) another(ctx context.Context, binary, name string, env map[string]string) (*Service, error) {
-	port, err := freePort()
+	at, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
 
 	s := &Service{Name: name, binary: binary, backend: c}
 	container := c.Project + "-" + name
-	args := []string{"run", "-d", "--no-deps", "--name", container, "-e", "HTTP_ADDR=" + loopback(port)}
+	args := []string{"run", "-d", "--no-deps", "--name", container, "-e", "HTTP_ADDR=" + port.Loopback(at)}
 	for k, v := range env {
 		args = append(args, "-e", k+"="+v)
 	}

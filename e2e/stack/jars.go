@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"settlement/e2e/stack/process"
 )
 
 // copyDependencies is the Maven goal, in full: of the short form Maven says that there is no such plugin
@@ -182,9 +184,9 @@ func maven(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, "mvn", args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	dieWithParent(cmd.SysProcAttr)
+	process.DieWithParent(cmd.SysProcAttr)
 
-	err := startOnLastingThread(cmd)
+	err := process.StartOnLastingThread(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}

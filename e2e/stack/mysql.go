@@ -15,6 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"settlement/e2e/stack/port"
+	"settlement/e2e/stack/process"
+
 	"github.com/go-sql-driver/mysql"
 )
 
@@ -34,35 +37,35 @@ type databaseServer struct {
 }
 
 func newDatabaseServer(kind string) (databaseServer, error) {
-	port, err := freePort()
-	return databaseServer{Kind: kind, Port: port, RootPassword: newPassword()}, err
+	free, err := port.Free()
+	return databaseServer{Kind: kind, Port: free, RootPassword: newPassword()}, err
 }
 
 // rootDSN is a DSN without a database, for administration.
 func (d databaseServer) rootDSN() string {
 	c := mysql.NewConfig()
-	c.User, c.Passwd, c.Net, c.Addr = "root", d.RootPassword, "tcp", loopback(d.Port)
+	c.User, c.Passwd, c.Net, c.Addr = "root", d.RootPassword, "tcp", port.Loopback(d.Port)
 	return c.FormatDSN()
 }
 
 // prepare readies everything below dir that the server needs, and returns how it is started. A data
 // directory that is there already is kept.
-func (d databaseServer) prepare(ctx context.Context, w *workspace, dir string) (program, error) {
+func (d databaseServer) prepare(ctx context.Context, w *workspace, dir string) (process.Program, error) {
 	engine, err := w.engine(ctx, d.Kind)
 	if err != nil {
-		return program{}, err
+		return process.Program{}, err
 	}
 
 	data := filepath.Join(dir, d.Kind)
 	if _, err := os.Stat(data); errors.Is(err, os.ErrNotExist) {
 		if err := engine.newData(ctx, w, data); err != nil {
-			return program{}, err
+			return process.Program{}, err
 		}
 	}
 
 	initSQL := filepath.Join(dir, d.Kind+"-init.sql")
 	if err := os.WriteFile(initSQL, []byte(d.rootAccounts()), 0o600); err != nil {
-		return program{}, fmt.Errorf("prepare %s: %w", d.Kind, err)
+		return process.Program{}, fmt.Errorf("prepare %s: %w", d.Kind, err)
 	}
 
 	args := append([]string{"--no-defaults"}, engine.args...)
@@ -81,9 +84,9 @@ func (d databaseServer) prepare(ctx context.Context, w *workspace, dir string) (
 	)
 	args = append(args, d.Args...)
 
-	return program{
-		name: d.Kind, path: engine.path, args: args, env: engine.env, dir: dir,
-		log: filepath.Join(dir, "logs", d.Kind+".log"), listens: []string{loopback(d.Port)},
+	return process.Program{
+		Name: d.Kind, Path: engine.path, Args: args, Env: engine.env, Dir: dir,
+		Log: filepath.Join(dir, "logs", d.Kind+".log"), Listens: []string{port.Loopback(d.Port)},
 	}, nil
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"settlement/e2e/stack/port"
+	"settlement/e2e/stack/process"
 	"settlement/shared/settlement"
 )
 
@@ -48,11 +50,11 @@ func newSettings(o Options, suffix string) (settings, error) {
 
 	s.Orders, s.Payments = newAccount("orders", suffix), newAccount("payments", suffix)
 	for _, at := range []*string{&s.OrderAt, &s.PayAt} {
-		port, err := freePort()
+		free, err := port.Free()
 		if err != nil {
 			return s, err
 		}
-		*at = loopback(port)
+		*at = port.Loopback(free)
 	}
 	return s, nil
 }
@@ -82,7 +84,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 		return nil, err
 	}
 
-	n := &native{servers: &servers{w: w, dir: dir, launch: start}, release: release, options: o}
+	n := &native{servers: &servers{w: w, dir: dir, launch: process.Start}, release: release, options: o}
 	suffix := ""
 	if o.DB != "" && kinds[o.DB] == nil {
 		suffix = "_" + shortHash([]byte(dir)) // on a server that others use too
@@ -108,7 +110,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 const topicsLimit = 2 * time.Minute
 
 func (n *native) createTopics(ctx context.Context) error {
-	return n.find(Broker).waitReady(ctx, topicsLimit, n.RocketMQ.createTopics)
+	return n.find(Broker).WaitReady(ctx, topicsLimit, n.RocketMQ.createTopics)
 }
 
 // boot starts whatever does not run yet and returns when all of it is ready.
@@ -163,7 +165,7 @@ func (n *native) askEnv() error {
 
 func (n *native) runs(name string) bool {
 	p := n.find(name)
-	return p != nil && p.alive()
+	return p != nil && p.Alive()
 }
 
 func (n *native) bootService(ctx context.Context, name string) error {
@@ -183,14 +185,14 @@ func (n *native) at(binary string) string {
 }
 
 // program says how an instance of a service is started; extra comes last and so wins.
-func (n *native) program(binary, name string, extra []string) (program, error) {
+func (n *native) program(binary, name string, extra []string) (process.Program, error) {
 	a := n.Orders
 	if binary == PaymentService {
 		a = n.Payments
 	}
 	db, err := n.Database.addr()
 	if err != nil {
-		return program{}, err
+		return process.Program{}, err
 	}
 
 	bin := n.options.Bin
@@ -199,7 +201,7 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 	}
 
 	env := append(
-		baseEnv(),
+		process.BaseEnv(),
 		"HTTP_ADDR="+n.at(binary),
 		"DB_ADDR="+db,
 		"DB_NAME="+a.Database,
@@ -215,9 +217,9 @@ func (n *native) program(binary, name string, extra []string) (program, error) {
 		env = append(env, k+"="+v)
 	}
 
-	return program{
-		name: name, path: filepath.Join(bin, binary), env: append(env, extra...), dir: n.dir,
-		log: filepath.Join(n.dir, "logs", name+".log"), listens: []string{n.at(binary)},
+	return process.Program{
+		Name: name, Path: filepath.Join(bin, binary), Env: append(env, extra...), Dir: n.dir,
+		Log: filepath.Join(n.dir, "logs", name+".log"), Listens: []string{n.at(binary)},
 	}, nil
 }
 
@@ -242,7 +244,7 @@ func (n *native) kill(s *Service) error {
 	if err != nil {
 		return err
 	}
-	return p.stop(0)
+	return p.Stop(0)
 }
 
 func (n *native) alive(s *Service) bool { return n.runs(s.Name) }
@@ -252,7 +254,7 @@ func (n *native) signal(s *Service, sig syscall.Signal) error {
 	if err != nil {
 		return err
 	}
-	return p.signal(sig)
+	return p.Signal(sig)
 }
 
 func (n *native) stop(_ context.Context, s *Service) error {
@@ -260,15 +262,15 @@ func (n *native) stop(_ context.Context, s *Service) error {
 	if err != nil {
 		return err
 	}
-	if !p.alive() {
+	if !p.Alive() {
 		return nil
 	}
 
-	if err := p.stop(serviceGrace); err != nil {
+	if err := p.Stop(serviceGrace); err != nil {
 		return err
 	}
-	if <-p.ended; p.exit != nil {
-		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, serviceGrace, p.exit, n.logTail(s, 20))
+	if exit := p.Exit(); exit != nil {
+		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, serviceGrace, exit, n.logTail(s, 20))
 	}
 	return nil
 }
@@ -278,10 +280,10 @@ func (n *native) ready(ctx context.Context, s *Service) error {
 	if err != nil {
 		return err
 	}
-	return p.waitReady(ctx, serviceReadyLimit, func(ctx context.Context) error { return readyz(ctx, s.URL) })
+	return p.WaitReady(ctx, serviceReadyLimit, func(ctx context.Context) error { return readyz(ctx, s.URL) })
 }
 
-func (n *native) started(s *Service) (*process, error) {
+func (n *native) started(s *Service) (*process.Process, error) {
 	if p := n.find(s.Name); p != nil {
 		return p, nil
 	}
@@ -289,16 +291,16 @@ func (n *native) started(s *Service) (*process, error) {
 }
 
 func (n *native) logTail(s *Service, lines int) string {
-	return tail(filepath.Join(n.dir, "logs", s.Name+".log"), lines)
+	return process.Tail(filepath.Join(n.dir, "logs", s.Name+".log"), lines)
 }
 
 func (n *native) another(ctx context.Context, binary, name string, env map[string]string) (*Service, error) {
-	port, err := freePort()
+	free, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Name: name, URL: "http://" + loopback(port), binary: binary, backend: n}
-	s.env = []string{"HTTP_ADDR=" + loopback(port)}
+	s := &Service{Name: name, URL: "http://" + port.Loopback(free), binary: binary, backend: n}
+	s.env = []string{"HTTP_ADDR=" + port.Loopback(free)}
 	for k, v := range env {
 		s.env = append(s.env, k+"="+v)
 	}
@@ -311,10 +313,10 @@ func (n *native) exec(ctx context.Context, s *Service, args []string) (*exec.Cmd
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, p.path, args...)
-	cmd.Env, cmd.Dir = p.env, p.dir
+	cmd := exec.CommandContext(ctx, p.Path, args...)
+	cmd.Env, cmd.Dir = p.Env, p.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	dieWithParent(cmd.SysProcAttr)
+	process.DieWithParent(cmd.SysProcAttr)
 	return cmd, nil
 }
 

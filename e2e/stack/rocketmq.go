@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"settlement/e2e/stack/port"
+	"settlement/e2e/stack/process"
 	mq "settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
@@ -50,27 +52,27 @@ func newRocketMQ(version string) (rocketmq, error) {
 		return r, err
 	}
 	var err error
-	if r.NamesrvPort, err = freePort(); err != nil {
+	if r.NamesrvPort, err = port.Free(); err != nil {
 		return r, err
 	}
-	if r.MetricsPort, err = freePort(); err != nil {
+	if r.MetricsPort, err = port.Free(); err != nil {
 		return r, err
 	}
-	r.BrokerPort, err = freePort(-2)
+	r.BrokerPort, err = port.Free(-2)
 	return r, err
 }
 
-func (r rocketmq) namesrvAddr() string { return loopback(r.NamesrvPort) }
-func (r rocketmq) brokerAddr() string  { return loopback(r.BrokerPort) }
+func (r rocketmq) namesrvAddr() string { return port.Loopback(r.NamesrvPort) }
+func (r rocketmq) brokerAddr() string  { return port.Loopback(r.BrokerPort) }
 
-func (r rocketmq) namesrv(classes, dir string) (program, error) {
+func (r rocketmq) namesrv(classes, dir string) (process.Program, error) {
 	return java(classes, dir, "namesrv", []int{r.NamesrvPort}, "org.apache.rocketmq.namesrv.NamesrvStartup", nil, map[string]string{
 		"bindAddress": "127.0.0.1",
 		"listenPort":  strconv.Itoa(r.NamesrvPort),
 	})
 }
 
-func (r rocketmq) broker(classes, dir string) (program, error) {
+func (r rocketmq) broker(classes, dir string) (process.Program, error) {
 	flags := []string{
 		// T27: a consumer that dies keeps its queues locked for this long, 60 s by default; clients renew every 20 s.
 		"-Drocketmq.broker.rebalance.lockMaxLiveTime=25000",
@@ -107,10 +109,10 @@ func brokerStore(dir string) string { return filepath.Join(dir, "broker", "store
 func commitLog(dir string) string { return filepath.Join(brokerStore(dir), "commitlog") }
 
 // java writes the server's configuration and returns how it is started.
-func java(classes, dir, name string, ports []int, class string, flags []string, conf map[string]string) (program, error) {
+func java(classes, dir, name string, ports []int, class string, flags []string, conf map[string]string) (process.Program, error) {
 	home := filepath.Join(dir, name)
 	if err := os.MkdirAll(home, 0o755); err != nil {
-		return program{}, fmt.Errorf("prepare %s: %w", name, err)
+		return process.Program{}, fmt.Errorf("prepare %s: %w", name, err)
 	}
 
 	var b strings.Builder
@@ -119,36 +121,25 @@ func java(classes, dir, name string, ports []int, class string, flags []string, 
 	}
 	file := filepath.Join(home, name+".conf")
 	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-		return program{}, fmt.Errorf("prepare %s: %w", name, err)
+		return process.Program{}, fmt.Errorf("prepare %s: %w", name, err)
 	}
 
 	path, err := findProgram("java")
 	if err != nil {
-		return program{}, err
+		return process.Program{}, err
 	}
 	args := append([]string{}, jvmFlags...)
 	args = append(args, flags...)
 	args = append(args, "-Duser.home="+home, "-Drocketmq.home.dir="+home, "-cp", classes, class, "-c", file)
 
-	p := program{
-		name: name, path: path, args: args, env: baseEnv(), dir: home,
-		log: filepath.Join(dir, "logs", name+".log"),
+	p := process.Program{
+		Name: name, Path: path, Args: args, Env: process.BaseEnv(), Dir: home,
+		Log: filepath.Join(dir, "logs", name+".log"),
 	}
-	for _, port := range ports {
-		p.listens = append(p.listens, loopback(port))
+	for _, number := range ports {
+		p.Listens = append(p.Listens, port.Loopback(number))
 	}
 	return p, nil
-}
-
-// baseEnv is what every child gets of our environment; the rest could change its behaviour.
-func baseEnv() []string {
-	var env []string
-	for _, k := range []string{"PATH", "HOME", "TMPDIR", "LANG", "JAVA_HOME"} {
-		if v, ok := os.LookupEnv(k); ok {
-			env = append(env, k+"="+v)
-		}
-	}
-	return env
 }
 
 // selfTestTopic is a topic that every broker has and registers with the name server.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"settlement/e2e/stack/process"
 	"settlement/e2e/wait"
 )
 
@@ -70,7 +71,7 @@ func startRunner(t *testing.T, script string) runner {
 func (r runner) expectAllGone(t *testing.T) {
 	t.Helper()
 	wait.Until(t, gone, func() error {
-		if birth, err := birthOf(r.command); err == nil {
+		if birth, err := process.BirthOf(r.command); err == nil {
 			return fmt.Errorf("the command (pid %d, started %s) runs on", r.command, birth)
 		}
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.server)
@@ -95,7 +96,7 @@ func TestRunStopsEverythingAtSIGTERM(t *testing.T) {
 	r.expectAllGone(t)
 }
 
-// This holds on Linux: elsewhere nothing ties a child to its parent (see dieWithParent).
+// This holds on Linux: elsewhere nothing ties a child to its parent (see process.DieWithParent).
 func TestRunLeavesNoOrphanAtSIGKILL(t *testing.T) {
 	r := startRunner(t, `echo $$ "$TEST_MARIADB_DSN"; exec sleep 600`)
 	if err := r.cmd.Process.Kill(); err != nil {

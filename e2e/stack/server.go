@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+
+	"settlement/e2e/stack/process"
 )
 
 // The servers of a native stack.
@@ -46,7 +48,7 @@ func (s *Server) process() string {
 }
 
 // Kill ends the server by SIGKILL and returns when it is gone. Its data stays.
-func (s *Server) Kill() error { return s.native.find(s.process()).stop(0) }
+func (s *Server) Kill() error { return s.native.find(s.process()).Stop(0) }
 
 // CommitLog is the directory in which the broker keeps all messages of all topics, one behind the other.
 func (s *Server) CommitLog() (string, error) {
@@ -58,7 +60,7 @@ func (s *Server) CommitLog() (string, error) {
 
 // LoseStore removes all that a dead broker has stored: messages, topics, groups and their offsets.
 func (s *Server) LoseStore() error {
-	if p := s.native.find(s.process()); s.Name != Broker || p.alive() {
+	if p := s.native.find(s.process()); s.Name != Broker || p.Alive() {
 		return fmt.Errorf("lose the store of %s: it has to be a broker that does not run", s.Name)
 	}
 	return os.RemoveAll(brokerStore(s.native.dir))
@@ -104,10 +106,10 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 // Pause freezes the server by SIGSTOP: its connections stay open and nothing is answered.
-func (s *Server) Pause() error { return s.native.find(s.process()).signal(syscall.SIGSTOP) }
+func (s *Server) Pause() error { return s.native.find(s.process()).Signal(syscall.SIGSTOP) }
 
 // Resume lets a paused server go on.
-func (s *Server) Resume() error { return s.native.find(s.process()).signal(syscall.SIGCONT) }
+func (s *Server) Resume() error { return s.native.find(s.process()).Signal(syscall.SIGCONT) }
 
 // mqadmin is the command line of RocketMQ's tool, to which its arguments are added.
 func (n *native) mqadmin(ctx context.Context) ([]string, error) {
@@ -153,7 +155,7 @@ func (s *Stack) MQAdmin(ctx context.Context, args ...string) (string, error) {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, command[0], append(append(command[1:], args...), "-n", n.RocketMQ.namesrvAddr())...)
-	cmd.Env = baseEnv()
+	cmd.Env = process.BaseEnv()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("mqadmin %v: %w: %s", args, err, out)

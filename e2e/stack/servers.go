@@ -4,23 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"settlement/e2e/stack/port"
+	"settlement/e2e/stack/process"
 )
 
 // servers are the processes of one run, kept in the order in which they were started.
 type servers struct {
 	w      *workspace
 	dir    string
-	launch func(program) (*process, error)
+	launch func(process.Program) (*process.Process, error)
 
 	mu      sync.Mutex
-	running []*process
+	running []*process.Process
 }
 
 // startLimit is far more than any start takes. A process that lives is waited for, since a slow
@@ -29,7 +30,7 @@ const startLimit = 15 * time.Minute
 
 // boot starts p, unless it runs already, and waits until it is ready. On an error whatever was
 // started stays, to be stopped with the others.
-func (s *servers) boot(ctx context.Context, p program, addr string, ready func(context.Context) error) error {
+func (s *servers) boot(ctx context.Context, p process.Program, addr string, ready func(context.Context) error) error {
 	began := time.Now()
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -37,10 +38,10 @@ func (s *servers) boot(ctx context.Context, p program, addr string, ready func(c
 
 	ready, done := s.tellWhile(p, ready)
 	defer done()
-	if run := s.find(p.name); run != nil && run.alive() {
-		return run.waitReady(ctx, startLimit, ready)
+	if run := s.find(p.Name); run != nil && run.Alive() {
+		return run.WaitReady(ctx, startLimit, ready)
 	}
-	if err := p.portsFree(); err != nil {
+	if err := p.PortsFree(); err != nil {
 		return err
 	}
 
@@ -49,15 +50,15 @@ func (s *servers) boot(ctx context.Context, p program, addr string, ready func(c
 		return err
 	}
 	s.add(run)
-	if err := run.waitReady(ctx, startLimit, ready); err != nil {
+	if err := run.WaitReady(ctx, startLimit, ready); err != nil {
 		return err
 	}
-	s.w.say("%s: up at %s in %s", p.name, addr, since(began))
+	s.w.say("%s: up at %s in %s", p.Name, addr, since(began))
 	return nil
 }
 
 // tellWhile tells of a start that takes its time, with the last answer of ready, until done is called.
-func (s *servers) tellWhile(p program, ready func(context.Context) error) (told func(context.Context) error, done func()) {
+func (s *servers) tellWhile(p process.Program, ready func(context.Context) error) (told func(context.Context) error, done func()) {
 	var last atomic.Value // string
 	last.Store("not asked yet")
 	told = func(ctx context.Context) error {
@@ -68,38 +69,23 @@ func (s *servers) tellWhile(p program, ready func(context.Context) error) (told 
 		return err
 	}
 	return told, s.w.sayWhile(func() string {
-		return fmt.Sprintf("%s: still starting (%s); its log is %s", p.name, last.Load(), p.log)
+		return fmt.Sprintf("%s: still starting (%s); its log is %s", p.Name, last.Load(), p.Log)
 	})
 }
 
-// portsFree refuses to start p where another program has its port: p would end, and meanwhile the
-// other program's answers could pass for p's.
-func (p program) portsFree() error {
-	for _, addr := range p.listens {
-		_, port, err := net.SplitHostPort(addr)
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-		if n, err := strconv.Atoi(port); err != nil || portStaysTaken(n) {
-			return fmt.Errorf("%s cannot start: another program has its port, %s; end that one, or choose other ports by make down and make up", p.name, addr)
-		}
-	}
-	return nil
-}
-
 // add puts p into the place of an earlier process of that name.
-func (s *servers) add(p *process) {
+func (s *servers) add(p *process.Process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running = append(slices.DeleteFunc(s.running, func(q *process) bool { return q.name == p.name }), p)
+	s.running = append(slices.DeleteFunc(s.running, func(q *process.Process) bool { return q.Name == p.Name }), p)
 }
 
 // find returns the process with this name, nil when none was started. It may have ended.
-func (s *servers) find(name string) *process {
+func (s *servers) find(name string) *process.Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.running {
-		if p.name == name {
+		if p.Name == name {
 			return p
 		}
 	}
@@ -112,10 +98,10 @@ func (s *servers) kill() error {
 	defer s.mu.Unlock()
 	var errs []error
 	for _, p := range s.running { // all first: one that takes its time does not hold up the others
-		errs = append(errs, p.signal(syscall.SIGKILL))
+		errs = append(errs, p.Signal(syscall.SIGKILL))
 	}
 	for _, p := range slices.Backward(s.running) {
-		errs = append(errs, p.stop(0))
+		errs = append(errs, p.Stop(0))
 	}
 	s.running = nil
 	return errors.Join(errs...)
@@ -127,7 +113,7 @@ func (s *servers) bootDatabase(ctx context.Context, d databaseServer) error {
 	if err != nil {
 		return err
 	}
-	return s.boot(ctx, p, loopback(d.Port), d.ready)
+	return s.boot(ctx, p, port.Loopback(d.Port), d.ready)
 }
 
 // bootRocketMQ starts the name server, then the broker, which registers with it; or only the one that is named.
@@ -142,7 +128,7 @@ func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) 
 
 	for _, server := range []struct {
 		name    string
-		prepare func(classes, dir string) (program, error)
+		prepare func(classes, dir string) (process.Program, error)
 		addr    string
 		ready   func(context.Context) error
 	}{{Namesrv, r.namesrv, r.namesrvAddr(), r.namesrvReady}, {Broker, r.broker, r.brokerAddr(), r.brokerReady}} {

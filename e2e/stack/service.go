@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"settlement/e2e/stack/process"
 )
 
 const (
@@ -83,7 +85,7 @@ func (s *Service) Exec(ctx context.Context, args ...string) (printed string, err
 	if err != nil {
 		return "", err
 	}
-	cmd.WaitDelay = killWait
+	cmd.WaitDelay = process.KillWait
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w: %s", s.binary, strings.Join(args, " "), err, out[max(0, len(out)-answerMax):])

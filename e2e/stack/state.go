@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"settlement/e2e/stack/process"
 )
 
 // state is what LeaveUp records, in .run/up/state.json, for TakeDown and for the next LeaveUp.
@@ -15,18 +17,10 @@ type state struct {
 	On       string
 	Settings settings // native
 	Compose  composeSettings
-	Servers  []processRecord // in the order in which they were started
+	Servers  []process.Record // in the order in which they were started
 
 	mu   sync.Mutex
 	path string
-}
-
-// processRecord names one process for good: see process.
-type processRecord struct {
-	Name  string
-	PID   int
-	Birth string
-	Log   string
 }
 
 // readState returns nil when nothing is up.
@@ -60,11 +54,11 @@ func (st *state) save() error {
 }
 
 // record adds a process, in the place of an earlier one of that name, and saves.
-func (st *state) record(p *process) error {
+func (st *state) record(p *process.Process) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.Servers = slices.DeleteFunc(st.Servers, func(r processRecord) bool { return r.Name == p.name })
-	st.Servers = append(st.Servers, processRecord{p.name, p.pid, p.birth, p.log})
+	st.Servers = slices.DeleteFunc(st.Servers, func(r process.Record) bool { return r.Name == p.Name })
+	st.Servers = append(st.Servers, p.Record)
 	return st.save()
 }
 
@@ -77,10 +71,10 @@ func (st *state) config() configuration {
 }
 
 // living returns those recorded processes that still run.
-func (st *state) living() []*process {
-	var all []*process
+func (st *state) living() []*process.Process {
+	var all []*process.Process
 	for _, r := range st.Servers {
-		if p := (&process{name: r.Name, pid: r.PID, birth: r.Birth, log: r.Log}); p.alive() {
+		if p := (&process.Process{Record: r}); p.Alive() {
 			all = append(all, p)
 		}
 	}
@@ -104,13 +98,13 @@ var stopOrder = map[string]struct {
 const lastRank = 3
 
 // stopInOrder stops the processes, those of one rank side by side. A service gets servicesGrace.
-func (w *workspace) stopInOrder(all []*process, servicesGrace time.Duration) error {
+func (w *workspace) stopInOrder(all []*process.Process, servicesGrace time.Duration) error {
 	var errs []error
 	for rank := 0; rank <= lastRank; rank++ {
 		var wait sync.WaitGroup
 		var mu sync.Mutex
 		for _, p := range all {
-			order, listed := stopOrder[p.name]
+			order, listed := stopOrder[p.Name]
 			if !listed {
 				order.grace = servicesGrace
 			}
@@ -120,12 +114,12 @@ func (w *workspace) stopInOrder(all []*process, servicesGrace time.Duration) err
 
 			wait.Go(func() {
 				began := time.Now()
-				err := p.stop(order.grace)
+				err := p.Stop(order.grace)
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
 				if err == nil {
-					w.say("%s: stopped in %s", p.name, since(began))
+					w.say("%s: stopped in %s", p.Name, since(began))
 				}
 			})
 		}

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"settlement/e2e/stack/port"
+	"settlement/e2e/stack/process"
 )
 
 // LeaveUp starts a stack that goes on after this process, and writes where it is to .run/stack.env.
@@ -71,7 +74,7 @@ func LeaveUp(ctx context.Context, o Options) error {
 // commandLine returns the variables that the services' commands need beside the addresses; database
 // and user are their defaults. DB_PASSWORD is payment-service's, which has more commands.
 func (w *workspace) commandLine(st *state) (keyValues, error) {
-	db, payments, orders := loopback(st.Compose.MySQL), st.Settings.Payments.Password, st.Settings.Orders.Password
+	db, payments, orders := port.Loopback(st.Compose.MySQL), st.Settings.Payments.Password, st.Settings.Orders.Password
 	var err error
 	if st.On == OnCompose {
 		if payments, err = w.secret(paymentsSecret); err != nil {
@@ -157,11 +160,11 @@ func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bo
 
 	before := st.living()
 	var mu sync.Mutex
-	var fresh []*process
+	var fresh []*process.Process
 	n := &native{settings: st.Settings, servers: &servers{
 		w: w, dir: w.path("up", st.dataName()), running: slices.Clone(before),
-		launch: func(p program) (*process, error) {
-			run, err := startDetached(p, st.record)
+		launch: func(p process.Program) (*process.Process, error) {
+			run, err := process.StartDetached(p, st.record)
 			if err == nil {
 				mu.Lock()
 				fresh = append(fresh, run)

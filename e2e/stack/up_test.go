@@ -62,15 +62,15 @@ func TestUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range st.living() {
-			if p.name != OrderService && p.name != PaymentService {
+			if p.Name != OrderService && p.Name != PaymentService {
 				continue
 			}
-			env := environmentOf(t, p.pid)
+			env := environmentOf(t, p.PID)
 			if !strings.Contains(env, "LOG_LEVEL=debug") || !strings.Contains(env, "CONSUME_BATCH_MAX=7") {
-				t.Errorf("%s runs with %q", p.name, env)
+				t.Errorf("%s runs with %q", p.Name, env)
 			}
 			if !strings.Contains(env, "WEBHOOK_URL=http://127.0.0.1:1/notices?a=1&b=2\x00") {
-				t.Errorf("%s has no webhook", p.name)
+				t.Errorf("%s has no webhook", p.Name)
 			}
 		}
 	})
@@ -119,8 +119,8 @@ func takePort(t *testing.T, w *workspace, o Options) {
 		t.Fatal(err)
 	}
 	for _, p := range st.living() {
-		if p.name == PaymentService {
-			if err := p.stop(serviceGrace); err != nil {
+		if p.Name == PaymentService {
+			if err := p.Stop(serviceGrace); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -27,6 +27,9 @@ type workspace struct {
 	stillBusy time.Duration // how often a slow step says that it goes on
 }
 
+// lockPoll is between two looks at a lock that another process has.
+const lockPoll = 50 * time.Millisecond
+
 var moduleLine = regexp.MustCompile(`(?m)^module settlement$`)
 
 // newWorkspace finds the checkout from the working directory upwards. Progress goes to out.
@@ -69,7 +72,7 @@ func (w *workspace) lock(ctx context.Context, name string) (unlock func(), err e
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
 
-	tick := time.NewTicker(pollInterval)
+	tick := time.NewTicker(lockPoll)
 	defer tick.Stop()
 	for told := false; ; {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"settlement/e2e/stack"
+	"settlement/e2e/stack/process"
 )
 
 const usage = `usage:
@@ -53,7 +54,7 @@ func run(args []string) (int, error) {
 		return 2, fmt.Errorf("%s takes no arguments\n%s", args[0], usage)
 	}
 
-	ctx, stop := stack.UntilInterrupted()
+	ctx, stop := process.UntilInterrupted()
 	defer stop()
 	switch args[0] {
 	case "up":
@@ -85,7 +86,7 @@ func runWith(args []string) (int, error) {
 		return 2, fmt.Errorf("run: no COMMAND after --\n%s", usage)
 	}
 
-	ctx, stop := stack.UntilInterrupted()
+	ctx, stop := process.UntilInterrupted()
 	defer stop()
 	return stack.Run(ctx, o, flags.Args())
 }

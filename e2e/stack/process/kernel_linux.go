@@ -1,4 +1,4 @@
-package stack
+package process
 
 import (
 	"fmt"
@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// dieWithParent makes the kernel kill the child when this process ends, even by SIGKILL.
-func dieWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }
+// DieWithParent makes the kernel kill the child when this process ends, even by SIGKILL.
+func DieWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }
 
-// birthOf returns the start time of a process in clock ticks since boot (field 22 of
+// BirthOf returns the start time of a process in clock ticks since boot (field 22 of
 // /proc/PID/stat) with the boot's id, since ticks begin again at the next boot. A zombie counts as
 // gone: it holds no port and no file, and where nothing reaps orphans (pid 1 of many containers) it
 // would stay for ever.
-func birthOf(pid int) (string, error) {
+func BirthOf(pid int) (string, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", err

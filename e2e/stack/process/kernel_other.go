@@ -1,6 +1,6 @@
 //go:build !linux
 
-package stack
+package process
 
 import (
 	"fmt"
@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// dieWithParent does nothing: only Linux can tie a child to its parent. Here a SIGKILL of the
+// DieWithParent does nothing: only Linux can tie a child to its parent. Here a SIGKILL of the
 // parent leaves its servers running.
-func dieWithParent(*syscall.SysProcAttr) {}
+func DieWithParent(*syscall.SysProcAttr) {}
 
-// birthOf returns the start time of a process as ps prints it.
-func birthOf(pid int) (string, error) {
+// BirthOf returns the start time of a process as ps prints it.
+func BirthOf(pid int) (string, error) {
 	b, err := exec.Command("ps", "-o", "stat=,lstart=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {
 		return "", fmt.Errorf("process %d: %w", pid, err)

@@ -1,4 +1,5 @@
-package stack
+// Package port finds ports of loopback that are free, and tells whether one is taken.
+package port
 
 import (
 	"fmt"
@@ -13,26 +14,26 @@ import (
 // macOS from 49152): a connection opened between "this port is free" and the server's start could
 // have it otherwise.
 const (
-	firstPort = 15000
-	lastPort  = 32000
-	portTries = 200
+	first = 15000
+	last  = 32000
+	tries = 200
 )
 
-var ports struct {
+var handedOut struct {
 	sync.Mutex
-	given map[int]bool // so that two servers that start at the same time get different ones
+	ports map[int]bool // so that two servers that start at the same time get different ones
 }
 
-// freePort returns a port p on loopback for which p and p+offset for every offset are free.
-func freePort(offsets ...int) (int, error) {
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.given == nil {
-		ports.given = make(map[int]bool)
+// Free returns a port p on loopback for which p and p+offset for every offset are free.
+func Free(offsets ...int) (int, error) {
+	handedOut.Lock()
+	defer handedOut.Unlock()
+	if handedOut.ports == nil {
+		handedOut.ports = make(map[int]bool)
 	}
 
-	for range portTries {
-		p := firstPort + rand.IntN(lastPort-firstPort)
+	for range tries {
+		p := first + rand.IntN(last-first)
 		all := []int{p}
 		for _, o := range offsets {
 			all = append(all, p+o)
@@ -42,24 +43,24 @@ func freePort(offsets ...int) (int, error) {
 		}
 
 		for _, q := range all {
-			ports.given[q] = true
+			handedOut.ports[q] = true
 		}
 		return p, nil
 	}
-	return 0, fmt.Errorf("no free port on 127.0.0.1 between %d and %d in %d tries", firstPort, lastPort, portTries)
+	return 0, fmt.Errorf("no free port on 127.0.0.1 between %d and %d in %d tries", first, last, tries)
 }
 
 func allFree(all []int) bool {
 	for _, p := range all {
-		if ports.given[p] || !portIsFree(p) {
+		if handedOut.ports[p] || !isFree(p) {
 			return false
 		}
 	}
 	return true
 }
 
-// portIsFree also asks for all addresses at once: a server that listens there is in the way too.
-func portIsFree(p int) bool {
+// isFree also asks for all addresses at once: a server that listens there is in the way too.
+func isFree(p int) bool {
 	for _, host := range []string{"127.0.0.1", ""} {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(p))) //nolint:noctx // does not wait
 		if err != nil {
@@ -76,13 +77,13 @@ const (
 	takenPause = 50 * time.Millisecond
 )
 
-// portStaysTaken looks more than once: a child that this process is just forking holds the listener
+// StaysTaken looks more than once: a child that this process is just forking holds the listener
 // of our look before, until its program is executed.
-func portStaysTaken(p int) bool {
+func StaysTaken(p int) bool {
 	again := time.NewTicker(takenPause)
 	defer again.Stop()
 	for range takenLooks {
-		if portIsFree(p) {
+		if isFree(p) {
 			return false
 		}
 		<-again.C
@@ -90,4 +91,5 @@ func portStaysTaken(p int) bool {
 	return true
 }
 
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+// Loopback is the address, as host:port, of a port on loopback.
+func Loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
