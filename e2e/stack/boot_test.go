@@ -5,44 +5,27 @@ import (
 	"errors"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/testcheckout"
+	"settlement/e2e/stack/workspace"
 )
-
-// lines is a log that several goroutines write.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // Another program that has a service's port would be asked whether the service is ready, and could
 // say yes.
 func TestATakenPortIsAFailure(t *testing.T) {
-	w := checkout(t)
+	w := testcheckout.New(t)
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
 
-	s := &servers{w: w, dir: w.root, launch: process.Start}
+	s := &servers{w: w, dir: w.Root, launch: process.Start}
 	t.Cleanup(func() { _ = s.kill() })
-	p := sleeper(w)
+	p := testcheckout.Sleeper(w)
 	p.Listens = []string{taken.Addr().String()}
 
 	err = s.boot(t.Context(), p, p.Listens[0], func(context.Context) error { return nil })
@@ -60,13 +43,13 @@ func TestATakenPortIsAFailure(t *testing.T) {
 }
 
 func TestASlowStartIsWaitedForAndTold(t *testing.T) {
-	w := checkout(t)
-	log := &lines{}
-	w.out, w.stillBusy = log, time.Millisecond
-	s := &servers{w: w, dir: w.root, launch: process.Start}
+	w := testcheckout.New(t)
+	log := &testcheckout.Lines{}
+	w.Progress = workspace.NewProgress(log, time.Millisecond)
+	s := &servers{w: w, dir: w.Root, launch: process.Start}
 	t.Cleanup(func() { _ = s.kill() })
 
-	err := s.boot(t.Context(), sleeper(w), "nowhere", func(context.Context) error {
+	err := s.boot(t.Context(), testcheckout.Sleeper(w), "nowhere", func(context.Context) error {
 		if strings.Contains(log.String(), "sleeper: still starting (recovering page 7)") {
 			return nil
 		}
@@ -78,10 +61,10 @@ func TestASlowStartIsWaitedForAndTold(t *testing.T) {
 }
 
 func TestADeadStartIsNotWaitedFor(t *testing.T) {
-	w := checkout(t)
-	s := &servers{w: w, dir: w.root, launch: process.Start}
+	w := testcheckout.New(t)
+	s := &servers{w: w, dir: w.Root, launch: process.Start}
 	t.Cleanup(func() { _ = s.kill() })
-	p := sleeper(w)
+	p := testcheckout.Sleeper(w)
 	p.Args = []string{"0"}
 	err := s.boot(t.Context(), p, "nowhere", func(context.Context) error { return errors.New("no answer") })
 	if err == nil || !strings.Contains(err.Error(), "sleeper ended while it started") {
@@ -91,16 +74,16 @@ func TestADeadStartIsNotWaitedFor(t *testing.T) {
 
 // Where there is no Docker, nothing of a compose stack may stand in the way of down, clean and a native up.
 func TestAComposeStackWithoutDockerLeavesNothing(t *testing.T) {
-	w := checkout(t)
+	w := testcheckout.New(t)
 	t.Setenv("PATH", t.TempDir())
-	log := &lines{}
+	log := &testcheckout.Lines{}
 	o := Options{On: OnCompose, Log: log}
 	if err := LeaveUp(t.Context(), o); !errors.Is(err, errDockerAway) {
 		t.Errorf("up answers %v, want that Docker does not answer", err)
 	}
 	wantNothingUp(t, w)
 
-	st := w.newState(OnCompose) // as an earlier start has left it
+	st := newState(w, OnCompose) // as an earlier start has left it
 	st.Compose = defaultCompose()
 	if err := st.save(); err != nil {
 		t.Fatal(err)
@@ -114,9 +97,9 @@ func TestAComposeStackWithoutDockerLeavesNothing(t *testing.T) {
 	wantNothingUp(t, w)
 }
 
-func wantNothingUp(t *testing.T, w *workspace) {
+func wantNothingUp(t *testing.T, w *workspace.Workspace) {
 	t.Helper()
-	if st, err := w.readState(); st != nil || err != nil {
+	if st, err := readState(w); st != nil || err != nil {
 		t.Errorf("recorded as up: %+v, %v", st, err)
 	}
 }

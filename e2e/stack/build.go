@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"settlement/e2e/stack/workspace"
 )
 
 // The two services: name of the binary, and of its directory in the module.
@@ -17,23 +19,23 @@ const (
 
 // build builds the services to .run/bin. Each binary is replaced by a rename: a running one is not
 // touched, and a half-written one cannot be started.
-func (w *workspace) build(ctx context.Context) error {
-	unlock, err := w.lock(ctx, "build")
+func build(ctx context.Context, w *workspace.Workspace) error {
+	unlock, err := w.Lock(ctx, "build")
 	if err != nil {
 		return err
 	}
 	defer unlock()
 
 	began := time.Now()
-	bin := w.path("bin")
+	bin := w.Path("bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return fmt.Errorf("build the services: %w", err)
 	}
 
-	fresh := w.path("bin.unfinished")
+	fresh := w.Path("bin.unfinished")
 	defer os.RemoveAll(fresh)
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", fresh+"/", "./"+OrderService, "./"+PaymentService)
-	cmd.Dir = w.root
+	cmd.Dir = w.Root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the services: %w\n%s", err, out)
 	}
@@ -43,6 +45,6 @@ func (w *workspace) build(ctx context.Context) error {
 			return fmt.Errorf("build the services: %w", err)
 		}
 	}
-	w.say("services: built in %s", since(began))
+	w.Say("services: built in %s", workspace.Since(began))
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"settlement/e2e/stack/port"
+	"settlement/e2e/stack/workspace"
 )
 
 const (
@@ -93,7 +94,7 @@ var errDockerAway = errors.New("docker does not answer, or has no Compose (docke
 // compose is the backend whose servers and services are containers.
 type compose struct {
 	composeSettings
-	w       *workspace
+	w       *workspace.Workspace
 	release func() error // gives the run's directory back
 
 	mu      sync.Mutex
@@ -101,29 +102,28 @@ type compose struct {
 	further []string          // containers that the method another has started, which Compose does not remove
 }
 
-func (w *workspace) compose(c composeSettings) *compose {
+func newCompose(w *workspace.Workspace, c composeSettings) *compose {
 	return &compose{composeSettings: c, w: w, ids: map[string]string{}}
 }
 
-func upCompose(ctx context.Context, w *workspace, o Options) (*Stack, error) {
+func upCompose(ctx context.Context, w *workspace.Workspace, o Options) (*Stack, error) {
 	if !o.composeHas() {
 		return nil, errors.New("DB and ROCKETMQ choose the servers of a native stack; docker-compose.yml has its own: unset them or take STACK=native")
 	}
-	dir, release, err := w.newRun(ctx, "compose")
+	run, err := w.NewRun(ctx, "compose")
 	if err != nil {
 		return nil, err
 	}
 
-	project := "settlement-" + strings.ToLower(filepath.Base(dir))
+	project := "settlement-" + strings.ToLower(filepath.Base(run.Dir))
 	settings, err := ownCompose(project)
 	if err != nil {
-		return nil, errors.Join(err, release())
+		return nil, errors.Join(err, run.Release())
 	}
-	c := w.compose(settings)
-	c.release = release
+	c := newCompose(w, settings)
+	c.release = run.Release
 
-	// By this file the next run finds the containers if this process dies.
-	err = os.WriteFile(filepath.Join(dir, projectFile), []byte(project), 0o644)
+	err = run.OwnProject(project)
 	if err == nil {
 		err = c.up(ctx)
 	}
@@ -139,30 +139,8 @@ func upCompose(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	return newStack(OnCompose, "mysql", addresses, c), nil
 }
 
-// projectFile, in a run's directory, holds the name of the Compose project that the run started.
-const projectFile = "compose-project"
-
-// removeDeadProject removes the containers and volumes of a run whose process has died.
-func removeDeadProject(ctx context.Context, dir string) error {
-	project, err := os.ReadFile(filepath.Join(dir, projectFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-
-	ctx, cancel := context.WithTimeout(ctx, composeCall)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "docker", "compose", "-p", string(project), "down", "-v", "--remove-orphans")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("remove containers of %s: %w: %s", project, err, out)
-	}
-	return nil
-}
-
-func (w *workspace) leaveUpCompose(ctx context.Context, st *state) (Addresses, bool, error) {
-	c := w.compose(st.Compose)
+func (st *state) leaveUpCompose(ctx context.Context) (Addresses, bool, error) {
+	c := newCompose(st.w, st.Compose)
 	// Docker is asked before anything is recorded: a stack that was never started need not be taken
 	// down.
 	if !dockerAnswers(ctx) {
@@ -178,10 +156,10 @@ func (w *workspace) leaveUpCompose(ctx context.Context, st *state) (Addresses, b
 		if err2 := c.down(cleanup); err2 != nil {
 			return Addresses{}, false, errors.Join(err, err2) // still recorded, for make down
 		}
-		return Addresses{}, false, errors.Join(err, w.forget())
+		return Addresses{}, false, errors.Join(err, forget(st.w))
 	}
 
-	if err := w.build(ctx); err != nil { // the command line runs out here too
+	if err := build(ctx, st.w); err != nil { // the command line runs out here too
 		return Addresses{}, false, err
 	}
 
@@ -191,18 +169,18 @@ func (w *workspace) leaveUpCompose(ctx context.Context, st *state) (Addresses, b
 
 // takeDownCompose removes the containers. Where Docker has gone, it cannot tell us of any container
 // of ours, and a record that could not be removed would keep every later start from its work.
-func (w *workspace) takeDownCompose(ctx context.Context, st *state) error {
-	err := w.compose(st.Compose).down(ctx)
+func (st *state) takeDownCompose(ctx context.Context) error {
+	err := newCompose(st.w, st.Compose).down(ctx)
 	if err != nil && !dockerAnswers(ctx) {
-		w.say("%v: should containers be left when it is back, 'docker compose down' removes them", errDockerAway)
+		st.w.Say("%v: should containers be left when it is back, 'docker compose down' removes them", errDockerAway)
 		return nil
 	}
 	return err
 }
 
 func (c *compose) addresses() (Addresses, error) {
-	dsn := func(name, secret string) (string, error) {
-		password, err := c.w.secret(secret)
+	dsn := func(name, file string) (string, error) {
+		password, err := secret(c.w, file)
 		a := account{Database: name, User: name, Password: password}
 		return a.dsn(port.Loopback(c.MySQL)), err
 	}
@@ -220,18 +198,18 @@ func (c *compose) addresses() (Addresses, error) {
 }
 
 func (c *compose) up(ctx context.Context) error {
-	if err := c.w.makeSecrets(); err != nil {
+	if err := makeSecrets(c.w); err != nil {
 		return err
 	}
 	began := time.Now()
-	c.w.say("docker compose: building images, starting containers")
-	done := c.w.sayWhile(func() string { return "docker compose: still at it" })
+	c.w.Say("docker compose: building images, starting containers")
+	done := c.w.SayWhile(func() string { return "docker compose: still at it" })
 	defer done()
 	if _, err := c.run(ctx, composeWait, "up", "-d", "--wait", "--build"); err != nil {
 		logs, _ := c.run(context.WithoutCancel(ctx), composeCall, "logs", "--no-color", "--tail", "20") // more to the error, if there is more
 		return fmt.Errorf("%w\n%s", err, logs)
 	}
-	c.w.say("docker compose: up in %s", since(began))
+	c.w.Say("docker compose: up in %s", workspace.Since(began))
 	return nil
 }
 
@@ -255,7 +233,7 @@ func (c *compose) run(ctx context.Context, limit time.Duration, args ...string) 
 
 func (c *compose) docker(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Dir = c.w.root
+	cmd.Dir = c.w.Root
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = composeInterrupt
 

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"settlement/e2e/stack/workspace"
 )
 
 // debSet is a program of another Debian release than the system's, with all that it is linked with, down to the C library.
@@ -44,13 +46,13 @@ exec "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64
 `
 
 // unpacked returns the root directory of the set's files.
-func (w *workspace) unpacked(ctx context.Context, set debSet) (string, error) {
-	return w.cached(ctx, set.name, func(root string) error {
-		if err := w.provide(ctx, needAPT); err != nil {
+func (set debSet) unpacked(ctx context.Context, w *workspace.Workspace) (string, error) {
+	return w.Cached(ctx, set.name, func(root string) error {
+		if err := provide(ctx, w, needAPT); err != nil {
 			return err
 		}
 		packages := filepath.Join(root, "packages")
-		if err := w.fetch(ctx, set, packages); err != nil {
+		if err := set.fetch(ctx, w, packages); err != nil {
 			return err
 		}
 
@@ -74,7 +76,7 @@ func (w *workspace) unpacked(ctx context.Context, set debSet) (string, error) {
 			}
 		}
 
-		w.say("%s: unpacked %s", set.name, strings.Join(set.versions(debs), ", "))
+		w.Say("%s: unpacked %s", set.name, strings.Join(set.versions(debs), ", "))
 		return os.RemoveAll(packages)
 	})
 }
@@ -93,7 +95,7 @@ func (s debSet) versions(debs []string) (files []string) {
 }
 
 // fetch has apt-get download the set's packages and all that they depend on, as onto a system without any.
-func (w *workspace) fetch(ctx context.Context, set debSet, dir string) error {
+func (set debSet) fetch(ctx context.Context, w *workspace.Workspace, dir string) error {
 	mirror, err := debianMirror(ctx)
 	if err != nil {
 		return err
@@ -111,8 +113,8 @@ func (w *workspace) fetch(ctx context.Context, set debSet, dir string) error {
 		return err
 	}
 
-	w.say("%s: downloading (%s, and Debian's list of packages) with apt-get", set.name, set.size)
-	done := w.sayWhile(func() string { return set.name + ": still downloading" })
+	w.Say("%s: downloading (%s, and Debian's list of packages) with apt-get", set.name, set.size)
+	done := w.SayWhile(func() string { return set.name + ": still downloading" })
 	defer done()
 	apart := []string{
 		"-o", "Dir::Etc::SourceList=" + sources, "-o", "Dir::Etc::SourceParts=/dev/null", "-o", "Dir::Etc::Preferences=/dev/null",
@@ -121,11 +123,11 @@ func (w *workspace) fetch(ctx context.Context, set debSet, dir string) error {
 		"-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
 	}
 
-	if err := w.apt(ctx, slices.Concat(apart, []string{"update", "-q"})...); err != nil {
+	if err := apt(ctx, slices.Concat(apart, []string{"update", "-q"})...); err != nil {
 		return err
 	}
 	install := slices.Concat(apart, []string{"install", "-y", "-q", "--download-only", "--no-install-recommends"}, set.packages)
-	if err := w.apt(ctx, install...); err != nil {
+	if err := apt(ctx, install...); err != nil {
 		return fmt.Errorf("%w\n%s has no %s any more? Then choose its successor in e2e/stack/debs.go", err, set.suite, strings.Join(set.packages, ", "))
 	}
 	return nil

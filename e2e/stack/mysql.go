@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/workspace"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -32,13 +34,13 @@ const (
 type databaseServer struct {
 	Kind         string // one of kinds
 	Port         int
-	RootPassword string
+	RootPassword string   // of letters and digits, which SQL and a DSN take without quotes
 	Args         []string // on top of our own; the last one counts
 }
 
 func newDatabaseServer(kind string) (databaseServer, error) {
 	free, err := port.Free()
-	return databaseServer{Kind: kind, Port: free, RootPassword: newPassword()}, err
+	return databaseServer{Kind: kind, Port: free, RootPassword: rand.Text()}, err
 }
 
 // rootDSN is a DSN without a database, for administration.
@@ -50,8 +52,8 @@ func (d databaseServer) rootDSN() string {
 
 // prepare readies everything below dir that the server needs, and returns how it is started. A data
 // directory that is there already is kept.
-func (d databaseServer) prepare(ctx context.Context, w *workspace, dir string) (process.Program, error) {
-	engine, err := w.engine(ctx, d.Kind)
+func (d databaseServer) prepare(ctx context.Context, w *workspace.Workspace, dir string) (process.Program, error) {
+	engine, err := engineOf(ctx, w, d.Kind)
 	if err != nil {
 		return process.Program{}, err
 	}
@@ -114,14 +116,14 @@ type engine struct {
 	path    string
 	args    []string
 	env     []string
-	newData func(ctx context.Context, w *workspace, dir string) error // makes a data directory with a root
+	newData func(ctx context.Context, w *workspace.Workspace, dir string) error // makes a data directory with a root
 }
 
-func (w *workspace) engine(ctx context.Context, kind string) (engine, error) {
+func engineOf(ctx context.Context, w *workspace.Workspace, kind string) (engine, error) {
 	if err := checkKind(kind); err != nil {
 		return engine{}, err
 	}
-	return kinds[kind](w, ctx)
+	return kinds[kind](ctx, w)
 }
 
 func checkKind(kind string) error {
@@ -132,18 +134,18 @@ func checkKind(kind string) error {
 }
 
 // kinds are the database servers that can be started.
-var kinds = map[string]func(*workspace, context.Context) (engine, error){
-	"mysql":     (*workspace).mysql,
-	"mysql9":    (*workspace).mysql9,
-	"mariadb":   (*workspace).mariadb,
-	"mariadb11": (*workspace).mariadb11,
+var kinds = map[string]func(context.Context, *workspace.Workspace) (engine, error){
+	"mysql":     mysql8,
+	"mysql9":    mysql9,
+	"mariadb":   mariadb,
+	"mariadb11": mariadb11,
 }
 
 // family is MYSQL or MARIADB: what tests call a server of that kind.
 func family(kind string) string { return strings.ToUpper(strings.TrimRight(kind, "0123456789")) }
 
-func (w *workspace) mysql(ctx context.Context) (engine, error) {
-	home, err := w.mysqlHome(ctx)
+func mysql8(ctx context.Context, w *workspace.Workspace) (engine, error) {
+	home, err := mysqlHome(ctx, w)
 	if err != nil {
 		return engine{}, err
 	}
@@ -153,7 +155,7 @@ func (w *workspace) mysql(ctx context.Context) (engine, error) {
 		env:  []string{"LD_LIBRARY_PATH=" + filepath.Join(home, "lib"), "DYLD_LIBRARY_PATH=" + filepath.Join(home, "lib")},
 	}
 	if runtime.GOOS == "linux" {
-		if err := w.provide(ctx, needLibraries(e.path, filepath.Join(home, "lib"))); err != nil {
+		if err := provide(ctx, w, needLibraries(e.path, filepath.Join(home, "lib"))); err != nil {
 			return engine{}, err
 		}
 	}
@@ -166,8 +168,8 @@ func (w *workspace) mysql(ctx context.Context) (engine, error) {
 	return e.initialisedByItself(mysqlJars.name, common), nil
 }
 
-func (w *workspace) mysql9(ctx context.Context) (engine, error) {
-	root, err := w.unpacked(ctx, mysql9Debs)
+func mysql9(ctx context.Context, w *workspace.Workspace) (engine, error) {
+	root, err := mysql9Debs.unpacked(ctx, w)
 	if err != nil {
 		return engine{}, err
 	}
@@ -183,8 +185,8 @@ func (w *workspace) mysql9(ctx context.Context) (engine, error) {
 // are the arguments that it always gets.
 func (e engine) initialisedByItself(name string, common []string) engine {
 	e.args = append([]string{"--mysqlx=OFF"}, common...)
-	e.newData = func(ctx context.Context, w *workspace, dir string) error {
-		return w.copyOfNew(ctx, name, dir, func(data string) *exec.Cmd {
+	e.newData = func(ctx context.Context, w *workspace.Workspace, dir string) error {
+		return copyOfNew(ctx, w, name, dir, func(data string) *exec.Cmd {
 			args := append([]string{"--no-defaults", "--initialize-insecure", "--datadir=" + data}, common...)
 			cmd := exec.CommandContext(ctx, e.path, append(args, asRoot()...)...)
 			cmd.Env = e.env
@@ -194,8 +196,8 @@ func (e engine) initialisedByItself(name string, common []string) engine {
 	return e
 }
 
-func (w *workspace) mariadb(ctx context.Context) (engine, error) {
-	if err := w.provide(ctx, needMariaDB); err != nil {
+func mariadb(ctx context.Context, w *workspace.Workspace) (engine, error) {
+	if err := provide(ctx, w, needMariaDB); err != nil {
 		return engine{}, err
 	}
 	path, err := findProgram("mariadbd")
@@ -213,11 +215,11 @@ func (w *workspace) mariadb(ctx context.Context) (engine, error) {
 	}
 	// The data directory is named for the version: an upgraded server does not take another
 	// version's directory without a step of its own.
-	return engine{path: path}.initialisedBy(install, "mariadb-"+shortHash(version), nil), nil
+	return engine{path: path}.initialisedBy(install, "mariadb-"+workspace.ShortHash(version), nil), nil
 }
 
-func (w *workspace) mariadb11(ctx context.Context) (engine, error) {
-	root, err := w.unpacked(ctx, mariadb11Debs)
+func mariadb11(ctx context.Context, w *workspace.Workspace) (engine, error) {
+	root, err := mariadb11Debs.unpacked(ctx, w)
 	if err != nil {
 		return engine{}, err
 	}
@@ -230,8 +232,8 @@ func (w *workspace) mariadb11(ctx context.Context) (engine, error) {
 // common are the arguments that both always get.
 func (e engine) initialisedBy(install, name string, common []string) engine {
 	e.args = common
-	e.newData = func(ctx context.Context, w *workspace, dir string) error {
-		return w.copyOfNew(ctx, name, dir, func(data string) *exec.Cmd {
+	e.newData = func(ctx context.Context, w *workspace.Workspace, dir string) error {
+		return copyOfNew(ctx, w, name, dir, func(data string) *exec.Cmd {
 			args := []string{"--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", "--datadir=" + data}
 			return exec.CommandContext(ctx, install, slices.Concat(args, common, asRoot())...)
 		})
@@ -241,9 +243,9 @@ func (e engine) initialisedBy(install, name string, common []string) engine {
 
 // copyOfNew makes dir a copy of a fresh data directory, which initialise fills once and which stays in
 // the cache: to copy takes a tenth of a second, to initialise takes five.
-func (w *workspace) copyOfNew(ctx context.Context, name, dir string, initialise func(data string) *exec.Cmd) error {
-	fresh, err := w.cached(ctx, name+"-data", func(data string) error {
-		w.say("%s: initialising a data directory", name)
+func copyOfNew(ctx context.Context, w *workspace.Workspace, name, dir string, initialise func(data string) *exec.Cmd) error {
+	fresh, err := w.Cached(ctx, name+"-data", func(data string) error {
+		w.Say("%s: initialising a data directory", name)
 		if out, err := initialise(data).CombinedOutput(); err != nil {
 			return fmt.Errorf("initialise: %w\n%s", err, out)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/workspace"
 	"settlement/shared/settlement"
 )
 
@@ -78,19 +79,19 @@ type native struct {
 }
 
 // upNative starts a stack that dies with this process.
-func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
-	dir, release, err := w.newRun(ctx, "stack")
+func upNative(ctx context.Context, w *workspace.Workspace, o Options) (*Stack, error) {
+	run, err := w.NewRun(ctx, "stack")
 	if err != nil {
 		return nil, err
 	}
 
-	n := &native{servers: &servers{w: w, dir: dir, launch: process.Start}, release: release, options: o}
+	n := &native{servers: &servers{w: w, dir: run.Dir, launch: process.Start}, release: run.Release, options: o}
 	suffix := ""
 	if o.DB != "" && kinds[o.DB] == nil {
-		suffix = "_" + shortHash([]byte(dir)) // on a server that others use too
+		suffix = "_" + workspace.ShortHash([]byte(run.Dir)) // on a server that others use too
 	}
 	if n.settings, err = newSettings(o, suffix); err != nil {
-		return nil, errors.Join(err, release())
+		return nil, errors.Join(err, run.Release())
 	}
 	n.Config = withoutBalancer
 
@@ -134,7 +135,7 @@ func (n *native) boot(ctx context.Context) error {
 		if n.options.Bin != "" || n.runs(OrderService) && n.runs(PaymentService) {
 			return nil
 		}
-		return n.w.build(inner)
+		return build(inner, n.w)
 	})
 
 	if err := group.Wait(); err != nil {
@@ -197,7 +198,7 @@ func (n *native) program(binary, name string, extra []string) (process.Program, 
 
 	bin := n.options.Bin
 	if bin == "" {
-		bin = n.w.path("bin")
+		bin = n.w.Path("bin")
 	}
 
 	env := append(

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"settlement/e2e/stack/workspace"
 )
 
 // javaMin is the oldest Java that RocketMQ 5.4.0 is run on here: its start flags are those of 17.
@@ -94,7 +96,7 @@ func inPath(name string) error {
 
 // provide makes sure that every need is met: as root on a system with apt-get it installs what is
 // missing, otherwise it returns an error that names it and the command.
-func (w *workspace) provide(ctx context.Context, needs ...need) error {
+func provide(ctx context.Context, w *workspace.Workspace, needs ...need) error {
 	packages, why := lacking(ctx, needs)
 	if len(packages) == 0 {
 		return nil
@@ -103,7 +105,7 @@ func (w *workspace) provide(ctx context.Context, needs ...need) error {
 		return why
 	}
 
-	unlock, err := w.lock(ctx, "apt")
+	unlock, err := w.Lock(ctx, "apt")
 	if err != nil {
 		return err
 	}
@@ -112,10 +114,10 @@ func (w *workspace) provide(ctx context.Context, needs ...need) error {
 		return nil
 	}
 
-	w.say("apt-get: installing %s", strings.Join(packages, " "))
+	w.Say("apt-get: installing %s", strings.Join(packages, " "))
 	install := append([]string{"install", "-y", "-q", "--no-install-recommends"}, packages...)
 	for _, args := range [][]string{{"update", "-q"}, install} {
-		if err := w.apt(ctx, args...); err != nil {
+		if err := apt(ctx, args...); err != nil {
 			return fmt.Errorf("%w\n%w", why, err)
 		}
 	}
@@ -126,7 +128,7 @@ func (w *workspace) provide(ctx context.Context, needs ...need) error {
 	return nil
 }
 
-func (w *workspace) apt(ctx context.Context, args ...string) error {
+func apt(ctx context.Context, args ...string) error {
 	args = append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...)
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")

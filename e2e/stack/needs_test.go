@@ -3,12 +3,14 @@ package stack
 import (
 	"strings"
 	"testing"
+
+	"settlement/e2e/stack/testcheckout"
 )
 
 func TestMissingToolsAreNamedWithTheCommandThatInstallsThem(t *testing.T) {
-	w := checkout(t)
+	w := testcheckout.New(t)
 	t.Setenv("PATH", t.TempDir()) // hides apt-get too, so that nothing is installed
-	err := w.provide(t.Context(), needJava, needMaven)
+	err := provide(t.Context(), w, needJava, needMaven)
 	if err == nil {
 		t.Fatal("nothing is missing with an empty PATH")
 	}

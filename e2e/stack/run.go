@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/workspace"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -30,22 +31,22 @@ func Run(ctx context.Context, o RunOptions, command []string) (code int, err err
 	if err := o.check(); err != nil {
 		return 1, err
 	}
-	w, err := newWorkspace(o.Log)
+	w, err := workspace.Find(o.Log)
 	if err != nil {
 		return 1, err
 	}
 	if o.C {
-		if err := w.provide(ctx, needC); err != nil {
+		if err := provide(ctx, w, needC); err != nil {
 			return 1, err
 		}
 	}
 
-	dir, release, err := w.newRun(ctx, "run")
+	run, err := w.NewRun(ctx, "run")
 	if err != nil {
 		return 1, err
 	}
-	s := &servers{w: w, dir: dir, launch: process.Start}
-	defer func() { err = errors.Join(err, s.kill(), release()) }()
+	s := &servers{w: w, dir: run.Dir, launch: process.Start}
+	defer func() { err = errors.Join(err, s.kill(), run.Release()) }()
 
 	env, err := s.bootNamed(ctx, o)
 	if err != nil {
@@ -97,17 +98,17 @@ func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error)
 // to a server that others use. args come on top of our own. It returns a go-sql-driver DSN of root
 // without a database. stop ends the server and removes its data.
 func StartDatabase(ctx context.Context, kind string, log io.Writer, args ...string) (dsn string, stop func() error, err error) {
-	w, err := newWorkspace(log)
+	w, err := workspace.Find(log)
 	if err != nil {
 		return "", nil, err
 	}
-	dir, release, err := w.newRun(ctx, "own")
+	run, err := w.NewRun(ctx, "own")
 	if err != nil {
 		return "", nil, err
 	}
 
-	s := &servers{w: w, dir: dir, launch: process.Start}
-	stop = func() error { return errors.Join(s.kill(), release()) }
+	s := &servers{w: w, dir: run.Dir, launch: process.Start}
+	stop = func() error { return errors.Join(s.kill(), run.Release()) }
 	d, err := newDatabaseServer(kind)
 	if err == nil {
 		d.Args = args

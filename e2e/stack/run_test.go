@@ -15,6 +15,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/testcheckout"
 	"settlement/e2e/wait"
 )
 
@@ -107,7 +108,7 @@ func TestRunLeavesNoOrphanAtSIGKILL(t *testing.T) {
 }
 
 func TestRunForwardsTheExitCode(t *testing.T) {
-	checkout(t)
+	testcheckout.New(t)
 	var log strings.Builder
 	for script, want := range map[string]int{"exit 0": 0, "exit 7": 7, "kill -9 $$": 128 + 9} {
 		code, err := Run(t.Context(), RunOptions{Log: &log}, []string{"sh", "-c", script})

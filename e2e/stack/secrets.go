@@ -1,12 +1,15 @@
 package stack
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"settlement/e2e/stack/workspace"
 )
 
 // The files that docker-compose.yml takes its passwords from, in .secrets/.
@@ -19,33 +22,35 @@ const (
 // MakeSecrets writes a random password to each secrets file that is missing. One that is there stays:
 // the database has been made with it.
 func MakeSecrets(log io.Writer) error {
-	w, err := newWorkspace(log)
+	w, err := workspace.Find(log)
 	if err != nil {
 		return err
 	}
-	return w.makeSecrets()
+	return makeSecrets(w)
 }
 
-func (w *workspace) secretPath(name string) string { return filepath.Join(w.root, ".secrets", name) }
+func secretPath(w *workspace.Workspace, name string) string {
+	return filepath.Join(w.Root, ".secrets", name)
+}
 
-func (w *workspace) secret(name string) (string, error) {
-	b, err := os.ReadFile(w.secretPath(name))
+func secret(w *workspace.Workspace, name string) (string, error) {
+	b, err := os.ReadFile(secretPath(w, name))
 	return strings.TrimSpace(string(b)), err
 }
 
-func (w *workspace) makeSecrets() error {
+func makeSecrets(w *workspace.Workspace) error {
 	for _, name := range []string{rootSecret, ordersSecret, paymentsSecret} {
-		path := w.secretPath(name)
+		path := secretPath(w, name)
 		if _, err := os.Stat(path); err == nil {
 			continue
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("make secrets: %w", err)
 		}
 		// Readable by all, since a container without root reads it under another user id.
-		if err := writeFile(path, []byte(newPassword()), 0o644); err != nil {
+		if err := workspace.WriteFile(path, []byte(rand.Text()), 0o644); err != nil {
 			return fmt.Errorf("make secrets: %w", err)
 		}
-		w.say("made .secrets/%s", name)
+		w.Say("made .secrets/%s", name)
 	}
 	return nil
 }

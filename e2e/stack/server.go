@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/workspace"
 )
 
 // The servers of a native stack.
@@ -113,7 +114,7 @@ func (s *Server) Resume() error { return s.native.find(s.process()).Signal(sysca
 
 // mqadmin is the command line of RocketMQ's tool, to which its arguments are added.
 func (n *native) mqadmin(ctx context.Context) ([]string, error) {
-	classes, err := n.w.rocketmqClasses(ctx, n.RocketMQ.Version)
+	classes, err := rocketmqClasses(ctx, n.w, n.RocketMQ.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func (n *native) writeMQAdmin(ctx context.Context) error {
 	// also when it fails, so that no exit code is lost here.
 	script := "#!/bin/sh\n# RocketMQ's mqadmin for the stack of make up.\n" + strings.Join(quoted, " ") +
 		" \"$@\" 2>&1 | grep -v '|-[A-Z]* in '\n"
-	return writeFile(n.w.path("bin", "mqadmin"), []byte(script), 0o755)
+	return workspace.WriteFile(n.w.Path("bin", "mqadmin"), []byte(script), 0o755)
 }
 
 // MQAdmin runs RocketMQ's command line tool against the name server of a native stack and returns what it

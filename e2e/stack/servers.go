@@ -12,11 +12,12 @@ import (
 
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/workspace"
 )
 
 // servers are the processes of one run, kept in the order in which they were started.
 type servers struct {
-	w      *workspace
+	w      *workspace.Workspace
 	dir    string
 	launch func(process.Program) (*process.Process, error)
 
@@ -53,7 +54,7 @@ func (s *servers) boot(ctx context.Context, p process.Program, addr string, read
 	if err := run.WaitReady(ctx, startLimit, ready); err != nil {
 		return err
 	}
-	s.w.say("%s: up at %s in %s", p.Name, addr, since(began))
+	s.w.Say("%s: up at %s in %s", p.Name, addr, workspace.Since(began))
 	return nil
 }
 
@@ -68,7 +69,7 @@ func (s *servers) tellWhile(p process.Program, ready func(context.Context) error
 		}
 		return err
 	}
-	return told, s.w.sayWhile(func() string {
+	return told, s.w.SayWhile(func() string {
 		return fmt.Sprintf("%s: still starting (%s); its log is %s", p.Name, last.Load(), p.Log)
 	})
 }
@@ -118,11 +119,11 @@ func (s *servers) bootDatabase(ctx context.Context, d databaseServer) error {
 
 // bootRocketMQ starts the name server, then the broker, which registers with it; or only the one that is named.
 func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) error {
-	classes, err := s.w.rocketmqClasses(ctx, r.Version)
+	classes, err := rocketmqClasses(ctx, s.w, r.Version)
 	if err != nil {
 		return err
 	}
-	if err := s.w.provide(ctx, needJava); err != nil {
+	if err := provide(ctx, s.w, needJava); err != nil {
 		return err
 	}
 

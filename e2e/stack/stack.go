@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"settlement/e2e/stack/workspace"
 )
 
 // closeTimeout bounds what Up does to clean up after its own failure.
@@ -41,7 +43,7 @@ func Up(ctx context.Context, o Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := newWorkspace(o.Log)
+	w, err := workspace.Find(o.Log)
 	if err != nil {
 		return nil, err
 	}

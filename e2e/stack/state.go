@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/workspace"
 )
 
 // state is what LeaveUp records, in .run/up/state.json, for TakeDown and for the next LeaveUp.
@@ -19,13 +20,15 @@ type state struct {
 	Compose  composeSettings
 	Servers  []process.Record // in the order in which they were started
 
-	mu   sync.Mutex
-	path string
+	mu sync.Mutex
+	w  *workspace.Workspace
 }
 
+func statePath(w *workspace.Workspace) string { return w.Path("up", "state.json") }
+
 // readState returns nil when nothing is up.
-func (w *workspace) readState() (*state, error) {
-	path := w.path("up", "state.json")
+func readState(w *workspace.Workspace) (*state, error) {
+	path := statePath(w)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -33,15 +36,15 @@ func (w *workspace) readState() (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read what is up: %w", err)
 	}
-	st := &state{path: path}
+	st := &state{w: w}
 	if err := json.Unmarshal(b, st); err != nil {
 		return nil, fmt.Errorf("read what is up: %s: %w", path, err)
 	}
 	return st, nil
 }
 
-func (w *workspace) newState(on string) *state {
-	return &state{On: on, path: w.path("up", "state.json")}
+func newState(w *workspace.Workspace, on string) *state {
+	return &state{On: on, w: w}
 }
 
 // save must be called with mu held once servers start.
@@ -50,7 +53,7 @@ func (st *state) save() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(st.path, append(b, '\n'), 0o600)
+	return workspace.WriteFile(statePath(st.w), append(b, '\n'), 0o600)
 }
 
 // record adds a process, in the place of an earlier one of that name, and saves.
@@ -98,7 +101,7 @@ var stopOrder = map[string]struct {
 const lastRank = 3
 
 // stopInOrder stops the processes, those of one rank side by side. A service gets servicesGrace.
-func (w *workspace) stopInOrder(all []*process.Process, servicesGrace time.Duration) error {
+func stopInOrder(w *workspace.Workspace, all []*process.Process, servicesGrace time.Duration) error {
 	var errs []error
 	for rank := 0; rank <= lastRank; rank++ {
 		var wait sync.WaitGroup
@@ -119,7 +122,7 @@ func (w *workspace) stopInOrder(all []*process.Process, servicesGrace time.Durat
 				defer mu.Unlock()
 				errs = append(errs, err)
 				if err == nil {
-					w.say("%s: stopped in %s", p.Name, since(began))
+					w.Say("%s: stopped in %s", p.Name, workspace.Since(began))
 				}
 			})
 		}

@@ -11,26 +11,28 @@ import (
 	"strings"
 	"testing"
 
+	"settlement/e2e/stack/testcheckout"
+	"settlement/e2e/stack/workspace"
 	"settlement/e2e/wait"
 )
 
 // copyOfCheckout is this checkout under another name, with the downloads and nothing else of its .run.
-func copyOfCheckout(t *testing.T) *workspace {
+func copyOfCheckout(t *testing.T) *workspace.Workspace {
 	t.Helper()
-	real, err := newWorkspace(nil)
+	real, err := workspace.Find(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	w := checkout(t)
-	if err := os.Remove(filepath.Join(w.root, "go.mod")); err != nil {
+	w := testcheckout.New(t)
+	if err := os.Remove(filepath.Join(w.Root, "go.mod")); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"go.mod", "go.sum", "migrations", "order-service", "payment-service", "shared", ".run/cache"} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(w.root, name)), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(w.Root, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(filepath.Join(real.root, name), filepath.Join(w.root, name)); err != nil {
+		if err := os.Symlink(filepath.Join(real.Root, name), filepath.Join(w.Root, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,7 +42,7 @@ func copyOfCheckout(t *testing.T) *workspace {
 // TestUp is `make up` on native servers, as people and their programs meet it.
 func TestUp(t *testing.T) {
 	w := copyOfCheckout(t)
-	log := &lines{}
+	log := &testcheckout.Lines{}
 	o := Options{On: OnNative, Log: log}
 
 	for _, name := range passedOn {
@@ -57,7 +59,7 @@ func TestUp(t *testing.T) {
 	t.Cleanup(func() { _ = TakeDown(t.Context(), o) })
 
 	t.Run("the services have what was set", func(t *testing.T) {
-		st, err := w.readState()
+		st, err := readState(w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +83,7 @@ func TestUp(t *testing.T) {
 				t.Errorf("%q is not in\n%s", want, log)
 			}
 		}
-		if _, err := os.Stat(filepath.Join(w.root, ".run", "up", "mysql", "broker", "store", "commitlog")); err != nil {
+		if _, err := os.Stat(filepath.Join(w.Root, ".run", "up", "mysql", "broker", "store", "commitlog")); err != nil {
 			t.Error(err)
 		}
 		wait.Until(t, bootLimit, func() error { // a JVM that has to compile itself first may be too slow for its own timeout
@@ -113,8 +115,8 @@ func TestUp(t *testing.T) {
 }
 
 // takePort ends payment-service and puts another program at its port, which says that it is ready.
-func takePort(t *testing.T, w *workspace, o Options) {
-	st, err := w.readState()
+func takePort(t *testing.T, w *workspace.Workspace, o Options) {
+	st, err := readState(w)
 	if err != nil {
 		t.Fatal(err)
 	}

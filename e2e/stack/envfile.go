@@ -2,20 +2,20 @@ package stack
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
+
+	"settlement/e2e/stack/workspace"
 )
 
 // envFile is what `make up` leaves for people and tools: KEY=VALUE lines.
-func (w *workspace) envFile() string { return w.path("stack.env") }
+func envFile(w *workspace.Workspace) string { return w.Path("stack.env") }
 
 // keyValues are lines of an environment.
 type keyValues [][2]string
 
-func (w *workspace) writeEnv(a Addresses, more keyValues) error {
+func writeEnv(w *workspace.Workspace, a Addresses, more keyValues) error {
 	var b strings.Builder
 	for _, kv := range append(keyValues{
 		{"ORDER_URL", a.OrderURL},
@@ -27,7 +27,7 @@ func (w *workspace) writeEnv(a Addresses, more keyValues) error {
 	}, more...) {
 		b.WriteString(envLine(kv[0], kv[1]))
 	}
-	return writeFile(w.envFile(), []byte(b.String()), 0o600)
+	return workspace.WriteFile(envFile(w), []byte(b.String()), 0o600)
 }
 
 // plainToShell are values that a shell takes as they stand.
@@ -46,27 +46,6 @@ func envLine(key, value string) string {
 		return line
 	}
 	return "_DSN=;read${IFS}-r${IFS}DSN<<'_DSN='\n" + line + "_DSN=\n_DSN=;export${IFS}\"$DSN\"\n"
-}
-
-// writeFile replaces a file whole: readers see the old or the new one, also after a crash.
-func writeFile(path string, content []byte, mode os.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
-	}
-	return nil
 }
 
 func removeIfThere(path string) error {

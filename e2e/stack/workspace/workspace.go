@@ -1,4 +1,6 @@
-package stack
+// Package workspace is the checkout and what runs keep in its .run directory: locks, the cache, a
+// directory for each run.
+package workspace
 
 import (
 	"context"
@@ -8,23 +10,20 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"sync"
 	"syscall"
 	"time"
 )
 
-// workspace is the checkout and its .run directory, with everything in it that outlives one run:
+// Workspace is the checkout and its .run directory, with everything in it that outlives one run:
 //
 //	.run/cache/   downloads and prepared data directories, shared by all runs
 //	.run/bin/     the services
 //	.run/up/      the stack that `up` started
 //	.run/runs/    one directory for each run that ends what it started
-type workspace struct {
-	root string // absolute, holds go.mod
-	out  io.Writer
-	mu   sync.Mutex // for out: servers start side by side
+type Workspace struct {
+	*Progress
 
-	stillBusy time.Duration // how often a slow step says that it goes on
+	Root string // absolute, holds go.mod
 }
 
 // lockPoll is between two looks at a lock that another process has.
@@ -32,8 +31,8 @@ const lockPoll = 50 * time.Millisecond
 
 var moduleLine = regexp.MustCompile(`(?m)^module settlement$`)
 
-// newWorkspace finds the checkout from the working directory upwards. Progress goes to out.
-func newWorkspace(out io.Writer) (*workspace, error) {
+// Find finds the checkout from the working directory upwards. Progress goes to out.
+func Find(out io.Writer) (*Workspace, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, fmt.Errorf("find the checkout: %w", err)
@@ -41,7 +40,7 @@ func newWorkspace(out io.Writer) (*workspace, error) {
 	for d := dir; ; d = filepath.Dir(d) {
 		mod, err := os.ReadFile(filepath.Join(d, "go.mod"))
 		if err == nil && moduleLine.Match(mod) {
-			return &workspace{root: d, out: out, stillBusy: stillBusy}, nil
+			return &Workspace{Progress: NewProgress(out, stillBusy), Root: d}, nil
 		}
 		if d == filepath.Dir(d) {
 			return nil, fmt.Errorf("no go.mod of module settlement in %s or above: run this inside the checkout", dir)
@@ -49,21 +48,15 @@ func newWorkspace(out io.Writer) (*workspace, error) {
 	}
 }
 
-func (w *workspace) path(parts ...string) string {
-	return filepath.Join(append([]string{w.root, ".run"}, parts...)...)
+// Path is a path below .run.
+func (w *Workspace) Path(parts ...string) string {
+	return filepath.Join(append([]string{w.Root, ".run"}, parts...)...)
 }
 
-// say prints one line of progress.
-func (w *workspace) say(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	fmt.Fprintf(w.out, "stack: "+format+"\n", args...)
-}
-
-// lock takes the named lock of this checkout and waits while another process has it. The kernel
+// Lock takes the named lock of this checkout and waits while another process has it. The kernel
 // gives it back when a holder dies, and children do not inherit it.
-func (w *workspace) lock(ctx context.Context, name string) (unlock func(), err error) {
-	path := w.path("locks", name)
+func (w *Workspace) Lock(ctx context.Context, name string) (unlock func(), err error) {
+	path := w.Path("locks", name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
@@ -84,7 +77,7 @@ func (w *workspace) lock(ctx context.Context, name string) (unlock func(), err e
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if !told {
-			w.say("waiting for the other that holds the lock %q", name)
+			w.Say("waiting for the other that holds the lock %q", name)
 			told = true
 		}
 
@@ -97,15 +90,15 @@ func (w *workspace) lock(ctx context.Context, name string) (unlock func(), err e
 	}
 }
 
-// cached returns the directory .run/cache/NAME, and has fill make it when it is not there. It is
+// Cached returns the directory .run/cache/NAME, and has fill make it when it is not there. It is
 // there whole or not at all: fill works in another directory that gets the name at the end.
-func (w *workspace) cached(ctx context.Context, name string, fill func(dir string) error) (string, error) {
-	dir := w.path("cache", name)
+func (w *Workspace) Cached(ctx context.Context, name string, fill func(dir string) error) (string, error) {
+	dir := w.Path("cache", name)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
 
-	unlock, err := w.lock(ctx, "cache-"+name)
+	unlock, err := w.Lock(ctx, "cache-"+name)
 	if err != nil {
 		return "", err
 	}

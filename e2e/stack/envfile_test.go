@@ -5,13 +5,15 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"settlement/e2e/stack/testcheckout"
 )
 
 // awkward is a value with every character that means something to a shell.
 const awkward = `a'b"c$HOME;d e\f(g)&*?#!{h}|<i>~` + "`j`"
 
 func TestEveryReaderOfTheEnvironmentFileGetsTheSame(t *testing.T) {
-	w := checkout(t)
+	w := testcheckout.New(t)
 	addresses := Addresses{
 		OrderURL: "http://127.0.0.1:15001", PaymentURL: "http://127.0.0.1:15002", NamesrvAddr: "127.0.0.1:15003", BrokerAddr: "127.0.0.1:15004",
 		OrderDSN:   "orders:S3CRET@tcp(127.0.0.1:15005)/orders?parseTime=true",
@@ -33,12 +35,12 @@ func TestEveryReaderOfTheEnvironmentFileGetsTheSame(t *testing.T) {
 	}
 
 	for _, password := range []string{"S3CRET", awkward} {
-		if err := w.writeEnv(addresses, keyValues{{"DB_ADDR", "127.0.0.1:15005"}, {"DB_PASSWORD", password}}); err != nil {
+		if err := writeEnv(w, addresses, keyValues{{"DB_ADDR", "127.0.0.1:15005"}, {"DB_PASSWORD", password}}); err != nil {
 			t.Fatal(err)
 		}
 		want["DB_PASSWORD"] = password
 
-		content, err := os.ReadFile(w.envFile())
+		content, err := os.ReadFile(envFile(w))
 		if err != nil {
 			t.Fatal(err)
 		}
