@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"settlement/e2e/stack/download"
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/workspace"
 )
@@ -75,7 +76,7 @@ func runsOnCompose(ctx context.Context, o Options) bool {
 
 // composeHas says that docker-compose.yml has the servers that were chosen.
 func (o Options) composeHas() bool {
-	return (o.DB == "" || o.DB == "mysql") && (o.RocketMQ == "" || o.RocketMQ == rocketmqDefault)
+	return (o.DB == "" || o.DB == "mysql") && (o.RocketMQ == "" || o.RocketMQ == download.RocketMQDefault)
 }
 
 func dockerAnswers(ctx context.Context) bool {

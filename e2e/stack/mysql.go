@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"settlement/e2e/stack/download"
+	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/workspace"
@@ -145,7 +147,7 @@ var kinds = map[string]func(context.Context, *workspace.Workspace) (engine, erro
 func family(kind string) string { return strings.ToUpper(strings.TrimRight(kind, "0123456789")) }
 
 func mysql8(ctx context.Context, w *workspace.Workspace) (engine, error) {
-	home, err := mysqlHome(ctx, w)
+	home, err := download.MySQLHome(ctx, w)
 	if err != nil {
 		return engine{}, err
 	}
@@ -155,7 +157,7 @@ func mysql8(ctx context.Context, w *workspace.Workspace) (engine, error) {
 		env:  []string{"LD_LIBRARY_PATH=" + filepath.Join(home, "lib"), "DYLD_LIBRARY_PATH=" + filepath.Join(home, "lib")},
 	}
 	if runtime.GOOS == "linux" {
-		if err := provide(ctx, w, needLibraries(e.path, filepath.Join(home, "lib"))); err != nil {
+		if err := needs.Provide(ctx, w, needs.Libraries(e.path, filepath.Join(home, "lib"))); err != nil {
 			return engine{}, err
 		}
 	}
@@ -165,16 +167,16 @@ func mysql8(ctx context.Context, w *workspace.Workspace) (engine, error) {
 		"--lc-messages-dir=" + filepath.Join(home, "share"),
 		"--default-authentication-plugin=mysql_native_password", // the other one needs TLS or an RSA key exchange
 	}
-	return e.initialisedByItself(mysqlJars.name, common), nil
+	return e.initialisedByItself(download.MySQL8.Name, common), nil
 }
 
 func mysql9(ctx context.Context, w *workspace.Workspace) (engine, error) {
-	root, err := mysql9Debs.unpacked(ctx, w)
+	root, err := download.MySQL9.Unpacked(ctx, w)
 	if err != nil {
 		return engine{}, err
 	}
 	e := engine{path: filepath.Join(root, "usr", "sbin", "mysqld")}
-	return e.initialisedByItself(mysql9Debs.name, []string{
+	return e.initialisedByItself(download.MySQL9.Name, []string{
 		"--basedir=" + filepath.Join(root, "usr"),
 		"--lc-messages-dir=" + filepath.Join(root, "usr", "share", "mysql"),
 		"--secure-file-priv=NULL", // Debian's default is a directory that its package makes
@@ -197,14 +199,14 @@ func (e engine) initialisedByItself(name string, common []string) engine {
 }
 
 func mariadb(ctx context.Context, w *workspace.Workspace) (engine, error) {
-	if err := provide(ctx, w, needMariaDB); err != nil {
+	if err := needs.Provide(ctx, w, needs.MariaDB); err != nil {
 		return engine{}, err
 	}
-	path, err := findProgram("mariadbd")
+	path, err := needs.Find("mariadbd")
 	if err != nil {
 		return engine{}, err
 	}
-	install, err := findProgram("mariadb-install-db")
+	install, err := needs.Find("mariadb-install-db")
 	if err != nil {
 		return engine{}, err
 	}
@@ -219,13 +221,13 @@ func mariadb(ctx context.Context, w *workspace.Workspace) (engine, error) {
 }
 
 func mariadb11(ctx context.Context, w *workspace.Workspace) (engine, error) {
-	root, err := mariadb11Debs.unpacked(ctx, w)
+	root, err := download.MariaDB11.Unpacked(ctx, w)
 	if err != nil {
 		return engine{}, err
 	}
 	usr := filepath.Join(root, "usr")
 	return engine{path: filepath.Join(usr, "sbin", "mariadbd")}.initialisedBy(
-		filepath.Join(usr, "bin", "mariadb-install-db"), mariadb11Debs.name, []string{"--basedir=" + usr}), nil
+		filepath.Join(usr, "bin", "mariadb-install-db"), download.MariaDB11.Name, []string{"--basedir=" + usr}), nil
 }
 
 // initialisedBy returns e as a MariaDB server, whose data directory the script install makes.

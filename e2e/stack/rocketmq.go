@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"settlement/e2e/stack/download"
+	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
 	mq "settlement/shared/rocketmq"
@@ -47,8 +49,8 @@ type rocketmq struct {
 
 // newRocketMQ picks the ports of a release, empty for the default.
 func newRocketMQ(version string) (rocketmq, error) {
-	r := rocketmq{Version: cmp.Or(version, rocketmqDefault)}
-	if _, err := rocketmqJars(r.Version); err != nil {
+	r := rocketmq{Version: cmp.Or(version, download.RocketMQDefault)}
+	if _, err := download.RocketMQ(r.Version); err != nil {
 		return r, err
 	}
 	var err error
@@ -124,7 +126,7 @@ func java(classes, dir, name string, ports []int, class string, flags []string, 
 		return process.Program{}, fmt.Errorf("prepare %s: %w", name, err)
 	}
 
-	path, err := findProgram("java")
+	path, err := needs.Find("java")
 	if err != nil {
 		return process.Program{}, err
 	}

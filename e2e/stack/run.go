@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/workspace"
 
@@ -36,7 +37,7 @@ func Run(ctx context.Context, o RunOptions, command []string) (code int, err err
 		return 1, err
 	}
 	if o.C {
-		if err := provide(ctx, w, needC); err != nil {
+		if err := needs.Provide(ctx, w, needs.C); err != nil {
 			return 1, err
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 
+	"settlement/e2e/stack/download"
+	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/workspace"
 )
@@ -114,11 +116,11 @@ func (s *Server) Resume() error { return s.native.find(s.process()).Signal(sysca
 
 // mqadmin is the command line of RocketMQ's tool, to which its arguments are added.
 func (n *native) mqadmin(ctx context.Context) ([]string, error) {
-	classes, err := rocketmqClasses(ctx, n.w, n.RocketMQ.Version)
+	classes, err := download.RocketMQClasses(ctx, n.w, n.RocketMQ.Version)
 	if err != nil {
 		return nil, err
 	}
-	path, err := findProgram("java")
+	path, err := needs.Find("java")
 	if err != nil {
 		return nil, err
 	}

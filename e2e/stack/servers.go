@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"settlement/e2e/stack/download"
+	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/workspace"
@@ -119,11 +121,11 @@ func (s *servers) bootDatabase(ctx context.Context, d databaseServer) error {
 
 // bootRocketMQ starts the name server, then the broker, which registers with it; or only the one that is named.
 func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) error {
-	classes, err := rocketmqClasses(ctx, s.w, r.Version)
+	classes, err := download.RocketMQClasses(ctx, s.w, r.Version)
 	if err != nil {
 		return err
 	}
-	if err := provide(ctx, s.w, needJava); err != nil {
+	if err := needs.Provide(ctx, s.w, needs.Java); err != nil {
 		return err
 	}
 

