@@ -15,6 +15,7 @@ import (
 
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/servers"
 	"settlement/e2e/stack/workspace"
 	"settlement/shared/settlement"
 )
@@ -30,7 +31,7 @@ var withoutBalancer = configuration{"SHUTDOWN_DELAY": "0s"}
 // of it again.
 type settings struct {
 	Database database
-	RocketMQ rocketmq
+	RocketMQ servers.RocketMQ
 	Orders   account
 	Payments account
 	OrderAt  string // host:port of order-service
@@ -45,7 +46,7 @@ func newSettings(o Options, suffix string) (settings, error) {
 	if s.Database, err = newDatabase(o.DB); err != nil {
 		return s, err
 	}
-	if s.RocketMQ, err = newRocketMQ(o.RocketMQ); err != nil {
+	if s.RocketMQ, err = servers.NewRocketMQ(o.RocketMQ); err != nil {
 		return s, err
 	}
 
@@ -64,7 +65,7 @@ func (s settings) addresses() (Addresses, error) {
 	db, err := s.Database.addr()
 	return Addresses{
 		OrderURL: "http://" + s.OrderAt, PaymentURL: "http://" + s.PayAt,
-		NamesrvAddr: s.RocketMQ.namesrvAddr(), BrokerAddr: s.RocketMQ.brokerAddr(),
+		NamesrvAddr: s.RocketMQ.NamesrvAddr(), BrokerAddr: s.RocketMQ.BrokerAddr(),
 		OrderDSN: s.Orders.dsn(db), PaymentDSN: s.Payments.dsn(db),
 	}, err
 }
@@ -72,7 +73,7 @@ func (s settings) addresses() (Addresses, error) {
 // native is the backend whose servers and services are processes.
 type native struct {
 	settings
-	*servers
+	*servers.Set
 	release func() error // gives the run's directory back; nil for the stack that stays up
 	options Options
 	env     map[string]map[string]string // what Options.Env said
@@ -85,9 +86,9 @@ func upNative(ctx context.Context, w *workspace.Workspace, o Options) (*Stack, e
 		return nil, err
 	}
 
-	n := &native{servers: &servers{w: w, dir: run.Dir, launch: process.Start}, release: run.Release, options: o}
+	n := &native{Set: &servers.Set{Workspace: w, Dir: run.Dir, Launch: process.Start}, release: run.Release, options: o}
 	suffix := ""
-	if o.DB != "" && kinds[o.DB] == nil {
+	if o.DB != "" && !servers.HasKind(o.DB) {
 		suffix = "_" + workspace.ShortHash([]byte(run.Dir)) // on a server that others use too
 	}
 	if n.settings, err = newSettings(o, suffix); err != nil {
@@ -111,7 +112,7 @@ func upNative(ctx context.Context, w *workspace.Workspace, o Options) (*Stack, e
 const topicsLimit = 2 * time.Minute
 
 func (n *native) createTopics(ctx context.Context) error {
-	return n.find(Broker).WaitReady(ctx, topicsLimit, n.RocketMQ.createTopics)
+	return n.Find(Broker).WaitReady(ctx, topicsLimit, n.RocketMQ.CreateTopics)
 }
 
 // boot starts whatever does not run yet and returns when all of it is ready.
@@ -119,14 +120,14 @@ func (n *native) boot(ctx context.Context) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if n.Database.Kind != "dsn" {
-			if err := n.bootDatabase(inner, n.Database.Server); err != nil {
+			if err := n.BootDatabase(inner, n.Database.Server); err != nil {
 				return err
 			}
 		}
 		return createAccounts(inner, n.Database.Admin, n.Orders, n.Payments)
 	})
 	group.Go(func() error {
-		if err := n.bootRocketMQ(inner, n.RocketMQ); err != nil {
+		if err := n.BootRocketMQ(inner, n.RocketMQ); err != nil {
 			return err
 		}
 		return n.createTopics(inner)
@@ -135,7 +136,7 @@ func (n *native) boot(ctx context.Context) error {
 		if n.options.Bin != "" || n.runs(OrderService) && n.runs(PaymentService) {
 			return nil
 		}
-		return build(inner, n.w)
+		return build(inner, n.Workspace)
 	})
 
 	if err := group.Wait(); err != nil {
@@ -165,7 +166,7 @@ func (n *native) askEnv() error {
 }
 
 func (n *native) runs(name string) bool {
-	p := n.find(name)
+	p := n.Find(name)
 	return p != nil && p.Alive()
 }
 
@@ -175,7 +176,7 @@ func (n *native) bootService(ctx context.Context, name string) error {
 		return err
 	}
 	url := "http://" + n.at(name)
-	return n.servers.boot(ctx, p, url, func(ctx context.Context) error { return readyz(ctx, url) })
+	return n.Set.Boot(ctx, p, url, func(ctx context.Context) error { return readyz(ctx, url) })
 }
 
 func (n *native) at(binary string) string {
@@ -198,7 +199,7 @@ func (n *native) program(binary, name string, extra []string) (process.Program, 
 
 	bin := n.options.Bin
 	if bin == "" {
-		bin = n.w.Path("bin")
+		bin = n.Workspace.Path("bin")
 	}
 
 	env := append(
@@ -208,7 +209,7 @@ func (n *native) program(binary, name string, extra []string) (process.Program, 
 		"DB_NAME="+a.Database,
 		"DB_USER="+a.User,
 		"DB_PASSWORD="+a.Password,
-		"NAMESRV_ADDR="+n.RocketMQ.namesrvAddr(),
+		"NAMESRV_ADDR="+n.RocketMQ.NamesrvAddr(),
 		"SETTLEMENT_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 		"OUTCOME_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 		"POINTS_QUEUES="+strconv.Itoa(settlement.PointsQueues),
@@ -219,8 +220,8 @@ func (n *native) program(binary, name string, extra []string) (process.Program, 
 	}
 
 	return process.Program{
-		Name: name, Path: filepath.Join(bin, binary), Env: append(env, extra...), Dir: n.dir,
-		Log: filepath.Join(n.dir, "logs", name+".log"), Listens: []string{n.at(binary)},
+		Name: name, Path: filepath.Join(bin, binary), Env: append(env, extra...), Dir: n.Dir,
+		Log: filepath.Join(n.Dir, "logs", name+".log"), Listens: []string{n.at(binary)},
 	}, nil
 }
 
@@ -232,11 +233,11 @@ func (n *native) start(_ context.Context, s *Service) error {
 	if err != nil {
 		return err
 	}
-	run, err := n.launch(p)
+	run, err := n.Launch(p)
 	if err != nil {
 		return err
 	}
-	n.add(run)
+	n.Add(run)
 	return nil
 }
 
@@ -285,14 +286,14 @@ func (n *native) ready(ctx context.Context, s *Service) error {
 }
 
 func (n *native) started(s *Service) (*process.Process, error) {
-	if p := n.find(s.Name); p != nil {
+	if p := n.Find(s.Name); p != nil {
 		return p, nil
 	}
 	return nil, fmt.Errorf("%s was never started", s.Name)
 }
 
 func (n *native) logTail(s *Service, lines int) string {
-	return process.Tail(filepath.Join(n.dir, "logs", s.Name+".log"), lines)
+	return process.Tail(filepath.Join(n.Dir, "logs", s.Name+".log"), lines)
 }
 
 func (n *native) another(ctx context.Context, binary, name string, env map[string]string) (*Service, error) {
@@ -324,7 +325,7 @@ func (n *native) exec(ctx context.Context, s *Service, args []string) (*exec.Cmd
 // close ends all at once, since the data goes as well. On a server that runs on, databases and
 // users are dropped.
 func (n *native) close(ctx context.Context) error {
-	err := n.servers.kill()
+	err := n.Set.Kill()
 	if n.Database.Kind == "dsn" {
 		err = errors.Join(err, dropAccounts(ctx, n.Database.Admin, n.Orders, n.Payments))
 	}

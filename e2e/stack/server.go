@@ -9,16 +9,14 @@ import (
 	"strings"
 	"syscall"
 
-	"settlement/e2e/stack/download"
-	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/process"
-	"settlement/e2e/stack/workspace"
+	"settlement/e2e/stack/servers"
 )
 
 // The servers of a native stack.
 const (
-	Broker   = "broker"
-	Namesrv  = "namesrv"
+	Broker   = servers.Broker
+	Namesrv  = servers.Namesrv
 	Database = "database"
 )
 
@@ -36,7 +34,7 @@ func (s *Stack) Server(name string) (*Server, error) {
 		return nil, fmt.Errorf("server %s: this stack runs on %s, where only services can be reached; use STACK=%s", name, s.On, OnNative)
 	}
 	server := &Server{Name: name, native: n}
-	if n.find(server.process()) == nil {
+	if n.Find(server.process()) == nil {
 		return nil, fmt.Errorf("server %s: this stack does not run one", name)
 	}
 	return server, nil
@@ -51,22 +49,22 @@ func (s *Server) process() string {
 }
 
 // Kill ends the server by SIGKILL and returns when it is gone. Its data stays.
-func (s *Server) Kill() error { return s.native.find(s.process()).Stop(0) }
+func (s *Server) Kill() error { return s.native.Find(s.process()).Stop(0) }
 
 // CommitLog is the directory in which the broker keeps all messages of all topics, one behind the other.
 func (s *Server) CommitLog() (string, error) {
 	if s.Name != Broker {
 		return "", fmt.Errorf("server %s keeps no messages", s.Name)
 	}
-	return commitLog(s.native.dir), nil
+	return servers.CommitLog(s.native.Dir), nil
 }
 
 // LoseStore removes all that a dead broker has stored: messages, topics, groups and their offsets.
 func (s *Server) LoseStore() error {
-	if p := s.native.find(s.process()); s.Name != Broker || p.Alive() {
+	if p := s.native.Find(s.process()); s.Name != Broker || p.Alive() {
 		return fmt.Errorf("lose the store of %s: it has to be a broker that does not run", s.Name)
 	}
-	return os.RemoveAll(brokerStore(s.native.dir))
+	return os.RemoveAll(servers.BrokerStore(s.native.Dir))
 }
 
 // CreateTopics makes the topics of the contract that are not there.
@@ -87,7 +85,7 @@ func (s *Stack) DeleteTopic(ctx context.Context, topic string) error {
 	var out string
 	for range deleteTries {
 		var err error
-		if out, err = s.MQAdmin(ctx, "deleteTopic", "-c", clusterName, "-t", topic); err != nil {
+		if out, err = s.MQAdmin(ctx, "deleteTopic", "-c", servers.ClusterName, "-t", topic); err != nil {
 			return err
 		}
 		if strings.Contains(out, "success") {
@@ -103,48 +101,16 @@ func (s *Stack) DeleteTopic(ctx context.Context, topic string) error {
 // Start starts the server again at the same address and returns when it is ready.
 func (s *Server) Start(ctx context.Context) error {
 	if s.Name == Database {
-		return s.native.bootDatabase(ctx, s.native.Database.Server)
+		return s.native.BootDatabase(ctx, s.native.Database.Server)
 	}
-	return s.native.bootRocketMQ(ctx, s.native.RocketMQ, s.Name)
+	return s.native.BootRocketMQ(ctx, s.native.RocketMQ, s.Name)
 }
 
 // Pause freezes the server by SIGSTOP: its connections stay open and nothing is answered.
-func (s *Server) Pause() error { return s.native.find(s.process()).Signal(syscall.SIGSTOP) }
+func (s *Server) Pause() error { return s.native.Find(s.process()).Signal(syscall.SIGSTOP) }
 
 // Resume lets a paused server go on.
-func (s *Server) Resume() error { return s.native.find(s.process()).Signal(syscall.SIGCONT) }
-
-// mqadmin is the command line of RocketMQ's tool, to which its arguments are added.
-func (n *native) mqadmin(ctx context.Context) ([]string, error) {
-	classes, err := download.RocketMQClasses(ctx, n.w, n.RocketMQ.Version)
-	if err != nil {
-		return nil, err
-	}
-	path, err := needs.Find("java")
-	if err != nil {
-		return nil, err
-	}
-	command := append([]string{path}, jvmFlags...)
-	return append(command, "-Duser.home="+n.dir, "-Drocketmq.home.dir="+n.dir,
-		"-Drocketmq.namesrv.addr="+n.RocketMQ.namesrvAddr(), "-cp", classes, "org.apache.rocketmq.tools.command.MQAdminStartup"), nil
-}
-
-// writeMQAdmin leaves the tool for people, as a script beside the services' binaries.
-func (n *native) writeMQAdmin(ctx context.Context) error {
-	command, err := n.mqadmin(ctx)
-	if err != nil {
-		return err
-	}
-	var quoted []string
-	for _, word := range command {
-		quoted = append(quoted, "'"+strings.ReplaceAll(word, "'", `'\''`)+"'")
-	}
-	// The logging library tells of its own start in a hundred lines, which would hide the answer. The tool exits with 0
-	// also when it fails, so that no exit code is lost here.
-	script := "#!/bin/sh\n# RocketMQ's mqadmin for the stack of make up.\n" + strings.Join(quoted, " ") +
-		" \"$@\" 2>&1 | grep -v '|-[A-Z]* in '\n"
-	return workspace.WriteFile(n.w.Path("bin", "mqadmin"), []byte(script), 0o755)
-}
+func (s *Server) Resume() error { return s.native.Find(s.process()).Signal(syscall.SIGCONT) }
 
 // MQAdmin runs RocketMQ's command line tool against the name server of a native stack and returns what it
 // prints. The tool exits with 0 even when it fails: look at the output.
@@ -153,11 +119,11 @@ func (s *Stack) MQAdmin(ctx context.Context, args ...string) (string, error) {
 	if !ok {
 		return "", errors.New("mqadmin: only on a native stack")
 	}
-	command, err := n.mqadmin(ctx)
+	command, err := n.MQAdmin(ctx, n.RocketMQ)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, command[0], append(append(command[1:], args...), "-n", n.RocketMQ.namesrvAddr())...)
+	cmd := exec.CommandContext(ctx, command[0], append(append(command[1:], args...), "-n", n.RocketMQ.NamesrvAddr())...)
 	cmd.Env = process.BaseEnv()
 	out, err := cmd.CombinedOutput()
 	if err != nil {

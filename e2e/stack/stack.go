@@ -1,8 +1,9 @@
 // Package stack starts what the services run on, and the services: a real RocketMQ and a real MySQL
 // or MariaDB, as processes on loopback or in containers.
 //
-// Three ways in: Run starts only servers, for tests of single packages; Up starts everything for one
-// test or demo and ends with it; LeaveUp and TakeDown are `make up` and `make down`.
+// Two ways in: Up starts everything for one test or demo and ends with it; LeaveUp and TakeDown are
+// `make up` and `make down`. What it stands on has rooms of its own, none of which knows one that is
+// listed before it: servers, download, needs, process, workspace, port.
 package stack
 
 import (
@@ -29,7 +30,7 @@ type Stack struct {
 	Addresses
 
 	On string // OnNative or OnCompose
-	DB string // one of kinds, or "dsn"
+	DB string // a kind that servers knows, or "dsn"
 
 	backend  backend
 	services map[string]*Service

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
 	"settlement/e2e/stack/download"
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/servers"
 	"settlement/e2e/stack/workspace"
 )
 
@@ -163,9 +163,9 @@ func (st *state) leaveUpNative(ctx context.Context) (Addresses, bool, error) {
 	before := st.living()
 	var mu sync.Mutex
 	var fresh []*process.Process
-	n := &native{settings: st.Settings, servers: &servers{
-		w: st.w, dir: st.w.Path("up", st.dataName()), running: slices.Clone(before),
-		launch: func(p process.Program) (*process.Process, error) {
+	n := &native{settings: st.Settings, Set: &servers.Set{
+		Workspace: st.w, Dir: st.w.Path("up", st.dataName()),
+		Launch: func(p process.Program) (*process.Process, error) {
 			run, err := process.StartDetached(p, st.record)
 			if err == nil {
 				mu.Lock()
@@ -176,18 +176,22 @@ func (st *state) leaveUpNative(ctx context.Context) (Addresses, bool, error) {
 		},
 	}}
 
+	for _, p := range before {
+		n.Add(p)
+	}
+
 	if err := st.save(); err != nil {
 		return addresses, false, err
 	}
 	if err := n.boot(ctx); err != nil {
-		err = errors.Join(err, stopInOrder(st.w, fresh, st.config().stopGrace()))
+		err = errors.Join(err, servers.StopInOrder(st.w, fresh, st.config().stopGrace()))
 		if len(before) == 0 {
 			err = errors.Join(err, forget(st.w))
 		}
 		return addresses, false, err
 	}
 
-	if err := n.writeMQAdmin(ctx); err != nil {
+	if err := n.WriteMQAdmin(ctx, n.RocketMQ); err != nil {
 		return addresses, false, err
 	}
 	return addresses, len(fresh) > 0, nil
@@ -244,7 +248,7 @@ func TakeDown(ctx context.Context, o Options) error {
 	if st.On == OnCompose {
 		err = st.takeDownCompose(ctx)
 	} else {
-		err = stopInOrder(w, st.living(), st.config().stopGrace())
+		err = servers.StopInOrder(w, st.living(), st.config().stopGrace())
 	}
 	if err != nil {
 		return fmt.Errorf("%w\nmake down can be run again", err)

@@ -10,10 +10,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"settlement/e2e/stack/testcheckout"
 	"settlement/e2e/stack/workspace"
 	"settlement/e2e/wait"
+)
+
+const (
+	bootLimit = 5 * time.Minute // with a download
+	gone      = time.Minute
 )
 
 // copyOfCheckout is this checkout under another name, with the downloads and nothing else of its .run.

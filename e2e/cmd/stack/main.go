@@ -8,6 +8,7 @@ import (
 
 	"settlement/e2e/stack"
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/servers"
 )
 
 const usage = `usage:
@@ -69,7 +70,7 @@ func run(args []string) (int, error) {
 }
 
 func runWith(args []string) (int, error) {
-	o := stack.RunOptions{Log: os.Stderr}
+	o := servers.RunOptions{Log: os.Stderr}
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flags.Func("db", "start a database server of this kind", func(kind string) error {
@@ -88,5 +89,5 @@ func runWith(args []string) (int, error) {
 
 	ctx, stop := process.UntilInterrupted()
 	defer stop()
-	return stack.Run(ctx, o, flags.Args())
+	return servers.Run(ctx, o, flags.Args())
 }

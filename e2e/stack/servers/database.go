@@ -1,4 +1,4 @@
-package stack
+package servers
 
 import (
 	"context"
@@ -16,13 +16,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"settlement/e2e/stack/download"
 	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/workspace"
-
-	"github.com/go-sql-driver/mysql"
 )
 
 const (
@@ -32,21 +32,21 @@ const (
 	databaseConnections = 600
 )
 
-// databaseServer is one MySQL or MariaDB on loopback.
-type databaseServer struct {
+// Database is one MySQL or MariaDB on loopback.
+type Database struct {
 	Kind         string // one of kinds
 	Port         int
 	RootPassword string   // of letters and digits, which SQL and a DSN take without quotes
 	Args         []string // on top of our own; the last one counts
 }
 
-func newDatabaseServer(kind string) (databaseServer, error) {
+func NewDatabase(kind string) (Database, error) {
 	free, err := port.Free()
-	return databaseServer{Kind: kind, Port: free, RootPassword: rand.Text()}, err
+	return Database{Kind: kind, Port: free, RootPassword: rand.Text()}, err
 }
 
-// rootDSN is a DSN without a database, for administration.
-func (d databaseServer) rootDSN() string {
+// RootDSN is a DSN without a database, for administration.
+func (d Database) RootDSN() string {
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.Net, c.Addr = "root", d.RootPassword, "tcp", port.Loopback(d.Port)
 	return c.FormatDSN()
@@ -54,7 +54,7 @@ func (d databaseServer) rootDSN() string {
 
 // prepare readies everything below dir that the server needs, and returns how it is started. A data
 // directory that is there already is kept.
-func (d databaseServer) prepare(ctx context.Context, w *workspace.Workspace, dir string) (process.Program, error) {
+func (d Database) prepare(ctx context.Context, w *workspace.Workspace, dir string) (process.Program, error) {
 	engine, err := engineOf(ctx, w, d.Kind)
 	if err != nil {
 		return process.Program{}, err
@@ -96,7 +96,7 @@ func (d databaseServer) prepare(ctx context.Context, w *workspace.Workspace, dir
 
 // rootAccounts returns the SQL that runs at every start, before the server takes connections: at no
 // moment is there a root without a password on TCP.
-func (d databaseServer) rootAccounts() string {
+func (d Database) rootAccounts() string {
 	return fmt.Sprintf(`CREATE USER IF NOT EXISTS 'root'@'127.0.0.1' IDENTIFIED BY '%[1]s';
 ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '%[1]s';
 GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
@@ -104,8 +104,8 @@ ALTER USER 'root'@'localhost' IDENTIFIED BY '%[1]s';
 `, d.RootPassword)
 }
 
-func (d databaseServer) ready(ctx context.Context) error {
-	db, err := sql.Open("mysql", d.rootDSN())
+func (d Database) ready(ctx context.Context) error {
+	db, err := sql.Open("mysql", d.RootDSN())
 	if err != nil {
 		return err
 	}
@@ -128,8 +128,11 @@ func engineOf(ctx context.Context, w *workspace.Workspace, kind string) (engine,
 	return kinds[kind](ctx, w)
 }
 
+// HasKind tells whether servers of this kind can be started.
+func HasKind(kind string) bool { return kinds[kind] != nil }
+
 func checkKind(kind string) error {
-	if kinds[kind] == nil {
+	if !HasKind(kind) {
 		return fmt.Errorf("database %q: want one of %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	}
 	return nil

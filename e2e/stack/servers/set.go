@@ -1,4 +1,4 @@
-package stack
+package servers
 
 import (
 	"context"
@@ -17,11 +17,11 @@ import (
 	"settlement/e2e/stack/workspace"
 )
 
-// servers are the processes of one run, kept in the order in which they were started.
-type servers struct {
-	w      *workspace.Workspace
-	dir    string
-	launch func(process.Program) (*process.Process, error)
+// Set is the processes of one run, kept in the order in which they were started.
+type Set struct {
+	Workspace *workspace.Workspace
+	Dir       string // their data and logs are below
+	Launch    func(process.Program) (*process.Process, error)
 
 	mu      sync.Mutex
 	running []*process.Process
@@ -31,9 +31,9 @@ type servers struct {
 // machine is no failure, and lines of progress tell of the wait.
 const startLimit = 15 * time.Minute
 
-// boot starts p, unless it runs already, and waits until it is ready. On an error whatever was
+// Boot starts p, unless it runs already, and waits until it is ready. On an error whatever was
 // started stays, to be stopped with the others.
-func (s *servers) boot(ctx context.Context, p process.Program, addr string, ready func(context.Context) error) error {
+func (s *Set) Boot(ctx context.Context, p process.Program, addr string, ready func(context.Context) error) error {
 	began := time.Now()
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -41,27 +41,27 @@ func (s *servers) boot(ctx context.Context, p process.Program, addr string, read
 
 	ready, done := s.tellWhile(p, ready)
 	defer done()
-	if run := s.find(p.Name); run != nil && run.Alive() {
+	if run := s.Find(p.Name); run != nil && run.Alive() {
 		return run.WaitReady(ctx, startLimit, ready)
 	}
 	if err := p.PortsFree(); err != nil {
 		return err
 	}
 
-	run, err := s.launch(p)
+	run, err := s.Launch(p)
 	if err != nil {
 		return err
 	}
-	s.add(run)
+	s.Add(run)
 	if err := run.WaitReady(ctx, startLimit, ready); err != nil {
 		return err
 	}
-	s.w.Say("%s: up at %s in %s", p.Name, addr, workspace.Since(began))
+	s.Workspace.Say("%s: up at %s in %s", p.Name, addr, workspace.Since(began))
 	return nil
 }
 
 // tellWhile tells of a start that takes its time, with the last answer of ready, until done is called.
-func (s *servers) tellWhile(p process.Program, ready func(context.Context) error) (told func(context.Context) error, done func()) {
+func (s *Set) tellWhile(p process.Program, ready func(context.Context) error) (told func(context.Context) error, done func()) {
 	var last atomic.Value // string
 	last.Store("not asked yet")
 	told = func(ctx context.Context) error {
@@ -71,20 +71,20 @@ func (s *servers) tellWhile(p process.Program, ready func(context.Context) error
 		}
 		return err
 	}
-	return told, s.w.SayWhile(func() string {
+	return told, s.Workspace.SayWhile(func() string {
 		return fmt.Sprintf("%s: still starting (%s); its log is %s", p.Name, last.Load(), p.Log)
 	})
 }
 
-// add puts p into the place of an earlier process of that name.
-func (s *servers) add(p *process.Process) {
+// Add puts p into the place of an earlier process of that name.
+func (s *Set) Add(p *process.Process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = append(slices.DeleteFunc(s.running, func(q *process.Process) bool { return q.Name == p.Name }), p)
 }
 
-// find returns the process with this name, nil when none was started. It may have ended.
-func (s *servers) find(name string) *process.Process {
+// Find returns the process with this name, nil when none was started. It may have ended.
+func (s *Set) Find(name string) *process.Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.running {
@@ -95,8 +95,8 @@ func (s *servers) find(name string) *process.Process {
 	return nil
 }
 
-// kill ends all at once, for runs whose data is thrown away.
-func (s *servers) kill() error {
+// Kill ends all at once, for runs whose data is thrown away.
+func (s *Set) Kill() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
@@ -110,22 +110,22 @@ func (s *servers) kill() error {
 	return errors.Join(errs...)
 }
 
-// bootDatabase starts d on its data below s.dir.
-func (s *servers) bootDatabase(ctx context.Context, d databaseServer) error {
-	p, err := d.prepare(ctx, s.w, s.dir)
+// BootDatabase starts d on its data below s.Dir.
+func (s *Set) BootDatabase(ctx context.Context, d Database) error {
+	p, err := d.prepare(ctx, s.Workspace, s.Dir)
 	if err != nil {
 		return err
 	}
-	return s.boot(ctx, p, port.Loopback(d.Port), d.ready)
+	return s.Boot(ctx, p, port.Loopback(d.Port), d.ready)
 }
 
-// bootRocketMQ starts the name server, then the broker, which registers with it; or only the one that is named.
-func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) error {
-	classes, err := download.RocketMQClasses(ctx, s.w, r.Version)
+// BootRocketMQ starts the name server, then the broker, which registers with it; or only the one that is named.
+func (s *Set) BootRocketMQ(ctx context.Context, r RocketMQ, only ...string) error {
+	classes, err := download.RocketMQClasses(ctx, s.Workspace, r.Version)
 	if err != nil {
 		return err
 	}
-	if err := needs.Provide(ctx, s.w, needs.Java); err != nil {
+	if err := needs.Provide(ctx, s.Workspace, needs.Java); err != nil {
 		return err
 	}
 
@@ -134,16 +134,16 @@ func (s *servers) bootRocketMQ(ctx context.Context, r rocketmq, only ...string) 
 		prepare func(classes, dir string) (process.Program, error)
 		addr    string
 		ready   func(context.Context) error
-	}{{Namesrv, r.namesrv, r.namesrvAddr(), r.namesrvReady}, {Broker, r.broker, r.brokerAddr(), r.brokerReady}} {
+	}{{Namesrv, r.namesrv, r.NamesrvAddr(), r.namesrvReady}, {Broker, r.broker, r.BrokerAddr(), r.brokerReady}} {
 		if len(only) > 0 && !slices.Contains(only, server.name) {
 			continue
 		}
 
-		p, err := server.prepare(classes, s.dir)
+		p, err := server.prepare(classes, s.Dir)
 		if err != nil {
 			return err
 		}
-		if err := s.boot(ctx, p, server.addr, server.ready); err != nil {
+		if err := s.Boot(ctx, p, server.addr, server.ready); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package stack
+package servers
 
 import (
 	"context"
@@ -7,11 +7,11 @@ import (
 	"io"
 	"os"
 
+	"golang.org/x/sync/errgroup"
+
 	"settlement/e2e/stack/needs"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/workspace"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // RunOptions name the servers that Run starts.
@@ -46,8 +46,8 @@ func Run(ctx context.Context, o RunOptions, command []string) (code int, err err
 	if err != nil {
 		return 1, err
 	}
-	s := &servers{w: w, dir: run.Dir, launch: process.Start}
-	defer func() { err = errors.Join(err, s.kill(), run.Release()) }()
+	s := &Set{Workspace: w, Dir: run.Dir, Launch: process.Start}
+	defer func() { err = errors.Join(err, s.Kill(), run.Release()) }()
 
 	env, err := s.bootNamed(ctx, o)
 	if err != nil {
@@ -72,24 +72,24 @@ func (o RunOptions) check() error {
 
 // bootNamed starts the servers that o names, side by side, and returns the environment that tells
 // where they are.
-func (s *servers) bootNamed(ctx context.Context, o RunOptions) ([]string, error) {
+func (s *Set) bootNamed(ctx context.Context, o RunOptions) ([]string, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	var env []string
 	var err error
 	for _, kind := range o.Databases {
-		var d databaseServer
-		if d, err = newDatabaseServer(kind); err != nil {
+		var d Database
+		if d, err = NewDatabase(kind); err != nil {
 			break
 		}
-		env = append(env, "TEST_"+family(kind)+"_DSN="+d.rootDSN(), "TEST_"+family(kind)+"_KIND="+kind)
-		group.Go(func() error { return s.bootDatabase(ctx, d) })
+		env = append(env, "TEST_"+family(kind)+"_DSN="+d.RootDSN(), "TEST_"+family(kind)+"_KIND="+kind)
+		group.Go(func() error { return s.BootDatabase(ctx, d) })
 	}
 
 	if err == nil && o.RocketMQ {
-		var r rocketmq
-		if r, err = newRocketMQ(os.Getenv("ROCKETMQ")); err == nil {
-			env = append(env, "TEST_NAMESRV_ADDR="+r.namesrvAddr(), "TEST_BROKER_ADDR="+r.brokerAddr())
-			group.Go(func() error { return s.bootRocketMQ(ctx, r) })
+		var r RocketMQ
+		if r, err = NewRocketMQ(os.Getenv("ROCKETMQ")); err == nil {
+			env = append(env, "TEST_NAMESRV_ADDR="+r.NamesrvAddr(), "TEST_BROKER_ADDR="+r.BrokerAddr())
+			group.Go(func() error { return s.BootRocketMQ(ctx, r) })
 		}
 	}
 	return env, errors.Join(err, group.Wait())
@@ -108,15 +108,15 @@ func StartDatabase(ctx context.Context, kind string, log io.Writer, args ...stri
 		return "", nil, err
 	}
 
-	s := &servers{w: w, dir: run.Dir, launch: process.Start}
-	stop = func() error { return errors.Join(s.kill(), run.Release()) }
-	d, err := newDatabaseServer(kind)
+	s := &Set{Workspace: w, Dir: run.Dir, Launch: process.Start}
+	stop = func() error { return errors.Join(s.Kill(), run.Release()) }
+	d, err := NewDatabase(kind)
 	if err == nil {
 		d.Args = args
-		err = s.bootDatabase(ctx, d)
+		err = s.BootDatabase(ctx, d)
 	}
 	if err != nil {
 		return "", nil, errors.Join(err, stop())
 	}
-	return d.rootDSN(), stop, nil
+	return d.RootDSN(), stop, nil
 }

@@ -1,4 +1,4 @@
-package stack
+package servers
 
 import (
 	"cmp"
@@ -27,7 +27,7 @@ const (
 // CommitLogFile is the length of one file of the broker's log, in bytes. Only whole files expire.
 const CommitLogFile = 64 << 20
 
-const clusterName = "settlement-cluster"
+const ClusterName = "settlement-cluster"
 
 // jvmFlags are what RocketMQ 5.4.0 needs on JDK 17 and what keeps it small.
 var jvmFlags = []string{
@@ -39,17 +39,23 @@ var jvmFlags = []string{
 	"--add-opens=java.base/java.nio=ALL-UNNAMED",
 }
 
-// rocketmq is a name server and a broker on loopback.
-type rocketmq struct {
+// The two of RocketMQ, as their processes are named.
+const (
+	Broker  = "broker"
+	Namesrv = "namesrv"
+)
+
+// RocketMQ is a name server and a broker on loopback.
+type RocketMQ struct {
 	Version     string
 	NamesrvPort int
 	BrokerPort  int // the broker also listens on BrokerPort-2
 	MetricsPort int
 }
 
-// newRocketMQ picks the ports of a release, empty for the default.
-func newRocketMQ(version string) (rocketmq, error) {
-	r := rocketmq{Version: cmp.Or(version, download.RocketMQDefault)}
+// NewRocketMQ picks the ports of a release, empty for the default.
+func NewRocketMQ(version string) (RocketMQ, error) {
+	r := RocketMQ{Version: cmp.Or(version, download.RocketMQDefault)}
 	if _, err := download.RocketMQ(r.Version); err != nil {
 		return r, err
 	}
@@ -64,17 +70,17 @@ func newRocketMQ(version string) (rocketmq, error) {
 	return r, err
 }
 
-func (r rocketmq) namesrvAddr() string { return port.Loopback(r.NamesrvPort) }
-func (r rocketmq) brokerAddr() string  { return port.Loopback(r.BrokerPort) }
+func (r RocketMQ) NamesrvAddr() string { return port.Loopback(r.NamesrvPort) }
+func (r RocketMQ) BrokerAddr() string  { return port.Loopback(r.BrokerPort) }
 
-func (r rocketmq) namesrv(classes, dir string) (process.Program, error) {
-	return java(classes, dir, "namesrv", []int{r.NamesrvPort}, "org.apache.rocketmq.namesrv.NamesrvStartup", nil, map[string]string{
+func (r RocketMQ) namesrv(classes, dir string) (process.Program, error) {
+	return java(classes, dir, Namesrv, []int{r.NamesrvPort}, "org.apache.rocketmq.namesrv.NamesrvStartup", nil, map[string]string{
 		"bindAddress": "127.0.0.1",
 		"listenPort":  strconv.Itoa(r.NamesrvPort),
 	})
 }
 
-func (r rocketmq) broker(classes, dir string) (process.Program, error) {
+func (r RocketMQ) broker(classes, dir string) (process.Program, error) {
 	flags := []string{
 		// T27: a consumer that dies keeps its queues locked for this long, 60 s by default; clients renew every 20 s.
 		"-Drocketmq.broker.rebalance.lockMaxLiveTime=25000",
@@ -82,18 +88,18 @@ func (r rocketmq) broker(classes, dir string) (process.Program, error) {
 		"-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99",
 	}
 
-	return java(classes, dir, "broker", []int{r.BrokerPort, r.BrokerPort - 2, r.MetricsPort}, "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
+	return java(classes, dir, Broker, []int{r.BrokerPort, r.BrokerPort - 2, r.MetricsPort}, "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
 		// The broker makes system topics with these two names, which nobody else may create:
 		// neither is one of our topics.
-		"brokerClusterName":     clusterName,
+		"brokerClusterName":     ClusterName,
 		"brokerName":            "settlement-broker",
 		"brokerIP1":             "127.0.0.1",
 		"brokerIP2":             "127.0.0.1",
 		"bindAddress":           "127.0.0.1",
 		"listenPort":            strconv.Itoa(r.BrokerPort),
-		"namesrvAddr":           r.namesrvAddr(),
-		"storePathRootDir":      brokerStore(dir),
-		"storePathCommitLog":    commitLog(dir),
+		"namesrvAddr":           r.NamesrvAddr(),
+		"storePathRootDir":      BrokerStore(dir),
+		"storePathCommitLog":    CommitLog(dir),
 		"autoCreateTopicEnable": "false",
 		"flushDiskType":         "SYNC_FLUSH",
 		// T49: under load the default of 200 ms refuses sends that a little later would have been stored.
@@ -105,10 +111,10 @@ func (r rocketmq) broker(classes, dir string) (process.Program, error) {
 	})
 }
 
-// brokerStore is where the broker of a run keeps what it has stored.
-func brokerStore(dir string) string { return filepath.Join(dir, "broker", "store") }
+// BrokerStore is where the broker of a run keeps what it has stored.
+func BrokerStore(dir string) string { return filepath.Join(dir, "broker", "store") }
 
-func commitLog(dir string) string { return filepath.Join(brokerStore(dir), "commitlog") }
+func CommitLog(dir string) string { return filepath.Join(BrokerStore(dir), "commitlog") }
 
 // java writes the server's configuration and returns how it is started.
 func java(classes, dir, name string, ports []int, class string, flags []string, conf map[string]string) (process.Program, error) {
@@ -148,7 +154,7 @@ func java(classes, dir, name string, ports []int, class string, flags []string, 
 const selfTestTopic = "SELF_TEST_TOPIC"
 
 // namesrvReady is nil when the name server answers; it knows no topic before its first broker.
-func (r rocketmq) namesrvReady(ctx context.Context) error {
+func (r RocketMQ) namesrvReady(ctx context.Context) error {
 	return r.withAdmin(func(a *mq.Admin) error {
 		if _, err := a.Route(ctx, selfTestTopic); !errors.Is(err, mq.ErrTopicMissing) {
 			return err
@@ -159,12 +165,12 @@ func (r rocketmq) namesrvReady(ctx context.Context) error {
 
 // brokerReady is nil when the name server knows the broker, so that clients can find it, and the
 // broker answers.
-func (r rocketmq) brokerReady(ctx context.Context) error {
+func (r RocketMQ) brokerReady(ctx context.Context) error {
 	return r.withAdmin(func(a *mq.Admin) error { return a.Ping(ctx, selfTestTopic) })
 }
 
-// createTopics makes the topics of the contract; those that are there already stay as they are.
-func (r rocketmq) createTopics(ctx context.Context) error {
+// CreateTopics makes the topics of the contract; those that are there already stay as they are.
+func (r RocketMQ) CreateTopics(ctx context.Context) error {
 	return r.withAdmin(func(a *mq.Admin) error {
 		for topic, queues := range map[string]int{
 			settlement.TopicSettlement: settlement.DefaultQueues, settlement.TopicOutcome: settlement.DefaultQueues,
@@ -178,8 +184,8 @@ func (r rocketmq) createTopics(ctx context.Context) error {
 	})
 }
 
-func (r rocketmq) withAdmin(do func(*mq.Admin) error) error {
-	a, err := mq.NewAdmin(r.namesrvAddr())
+func (r RocketMQ) withAdmin(do func(*mq.Admin) error) error {
+	a, err := mq.NewAdmin(r.NamesrvAddr())
 	if err != nil {
 		return err
 	}
