@@ -3,70 +3,8 @@ package cases
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
-
-	"golang.org/x/sync/errgroup"
-
-	"settlement/e2e/faults"
-	"settlement/e2e/traffic"
-	"settlement/shared/rocketmq"
-	"settlement/shared/settlement"
 )
-
-// backlog fails sends of points until more changes of one customer wait for one queue than a batch
-// holds.
-func backlog(ctx context.Context, p *Play) (int64, error) {
-	const changes, sideBySide = rocketmq.BatchMax + 50, 8
-	who := p.members[0]
-	failing := &faults.FrameRule{Codes: sends, Topic: settlement.TopicPoints, Do: faults.DropRequest}
-	p.Order.MQ.Add(failing)
-
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(sideBySide)
-	for range changes {
-		group.Go(func() error { return p.api.Misconduct(inner, key(), who) })
-	}
-	err := group.Wait()
-	if _, failed := p.fires(ctx, failing, 1); err == nil {
-		err = failed
-	}
-	p.Order.MQ.Clear()
-	if err != nil {
-		return 0, fmt.Errorf("report misconduct: %w", err)
-	}
-
-	ended := time.Now()
-	now := func(ctx context.Context) (n int64, err error) {
-		messages, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicPoints)
-		for _, m := range messages {
-			change, err := settlement.ParsePointsChange(m.Body)
-			if err == nil && change.CustomerID == who && m.StoredAt.After(ended) {
-				n++
-			}
-		}
-		return n, err
-	}
-
-	// A version that loses some of them must not be taken for one that had no backlog.
-	_, err = p.came(ctx, &effect{what: "changes of one customer that waited for one queue", least: rocketmq.BatchMax, now: now})
-	return failing.Fired(), err
-}
-
-// endedWhileSuspended keeps payment-service from its database for longer than the interval at which
-// it tells the broker its offsets, and then ends it. The batches that it has suspended must not be
-// among what it has told the broker is done, nor may it tell so when it leaves.
-func endedWhileSuspended(end func(p *Play, ctx context.Context, s *Side) error) run {
-	const away = 12 * time.Second
-	return showing(1, againTo(settlements.group), fetchedAgain(settlements.group), func(ctx context.Context, p *Play) (int64, error) {
-		p.broken.Add(1)
-		p.Payment.DB.Refuse()
-		err := p.lasts(ctx, away)
-		err = errors.Join(err, end(p, ctx, p.Payment))
-		p.Payment.DB.Allow()
-		return 1, errors.Join(err, p.restart(ctx, p.Payment))
-	})
-}
 
 // customerRowHeld locks a customer's row for longer than order-service waits for a lock, while that
 // customer's orders are paid. The transaction that applies their outcomes has done most of its work

@@ -7,9 +7,12 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"settlement/e2e/faults"
 	"settlement/e2e/stack"
 	"settlement/e2e/traffic"
+	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
 )
 
@@ -108,4 +111,43 @@ func overtaken(p *Play) measure {
 		}
 		return n, nil
 	}
+}
+
+// backlog fails sends of points until more changes of one customer wait for one queue than a batch
+// holds.
+func backlog(ctx context.Context, p *Play) (int64, error) {
+	const changes, sideBySide = rocketmq.BatchMax + 50, 8
+	who := p.members[0]
+	failing := &faults.FrameRule{Codes: sends, Topic: settlement.TopicPoints, Do: faults.DropRequest}
+	p.Order.MQ.Add(failing)
+
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(sideBySide)
+	for range changes {
+		group.Go(func() error { return p.api.Misconduct(inner, key(), who) })
+	}
+	err := group.Wait()
+	if _, failed := p.fires(ctx, failing, 1); err == nil {
+		err = failed
+	}
+	p.Order.MQ.Clear()
+	if err != nil {
+		return 0, fmt.Errorf("report misconduct: %w", err)
+	}
+
+	ended := time.Now()
+	now := func(ctx context.Context) (n int64, err error) {
+		messages, err := traffic.Messages(ctx, p.NamesrvAddr, settlement.TopicPoints)
+		for _, m := range messages {
+			change, err := settlement.ParsePointsChange(m.Body)
+			if err == nil && change.CustomerID == who && m.StoredAt.After(ended) {
+				n++
+			}
+		}
+		return n, err
+	}
+
+	// A version that loses some of them must not be taken for one that had no backlog.
+	_, err = p.came(ctx, &effect{what: "changes of one customer that waited for one queue", least: rocketmq.BatchMax, now: now})
+	return failing.Fired(), err
 }
