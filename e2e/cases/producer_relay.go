@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"settlement/e2e/faults"
-	"settlement/e2e/stack"
+	"settlement/e2e/stack/service"
 	"settlement/e2e/traffic"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
@@ -28,7 +28,7 @@ func relayKilled(l line) run {
 const leaseFrozen = 15 * time.Second
 
 func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
-	second, err := p.another(ctx, stack.OrderService, nil)
+	second, err := p.another(ctx, service.Order, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"settlement/e2e/stack/compose"
 	"settlement/e2e/stack/testcheckout"
 	"settlement/e2e/stack/workspace"
 )
@@ -15,13 +16,13 @@ func TestAComposeStackWithoutDockerLeavesNothing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	log := &testcheckout.Lines{}
 	o := Options{On: OnCompose, Log: log}
-	if err := LeaveUp(t.Context(), o); !errors.Is(err, errDockerAway) {
+	if err := LeaveUp(t.Context(), o); !errors.Is(err, compose.ErrAway) {
 		t.Errorf("up answers %v, want that Docker does not answer", err)
 	}
 	wantNothingUp(t, w)
 
 	st := newState(w, OnCompose) // as an earlier start has left it
-	st.Compose = defaultCompose()
+	st.Compose = compose.Default()
 	if err := st.save(); err != nil {
 		t.Fatal(err)
 	}

@@ -16,27 +16,21 @@ import (
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/servers"
+	"settlement/e2e/stack/service"
 	"settlement/e2e/stack/workspace"
 	"settlement/shared/settlement"
 )
-
-// serviceGrace is more than the services need in a test: SHUTDOWN_TIMEOUT (20 s) for requests, and again for batches.
-const serviceGrace = 45 * time.Second
-
-// withoutBalancer is the configuration of a stack that ends with its run: nothing in front of it has to see that a
-// service is about to stop.
-var withoutBalancer = configuration{"SHUTDOWN_DELAY": "0s"}
 
 // settings are all that has to be chosen before a native stack is started, and kept to start a part
 // of it again.
 type settings struct {
 	Database database
 	RocketMQ servers.RocketMQ
-	Orders   account
-	Payments account
+	Orders   service.Account
+	Payments service.Account
 	OrderAt  string // host:port of order-service
 	PayAt    string // host:port of payment-service
-	Config   configuration
+	Config   service.Configuration
 }
 
 // newSettings picks ports and passwords. suffix is added to the names of databases and users.
@@ -50,7 +44,7 @@ func newSettings(o Options, suffix string) (settings, error) {
 		return s, err
 	}
 
-	s.Orders, s.Payments = newAccount("orders", suffix), newAccount("payments", suffix)
+	s.Orders, s.Payments = service.NewAccount("orders", suffix), service.NewAccount("payments", suffix)
 	for _, at := range []*string{&s.OrderAt, &s.PayAt} {
 		free, err := port.Free()
 		if err != nil {
@@ -66,7 +60,7 @@ func (s settings) addresses() (Addresses, error) {
 	return Addresses{
 		OrderURL: "http://" + s.OrderAt, PaymentURL: "http://" + s.PayAt,
 		NamesrvAddr: s.RocketMQ.NamesrvAddr(), BrokerAddr: s.RocketMQ.BrokerAddr(),
-		OrderDSN: s.Orders.dsn(db), PaymentDSN: s.Payments.dsn(db),
+		OrderDSN: s.Orders.DSN(db), PaymentDSN: s.Payments.DSN(db),
 	}, err
 }
 
@@ -94,7 +88,7 @@ func upNative(ctx context.Context, w *workspace.Workspace, o Options) (*Stack, e
 	if n.settings, err = newSettings(o, suffix); err != nil {
 		return nil, errors.Join(err, run.Release())
 	}
-	n.Config = withoutBalancer
+	n.Config = service.WithoutBalancer
 
 	addresses, err := n.addresses()
 	if err == nil {
@@ -103,7 +97,7 @@ func upNative(ctx context.Context, w *workspace.Workspace, o Options) (*Stack, e
 	if err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		return nil, errors.Join(err, n.close(cleanup))
+		return nil, errors.Join(err, n.Close(cleanup))
 	}
 	return newStack(OnNative, n.Database.Kind, addresses, n), nil
 }
@@ -124,7 +118,7 @@ func (n *native) boot(ctx context.Context) error {
 				return err
 			}
 		}
-		return createAccounts(inner, n.Database.Admin, n.Orders, n.Payments)
+		return service.CreateAccounts(inner, n.Database.Admin, n.Orders, n.Payments)
 	})
 	group.Go(func() error {
 		if err := n.BootRocketMQ(inner, n.RocketMQ); err != nil {
@@ -133,10 +127,10 @@ func (n *native) boot(ctx context.Context) error {
 		return n.createTopics(inner)
 	})
 	group.Go(func() error {
-		if n.options.Bin != "" || n.runs(OrderService) && n.runs(PaymentService) {
+		if n.options.Bin != "" || n.runs(service.Order) && n.runs(service.Payment) {
 			return nil
 		}
-		return build(inner, n.Workspace)
+		return service.Build(inner, n.Workspace)
 	})
 
 	if err := group.Wait(); err != nil {
@@ -147,7 +141,7 @@ func (n *native) boot(ctx context.Context) error {
 	}
 
 	group, inner = errgroup.WithContext(ctx)
-	for _, name := range []string{OrderService, PaymentService} {
+	for _, name := range []string{service.Order, service.Payment} {
 		group.Go(func() error { return n.bootService(inner, name) })
 	}
 	return group.Wait()
@@ -176,11 +170,11 @@ func (n *native) bootService(ctx context.Context, name string) error {
 		return err
 	}
 	url := "http://" + n.at(name)
-	return n.Set.Boot(ctx, p, url, func(ctx context.Context) error { return readyz(ctx, url) })
+	return n.Set.Boot(ctx, p, url, func(ctx context.Context) error { return service.Readyz(ctx, url) })
 }
 
 func (n *native) at(binary string) string {
-	if binary == OrderService {
+	if binary == service.Order {
 		return n.OrderAt
 	}
 	return n.PayAt
@@ -189,7 +183,7 @@ func (n *native) at(binary string) string {
 // program says how an instance of a service is started; extra comes last and so wins.
 func (n *native) program(binary, name string, extra []string) (process.Program, error) {
 	a := n.Orders
-	if binary == PaymentService {
+	if binary == service.Payment {
 		a = n.Payments
 	}
 	db, err := n.Database.addr()
@@ -214,7 +208,7 @@ func (n *native) program(binary, name string, extra []string) (process.Program, 
 		"OUTCOME_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 		"POINTS_QUEUES="+strconv.Itoa(settlement.PointsQueues),
 	)
-	env = append(env, n.Config.env()...)
+	env = append(env, n.Config.Env()...)
 	for k, v := range n.env[binary] {
 		env = append(env, k+"="+v)
 	}
@@ -225,11 +219,11 @@ func (n *native) program(binary, name string, extra []string) (process.Program, 
 	}, nil
 }
 
-func (n *native) start(_ context.Context, s *Service) error {
+func (n *native) Start(_ context.Context, s *service.Service) error {
 	if n.runs(s.Name) {
 		return fmt.Errorf("start %s: it runs", s.Name)
 	}
-	p, err := n.program(s.binary, s.Name, s.env)
+	p, err := n.program(s.Binary, s.Name, s.Env)
 	if err != nil {
 		return err
 	}
@@ -241,7 +235,7 @@ func (n *native) start(_ context.Context, s *Service) error {
 	return nil
 }
 
-func (n *native) kill(s *Service) error {
+func (n *native) Kill(s *service.Service) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
@@ -249,9 +243,9 @@ func (n *native) kill(s *Service) error {
 	return p.Stop(0)
 }
 
-func (n *native) alive(s *Service) bool { return n.runs(s.Name) }
+func (n *native) Alive(s *service.Service) bool { return n.runs(s.Name) }
 
-func (n *native) signal(s *Service, sig syscall.Signal) error {
+func (n *native) Signal(s *service.Service, sig syscall.Signal) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
@@ -259,7 +253,7 @@ func (n *native) signal(s *Service, sig syscall.Signal) error {
 	return p.Signal(sig)
 }
 
-func (n *native) stop(_ context.Context, s *Service) error {
+func (n *native) Stop(_ context.Context, s *service.Service) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
@@ -268,50 +262,50 @@ func (n *native) stop(_ context.Context, s *Service) error {
 		return nil
 	}
 
-	if err := p.Stop(serviceGrace); err != nil {
+	if err := p.Stop(service.StopGrace); err != nil {
 		return err
 	}
 	if exit := p.Exit(); exit != nil {
-		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, serviceGrace, exit, n.logTail(s, 20))
+		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, service.StopGrace, exit, n.LogTail(s, 20))
 	}
 	return nil
 }
 
-func (n *native) ready(ctx context.Context, s *Service) error {
+func (n *native) Ready(ctx context.Context, s *service.Service) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
 	}
-	return p.WaitReady(ctx, serviceReadyLimit, func(ctx context.Context) error { return readyz(ctx, s.URL) })
+	return p.WaitReady(ctx, service.ReadyLimit, func(ctx context.Context) error { return service.Readyz(ctx, s.URL) })
 }
 
-func (n *native) started(s *Service) (*process.Process, error) {
+func (n *native) started(s *service.Service) (*process.Process, error) {
 	if p := n.Find(s.Name); p != nil {
 		return p, nil
 	}
 	return nil, fmt.Errorf("%s was never started", s.Name)
 }
 
-func (n *native) logTail(s *Service, lines int) string {
+func (n *native) LogTail(s *service.Service, lines int) string {
 	return process.Tail(filepath.Join(n.Dir, "logs", s.Name+".log"), lines)
 }
 
-func (n *native) another(ctx context.Context, binary, name string, env map[string]string) (*Service, error) {
+func (n *native) Another(ctx context.Context, binary, name string, env map[string]string) (*service.Service, error) {
 	free, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Name: name, URL: "http://" + port.Loopback(free), binary: binary, backend: n}
-	s.env = []string{"HTTP_ADDR=" + port.Loopback(free)}
+	s := &service.Service{Name: name, URL: "http://" + port.Loopback(free), Binary: binary, Backend: n}
+	s.Env = []string{"HTTP_ADDR=" + port.Loopback(free)}
 	for k, v := range env {
-		s.env = append(s.env, k+"="+v)
+		s.Env = append(s.Env, k+"="+v)
 	}
-	slices.Sort(s.env[1:])
-	return s, n.start(ctx, s)
+	slices.Sort(s.Env[1:])
+	return s, n.Start(ctx, s)
 }
 
-func (n *native) exec(ctx context.Context, s *Service, args []string) (*exec.Cmd, error) {
-	p, err := n.program(s.binary, s.Name, s.env)
+func (n *native) Exec(ctx context.Context, s *service.Service, args []string) (*exec.Cmd, error) {
+	p, err := n.program(s.Binary, s.Name, s.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -324,10 +318,10 @@ func (n *native) exec(ctx context.Context, s *Service, args []string) (*exec.Cmd
 
 // close ends all at once, since the data goes as well. On a server that runs on, databases and
 // users are dropped.
-func (n *native) close(ctx context.Context) error {
+func (n *native) Close(ctx context.Context) error {
 	err := n.Set.Kill()
 	if n.Database.Kind == "dsn" {
-		err = errors.Join(err, dropAccounts(ctx, n.Database.Admin, n.Orders, n.Payments))
+		err = errors.Join(err, service.DropAccounts(ctx, n.Database.Admin, n.Orders, n.Payments))
 	}
 	return errors.Join(err, n.release())
 }

@@ -3,7 +3,7 @@
 //
 // Two ways in: Up starts everything for one test or demo and ends with it; LeaveUp and TakeDown are
 // `make up` and `make down`. What it stands on has rooms of its own, none of which knows one that is
-// listed before it: servers, download, needs, process, workspace, port.
+// listed before it: compose, servers, service, download, needs, process, port, workspace.
 package stack
 
 import (
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"settlement/e2e/stack/service"
 	"settlement/e2e/stack/workspace"
 )
 
@@ -32,8 +33,8 @@ type Stack struct {
 	On string // OnNative or OnCompose
 	DB string // a kind that servers knows, or "dsn"
 
-	backend  backend
-	services map[string]*Service
+	backend  service.Backend
+	services map[string]*service.Service
 }
 
 // Up starts servers and services and returns when both services are ready. The stack has its own
@@ -55,37 +56,37 @@ func Up(ctx context.Context, o Options) (*Stack, error) {
 }
 
 // newStack adds the two services to a backend whose servers and services are started.
-func newStack(on, db string, a Addresses, b backend) *Stack {
-	s := &Stack{Addresses: a, On: on, DB: db, backend: b, services: map[string]*Service{}}
-	for name, url := range map[string]string{OrderService: a.OrderURL, PaymentService: a.PaymentURL} {
-		s.services[name] = &Service{Name: name, URL: url, binary: name, backend: b}
+func newStack(on, db string, a Addresses, b service.Backend) *Stack {
+	s := &Stack{Addresses: a, On: on, DB: db, backend: b, services: map[string]*service.Service{}}
+	for name, url := range map[string]string{service.Order: a.OrderURL, service.Payment: a.PaymentURL} {
+		s.services[name] = &service.Service{Name: name, URL: url, Binary: name, Backend: b}
 	}
 	return s
 }
 
 // Service returns the service with this name. It panics when there is none: that is a misspelt name.
-func (s *Stack) Service(name string) *Service {
-	service, ok := s.services[name]
+func (s *Stack) Service(name string) *service.Service {
+	one, ok := s.services[name]
 	if !ok {
 		panic(fmt.Sprintf("stack: no service %q", name))
 	}
-	return service
+	return one
 }
 
 // StartService starts a further instance of the named service on a free port, with env on top of
 // what its service has, and waits until it is ready. Close ends it with the rest.
-func (s *Stack) StartService(ctx context.Context, name string, env map[string]string) (*Service, error) {
-	binary := s.Service(name).binary
-	service, err := s.backend.another(ctx, binary, fmt.Sprintf("%s-%d", name, len(s.services)), env)
+func (s *Stack) StartService(ctx context.Context, name string, env map[string]string) (*service.Service, error) {
+	binary := s.Service(name).Binary
+	one, err := s.backend.Another(ctx, binary, fmt.Sprintf("%s-%d", name, len(s.services)), env)
 	if err != nil {
 		return nil, err
 	}
-	if err := service.WaitReady(ctx); err != nil {
-		return nil, errors.Join(err, service.Kill())
+	if err := one.WaitReady(ctx); err != nil {
+		return nil, errors.Join(err, one.Kill())
 	}
-	s.services[service.Name] = service
-	return service, nil
+	s.services[one.Name] = one
+	return one, nil
 }
 
 // Close ends everything at once and removes its data; logs stay in .run/runs for a day.
-func (s *Stack) Close(ctx context.Context) error { return s.backend.close(ctx) }
+func (s *Stack) Close(ctx context.Context) error { return s.backend.Close(ctx) }

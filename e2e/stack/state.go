@@ -8,7 +8,9 @@ import (
 	"slices"
 	"sync"
 
+	"settlement/e2e/stack/compose"
 	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/service"
 	"settlement/e2e/stack/workspace"
 )
 
@@ -16,7 +18,7 @@ import (
 type state struct {
 	On       string
 	Settings settings // native
-	Compose  composeSettings
+	Compose  compose.Settings
 	Servers  []process.Record // in the order in which they were started
 
 	mu sync.Mutex
@@ -65,7 +67,7 @@ func (st *state) record(p *process.Process) error {
 }
 
 // config is what the stack's services were started with.
-func (st *state) config() configuration {
+func (st *state) config() service.Configuration {
 	if st.On == OnCompose {
 		return st.Compose.Config
 	}

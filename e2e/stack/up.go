@@ -8,10 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"settlement/e2e/stack/compose"
 	"settlement/e2e/stack/download"
 	"settlement/e2e/stack/port"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/servers"
+	"settlement/e2e/stack/service"
 	"settlement/e2e/stack/workspace"
 )
 
@@ -34,7 +36,7 @@ func LeaveUp(ctx context.Context, o Options) error {
 	defer unlock()
 
 	began := time.Now()
-	wish, err := configurationFromEnv()
+	wish, err := service.ConfigurationFromEnv()
 	if err != nil {
 		return err
 	}
@@ -79,10 +81,10 @@ func (st *state) commandLine() (keyValues, error) {
 	db, payments, orders := port.Loopback(st.Compose.MySQL), st.Settings.Payments.Password, st.Settings.Orders.Password
 	var err error
 	if st.On == OnCompose {
-		if payments, err = secret(st.w, paymentsSecret); err != nil {
+		if payments, err = compose.Secret(st.w, compose.PaymentsSecret); err != nil {
 			return nil, err
 		}
-		orders, err = secret(st.w, ordersSecret)
+		orders, err = compose.Secret(st.w, compose.OrdersSecret)
 	} else {
 		db, err = st.Settings.Database.addr()
 	}
@@ -102,10 +104,10 @@ func (st *state) tell(a Addresses) {
 }
 
 // plan chooses what a stack that is not up yet runs on.
-func plan(ctx context.Context, w *workspace.Workspace, o Options, wish configuration) (*state, error) {
+func plan(ctx context.Context, w *workspace.Workspace, o Options, wish service.Configuration) (*state, error) {
 	if runsOnCompose(ctx, o) {
 		st := newState(w, OnCompose)
-		st.Compose = defaultCompose()
+		st.Compose = compose.Default()
 		st.Compose.Config = wish
 		return st, nil
 	}
@@ -118,11 +120,11 @@ func plan(ctx context.Context, w *workspace.Workspace, o Options, wish configura
 
 // sameAs refuses a wish that the running stack does not fulfil. A setting that the wish does not
 // name may be as it is.
-func (st *state) sameAs(o Options, wish configuration) error {
+func (st *state) sameAs(o Options, wish service.Configuration) error {
 	if o.On != OnAuto && o.On != st.On {
 		return fmt.Errorf("a stack is up on %s, not on %s: make down first", st.On, o.On)
 	}
-	if name := st.config().differs(wish); name != "" {
+	if name := st.config().Differs(wish); name != "" {
 		return fmt.Errorf("a stack is up with another %s: make down first", name) // its value can be a secret
 	}
 
@@ -184,7 +186,7 @@ func (st *state) leaveUpNative(ctx context.Context) (Addresses, bool, error) {
 		return addresses, false, err
 	}
 	if err := n.boot(ctx); err != nil {
-		err = errors.Join(err, servers.StopInOrder(st.w, fresh, st.config().stopGrace()))
+		err = errors.Join(err, servers.StopInOrder(st.w, fresh, st.config().StopGrace()))
 		if len(before) == 0 {
 			err = errors.Join(err, forget(st.w))
 		}
@@ -248,7 +250,7 @@ func TakeDown(ctx context.Context, o Options) error {
 	if st.On == OnCompose {
 		err = st.takeDownCompose(ctx)
 	} else {
-		err = servers.StopInOrder(w, st.living(), st.config().stopGrace())
+		err = servers.StopInOrder(w, st.living(), st.config().StopGrace())
 	}
 	if err != nil {
 		return fmt.Errorf("%w\nmake down can be run again", err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"settlement/e2e/stack/service"
 	"settlement/e2e/stack/testcheckout"
 	"settlement/e2e/stack/workspace"
 	"settlement/e2e/wait"
@@ -51,7 +52,7 @@ func TestUp(t *testing.T) {
 	log := &testcheckout.Lines{}
 	o := Options{On: OnNative, Log: log}
 
-	for _, name := range passedOn {
+	for _, name := range service.PassedOn {
 		t.Setenv(name, "")
 	}
 	t.Setenv("LOG_LEVEL", "debug")
@@ -70,7 +71,7 @@ func TestUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range st.living() {
-			if p.Name != OrderService && p.Name != PaymentService {
+			if p.Name != service.Order && p.Name != service.Payment {
 				continue
 			}
 			env := environmentOf(t, p.PID)
@@ -127,8 +128,8 @@ func takePort(t *testing.T, w *workspace.Workspace, o Options) {
 		t.Fatal(err)
 	}
 	for _, p := range st.living() {
-		if p.Name == PaymentService {
-			if err := p.Stop(serviceGrace); err != nil {
+		if p.Name == service.Payment {
+			if err := p.Stop(service.StopGrace); err != nil {
 				t.Fatal(err)
 			}
 		}

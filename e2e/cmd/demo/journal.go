@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"strings"
 
-	"settlement/e2e/stack"
+	"settlement/e2e/stack/service"
 )
 
 // audit has the auditor read the journal, which holds every decision in one sequence, and compare
 // it with the books.
 func (p *plan) audit(ctx context.Context) error {
-	printed, err := p.stack.Service(stack.PaymentService).Exec(ctx, "audit")
+	printed, err := p.stack.Service(service.Payment).Exec(ctx, "audit")
 	if err != nil {
 		return err
 	}

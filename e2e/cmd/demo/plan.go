@@ -12,6 +12,7 @@ import (
 	"settlement/e2e/checker"
 	"settlement/e2e/client"
 	"settlement/e2e/stack"
+	"settlement/e2e/stack/service"
 	"settlement/e2e/traffic"
 	"settlement/shared/money"
 	"settlement/shared/rocketmq"
@@ -161,7 +162,7 @@ func (p *plan) settleWithARestart(ctx context.Context) error {
 		return err
 	}
 
-	payment := p.stack.Service(stack.PaymentService)
+	payment := p.stack.Service(service.Payment)
 	say("Stopping payment-service while messages are in flight.")
 	if err := payment.Stop(ctx); err != nil {
 		return err

@@ -7,8 +7,10 @@ import (
 	"os"
 
 	"settlement/e2e/stack"
+	"settlement/e2e/stack/compose"
 	"settlement/e2e/stack/process"
 	"settlement/e2e/stack/servers"
+	"settlement/e2e/stack/workspace"
 )
 
 const usage = `usage:
@@ -63,7 +65,11 @@ func run(args []string) (int, error) {
 	case "down":
 		return 0, stack.TakeDown(ctx, stack.Options{})
 	case "secrets":
-		return 0, stack.MakeSecrets(os.Stderr)
+		w, err := workspace.Find(os.Stderr)
+		if err != nil {
+			return 1, err
+		}
+		return 0, compose.MakeSecrets(w)
 	default:
 		return 2, fmt.Errorf("unknown command %q\n%s", args[0], usage)
 	}

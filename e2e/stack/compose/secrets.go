@@ -1,10 +1,9 @@
-package stack
+package compose
 
 import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,31 +14,24 @@ import (
 // The files that docker-compose.yml takes its passwords from, in .secrets/.
 const (
 	rootSecret     = "mysql_root_password" //nolint:gosec // a file's name
-	ordersSecret   = "orders_password"
-	paymentsSecret = "payments_password"
+	OrdersSecret   = "orders_password"
+	PaymentsSecret = "payments_password"
 )
-
-// MakeSecrets writes a random password to each secrets file that is missing. One that is there stays:
-// the database has been made with it.
-func MakeSecrets(log io.Writer) error {
-	w, err := workspace.Find(log)
-	if err != nil {
-		return err
-	}
-	return makeSecrets(w)
-}
 
 func secretPath(w *workspace.Workspace, name string) string {
 	return filepath.Join(w.Root, ".secrets", name)
 }
 
-func secret(w *workspace.Workspace, name string) (string, error) {
+// Secret returns the password in one of the files.
+func Secret(w *workspace.Workspace, name string) (string, error) {
 	b, err := os.ReadFile(secretPath(w, name))
 	return strings.TrimSpace(string(b)), err
 }
 
-func makeSecrets(w *workspace.Workspace) error {
-	for _, name := range []string{rootSecret, ordersSecret, paymentsSecret} {
+// MakeSecrets writes a random password to each secrets file that is missing. One that is there stays:
+// the database has been made with it.
+func MakeSecrets(w *workspace.Workspace) error {
+	for _, name := range []string{rootSecret, OrdersSecret, PaymentsSecret} {
 		path := secretPath(w, name)
 		if _, err := os.Stat(path); err == nil {
 			continue

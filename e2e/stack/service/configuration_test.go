@@ -1,4 +1,4 @@
-package stack
+package service
 
 import (
 	"os"
@@ -21,13 +21,13 @@ var variable = regexp.MustCompile("`([A-Z][A-Z_]+)`")
 
 // A variable that is documented and not handed on would be ignored without a word.
 func TestEveryDocumentedVariableReachesTheServices(t *testing.T) {
-	compose, err := os.ReadFile(filepath.Join("..", "..", "docker-compose.yml"))
+	compose, err := os.ReadFile(filepath.Join("..", "..", "..", "docker-compose.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	for file, heading := range map[string]string{"shared/config/README.md": "## Configuration", "shared/config/README.zh-CN.md": "## 配置"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", file))
+		text, err := os.ReadFile(filepath.Join("..", "..", "..", file))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,11 +49,11 @@ func TestEveryDocumentedVariableReachesTheServices(t *testing.T) {
 		}
 
 		for name := range documented {
-			if !slices.Contains(passedOn, name) && !slices.Contains(chosen, name) {
+			if !slices.Contains(PassedOn, name) && !slices.Contains(chosen, name) {
 				t.Errorf("%s: %s is neither passed on nor chosen by the stack", file, name)
 			}
 		}
-		for _, name := range passedOn {
+		for _, name := range PassedOn {
 			if !documented[name] {
 				t.Errorf("%s does not list %s", file, name)
 			}
@@ -74,32 +74,32 @@ func TestServicesGetWhatTheCallerHasSet(t *testing.T) {
 		t.Setenv(name, value)
 	}
 
-	c, err := configurationFromEnv()
+	c, err := ConfigurationFromEnv()
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	want := "CONSUME_BATCH_MAX=7 LOG_LEVEL=debug SHUTDOWN_DELAY=1s SHUTDOWN_TIMEOUT=30s WEBHOOK_SECRET_FILE=" +
 		filepath.Join(dir, "secret") + " WEBHOOK_URL=http://127.0.0.1:1/a?b=c&d"
-	if got := strings.Join(c.env(), " "); got != want {
+	if got := strings.Join(c.Env(), " "); got != want {
 		t.Errorf("the services get %q, want %q", got, want)
 	}
-	if got, want := c.stopGrace(), (1+30+2*(30+10)+25)*time.Second; got != want {
+	if got, want := c.StopGrace(), (1+30+2*(30+10)+25)*time.Second; got != want {
 		t.Errorf("services get %s to stop, want %s", got, want)
 	}
-	if got := (configuration{}).stopGrace(); got != 108*time.Second { // as in docker-compose.yml
+	if got := (Configuration{}).StopGrace(); got != 108*time.Second { // as in docker-compose.yml
 		t.Errorf("services get %s to stop by default, want 108 s", got)
 	}
 }
 
 func TestAStackIsNotWhatItWasNotStartedAs(t *testing.T) {
-	has := configuration{"LOG_LEVEL": "debug"}
-	for name, wish := range map[string]configuration{
+	has := Configuration{"LOG_LEVEL": "debug"}
+	for name, wish := range map[string]Configuration{
 		"":                  {},
 		"LOG_LEVEL":         {"LOG_LEVEL": "info"},
 		"CONSUME_BATCH_MAX": {"LOG_LEVEL": "debug", "CONSUME_BATCH_MAX": "7"},
 	} {
-		if got := has.differs(wish); got != name {
+		if got := has.Differs(wish); got != name {
 			t.Errorf("%v on %v differs in %q, want %q", wish, has, got, name)
 		}
 	}

@@ -1,4 +1,4 @@
-package stack
+package service
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 
 // The two services: name of the binary, and of its directory in the module.
 const (
-	OrderService   = "order-service"
-	PaymentService = "payment-service"
+	Order   = "order-service"
+	Payment = "payment-service"
 )
 
-// build builds the services to .run/bin. Each binary is replaced by a rename: a running one is not
+// Build builds the services to .run/bin. Each binary is replaced by a rename: a running one is not
 // touched, and a half-written one cannot be started.
-func build(ctx context.Context, w *workspace.Workspace) error {
+func Build(ctx context.Context, w *workspace.Workspace) error {
 	unlock, err := w.Lock(ctx, "build")
 	if err != nil {
 		return err
@@ -34,13 +34,13 @@ func build(ctx context.Context, w *workspace.Workspace) error {
 
 	fresh := w.Path("bin.unfinished")
 	defer os.RemoveAll(fresh)
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", fresh+"/", "./"+OrderService, "./"+PaymentService)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", fresh+"/", "./"+Order, "./"+Payment)
 	cmd.Dir = w.Root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the services: %w\n%s", err, out)
 	}
 
-	for _, name := range []string{OrderService, PaymentService} {
+	for _, name := range []string{Order, Payment} {
 		if err := os.Rename(filepath.Join(fresh, name), filepath.Join(bin, name)); err != nil {
 			return fmt.Errorf("build the services: %w", err)
 		}

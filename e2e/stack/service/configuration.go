@@ -1,4 +1,4 @@
-package stack
+package service
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// passedOn are the variables of the configuration table in shared/config/README.md that `make up`
+// PassedOn are the variables of the configuration table in shared/config/README.md that `make up`
 // hands on to the services where they are set. The other variables say where a service and its
 // servers are: the stack chooses those itself.
-var passedOn = []string{
+var PassedOn = []string{
 	"CONSUME_BATCH_MAX", "LOG_LEVEL", "SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT",
 	"WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE", "WEBHOOK_URL",
 }
@@ -22,14 +22,18 @@ const (
 	defaultShutdownTimeout = 20 * time.Second
 )
 
-// configuration holds the variables of passedOn that are set. An empty value counts as absent, as
+// Configuration holds the variables of PassedOn that are set. An empty value counts as absent, as
 // it does to the services.
-type configuration map[string]string
+type Configuration map[string]string
 
-// configurationFromEnv is what the caller has set.
-func configurationFromEnv() (configuration, error) {
-	c := configuration{}
-	for _, name := range passedOn {
+// WithoutBalancer is the configuration of a stack that ends with its run: nothing in front of it has to see that a
+// service is about to stop.
+var WithoutBalancer = Configuration{"SHUTDOWN_DELAY": "0s"}
+
+// ConfigurationFromEnv is what the caller has set.
+func ConfigurationFromEnv() (Configuration, error) {
+	c := Configuration{}
+	for _, name := range PassedOn {
 		value := os.Getenv(name)
 		if value == "" {
 			continue
@@ -46,8 +50,8 @@ func configurationFromEnv() (configuration, error) {
 	return c, nil
 }
 
-// env is what each service gets, as KEY=VALUE.
-func (c configuration) env() []string {
+// Env is what each service gets, as KEY=VALUE.
+func (c Configuration) Env() []string {
 	var env []string
 	for name, value := range c {
 		env = append(env, name+"="+value)
@@ -56,10 +60,10 @@ func (c configuration) env() []string {
 	return env
 }
 
-// differs names the first variable of wish that has another value here, "" when there is none. A
+// Differs names the first variable of wish that has another value here, "" when there is none. A
 // variable that wish does not name may have any value.
-func (c configuration) differs(wish configuration) string {
-	for _, name := range passedOn {
+func (c Configuration) Differs(wish Configuration) string {
+	for _, name := range PassedOn {
 		if value, wished := wish[name]; wished && c[name] != value {
 			return name
 		}
@@ -67,8 +71,8 @@ func (c configuration) differs(wish configuration) string {
 	return ""
 }
 
-// stopGrace is what a service may need between SIGTERM and its end.
-func (c configuration) stopGrace() time.Duration {
+// StopGrace is what a service may need between SIGTERM and its end.
+func (c Configuration) StopGrace() time.Duration {
 	delay, timeout := c.duration("SHUTDOWN_DELAY", defaultShutdownDelay), c.duration("SHUTDOWN_TIMEOUT", defaultShutdownTimeout)
 	const (
 		consumers    = 2                // of payment-service, one after the other
@@ -78,7 +82,7 @@ func (c configuration) stopGrace() time.Duration {
 	return delay + timeout + consumers*(timeout+consumerMore) + outboxMore
 }
 
-func (c configuration) duration(name string, otherwise time.Duration) time.Duration {
+func (c Configuration) duration(name string, otherwise time.Duration) time.Duration {
 	if d, err := time.ParseDuration(c[name]); err == nil {
 		return d
 	}

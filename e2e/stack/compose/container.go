@@ -1,4 +1,4 @@
-package stack
+package compose
 
 import (
 	"context"
@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"settlement/e2e/stack/port"
+	"settlement/e2e/stack/service"
 )
 
 // container runs a plain docker command on the service's container. `docker compose start` would
 // once more start what the service depends on, one-shots included, which takes 20 s.
-func (c *compose) container(ctx context.Context, s *Service, command ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, composeCall)
+func (c *Project) container(ctx context.Context, s *service.Service, command ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	id, err := c.id(ctx, s.Name)
 	if err != nil {
@@ -25,13 +26,13 @@ func (c *compose) container(ctx context.Context, s *Service, command ...string) 
 	return c.docker(ctx, append(command, id)...)
 }
 
-func (c *compose) id(ctx context.Context, name string) (string, error) {
+func (c *Project) id(ctx context.Context, name string) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if id, known := c.ids[name]; known {
 		return id, nil
 	}
-	out, err := c.run(ctx, composeCall, "ps", "-a", "-q", name)
+	out, err := c.run(ctx, callLimit, "ps", "-a", "-q", name)
 	if err != nil {
 		return "", err
 	}
@@ -43,13 +44,15 @@ func (c *compose) id(ctx context.Context, name string) (string, error) {
 	return id, nil
 }
 
-func (c *compose) start(ctx context.Context, s *Service) error {
+// Start starts the container again.
+func (c *Project) Start(ctx context.Context, s *service.Service) error {
 	_, err := c.container(ctx, s, "start")
 	return err
 }
 
-func (c *compose) kill(s *Service) error {
-	if !c.alive(s) {
+// Kill ends the container by SIGKILL and returns when it is gone.
+func (c *Project) Kill(s *service.Service) error {
+	if !c.Alive(s) {
 		return nil // docker refuses to kill what has ended
 	}
 	ctx := context.Background() // container bounds it
@@ -60,32 +63,35 @@ func (c *compose) kill(s *Service) error {
 	return err
 }
 
-func (c *compose) alive(s *Service) bool {
+// Alive tells whether the container runs.
+func (c *Project) Alive(s *service.Service) bool {
 	running, err := c.inspect(context.Background(), s, "{{.State.Running}}") // container bounds it
 	return err == nil && running == "true"
 }
 
-func (c *compose) signal(s *Service, sig syscall.Signal) error {
+// Signal sends sig to the service.
+func (c *Project) Signal(s *service.Service, sig syscall.Signal) error {
 	_, err := c.container(context.Background(), s, "kill", "-s", strconv.Itoa(int(sig)))
 	return err
 }
 
-func (c *compose) stop(ctx context.Context, s *Service) error {
-	if _, err := c.container(ctx, s, "stop", "-t", strconv.Itoa(int(serviceGrace.Seconds()))); err != nil {
+// Stop ends the service by SIGTERM; an error means that it did not end well.
+func (c *Project) Stop(ctx context.Context, s *service.Service) error {
+	if _, err := c.container(ctx, s, "stop", "-t", strconv.Itoa(int(service.StopGrace.Seconds()))); err != nil {
 		return err
 	}
 	code, err := c.inspect(ctx, s, "{{.State.ExitCode}}")
 	if err == nil && code != "0" {
-		err = fmt.Errorf("%s did not end well within %s after SIGTERM: exit code %s; its log ends with:\n%s", s.Name, serviceGrace, code, c.tail(ctx, s, 20))
+		err = fmt.Errorf("%s did not end well within %s after SIGTERM: exit code %s; its log ends with:\n%s", s.Name, service.StopGrace, code, c.tail(ctx, s, 20))
 	}
 	return err
 }
 
-// ready asks /readyz from outside where there is a port outside, else Docker for the health check's result.
-func (c *compose) ready(ctx context.Context, s *Service) error {
-	ctx, cancel := context.WithTimeout(ctx, serviceReadyLimit)
+// Ready asks /readyz from outside where there is a port outside, else Docker for the health check's result.
+func (c *Project) Ready(ctx context.Context, s *service.Service) error {
+	ctx, cancel := context.WithTimeout(ctx, service.ReadyLimit)
 	defer cancel()
-	tick := time.NewTicker(containerPoll)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 
 	for {
@@ -95,7 +101,7 @@ func (c *compose) ready(ctx context.Context, s *Service) error {
 		case !strings.HasPrefix(state, "running"):
 			return fmt.Errorf("%s: its container is %s; its log ends with:\n%s", s.Name, state, c.tail(ctx, s, 20))
 		case s.URL != "":
-			err = readyz(ctx, s.URL)
+			err = service.Readyz(ctx, s.URL)
 		case !strings.HasSuffix(state, " healthy"):
 			err = fmt.Errorf("its container is %s", state)
 		}
@@ -111,17 +117,18 @@ func (c *compose) ready(ctx context.Context, s *Service) error {
 	}
 }
 
-func (c *compose) inspect(ctx context.Context, s *Service, format string) (string, error) {
+func (c *Project) inspect(ctx context.Context, s *service.Service, format string) (string, error) {
 	out, err := c.container(ctx, s, "inspect", "--format", format)
 	return strings.TrimSpace(out), err
 }
 
-func (c *compose) logTail(s *Service, lines int) string {
+// LogTail returns the last lines of what the service has logged.
+func (c *Project) LogTail(s *service.Service, lines int) string {
 	return c.tail(context.Background(), s, lines)
 }
 
 // tail works after ctx has ended too: what it returns explains why something took too long.
-func (c *compose) tail(ctx context.Context, s *Service, lines int) string {
+func (c *Project) tail(ctx context.Context, s *service.Service, lines int) string {
 	out, err := c.container(context.WithoutCancel(ctx), s, "logs", "--tail", strconv.Itoa(lines))
 	if err != nil {
 		return err.Error()
@@ -129,21 +136,21 @@ func (c *compose) tail(ctx context.Context, s *Service, lines int) string {
 	return out
 }
 
-// another starts a further container of a service. The services share one network, whose ports were
+// Another starts a further container of a service. The services share one network, whose ports were
 // published when it was made, so this one listens there on a free port and has none outside.
-func (c *compose) another(ctx context.Context, binary, name string, env map[string]string) (*Service, error) {
+func (c *Project) Another(ctx context.Context, binary, name string, env map[string]string) (*service.Service, error) {
 	at, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
 
-	s := &Service{Name: name, binary: binary, backend: c}
+	s := &service.Service{Name: name, Binary: binary, Backend: c}
 	container := c.Project + "-" + name
 	args := []string{"run", "-d", "--no-deps", "--name", container, "-e", "HTTP_ADDR=" + port.Loopback(at)}
 	for k, v := range env {
 		args = append(args, "-e", k+"="+v)
 	}
-	if _, err := c.run(ctx, composeCall, append(args, binary)...); err != nil {
+	if _, err := c.run(ctx, callLimit, append(args, binary)...); err != nil {
 		return nil, err
 	}
 
@@ -154,23 +161,25 @@ func (c *compose) another(ctx context.Context, binary, name string, env map[stri
 	return s, nil
 }
 
-func (c *compose) exec(ctx context.Context, s *Service, args []string) (*exec.Cmd, error) {
+// Exec is a command of the service's binary, in its container.
+func (c *Project) Exec(ctx context.Context, s *service.Service, args []string) (*exec.Cmd, error) {
 	id, err := c.id(ctx, s.Name)
 	if err != nil {
 		return nil, err
 	}
-	return exec.CommandContext(ctx, "docker", append([]string{"exec", id, "/" + s.binary}, args...)...), nil
+	return exec.CommandContext(ctx, "docker", append([]string{"exec", id, "/" + s.Binary}, args...)...), nil
 }
 
-func (c *compose) close(ctx context.Context) error {
+// Close removes all containers and the volumes, and gives the run's directory back.
+func (c *Project) Close(ctx context.Context) error {
 	var errs []error
 	for _, container := range c.further {
 		_, err := c.docker(ctx, "rm", "-f", container)
 		errs = append(errs, err)
 	}
-	errs = append(errs, c.down(ctx, "-v", "-t", "0"))
+	errs = append(errs, c.Down(ctx, "-v", "-t", "0"))
 	if err := errors.Join(errs...); err != nil {
 		return err // the run's directory stays, with the project's name, for the next run to remove it
 	}
-	return c.release()
+	return c.Release()
 }

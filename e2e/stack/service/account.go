@@ -1,4 +1,4 @@
-package stack
+package service
 
 import (
 	"context"
@@ -10,27 +10,27 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// account is a service's database with the user that can reach only that.
-type account struct {
+// Account is a service's database with the user that can reach only that.
+type Account struct {
 	Database string
 	User     string
 	Password string // of letters and digits, which SQL and a DSN take without quotes
 }
 
-// newAccount names database and user alike. The suffix keeps runs on a shared server apart.
-func newAccount(name, suffix string) account {
-	return account{Database: name + suffix, User: name + suffix, Password: rand.Text()}
+// NewAccount names database and user alike. The suffix keeps runs on a shared server apart.
+func NewAccount(name, suffix string) Account {
+	return Account{Database: name + suffix, User: name + suffix, Password: rand.Text()}
 }
 
-// dsn returns a DSN for tests and people, who read what the service has written.
-func (a account) dsn(addr string) string {
+// DSN returns a DSN for tests and people, who read what the service has written.
+func (a Account) DSN(addr string) string {
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.User, c.Passwd, c.DBName, c.ParseTime = "tcp", addr, a.User, a.Password, a.Database, true
 	return c.FormatDSN()
 }
 
-// createAccounts makes each account's database and user where missing and sets the password.
-func createAccounts(ctx context.Context, adminDSN string, accounts ...account) error {
+// CreateAccounts makes each account's database and user where missing and sets the password.
+func CreateAccounts(ctx context.Context, adminDSN string, accounts ...Account) error {
 	return withAdmin(adminDSN, func(db *sql.DB) error {
 		for _, a := range accounts {
 			for _, statement := range []string{
@@ -49,7 +49,8 @@ func createAccounts(ctx context.Context, adminDSN string, accounts ...account) e
 	})
 }
 
-func dropAccounts(ctx context.Context, adminDSN string, accounts ...account) error {
+// DropAccounts removes what CreateAccounts has made.
+func DropAccounts(ctx context.Context, adminDSN string, accounts ...Account) error {
 	return withAdmin(adminDSN, func(db *sql.DB) error {
 		for _, a := range accounts {
 			for _, statement := range []string{
