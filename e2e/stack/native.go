@@ -80,7 +80,10 @@ func upNative(ctx context.Context, w *workspace.Workspace, o Options) (*Stack, e
 		return nil, err
 	}
 
-	n := &native{Set: &servers.Set{Workspace: w, Dir: run.Dir, Launch: process.Start}, release: run.Release, options: o}
+	n := &native{
+		Set:     &servers.Set{Workspace: w, Dir: run.Dir, Launch: process.Start},
+		release: run.Release, options: o,
+	}
 	suffix := ""
 	if o.DB != "" && !servers.HasKind(o.DB) {
 		suffix = "_" + workspace.ShortHash([]byte(run.Dir)) // on a server that others use too

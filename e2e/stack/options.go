@@ -15,14 +15,15 @@ import (
 // What a stack can run on.
 const (
 	OnAuto    = "auto"    // containers where Docker and Compose answer, else native
-	OnNative  = "native"  // servers started by this package on loopback
+	OnNative  = "native"  // servers that are processes on loopback
 	OnCompose = "compose" // docker-compose.yml
 )
 
 // Options choose what a stack runs on. The zero value takes everything from the environment.
 type Options struct {
 	On string // OnAuto, OnNative or OnCompose; empty: $STACK, and if that is empty OnAuto
-	DB string // a kind that servers knows, or a DSN (see e2e/README.md); empty: $DB, and if that is empty "mysql"
+	// DB is a kind that servers knows, or a DSN (see e2e/README.md); empty: $DB, and if that is empty "mysql".
+	DB string
 	// RocketMQ is the release of name server and broker; empty: $ROCKETMQ, and if that is empty 5.4.0.
 	RocketMQ string
 	Log      io.Writer // gets the progress, one line each; nil: stderr

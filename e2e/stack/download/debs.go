@@ -15,8 +15,8 @@ import (
 	"settlement/e2e/stack/workspace"
 )
 
-// DebSet is a program of another Debian release than the system's, with all that it is linked with, down to the C library.
-// Debian's own tools fetch and verify it, and nothing of the system changes.
+// DebSet is a program of another Debian release than the system's, with all that it is linked with,
+// down to the C library. Debian's own tools fetch and verify it, and nothing of the system changes.
 type DebSet struct {
 	Name     string // in the cache, with its series
 	size     string // to tell people what they wait for

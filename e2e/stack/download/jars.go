@@ -58,7 +58,8 @@ var (
 	MySQL8 = JarSet{"mysql-8.0.12", "33 MB", mysqlPOM, nil, mysqlSums}
 )
 
-// RocketMQDefault is the release that everything runs on unless another is asked for, and what docker-compose.yml names.
+// RocketMQDefault is the release that everything runs on unless another is asked for, and what
+// docker-compose.yml names.
 const RocketMQDefault = "5.4.0"
 
 // RocketMQ is the set of one release. The error of an unknown one says which there are.

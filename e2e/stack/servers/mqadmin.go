@@ -9,7 +9,8 @@ import (
 	"settlement/e2e/stack/workspace"
 )
 
-// MQAdmin is the command line of RocketMQ's tool for the name server of r, to which its arguments are added.
+// MQAdmin is the command line of RocketMQ's tool for the name server of r, to which its arguments are
+// added.
 func (s *Set) MQAdmin(ctx context.Context, r RocketMQ) ([]string, error) {
 	classes, err := download.RocketMQClasses(ctx, s.Workspace, r.Version)
 	if err != nil {

@@ -119,7 +119,8 @@ func (s *Set) BootDatabase(ctx context.Context, d Database) error {
 	return s.Boot(ctx, p, port.Loopback(d.Port), d.ready)
 }
 
-// BootRocketMQ starts the name server, then the broker, which registers with it; or only the one that is named.
+// BootRocketMQ starts the name server, then the broker, which registers with it; or only the one that
+// is named.
 func (s *Set) BootRocketMQ(ctx context.Context, r RocketMQ, only ...string) error {
 	classes, err := download.RocketMQClasses(ctx, s.Workspace, r.Version)
 	if err != nil {

@@ -26,8 +26,8 @@ const (
 // it does to the services.
 type Configuration map[string]string
 
-// WithoutBalancer is the configuration of a stack that ends with its run: nothing in front of it has to see that a
-// service is about to stop.
+// WithoutBalancer is the configuration of a stack that ends with its run: nothing in front of it has
+// to see that a service is about to stop.
 var WithoutBalancer = Configuration{"SHUTDOWN_DELAY": "0s"}
 
 // ConfigurationFromEnv is what the caller has set.

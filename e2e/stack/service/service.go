@@ -19,7 +19,8 @@ const (
 	// ReadyLimit is how long WaitReady waits.
 	ReadyLimit = 2 * time.Minute
 
-	// StopGrace is more than the services need in a test: SHUTDOWN_TIMEOUT (20 s) for requests, and again for batches.
+	// StopGrace is more than the services need in a test: SHUTDOWN_TIMEOUT (20 s) for requests, and
+	// again for batches.
 	StopGrace = 45 * time.Second
 
 	readyzTimeout = 5 * time.Second
