@@ -29,25 +29,25 @@ help: ## show this list
 	@echo "    ROCKETMQ=5.4.0|5.5.0       name server and broker of a native stack (5.4.0 is the default)"
 
 demo: ## start everything, settle real orders with faults in the middle, print a verdict
-	go run ./e2e/demo
+	go run ./e2e/cmd/demo
 
 up: ## start everything and leave it running; addresses go to .run/stack.env
-	@go run ./e2e/stack/cmd up
+	@go run ./e2e/cmd/stack up
 
 down: ## stop what up has started; its data stays
-	@go run ./e2e/stack/cmd down
+	@go run ./e2e/cmd/stack down
 
 test: ## run everything that CI runs: vet, build, all tests on real servers, all fault cases
 	go vet ./...
 	go build ./...
-	go run ./e2e/stack/cmd run --db mysql --db mariadb --rocketmq --cc -- $(MAKE) --no-print-directory test-on-servers
+	go run ./e2e/cmd/stack run --db mysql --db mariadb --rocketmq --cc -- $(MAKE) --no-print-directory test-on-servers
 	$(MAKE) --no-print-directory faults
 
 test-one: ## run one Go test on real servers, NAME=TestADoubleClickPaysOnce
 	@packages=$$(grep -rl --include='*_test.go' '^func $(NAME)(' $(GO_DIRS) | xargs -r -n1 dirname | sort -u | sed 's|^|./|'); \
 	if [ -z "$(NAME)" ] || [ -z "$$packages" ]; then \
 		echo "NAME=$(NAME): no Go test has that name; say the whole name of a function, as in NAME=TestADoubleClickPaysOnce" >&2; exit 2; fi; \
-	go run ./e2e/stack/cmd run --db mysql --db mariadb --rocketmq --cc -- go test -count=1 -v -timeout=20m -run '^$(NAME)$$' $$packages
+	go run ./e2e/cmd/stack run --db mysql --db mariadb --rocketmq --cc -- go test -count=1 -v -timeout=20m -run '^$(NAME)$$' $$packages
 
 # What the fault cases and the soak are drawn from, and how many stacks the cases run on side by side.
 SEED     ?= 1
@@ -55,20 +55,20 @@ LANES    ?= 3
 DURATION ?= 10m
 
 faults: ## break everything once, CASE=name for one; LIST=1 lists them, DISARMED=1 plays them and breaks nothing
-	go run ./e2e/cases/cmd -seed $(SEED) -lanes $(LANES) $(if $(CASE),-case $(CASE)) $(if $(DISARMED),-disarmed) $(if $(LIST),-list)
+	go run ./e2e/cmd/faults -seed $(SEED) -lanes $(LANES) $(if $(CASE),-case $(CASE)) $(if $(DISARMED),-disarmed) $(if $(LIST),-list)
 
 soak: ## random faults at random moments under the highest load, DURATION=10m SEED=1
-	go run ./e2e/cases/cmd -soak $(DURATION) -seed $(SEED) -html .run/soak.html
+	go run ./e2e/cmd/faults -soak $(DURATION) -seed $(SEED) -html .run/soak.html
 
 sabotage: ## prove that the fault cases see: build wrong versions of the services, each must be caught; ONLY=name for one
 	go run ./e2e/sabotage -seed $(SEED) -lanes $(LANES) $(if $(ONLY),-only $(ONLY))
 
 # What must hold on servers of other releases too, which are fetched into .run and leave the system as it is. Not in CI.
 test-servers: ## the tests of databases and broker, and their fault cases, on MySQL 9.7, MariaDB 11.8 and RocketMQ 5.5.0
-	ROCKETMQ=5.5.0 go run ./e2e/stack/cmd run --db mysql9 --db mariadb11 --rocketmq -- \
+	ROCKETMQ=5.5.0 go run ./e2e/cmd/stack run --db mysql9 --db mariadb11 --rocketmq -- \
 		$(GO_TEST) -p=1 -parallel=16 ./migrations/... ./order-service/... ./payment-service/... ./shared/...
 	for db in mysql9 mariadb11; do \
-		DB=$$db ROCKETMQ=5.5.0 go run ./e2e/cases/cmd -from database,broker -seed $(SEED) -lanes $(LANES) -html .run/faults-$$db.html || exit 1; done
+		DB=$$db ROCKETMQ=5.5.0 go run ./e2e/cmd/faults -from database,broker -seed $(SEED) -lanes $(LANES) -html .run/faults-$$db.html || exit 1; done
 
 # The e2e tests start stacks of their own, one package after the other.
 .PHONY: test-on-servers
@@ -96,7 +96,7 @@ build: ## build the services to .run/bin
 	go build -o .run/bin/ ./order-service ./payment-service
 
 secrets: ## make the password files of docker-compose.yml that are missing
-	@go run ./e2e/stack/cmd secrets
+	@go run ./e2e/cmd/stack secrets
 
 clean: down ## stop everything, remove data, downloads and binaries; passwords and container volumes stay
 	rm -rf .run

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"settlement/e2e/stack"
+	"settlement/e2e/stack/service"
 	"settlement/e2e/traffic"
 	"settlement/e2e/wait"
 	"settlement/shared/rocketmq"
@@ -18,7 +18,7 @@ import (
 // audit runs the auditor once and returns what it printed; broken says whether it found something.
 func (s *shop) audit(flags ...string) (printed string, broken bool) {
 	s.t.Helper()
-	printed, err := running.Service(stack.PaymentService).Exec(s.t.Context(), append([]string{"audit"}, flags...)...)
+	printed, err := running.Service(service.Payment).Exec(s.t.Context(), append([]string{"audit"}, flags...)...)
 	if broken = strings.Contains(printed, "BREAK"); broken != (err != nil) {
 		s.t.Fatalf("error %v after\n%s", err, printed)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"settlement/e2e/stack"
+	"settlement/e2e/stack/service"
 	"settlement/e2e/traffic"
 	"settlement/e2e/wait"
 	"settlement/shared/settlement"
@@ -62,7 +62,7 @@ func TestPointsNeverPassThroughAWrongNumber(t *testing.T) {
 	}
 
 	group.Go(func() error {
-		payment := running.Service(stack.PaymentService)
+		payment := running.Service(service.Payment)
 		if err := s.firstDecided(ctx, wallet); err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"settlement/e2e/client"
-	"settlement/e2e/stack"
+	"settlement/e2e/stack/service"
 	"settlement/e2e/traffic"
 	"settlement/shared/outbox"
 	"settlement/shared/rocketmq"
@@ -147,7 +147,7 @@ func TestAnInstructionAheadOfItsPredecessorWaits(t *testing.T) {
 }
 
 func TestAServiceKilledUnderLoad(t *testing.T) {
-	for _, name := range []string{stack.PaymentService, stack.OrderService} {
+	for _, name := range []string{service.Payment, service.Order} {
 		t.Run(name, func(t *testing.T) {
 			s := openShop(t)
 			const n = 200
@@ -195,7 +195,7 @@ func TestAGracefulRestartRepeatsNothing(t *testing.T) {
 	}
 
 	s.settleAll(orders, func(ctx context.Context) error {
-		for _, name := range []string{stack.PaymentService, stack.OrderService} {
+		for _, name := range []string{service.Payment, service.Order} {
 			service := running.Service(name)
 			if err := service.Restart(ctx); err != nil {
 				return err

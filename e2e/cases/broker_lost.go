@@ -10,6 +10,7 @@ import (
 
 	"settlement/e2e/faults"
 	"settlement/e2e/stack"
+	"settlement/e2e/stack/servers"
 	"settlement/e2e/traffic"
 	"settlement/e2e/wait"
 	"settlement/shared/rocketmq"
@@ -222,7 +223,7 @@ func (p *Play) fillLog(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, mq.Close()) }()
 
 	body := bytes.Repeat([]byte("x"), size)
-	for range stack.CommitLogFile/(size*each) + 1 {
+	for range servers.CommitLogFile/(size*each) + 1 {
 		var batch []rocketmq.Message
 		for range each {
 			batch = append(batch, rocketmq.Message{Topic: topic, Key: topic, Body: body})

@@ -1,6 +1,7 @@
 // Package cases breaks a running stack on purpose, in every way that settling over a message queue can be
-// broken, and has the checker decide afterwards whether anything was lost or doubled. The files are named for
-// where the repeat or the loss comes from: client, producer, broker, consumer, database.
+// broken, and has the checker decide afterwards whether anything was lost or doubled. A case is in a file
+// whose name begins with where the repeat or the loss comes from: client, producer, broker, consumer,
+// database.
 package cases
 
 import (

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"settlement/e2e/faults"
-	"settlement/e2e/stack"
+	"settlement/e2e/stack/service"
 	"settlement/shared/settlement"
 )
 
@@ -301,7 +301,7 @@ func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 	for range times {
 		var further *Side
 		join := func() (err error) {
-			further, err = p.another(ctx, stack.PaymentService, nil)
+			further, err = p.another(ctx, service.Payment, nil)
 			return err
 		}
 		if err := p.power.Do(join); err != nil {
@@ -341,7 +341,7 @@ func comeAndGo(ctx context.Context, p *Play) (int64, error) {
 // settled the batch, and the database server has ended the frozen instance's transaction: the
 // INSERT is refused.
 func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
-	second, err := p.another(ctx, stack.PaymentService, nil)
+	second, err := p.another(ctx, service.Payment, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -14,6 +14,7 @@ import (
 	"settlement/e2e/faults"
 	"settlement/e2e/receiver"
 	"settlement/e2e/stack"
+	"settlement/e2e/stack/service"
 	"settlement/e2e/traffic"
 	"settlement/shared/rocketmq"
 )
@@ -40,7 +41,7 @@ type World struct {
 
 // Side is a service with its own two proxies.
 type Side struct {
-	Service *stack.Service
+	Service *service.Service
 	MQ      *faults.RocketMQ
 	DB      *faults.MySQL
 }
@@ -59,7 +60,7 @@ func openWorld(ctx context.Context, bin string, power *faults.Switch, log io.Wri
 		On: stack.OnNative, Bin: bin, Log: log,
 		Env: func(a stack.Addresses) (map[string]map[string]string, error) { //nolint:contextcheck // a proxy lives until it is closed
 			env := map[string]map[string]string{}
-			for _, name := range []string{stack.OrderService, stack.PaymentService} {
+			for _, name := range []string{service.Order, service.Payment} {
 				side, err := w.newSide(a)
 				if err != nil {
 					return nil, err
@@ -74,8 +75,8 @@ func openWorld(ctx context.Context, bin string, power *faults.Switch, log io.Wri
 		return nil, err
 	}
 
-	w.Order, w.Payment = sides[stack.OrderService], sides[stack.PaymentService]
-	w.Order.Service, w.Payment.Service = w.Service(stack.OrderService), w.Service(stack.PaymentService)
+	w.Order, w.Payment = sides[service.Order], sides[service.Payment]
+	w.Order.Service, w.Payment.Service = w.Service(service.Order), w.Service(service.Payment)
 
 	if w.admin, err = rocketmq.NewAdmin(w.NamesrvAddr); err == nil {
 		w.check, err = checker.Open(w.OrderDSN, w.PaymentDSN)

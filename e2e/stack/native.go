@@ -13,26 +13,24 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"settlement/e2e/stack/port"
+	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/servers"
+	"settlement/e2e/stack/service"
+	"settlement/e2e/stack/workspace"
 	"settlement/shared/settlement"
 )
-
-// serviceGrace is more than the services need in a test: SHUTDOWN_TIMEOUT (20 s) for requests, and again for batches.
-const serviceGrace = 45 * time.Second
-
-// withoutBalancer is the configuration of a stack that ends with its run: nothing in front of it has to see that a
-// service is about to stop.
-var withoutBalancer = configuration{"SHUTDOWN_DELAY": "0s"}
 
 // settings are all that has to be chosen before a native stack is started, and kept to start a part
 // of it again.
 type settings struct {
 	Database database
-	RocketMQ rocketmq
-	Orders   account
-	Payments account
+	RocketMQ servers.RocketMQ
+	Orders   service.Account
+	Payments service.Account
 	OrderAt  string // host:port of order-service
 	PayAt    string // host:port of payment-service
-	Config   configuration
+	Config   service.Configuration
 }
 
 // newSettings picks ports and passwords. suffix is added to the names of databases and users.
@@ -42,17 +40,17 @@ func newSettings(o Options, suffix string) (settings, error) {
 	if s.Database, err = newDatabase(o.DB); err != nil {
 		return s, err
 	}
-	if s.RocketMQ, err = newRocketMQ(o.RocketMQ); err != nil {
+	if s.RocketMQ, err = servers.NewRocketMQ(o.RocketMQ); err != nil {
 		return s, err
 	}
 
-	s.Orders, s.Payments = newAccount("orders", suffix), newAccount("payments", suffix)
+	s.Orders, s.Payments = service.NewAccount("orders", suffix), service.NewAccount("payments", suffix)
 	for _, at := range []*string{&s.OrderAt, &s.PayAt} {
-		port, err := freePort()
+		free, err := port.Free()
 		if err != nil {
 			return s, err
 		}
-		*at = loopback(port)
+		*at = port.Loopback(free)
 	}
 	return s, nil
 }
@@ -61,36 +59,39 @@ func (s settings) addresses() (Addresses, error) {
 	db, err := s.Database.addr()
 	return Addresses{
 		OrderURL: "http://" + s.OrderAt, PaymentURL: "http://" + s.PayAt,
-		NamesrvAddr: s.RocketMQ.namesrvAddr(), BrokerAddr: s.RocketMQ.brokerAddr(),
-		OrderDSN: s.Orders.dsn(db), PaymentDSN: s.Payments.dsn(db),
+		NamesrvAddr: s.RocketMQ.NamesrvAddr(), BrokerAddr: s.RocketMQ.BrokerAddr(),
+		OrderDSN: s.Orders.DSN(db), PaymentDSN: s.Payments.DSN(db),
 	}, err
 }
 
 // native is the backend whose servers and services are processes.
 type native struct {
 	settings
-	*servers
+	*servers.Set
 	release func() error // gives the run's directory back; nil for the stack that stays up
 	options Options
 	env     map[string]map[string]string // what Options.Env said
 }
 
 // upNative starts a stack that dies with this process.
-func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
-	dir, release, err := w.newRun(ctx, "stack")
+func upNative(ctx context.Context, w *workspace.Workspace, o Options) (*Stack, error) {
+	run, err := w.NewRun(ctx, "stack")
 	if err != nil {
 		return nil, err
 	}
 
-	n := &native{servers: &servers{w: w, dir: dir, launch: start}, release: release, options: o}
+	n := &native{
+		Set:     &servers.Set{Workspace: w, Dir: run.Dir, Launch: process.Start},
+		release: run.Release, options: o,
+	}
 	suffix := ""
-	if o.DB != "" && kinds[o.DB] == nil {
-		suffix = "_" + shortHash([]byte(dir)) // on a server that others use too
+	if o.DB != "" && !servers.HasKind(o.DB) {
+		suffix = "_" + workspace.ShortHash([]byte(run.Dir)) // on a server that others use too
 	}
 	if n.settings, err = newSettings(o, suffix); err != nil {
-		return nil, errors.Join(err, release())
+		return nil, errors.Join(err, run.Release())
 	}
-	n.Config = withoutBalancer
+	n.Config = service.WithoutBalancer
 
 	addresses, err := n.addresses()
 	if err == nil {
@@ -99,7 +100,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 	if err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		return nil, errors.Join(err, n.close(cleanup))
+		return nil, errors.Join(err, n.Close(cleanup))
 	}
 	return newStack(OnNative, n.Database.Kind, addresses, n), nil
 }
@@ -108,7 +109,7 @@ func upNative(ctx context.Context, w *workspace, o Options) (*Stack, error) {
 const topicsLimit = 2 * time.Minute
 
 func (n *native) createTopics(ctx context.Context) error {
-	return n.find(Broker).waitReady(ctx, topicsLimit, n.RocketMQ.createTopics)
+	return n.Find(Broker).WaitReady(ctx, topicsLimit, n.RocketMQ.CreateTopics)
 }
 
 // boot starts whatever does not run yet and returns when all of it is ready.
@@ -116,23 +117,23 @@ func (n *native) boot(ctx context.Context) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if n.Database.Kind != "dsn" {
-			if err := n.bootDatabase(inner, n.Database.Server); err != nil {
+			if err := n.BootDatabase(inner, n.Database.Server); err != nil {
 				return err
 			}
 		}
-		return createAccounts(inner, n.Database.Admin, n.Orders, n.Payments)
+		return service.CreateAccounts(inner, n.Database.Admin, n.Orders, n.Payments)
 	})
 	group.Go(func() error {
-		if err := n.bootRocketMQ(inner, n.RocketMQ); err != nil {
+		if err := n.BootRocketMQ(inner, n.RocketMQ); err != nil {
 			return err
 		}
 		return n.createTopics(inner)
 	})
 	group.Go(func() error {
-		if n.options.Bin != "" || n.runs(OrderService) && n.runs(PaymentService) {
+		if n.options.Bin != "" || n.runs(service.Order) && n.runs(service.Payment) {
 			return nil
 		}
-		return n.w.build(inner)
+		return service.Build(inner, n.Workspace)
 	})
 
 	if err := group.Wait(); err != nil {
@@ -143,7 +144,7 @@ func (n *native) boot(ctx context.Context) error {
 	}
 
 	group, inner = errgroup.WithContext(ctx)
-	for _, name := range []string{OrderService, PaymentService} {
+	for _, name := range []string{service.Order, service.Payment} {
 		group.Go(func() error { return n.bootService(inner, name) })
 	}
 	return group.Wait()
@@ -162,8 +163,8 @@ func (n *native) askEnv() error {
 }
 
 func (n *native) runs(name string) bool {
-	p := n.find(name)
-	return p != nil && p.alive()
+	p := n.Find(name)
+	return p != nil && p.Alive()
 }
 
 func (n *native) bootService(ctx context.Context, name string) error {
@@ -172,158 +173,158 @@ func (n *native) bootService(ctx context.Context, name string) error {
 		return err
 	}
 	url := "http://" + n.at(name)
-	return n.servers.boot(ctx, p, url, func(ctx context.Context) error { return readyz(ctx, url) })
+	return n.Set.Boot(ctx, p, url, func(ctx context.Context) error { return service.Readyz(ctx, url) })
 }
 
 func (n *native) at(binary string) string {
-	if binary == OrderService {
+	if binary == service.Order {
 		return n.OrderAt
 	}
 	return n.PayAt
 }
 
 // program says how an instance of a service is started; extra comes last and so wins.
-func (n *native) program(binary, name string, extra []string) (program, error) {
+func (n *native) program(binary, name string, extra []string) (process.Program, error) {
 	a := n.Orders
-	if binary == PaymentService {
+	if binary == service.Payment {
 		a = n.Payments
 	}
 	db, err := n.Database.addr()
 	if err != nil {
-		return program{}, err
+		return process.Program{}, err
 	}
 
 	bin := n.options.Bin
 	if bin == "" {
-		bin = n.w.path("bin")
+		bin = n.Workspace.Path("bin")
 	}
 
 	env := append(
-		baseEnv(),
+		process.BaseEnv(),
 		"HTTP_ADDR="+n.at(binary),
 		"DB_ADDR="+db,
 		"DB_NAME="+a.Database,
 		"DB_USER="+a.User,
 		"DB_PASSWORD="+a.Password,
-		"NAMESRV_ADDR="+n.RocketMQ.namesrvAddr(),
+		"NAMESRV_ADDR="+n.RocketMQ.NamesrvAddr(),
 		"SETTLEMENT_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 		"OUTCOME_QUEUES="+strconv.Itoa(settlement.DefaultQueues),
 		"POINTS_QUEUES="+strconv.Itoa(settlement.PointsQueues),
 	)
-	env = append(env, n.Config.env()...)
+	env = append(env, n.Config.Env()...)
 	for k, v := range n.env[binary] {
 		env = append(env, k+"="+v)
 	}
 
-	return program{
-		name: name, path: filepath.Join(bin, binary), env: append(env, extra...), dir: n.dir,
-		log: filepath.Join(n.dir, "logs", name+".log"), listens: []string{n.at(binary)},
+	return process.Program{
+		Name: name, Path: filepath.Join(bin, binary), Env: append(env, extra...), Dir: n.Dir,
+		Log: filepath.Join(n.Dir, "logs", name+".log"), Listens: []string{n.at(binary)},
 	}, nil
 }
 
-func (n *native) start(_ context.Context, s *Service) error {
+func (n *native) Start(_ context.Context, s *service.Service) error {
 	if n.runs(s.Name) {
 		return fmt.Errorf("start %s: it runs", s.Name)
 	}
-	p, err := n.program(s.binary, s.Name, s.env)
+	p, err := n.program(s.Binary, s.Name, s.Env)
 	if err != nil {
 		return err
 	}
-	run, err := n.launch(p)
+	run, err := n.Launch(p)
 	if err != nil {
 		return err
 	}
-	n.add(run)
+	n.Add(run)
 	return nil
 }
 
-func (n *native) kill(s *Service) error {
+func (n *native) Kill(s *service.Service) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
 	}
-	return p.stop(0)
+	return p.Stop(0)
 }
 
-func (n *native) alive(s *Service) bool { return n.runs(s.Name) }
+func (n *native) Alive(s *service.Service) bool { return n.runs(s.Name) }
 
-func (n *native) signal(s *Service, sig syscall.Signal) error {
+func (n *native) Signal(s *service.Service, sig syscall.Signal) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
 	}
-	return p.signal(sig)
+	return p.Signal(sig)
 }
 
-func (n *native) stop(_ context.Context, s *Service) error {
+func (n *native) Stop(_ context.Context, s *service.Service) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
 	}
-	if !p.alive() {
+	if !p.Alive() {
 		return nil
 	}
 
-	if err := p.stop(serviceGrace); err != nil {
+	if err := p.Stop(service.StopGrace); err != nil {
 		return err
 	}
-	if <-p.ended; p.exit != nil {
-		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, serviceGrace, p.exit, n.logTail(s, 20))
+	if exit := p.Exit(); exit != nil {
+		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, service.StopGrace, exit, n.LogTail(s, 20))
 	}
 	return nil
 }
 
-func (n *native) ready(ctx context.Context, s *Service) error {
+func (n *native) Ready(ctx context.Context, s *service.Service) error {
 	p, err := n.started(s)
 	if err != nil {
 		return err
 	}
-	return p.waitReady(ctx, serviceReadyLimit, func(ctx context.Context) error { return readyz(ctx, s.URL) })
+	return p.WaitReady(ctx, service.ReadyLimit, func(ctx context.Context) error { return service.Readyz(ctx, s.URL) })
 }
 
-func (n *native) started(s *Service) (*process, error) {
-	if p := n.find(s.Name); p != nil {
+func (n *native) started(s *service.Service) (*process.Process, error) {
+	if p := n.Find(s.Name); p != nil {
 		return p, nil
 	}
 	return nil, fmt.Errorf("%s was never started", s.Name)
 }
 
-func (n *native) logTail(s *Service, lines int) string {
-	return tail(filepath.Join(n.dir, "logs", s.Name+".log"), lines)
+func (n *native) LogTail(s *service.Service, lines int) string {
+	return process.Tail(filepath.Join(n.Dir, "logs", s.Name+".log"), lines)
 }
 
-func (n *native) another(ctx context.Context, binary, name string, env map[string]string) (*Service, error) {
-	port, err := freePort()
+func (n *native) Another(ctx context.Context, binary, name string, env map[string]string) (*service.Service, error) {
+	free, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Name: name, URL: "http://" + loopback(port), binary: binary, backend: n}
-	s.env = []string{"HTTP_ADDR=" + loopback(port)}
+	s := &service.Service{Name: name, URL: "http://" + port.Loopback(free), Binary: binary, Backend: n}
+	s.Env = []string{"HTTP_ADDR=" + port.Loopback(free)}
 	for k, v := range env {
-		s.env = append(s.env, k+"="+v)
+		s.Env = append(s.Env, k+"="+v)
 	}
-	slices.Sort(s.env[1:])
-	return s, n.start(ctx, s)
+	slices.Sort(s.Env[1:])
+	return s, n.Start(ctx, s)
 }
 
-func (n *native) exec(ctx context.Context, s *Service, args []string) (*exec.Cmd, error) {
-	p, err := n.program(s.binary, s.Name, s.env)
+func (n *native) Exec(ctx context.Context, s *service.Service, args []string) (*exec.Cmd, error) {
+	p, err := n.program(s.Binary, s.Name, s.Env)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, p.path, args...)
-	cmd.Env, cmd.Dir = p.env, p.dir
+	cmd := exec.CommandContext(ctx, p.Path, args...)
+	cmd.Env, cmd.Dir = p.Env, p.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	dieWithParent(cmd.SysProcAttr)
+	process.DieWithParent(cmd.SysProcAttr)
 	return cmd, nil
 }
 
 // close ends all at once, since the data goes as well. On a server that runs on, databases and
 // users are dropped.
-func (n *native) close(ctx context.Context) error {
-	err := n.servers.kill()
+func (n *native) Close(ctx context.Context) error {
+	err := n.Set.Kill()
 	if n.Database.Kind == "dsn" {
-		err = errors.Join(err, dropAccounts(ctx, n.Database.Admin, n.Orders, n.Payments))
+		err = errors.Join(err, service.DropAccounts(ctx, n.Database.Admin, n.Orders, n.Payments))
 	}
 	return errors.Join(err, n.release())
 }

@@ -8,19 +8,22 @@ import (
 	"os"
 
 	"github.com/go-sql-driver/mysql"
+
+	"settlement/e2e/stack/servers"
 )
 
 // What a stack can run on.
 const (
 	OnAuto    = "auto"    // containers where Docker and Compose answer, else native
-	OnNative  = "native"  // servers started by this package on loopback
+	OnNative  = "native"  // servers that are processes on loopback
 	OnCompose = "compose" // docker-compose.yml
 )
 
 // Options choose what a stack runs on. The zero value takes everything from the environment.
 type Options struct {
 	On string // OnAuto, OnNative or OnCompose; empty: $STACK, and if that is empty OnAuto
-	DB string // one of kinds or a DSN (see e2e/README.md); empty: $DB, and if that is empty "mysql"
+	// DB is a kind that servers knows, or a DSN (see e2e/README.md); empty: $DB, and if that is empty "mysql".
+	DB string
 	// RocketMQ is the release of name server and broker; empty: $ROCKETMQ, and if that is empty 5.4.0.
 	RocketMQ string
 	Log      io.Writer // gets the progress, one line each; nil: stderr
@@ -60,17 +63,17 @@ func (o Options) complete() (Options, error) {
 
 // database is where the two databases of a stack are.
 type database struct {
-	Kind   string         // one of kinds, or "dsn" for a server that runs already
-	Server databaseServer // unless Kind is "dsn"
-	Admin  string         // go-sql-driver DSN without a database, of a user who may create databases and users
+	Kind   string           // as servers knows it, or "dsn" for a server that runs already
+	Server servers.Database // unless Kind is "dsn"
+	Admin  string           // go-sql-driver DSN without a database, of a user who may create databases and users
 }
 
 // newDatabase reads the choice as Options.DB has it and picks what a server of ours needs.
 func newDatabase(choice string) (database, error) {
 	choice = cmp.Or(choice, "mysql")
-	if kinds[choice] != nil {
-		server, err := newDatabaseServer(choice)
-		return database{Kind: choice, Server: server, Admin: server.rootDSN()}, err
+	if servers.HasKind(choice) {
+		server, err := servers.NewDatabase(choice)
+		return database{Kind: choice, Server: server, Admin: server.RootDSN()}, err
 	}
 
 	// The value is not shown in errors: it may be a DSN, with a password.

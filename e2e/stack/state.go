@@ -7,31 +7,29 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
+
+	"settlement/e2e/stack/compose"
+	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/service"
+	"settlement/e2e/stack/workspace"
 )
 
 // state is what LeaveUp records, in .run/up/state.json, for TakeDown and for the next LeaveUp.
 type state struct {
 	On       string
 	Settings settings // native
-	Compose  composeSettings
-	Servers  []processRecord // in the order in which they were started
+	Compose  compose.Settings
+	Servers  []process.Record // in the order in which they were started
 
-	mu   sync.Mutex
-	path string
+	mu sync.Mutex
+	w  *workspace.Workspace
 }
 
-// processRecord names one process for good: see process.
-type processRecord struct {
-	Name  string
-	PID   int
-	Birth string
-	Log   string
-}
+func statePath(w *workspace.Workspace) string { return w.Path("up", "state.json") }
 
 // readState returns nil when nothing is up.
-func (w *workspace) readState() (*state, error) {
-	path := w.path("up", "state.json")
+func readState(w *workspace.Workspace) (*state, error) {
+	path := statePath(w)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -39,15 +37,15 @@ func (w *workspace) readState() (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read what is up: %w", err)
 	}
-	st := &state{path: path}
+	st := &state{w: w}
 	if err := json.Unmarshal(b, st); err != nil {
 		return nil, fmt.Errorf("read what is up: %s: %w", path, err)
 	}
 	return st, nil
 }
 
-func (w *workspace) newState(on string) *state {
-	return &state{On: on, path: w.path("up", "state.json")}
+func newState(w *workspace.Workspace, on string) *state {
+	return &state{On: on, w: w}
 }
 
 // save must be called with mu held once servers start.
@@ -56,20 +54,20 @@ func (st *state) save() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(st.path, append(b, '\n'), 0o600)
+	return workspace.WriteFile(statePath(st.w), append(b, '\n'), 0o600)
 }
 
 // record adds a process, in the place of an earlier one of that name, and saves.
-func (st *state) record(p *process) error {
+func (st *state) record(p *process.Process) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.Servers = slices.DeleteFunc(st.Servers, func(r processRecord) bool { return r.Name == p.name })
-	st.Servers = append(st.Servers, processRecord{p.name, p.pid, p.birth, p.log})
+	st.Servers = slices.DeleteFunc(st.Servers, func(r process.Record) bool { return r.Name == p.Name })
+	st.Servers = append(st.Servers, p.Record)
 	return st.save()
 }
 
 // config is what the stack's services were started with.
-func (st *state) config() configuration {
+func (st *state) config() service.Configuration {
 	if st.On == OnCompose {
 		return st.Compose.Config
 	}
@@ -77,60 +75,12 @@ func (st *state) config() configuration {
 }
 
 // living returns those recorded processes that still run.
-func (st *state) living() []*process {
-	var all []*process
+func (st *state) living() []*process.Process {
+	var all []*process.Process
 	for _, r := range st.Servers {
-		if p := (&process{name: r.Name, pid: r.PID, birth: r.Birth, log: r.Log}); p.alive() {
+		if p := (&process.Process{Record: r}); p.Alive() {
 			all = append(all, p)
 		}
 	}
 	return all
-}
-
-// stopOrder is the order in which servers end, each with the time it gets after SIGTERM: a server
-// ends before those that it uses. Services come before all of these.
-var stopOrder = map[string]struct {
-	rank  int
-	grace time.Duration
-}{
-	"broker":    {1, brokerGrace},
-	"namesrv":   {2, namesrvGrace},
-	"mysql":     {3, databaseGrace},
-	"mysql9":    {3, databaseGrace},
-	"mariadb":   {3, databaseGrace},
-	"mariadb11": {3, databaseGrace},
-}
-
-const lastRank = 3
-
-// stopInOrder stops the processes, those of one rank side by side. A service gets servicesGrace.
-func (w *workspace) stopInOrder(all []*process, servicesGrace time.Duration) error {
-	var errs []error
-	for rank := 0; rank <= lastRank; rank++ {
-		var wait sync.WaitGroup
-		var mu sync.Mutex
-		for _, p := range all {
-			order, listed := stopOrder[p.name]
-			if !listed {
-				order.grace = servicesGrace
-			}
-			if order.rank != rank {
-				continue
-			}
-
-			wait.Go(func() {
-				began := time.Now()
-				err := p.stop(order.grace)
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-				if err == nil {
-					w.say("%s: stopped in %s", p.name, since(began))
-				}
-			})
-		}
-
-		wait.Wait()
-	}
-	return errors.Join(errs...)
 }

@@ -5,9 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
+
+	"settlement/e2e/stack/compose"
+	"settlement/e2e/stack/download"
+	"settlement/e2e/stack/port"
+	"settlement/e2e/stack/process"
+	"settlement/e2e/stack/servers"
+	"settlement/e2e/stack/service"
+	"settlement/e2e/stack/workspace"
 )
 
 // LeaveUp starts a stack that goes on after this process, and writes where it is to .run/stack.env.
@@ -18,66 +25,66 @@ func LeaveUp(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	w, err := newWorkspace(o.Log)
+	w, err := workspace.Find(o.Log)
 	if err != nil {
 		return err
 	}
-	unlock, err := w.lock(ctx, "up")
+	unlock, err := w.Lock(ctx, "up")
 	if err != nil {
 		return err
 	}
 	defer unlock()
 
 	began := time.Now()
-	wish, err := configurationFromEnv()
+	wish, err := service.ConfigurationFromEnv()
 	if err != nil {
 		return err
 	}
-	st, err := w.readState()
+	st, err := readState(w)
 	if err != nil {
 		return err
 	}
 
 	// After a reboot, say, the ports may belong to other programs by now: choose anew.
 	if st == nil || st.On == OnNative && len(st.living()) == 0 {
-		if st, err = w.plan(ctx, o, wish); err != nil {
+		if st, err = plan(ctx, w, o, wish); err != nil {
 			return err
 		}
 	} else if err := st.sameAs(o, wish); err != nil {
 		return err
 	}
 
-	addresses, started, err := w.leaveUp(ctx, st)
+	addresses, started, err := st.leaveUp(ctx)
 	if err != nil {
 		return err
 	}
-	command, err := w.commandLine(st)
+	command, err := st.commandLine()
 	if err != nil {
 		return err
 	}
-	if err := w.writeEnv(addresses, command); err != nil {
+	if err := writeEnv(w, addresses, command); err != nil {
 		return err
 	}
 
 	if started {
-		w.say("up in %s", since(began))
+		w.Say("up in %s", workspace.Since(began))
 	} else {
-		w.say("already up")
+		w.Say("already up")
 	}
-	w.tell(st, addresses)
+	st.tell(addresses)
 	return nil
 }
 
 // commandLine returns the variables that the services' commands need beside the addresses; database
 // and user are their defaults. DB_PASSWORD is payment-service's, which has more commands.
-func (w *workspace) commandLine(st *state) (keyValues, error) {
-	db, payments, orders := loopback(st.Compose.MySQL), st.Settings.Payments.Password, st.Settings.Orders.Password
+func (st *state) commandLine() (keyValues, error) {
+	db, payments, orders := port.Loopback(st.Compose.MySQL), st.Settings.Payments.Password, st.Settings.Orders.Password
 	var err error
 	if st.On == OnCompose {
-		if payments, err = w.secret(paymentsSecret); err != nil {
+		if payments, err = compose.Secret(st.w, compose.PaymentsSecret); err != nil {
 			return nil, err
 		}
-		orders, err = w.secret(ordersSecret)
+		orders, err = compose.Secret(st.w, compose.OrdersSecret)
 	} else {
 		db, err = st.Settings.Database.addr()
 	}
@@ -85,26 +92,26 @@ func (w *workspace) commandLine(st *state) (keyValues, error) {
 }
 
 // tell says where everything is.
-func (w *workspace) tell(st *state, a Addresses) {
-	w.say("  order-service %s, payment-service %s", a.OrderURL, a.PaymentURL)
-	w.say("  addresses and passwords: .run/stack.env; for the command line: set -a; . .run/stack.env; .run/bin/payment-service parked list")
+func (st *state) tell(a Addresses) {
+	st.w.Say("  order-service %s, payment-service %s", a.OrderURL, a.PaymentURL)
+	st.w.Say("  addresses and passwords: .run/stack.env; for the command line: set -a; . .run/stack.env; .run/bin/payment-service parked list")
 	if st.On == OnCompose {
-		w.say("  logs: docker compose logs; broker store: the volume broker-store; mqadmin: docker compose exec broker sh mqadmin")
+		st.w.Say("  logs: docker compose logs; broker store: the volume broker-store; mqadmin: docker compose exec broker sh mqadmin")
 		return
 	}
 	dir := filepath.Join(".run", "up", st.dataName())
-	w.say("  logs: %s/*.log; broker store: %s; mqadmin: .run/bin/mqadmin", filepath.Join(dir, "logs"), filepath.Join(dir, "broker", "store"))
+	st.w.Say("  logs: %s/*.log; broker store: %s; mqadmin: .run/bin/mqadmin", filepath.Join(dir, "logs"), filepath.Join(dir, "broker", "store"))
 }
 
 // plan chooses what a stack that is not up yet runs on.
-func (w *workspace) plan(ctx context.Context, o Options, wish configuration) (*state, error) {
+func plan(ctx context.Context, w *workspace.Workspace, o Options, wish service.Configuration) (*state, error) {
 	if runsOnCompose(ctx, o) {
-		st := w.newState(OnCompose)
-		st.Compose = defaultCompose()
+		st := newState(w, OnCompose)
+		st.Compose = compose.Default()
 		st.Compose.Config = wish
 		return st, nil
 	}
-	st := w.newState(OnNative)
+	st := newState(w, OnNative)
 	var err error
 	st.Settings, err = newSettings(o, "")
 	st.Settings.Config = wish
@@ -113,11 +120,11 @@ func (w *workspace) plan(ctx context.Context, o Options, wish configuration) (*s
 
 // sameAs refuses a wish that the running stack does not fulfil. A setting that the wish does not
 // name may be as it is.
-func (st *state) sameAs(o Options, wish configuration) error {
+func (st *state) sameAs(o Options, wish service.Configuration) error {
 	if o.On != OnAuto && o.On != st.On {
 		return fmt.Errorf("a stack is up on %s, not on %s: make down first", st.On, o.On)
 	}
-	if name := st.config().differs(wish); name != "" {
+	if name := st.config().Differs(wish); name != "" {
 		return fmt.Errorf("a stack is up with another %s: make down first", name) // its value can be a secret
 	}
 
@@ -142,14 +149,14 @@ func (st *state) sameAs(o Options, wish configuration) error {
 	return nil
 }
 
-func (w *workspace) leaveUp(ctx context.Context, st *state) (a Addresses, started bool, err error) {
+func (st *state) leaveUp(ctx context.Context) (a Addresses, started bool, err error) {
 	if st.On == OnCompose {
-		return w.leaveUpCompose(ctx, st)
+		return st.leaveUpCompose(ctx)
 	}
-	return w.leaveUpNative(ctx, st)
+	return st.leaveUpNative(ctx)
 }
 
-func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bool, error) {
+func (st *state) leaveUpNative(ctx context.Context) (Addresses, bool, error) {
 	addresses, err := st.Settings.addresses()
 	if err != nil {
 		return addresses, false, err
@@ -157,11 +164,11 @@ func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bo
 
 	before := st.living()
 	var mu sync.Mutex
-	var fresh []*process
-	n := &native{settings: st.Settings, servers: &servers{
-		w: w, dir: w.path("up", st.dataName()), running: slices.Clone(before),
-		launch: func(p program) (*process, error) {
-			run, err := startDetached(p, st.record)
+	var fresh []*process.Process
+	n := &native{settings: st.Settings, Set: &servers.Set{
+		Workspace: st.w, Dir: st.w.Path("up", st.dataName()),
+		Launch: func(p process.Program) (*process.Process, error) {
+			run, err := process.StartDetached(p, st.record)
 			if err == nil {
 				mu.Lock()
 				fresh = append(fresh, run)
@@ -171,18 +178,22 @@ func (w *workspace) leaveUpNative(ctx context.Context, st *state) (Addresses, bo
 		},
 	}}
 
+	for _, p := range before {
+		n.Add(p)
+	}
+
 	if err := st.save(); err != nil {
 		return addresses, false, err
 	}
 	if err := n.boot(ctx); err != nil {
-		err = errors.Join(err, w.stopInOrder(fresh, st.config().stopGrace()))
+		err = errors.Join(err, servers.StopInOrder(st.w, fresh, st.config().StopGrace()))
 		if len(before) == 0 {
-			err = errors.Join(err, w.forget())
+			err = errors.Join(err, forget(st.w))
 		}
 		return addresses, false, err
 	}
 
-	if err := n.writeMQAdmin(ctx); err != nil {
+	if err := n.WriteMQAdmin(ctx, n.RocketMQ); err != nil {
 		return addresses, false, err
 	}
 	return addresses, len(fresh) > 0, nil
@@ -194,17 +205,17 @@ func (st *state) dataName() string {
 	d := st.Settings.Database
 	name := d.Kind
 	if d.Kind == "dsn" {
-		name = "dsn-" + shortHash([]byte(d.Admin))
+		name = "dsn-" + workspace.ShortHash([]byte(d.Admin))
 	}
-	if version := st.Settings.RocketMQ.Version; version != rocketmqDefault {
+	if version := st.Settings.RocketMQ.Version; version != download.RocketMQDefault {
 		name += "-rocketmq-" + version
 	}
 	return name
 }
 
 // forget removes what says that a stack is up.
-func (w *workspace) forget() error {
-	return errors.Join(removeIfThere(w.envFile()), removeIfThere(w.path("up", "state.json")))
+func forget(w *workspace.Workspace) error {
+	return errors.Join(removeIfThere(envFile(w)), removeIfThere(statePath(w)))
 }
 
 // TakeDown stops the stack that LeaveUp started, and only its processes. When nothing is up it says so.
@@ -213,38 +224,38 @@ func TakeDown(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	w, err := newWorkspace(o.Log)
+	w, err := workspace.Find(o.Log)
 	if err != nil {
 		return err
 	}
-	unlock, err := w.lock(ctx, "up")
+	unlock, err := w.Lock(ctx, "up")
 	if err != nil {
 		return err
 	}
 	defer unlock()
 
-	st, err := w.readState()
+	st, err := readState(w)
 	if err != nil {
 		return err
 	}
 	if st == nil {
-		w.say("nothing is up")
-		return w.forget()
+		w.Say("nothing is up")
+		return forget(w)
 	}
 
 	// The addresses go first, so that nobody takes them while the stack stops.
-	if err := removeIfThere(w.envFile()); err != nil {
+	if err := removeIfThere(envFile(w)); err != nil {
 		return err
 	}
 	if st.On == OnCompose {
-		err = w.takeDownCompose(ctx, st)
+		err = st.takeDownCompose(ctx)
 	} else {
-		err = w.stopInOrder(st.living(), st.config().stopGrace())
+		err = servers.StopInOrder(w, st.living(), st.config().StopGrace())
 	}
 	if err != nil {
 		return fmt.Errorf("%w\nmake down can be run again", err)
 	}
 
-	w.say("down; its data stays for the next make up")
-	return w.forget()
+	w.Say("down; its data stays for the next make up")
+	return forget(w)
 }

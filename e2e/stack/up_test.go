@@ -10,27 +10,36 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"settlement/e2e/stack/service"
+	"settlement/e2e/stack/testcheckout"
+	"settlement/e2e/stack/workspace"
 	"settlement/e2e/wait"
 )
 
+const (
+	bootLimit = 5 * time.Minute // with a download
+	gone      = time.Minute
+)
+
 // copyOfCheckout is this checkout under another name, with the downloads and nothing else of its .run.
-func copyOfCheckout(t *testing.T) *workspace {
+func copyOfCheckout(t *testing.T) *workspace.Workspace {
 	t.Helper()
-	real, err := newWorkspace(nil)
+	real, err := workspace.Find(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	w := checkout(t)
-	if err := os.Remove(filepath.Join(w.root, "go.mod")); err != nil {
+	w := testcheckout.New(t)
+	if err := os.Remove(filepath.Join(w.Root, "go.mod")); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"go.mod", "go.sum", "migrations", "order-service", "payment-service", "shared", ".run/cache"} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(w.root, name)), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(w.Root, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(filepath.Join(real.root, name), filepath.Join(w.root, name)); err != nil {
+		if err := os.Symlink(filepath.Join(real.Root, name), filepath.Join(w.Root, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,10 +49,10 @@ func copyOfCheckout(t *testing.T) *workspace {
 // TestUp is `make up` on native servers, as people and their programs meet it.
 func TestUp(t *testing.T) {
 	w := copyOfCheckout(t)
-	log := &lines{}
+	log := &testcheckout.Lines{}
 	o := Options{On: OnNative, Log: log}
 
-	for _, name := range passedOn {
+	for _, name := range service.PassedOn {
 		t.Setenv(name, "")
 	}
 	t.Setenv("LOG_LEVEL", "debug")
@@ -57,20 +66,20 @@ func TestUp(t *testing.T) {
 	t.Cleanup(func() { _ = TakeDown(t.Context(), o) })
 
 	t.Run("the services have what was set", func(t *testing.T) {
-		st, err := w.readState()
+		st, err := readState(w)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range st.living() {
-			if p.name != OrderService && p.name != PaymentService {
+			if p.Name != service.Order && p.Name != service.Payment {
 				continue
 			}
-			env := environmentOf(t, p.pid)
+			env := environmentOf(t, p.PID)
 			if !strings.Contains(env, "LOG_LEVEL=debug") || !strings.Contains(env, "CONSUME_BATCH_MAX=7") {
-				t.Errorf("%s runs with %q", p.name, env)
+				t.Errorf("%s runs with %q", p.Name, env)
 			}
 			if !strings.Contains(env, "WEBHOOK_URL=http://127.0.0.1:1/notices?a=1&b=2\x00") {
-				t.Errorf("%s has no webhook", p.name)
+				t.Errorf("%s has no webhook", p.Name)
 			}
 		}
 	})
@@ -81,7 +90,7 @@ func TestUp(t *testing.T) {
 				t.Errorf("%q is not in\n%s", want, log)
 			}
 		}
-		if _, err := os.Stat(filepath.Join(w.root, ".run", "up", "mysql", "broker", "store", "commitlog")); err != nil {
+		if _, err := os.Stat(filepath.Join(w.Root, ".run", "up", "mysql", "broker", "store", "commitlog")); err != nil {
 			t.Error(err)
 		}
 		wait.Until(t, bootLimit, func() error { // a JVM that has to compile itself first may be too slow for its own timeout
@@ -113,14 +122,14 @@ func TestUp(t *testing.T) {
 }
 
 // takePort ends payment-service and puts another program at its port, which says that it is ready.
-func takePort(t *testing.T, w *workspace, o Options) {
-	st, err := w.readState()
+func takePort(t *testing.T, w *workspace.Workspace, o Options) {
+	st, err := readState(w)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range st.living() {
-		if p.name == PaymentService {
-			if err := p.stop(serviceGrace); err != nil {
+		if p.Name == service.Payment {
+			if err := p.Stop(service.StopGrace); err != nil {
 				t.Fatal(err)
 			}
 		}

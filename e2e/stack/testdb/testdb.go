@@ -16,14 +16,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"settlement/e2e/stack"
+	"settlement/e2e/stack/servers"
 	"settlement/migrations"
 	"settlement/shared/dbtx"
 )
 
-// servers maps the prefix of the environment variables that hold an administrator's DSN and the server's kind to the
+// subtests maps the prefix of the environment variables that hold an administrator's DSN and the server's kind to the
 // name of the subtest that runs there.
-var servers = map[string]string{"TEST_MYSQL": "mysql", "TEST_MARIADB": "mariadb"}
+var subtests = map[string]string{"TEST_MYSQL": "mysql", "TEST_MARIADB": "mariadb"}
 
 // Each runs test as a subtest on every configured server, on a fresh migrated database
 // that is dropped at the end. It fails when no server is configured.
@@ -50,7 +50,7 @@ func EachEmpty(t *testing.T, test func(t *testing.T, db Database)) {
 func eachServer(t *testing.T, test func(t *testing.T, dsn, kind string)) {
 	t.Helper()
 	configured := false
-	for prefix, name := range servers {
+	for prefix, name := range subtests {
 		dsn := os.Getenv(prefix + "_DSN")
 		if dsn == "" {
 			continue
@@ -67,7 +67,7 @@ func eachServer(t *testing.T, test func(t *testing.T, dsn, kind string)) {
 func EachOwn(t *testing.T, args []string, test func(t *testing.T, db Database)) {
 	t.Helper()
 	eachServer(t, func(t *testing.T, _, kind string) {
-		dsn, stop, err := stack.StartDatabase(t.Context(), kind, io.Discard, args...)
+		dsn, stop, err := servers.StartDatabase(t.Context(), kind, io.Discard, args...)
 		if err != nil {
 			t.Fatal(err)
 		}
