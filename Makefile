@@ -79,6 +79,9 @@ test-on-servers:
 check: ## format, vet, lint, go.mod tidy, generated files current
 	@unformatted=$$(go run $(GOFUMPT) -l $(GO_DIRS)) && if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	@long=$$(find $(GO_DIRS) -name '*.go' ! -name '*.gen.go' -exec awk '{ gsub(/\t/, "    ") } \
+		/^ *\/\/ / && length > 100 { print FILENAME ":" FNR ": " length " columns" }' {} +) && \
+		if [ -n "$$long" ]; then echo "comments of more than 100 columns:"; echo "$$long"; exit 1; fi
 	go vet ./...
 	go run $(GOLANGCI_LINT) run
 	go mod tidy -diff

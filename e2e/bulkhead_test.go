@@ -27,7 +27,8 @@ func TestOneLockedWalletHoldsUpNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = holder.Rollback() }()
-	if _, err := holder.ExecContext(t.Context(), "SELECT 1 FROM accounts WHERE id = ? FOR UPDATE", held); err != nil {
+	if _, err := holder.ExecContext(t.Context(), "SELECT 1 FROM accounts WHERE id = ? FOR UPDATE",
+		held); err != nil {
 		t.Fatal(err)
 	}
 
@@ -75,9 +76,11 @@ func TestOneLockedWalletHoldsUpNobodyElse(t *testing.T) {
 	s.wantBooksRight(quickly)
 }
 
-// wantBusy asks for a deposit once. It is an error when the answer is anything but "later", with a time.
+// wantBusy asks for a deposit once. It is an error when the answer is anything but "later", with a
+// time.
 func wantBusy(t *testing.T, url string) error {
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewBufferString(`{"amount":{"currency":"CNY","minor":1}}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url,
+		bytes.NewBufferString(`{"amount":{"currency":"CNY","minor":1}}`))
 	if err != nil {
 		return err
 	}
@@ -90,9 +93,12 @@ func wantBusy(t *testing.T, url string) error {
 		return err
 	}
 	_ = res.Body.Close()
-	const soon = 6 * time.Second // at most 2 s for a turn among the transactions, and the lock wait of a second
-	if took := time.Since(began); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || took > soon {
-		return fmt.Errorf("a deposit into a locked wallet: %s after %s, Retry-After %q; want 503 with one", res.Status, took, res.Header.Get("Retry-After"))
+	// at most 2 s for a turn among the transactions, and the lock wait of a second
+	const soon = 6 * time.Second
+	if took := time.Since(began); res.StatusCode != http.StatusServiceUnavailable ||
+		res.Header.Get("Retry-After") == "" || took > soon {
+		return fmt.Errorf("a deposit into a locked wallet: %s after %s, Retry-After %q; want 503 with one",
+			res.Status, took, res.Header.Get("Retry-After"))
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ import (
 // audit runs the auditor once and returns what it printed; broken says whether it found something.
 func (s *shop) audit(flags ...string) (printed string, broken bool) {
 	s.t.Helper()
-	printed, err := running.Service(service.Payment).Exec(s.t.Context(), append([]string{"audit"}, flags...)...)
+	printed, err := running.Service(service.Payment).
+		Exec(s.t.Context(), append([]string{"audit"}, flags...)...)
 	if broken = strings.Contains(printed, "BREAK"); broken != (err != nil) {
 		s.t.Fatalf("error %v after\n%s", err, printed)
 	}
@@ -70,9 +71,19 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 	}
 
 	for _, c := range []struct{ table, change, undo string }{
-		{"entries", "UPDATE entries SET amount_minor = 2 * amount_minor WHERE payment_no = ?", "UPDATE entries SET amount_minor = amount_minor / 2 WHERE payment_no = ?"},
-		{"payment_numbers", "UPDATE payment_numbers SET outcome = 'declined' WHERE payment_no = ?", "UPDATE payment_numbers SET outcome = 'paid' WHERE payment_no = ?"},
-		{"audit_records", "UPDATE audit_records SET body = REPLACE(body, 'paid', 'PAID') WHERE payment_no = ?", "UPDATE audit_records SET body = REPLACE(body, 'PAID', 'paid') WHERE payment_no = ?"},
+		{
+			"entries", "UPDATE entries SET amount_minor = 2 * amount_minor WHERE payment_no = ?",
+			"UPDATE entries SET amount_minor = amount_minor / 2 WHERE payment_no = ?",
+		},
+		{
+			"payment_numbers", "UPDATE payment_numbers SET outcome = 'declined' WHERE payment_no = ?",
+			"UPDATE payment_numbers SET outcome = 'paid' WHERE payment_no = ?",
+		},
+		{
+			"audit_records",
+			"UPDATE audit_records SET body = REPLACE(body, 'paid', 'PAID') WHERE payment_no = ?",
+			"UPDATE audit_records SET body = REPLACE(body, 'PAID', 'paid') WHERE payment_no = ?",
+		},
 	} {
 		s.exec(c.change, first.PaymentNo)
 		s.wantBroken(c.table, first.PaymentNo)
@@ -90,7 +101,8 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 	s.publishRecord(s.next(last, last.Previous)) // as if the last one had never been
 	s.wantBroken("another record", last.PaymentNo)
 	s.wantBroken("is no journal record")
-	s.wantBroken(fmt.Sprint("is record ", last.Position+1), "does not follow record", fmt.Sprint(last.Position))
+	s.wantBroken(fmt.Sprint("is record ", last.Position+1),
+		"does not follow record", fmt.Sprint(last.Position))
 
 	// True records go on behind the forged ones. The findings stay until an operator has taken
 	// note.
@@ -100,11 +112,13 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 	s.exec("DELETE FROM audit_findings")
 	s.wantWhole()
 
-	// A forged record that fits keeps the true one out, until an operator says which of them counts.
+	// A forged record that fits keeps the true one out, until an operator says which of them
+	// counts.
 	journal = s.journal()
 	body := journal[len(journal)-1].Body
 	for _, m := range journal { // the last one that the auditor has taken, not the last that was forged
-		if r, err := settlement.ParseJournalRecord(m.Body); err == nil && r.Position == s.count("SELECT MAX(position) FROM audit_records") {
+		if r, err := settlement.ParseJournalRecord(m.Body); err == nil &&
+			r.Position == s.count("SELECT MAX(position) FROM audit_records") {
 			last, body = r, m.Body
 		}
 	}
@@ -129,7 +143,8 @@ func TestTheJournalShowsWhatWasTamperedWith(t *testing.T) {
 func (s *shop) journal() (messages []traffic.Message) {
 	s.t.Helper()
 	wait.Until(s.t, quickly, func() (err error) {
-		if messages, err = traffic.Messages(s.t.Context(), running.NamesrvAddr, settlement.TopicJournal); err != nil {
+		if messages, err = traffic.Messages(s.t.Context(), running.NamesrvAddr,
+			settlement.TopicJournal); err != nil {
 			return err
 		}
 		if want := s.count("SELECT COUNT(*) FROM payment_numbers"); int64(len(messages)) < want {
@@ -151,17 +166,21 @@ func (s *shop) next(last settlement.JournalRecord, previous string) string {
 	return string(body)
 }
 
-// publishRecord publishes to the journal, as only payment-service should, and waits until it can be read.
+// publishRecord publishes to the journal, as only payment-service should, and waits until it can be
+// read.
 func (s *shop) publishRecord(body string) {
 	s.t.Helper()
-	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: running.NamesrvAddr, Group: "forger", Logger: slog.New(slog.DiscardHandler)})
+	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
+		Namesrv: running.NamesrvAddr, Group: "forger", Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer func() { _ = mq.Close() }()
 
 	m := rocketmq.Message{Topic: settlement.TopicJournal, Key: key(), Body: []byte(body)}
-	if _, err := mq.SendBatch(context.WithoutCancel(s.t.Context()), m.Topic, 0, settlement.JournalQueues, []rocketmq.Message{m}); err != nil {
+	if _, err := mq.SendBatch(context.WithoutCancel(s.t.Context()), m.Topic, 0, settlement.JournalQueues,
+		[]rocketmq.Message{m}); err != nil {
 		s.t.Fatal(err)
 	}
 

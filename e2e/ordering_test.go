@@ -65,7 +65,8 @@ func newParade(t *testing.T, queues int) *parade {
 		order, steps := key(), make([]settlement.Instruction, perOrder)
 		for i := range steps {
 			steps[i] = settlement.Instruction{
-				Version: settlement.Version, Type: settlement.Settle, PaymentNo: key(), OrderID: order, Seq: int64(i + 1),
+				Version: settlement.Version, Type: settlement.Settle, PaymentNo: key(), OrderID: order,
+				Seq:       int64(i + 1),
 				AccountID: p.wallet, Amount: cny(paradeMinor),
 			}
 		}
@@ -87,7 +88,8 @@ func (p *parade) encode(in settlement.Instruction) []byte {
 // send publishes a message and waits for the broker's answer.
 func (p *parade) send(in settlement.Instruction, queue int) {
 	p.t.Helper()
-	_, err := p.raw.mq.SendBatch(p.t.Context(), p.topic, queue, p.queues, []rocketmq.Message{{Topic: p.topic, Queue: queue, Key: in.PaymentNo, Body: p.encode(in)}})
+	_, err := p.raw.mq.SendBatch(p.t.Context(), p.topic, queue, p.queues,
+		[]rocketmq.Message{{Topic: p.topic, Queue: queue, Key: in.PaymentNo, Body: p.encode(in)}})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -133,7 +135,8 @@ func whatever(arrival) bool { return true }
 func (p *parade) consume(hold func(ctx context.Context, queue int) error) {
 	p.t.Helper()
 	c, err := rocketmq.NewOrderlyConsumer(rocketmq.ConsumerConfig{
-		Namesrv: running.NamesrvAddr, Group: p.topic, Topic: p.topic, BatchMax: 1, Logger: slog.New(slog.DiscardHandler),
+		Namesrv: running.NamesrvAddr, Group: p.topic, Topic: p.topic, BatchMax: 1,
+		Logger: slog.New(slog.DiscardHandler),
 	}, func(ctx context.Context, batch []rocketmq.Delivery) error {
 		for _, d := range batch {
 			if err := hold(ctx, d.Queue); err != nil {
@@ -176,8 +179,8 @@ func (p *parade) overtaken() (n int) {
 	return len(wrong)
 }
 
-// ends waits until everything has arrived, hands it on to payment-service in that order, and wants each instruction
-// carried out once and in sequence.
+// ends waits until everything has arrived, hands it on to payment-service in that order, and wants
+// each instruction carried out once and in sequence.
 func (p *parade) ends(wantOvertaken bool) {
 	p.t.Helper()
 	wait.Until(p.t, recovery, func() error { return p.hasArrived(paradeOrders*perOrder, whatever) })
@@ -241,12 +244,16 @@ func TestAsynchronousSendsBreakOrder(t *testing.T) {
 	defer func() { _ = between.Close() }()
 
 	lost := &faults.FrameRule{
-		Codes: []int{faults.SendMessage, faults.SendMessageV2, faults.SendBatch}, Topic: p.topic, Every: perOrder + 1, Limit: 4, Do: faults.DropRequest, // each time another place of an order
+		// each time another place of an order
+		Codes: []int{faults.SendMessage, faults.SendMessageV2, faults.SendBatch}, Topic: p.topic,
+		Every: perOrder + 1, Limit: 4, Do: faults.DropRequest,
 	}
 	between.Add(lost)
 
-	sender, err := mq.NewProducer(producer.WithNameServer([]string{between.NamesrvAddr()}), producer.WithGroupName("parade"),
-		producer.WithInstanceName(p.topic), producer.WithQueueSelector(producer.NewManualQueueSelector()), producer.WithSendMsgTimeout(2*time.Second))
+	sender, err := mq.NewProducer(producer.WithNameServer([]string{between.NamesrvAddr()}),
+		producer.WithGroupName("parade"),
+		producer.WithInstanceName(p.topic), producer.WithQueueSelector(producer.NewManualQueueSelector()),
+		producer.WithSendMsgTimeout(2*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,14 +266,17 @@ func TestAsynchronousSendsBreakOrder(t *testing.T) {
 	var send func(in settlement.Instruction)
 	send = func(in settlement.Instruction) {
 		m := primitive.NewMessage(p.topic, p.encode(in))
-		m.Queue = &primitive.MessageQueue{Topic: p.topic, BrokerName: p.broker(), QueueId: outbox.QueueOf(in.OrderID, p.queues)}
+		m.Queue = &primitive.MessageQueue{
+			Topic: p.topic, BrokerName: p.broker(), QueueId: outbox.QueueOf(in.OrderID, p.queues),
+		}
 		underWay.Add(1)
-		err := sender.SendAsync(t.Context(), func(_ context.Context, result *primitive.SendResult, err error) {
-			defer underWay.Done()
-			if err != nil || result.Status != primitive.SendOK {
-				send(in)
-			}
-		}, m)
+		err := sender.SendAsync(t.Context(),
+			func(_ context.Context, result *primitive.SendResult, err error) {
+				defer underWay.Done()
+				if err != nil || result.Status != primitive.SendOK {
+					send(in)
+				}
+			}, m)
 		if err != nil {
 			t.Error(err)
 			underWay.Done()
@@ -301,26 +311,30 @@ func (p *parade) broker() string {
 func TestAConcurrentConsumerBreaksOrder(t *testing.T) {
 	p := newParade(t, 8)
 	slow := p.orders[0][0]
-	c, err := mq.NewPushConsumer(consumer.WithNameServer([]string{running.NamesrvAddr}), consumer.WithGroupName(p.topic),
-		consumer.WithInstance(p.topic), consumer.WithConsumerModel(consumer.Clustering), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
+	c, err := mq.NewPushConsumer(consumer.WithNameServer([]string{running.NamesrvAddr}),
+		consumer.WithGroupName(p.topic),
+		consumer.WithInstance(p.topic), consumer.WithConsumerModel(consumer.Clustering),
+		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	err = c.Subscribe(p.topic, consumer.MessageSelector{}, func(ctx context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
-		for _, m := range messages {
-			if m.GetKeys() == slow.PaymentNo {
-				err := wait.For(ctx, quickly, func(context.Context) error {
-					return p.hasArrived(1, func(a arrival) bool { return a.OrderID == slow.OrderID })
-				})
-				if err != nil {
-					t.Error(errors.Join(errors.New("its successor waits for it: this consumer is orderly"), err))
+	err = c.Subscribe(p.topic, consumer.MessageSelector{},
+		func(ctx context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+			for _, m := range messages {
+				if m.GetKeys() == slow.PaymentNo {
+					err := wait.For(ctx, quickly, func(context.Context) error {
+						return p.hasArrived(1, func(a arrival) bool { return a.OrderID == slow.OrderID })
+					})
+					if err != nil {
+						t.Error(errors.Join(errors.New("its successor waits for it: this consumer is orderly"),
+							err))
+					}
 				}
+				p.arrives(m.Body, m.Queue.QueueId)
 			}
-			p.arrives(m.Body, m.Queue.QueueId)
-		}
-		return consumer.ConsumeSuccess, nil
-	})
+			return consumer.ConsumeSuccess, nil
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,8 +352,8 @@ func TestAConcurrentConsumerBreaksOrder(t *testing.T) {
 	p.ends(true)
 }
 
-// T17: the queue is hash % number of queues, and the topic is widened: an order's next message goes to another queue, past
-// its own earlier ones that still wait in the old one.
+// T17: the queue is hash % number of queues, and the topic is widened: an order's next message goes
+// to another queue, past its own earlier ones that still wait in the old one.
 func TestAChangedQueueCountBreaksOrder(t *testing.T) {
 	const before, after = 2, 8
 	p := newParade(t, before)
@@ -356,7 +370,8 @@ func TestAChangedQueueCountBreaksOrder(t *testing.T) {
 	wait.Until(t, quickly, func() error { // until the producer knows too
 		first := p.orders[0][perOrder-1]
 		queue := outbox.QueueOf(first.OrderID, after)
-		_, err := p.raw.mq.SendBatch(t.Context(), p.topic, queue, after, []rocketmq.Message{{Topic: p.topic, Queue: queue, Key: first.PaymentNo, Body: p.encode(first)}})
+		_, err := p.raw.mq.SendBatch(t.Context(), p.topic, queue, after,
+			[]rocketmq.Message{{Topic: p.topic, Queue: queue, Key: first.PaymentNo, Body: p.encode(first)}})
 		return err
 	})
 

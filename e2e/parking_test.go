@@ -19,7 +19,8 @@ func TestOneBadMessageInTheMiddleOfAThousandOrders(t *testing.T) {
 	wallet, unlucky := s.wallet(others*price), s.wallet(10*price)
 	bad := key()
 	parkedOthers := func() int64 {
-		return s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id IS NOT NULL AND order_id <> ? AND state = 'parked'", bad)
+		return s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id IS NOT NULL AND order_id <> ?"+
+			" AND state = 'parked'", bad)
 	}
 	before := parkedOthers() // by the tests before this one
 	next := func(typ settlement.InstructionType, seq int64) settlement.Instruction {
@@ -35,15 +36,19 @@ func TestOneBadMessageInTheMiddleOfAThousandOrders(t *testing.T) {
 			raw.instruct(next(settlement.Refund, 2))
 			raw.instruct(next(settlement.Settle, 3))
 		}
-		raw.instruct(instruction(settlement.Settle, client.Accepted{OrderID: key(), PaymentNo: key(), Seq: 1}, wallet, price))
+		raw.instruct(instruction(settlement.Settle, client.Accepted{OrderID: key(), PaymentNo: key(), Seq: 1},
+			wallet, price))
 	}
 
 	s.wantDecided(wallet, others)
 	wait.Until(t, quickly, func() error {
-		parked := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'parked' AND attempts = 3 AND seq = 2", bad)
-		waiting := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'waiting' AND seq = 3", bad)
+		parked := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'parked' AND"+
+			" attempts = 3 AND seq = 2", bad)
+		waiting := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'waiting'"+
+			" AND seq = 3", bad)
 		if parked != 1 || waiting != 1 {
-			return fmt.Errorf("%d instructions of the order are parked and %d wait, want 1 and 1", parked, waiting)
+			return fmt.Errorf("%d instructions of the order are parked and %d wait, want 1 and 1",
+				parked, waiting)
 		}
 		return nil
 	})
@@ -55,7 +60,8 @@ func TestOneBadMessageInTheMiddleOfAThousandOrders(t *testing.T) {
 
 	s.setBalance(unlucky, 9*price)
 	id := ""
-	if err := s.books.QueryRowContext(t.Context(), "SELECT id FROM parked_messages WHERE order_id = ? AND state = 'parked'", bad).Scan(&id); err != nil {
+	if err := s.books.QueryRowContext(t.Context(),
+		"SELECT id FROM parked_messages WHERE order_id = ? AND state = 'parked'", bad).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.api.Replay(t.Context(), key(), id); err != nil {
@@ -71,7 +77,8 @@ func TestOneBadMessageInTheMiddleOfAThousandOrders(t *testing.T) {
 func (s *shop) wantDecided(wallet string, want int64) {
 	s.t.Helper()
 	wait.Until(s.t, quickly, func() error {
-		n := s.count("SELECT COUNT(*) FROM payment_numbers WHERE account_id = ? AND outcome IN ('paid', 'refunded')", wallet)
+		n := s.count("SELECT COUNT(*) FROM payment_numbers WHERE account_id = ? AND outcome IN ('paid',"+
+			" 'refunded')", wallet)
 		if n != want {
 			return fmt.Errorf("%d instructions were carried out, want %d", n, want)
 		}

@@ -14,8 +14,8 @@ import (
 	"settlement/shared/settlement"
 )
 
-// wantPoints waits until all changes of a customer's points have taken effect, and wants to see these numbers, one
-// after the other.
+// wantPoints waits until all changes of a customer's points have taken effect, and wants to see
+// these numbers, one after the other.
 func (s *shop) wantPoints(customer string, was ...int64) {
 	s.t.Helper()
 	wait.Until(s.t, recovery, func() error {
@@ -40,7 +40,8 @@ func (s *shop) wantPoints(customer string, was ...int64) {
 	}
 }
 
-// Set and add do not commute, so every repeat and every change out of its sequence would show in the numbers.
+// Set and add do not commute, so every repeat and every change out of its sequence would show in
+// the numbers.
 func TestPointsNeverPassThroughAWrongNumber(t *testing.T) {
 	const customers, orders = 8, 4
 	s := openShop(t)

@@ -23,7 +23,9 @@ type publisher struct {
 
 func openPublisher(t *testing.T) *publisher {
 	t.Helper()
-	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: running.NamesrvAddr, Group: "foreign", Logger: slog.New(slog.DiscardHandler)})
+	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
+		Namesrv: running.NamesrvAddr, Group: "foreign", Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +36,9 @@ func openPublisher(t *testing.T) *publisher {
 func (p *publisher) send(queue int, body string) {
 	p.t.Helper()
 	_, err := p.mq.SendBatch(p.t.Context(), settlement.TopicSettlement, queue, settlement.DefaultQueues,
-		[]rocketmq.Message{{Topic: settlement.TopicSettlement, Queue: queue, Key: "foreign", Body: []byte(body)}})
+		[]rocketmq.Message{{
+			Topic: settlement.TopicSettlement, Queue: queue, Key: "foreign", Body: []byte(body),
+		}})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -49,7 +53,9 @@ func (p *publisher) instruct(in settlement.Instruction) {
 	p.send(outbox.QueueOf(in.OrderID, settlement.DefaultQueues), string(body))
 }
 
-func instruction(t settlement.InstructionType, a client.Accepted, wallet string, minor int64) settlement.Instruction {
+func instruction(
+	t settlement.InstructionType, a client.Accepted, wallet string, minor int64,
+) settlement.Instruction {
 	return settlement.Instruction{
 		Version: settlement.Version, Type: t, PaymentNo: a.PaymentNo, OrderID: a.OrderID, Seq: a.Seq,
 		AccountID: wallet, Amount: cny(minor),
@@ -79,7 +85,8 @@ func TestEveryMessageOneToFiveTimes(t *testing.T) {
 	}
 	for _, d := range repeater.Seen() {
 		if !slices.Contains(orders, d.ShardingKey) {
-			t.Fatalf("repeated a message of order %s, stored at %s, before the repeater began", d.ShardingKey, d.StoredAt)
+			t.Fatalf("repeated a message of order %s, stored at %s, before the repeater began",
+				d.ShardingKey, d.StoredAt)
 		}
 	}
 	s.wantBooksRight(quickly)
@@ -104,7 +111,8 @@ func TestOldMessagesChangeNothing(t *testing.T) {
 	raw.instruct(instruction(settlement.Refund, refunded, wallet, 1000))
 	raw.instruct(instruction(settlement.Settle, settled, wallet, 1000))
 	for seq := int64(1); seq <= 2; seq++ {
-		raw.instruct(instruction(settlement.Settle, client.Accepted{OrderID: order, PaymentNo: key(), Seq: seq}, wallet, 1000))
+		raw.instruct(instruction(settlement.Settle,
+			client.Accepted{OrderID: order, PaymentNo: key(), Seq: seq}, wallet, 1000))
 	}
 
 	s.quiet(quickly)
@@ -112,8 +120,10 @@ func TestOldMessagesChangeNothing(t *testing.T) {
 	if n := s.count("SELECT COUNT(*) FROM payment_numbers WHERE order_id = ?", order); n != 2 {
 		t.Errorf("%d payment numbers were recorded for the order, want 2", n)
 	}
-	if n := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'parked' AND cause = 'conflict'", order); n != 2 {
-		t.Errorf("%d instructions were parked as conflicts, want 2: those that take a place with another number", n)
+	if n := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'parked' AND cause"+
+		" = 'conflict'", order); n != 2 {
+		t.Errorf("%d instructions were parked as conflicts, want 2: those that take a place with another number",
+			n)
 	}
 	s.wantStatus(order, "refunded", quickly)
 
@@ -128,18 +138,22 @@ func TestAnInstructionAheadOfItsPredecessorWaits(t *testing.T) {
 	raw := openPublisher(t)
 	wallet := s.wallet(10_000)
 	order := key() // of another shop
-	settle := instruction(settlement.Settle, client.Accepted{OrderID: order, PaymentNo: key(), Seq: 1}, wallet, 1000)
-	refund := instruction(settlement.Refund, client.Accepted{OrderID: order, PaymentNo: key(), Seq: 2}, wallet, 1000)
+	settle := instruction(settlement.Settle, client.Accepted{OrderID: order, PaymentNo: key(), Seq: 1},
+		wallet, 1000)
+	refund := instruction(settlement.Refund, client.Accepted{OrderID: order, PaymentNo: key(), Seq: 2},
+		wallet, 1000)
 
 	raw.instruct(refund)
 	s.quiet(quickly)
-	if n := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'waiting'", order); n != 1 {
+	if n := s.count("SELECT COUNT(*) FROM parked_messages WHERE order_id = ? AND state = 'waiting'",
+		order); n != 1 {
 		t.Fatalf("%d messages of the order wait, want 1", n)
 	}
 
 	raw.instruct(settle)
 	s.quiet(quickly)
-	if n := s.count("SELECT COUNT(*) FROM payment_numbers WHERE order_id = ? AND outcome IN ('paid', 'refunded')", order); n != 2 {
+	if n := s.count("SELECT COUNT(*) FROM payment_numbers WHERE order_id = ? AND outcome IN ('paid',"+
+		" 'refunded')", order); n != 2 {
 		t.Errorf("%d instructions of the order were carried out, want 2", n)
 	}
 	s.wantBalance(wallet, 10_000)
@@ -215,7 +229,10 @@ func TestAGracefulRestartRepeatsNothing(t *testing.T) {
 	for topic, c := range map[string]struct {
 		group  string
 		before int64
-	}{settlement.TopicSettlement: {settlement.GroupPayment, stored.Stored}, settlement.TopicOutcome: {settlement.GroupOrder, outcomes.Stored}} {
+	}{
+		settlement.TopicSettlement: {settlement.GroupPayment, stored.Stored},
+		settlement.TopicOutcome:    {settlement.GroupOrder, outcomes.Stored},
+	} {
 		after, err := traffic.Read(t.Context(), s.admin, topic, c.group)
 		if err != nil {
 			t.Fatal(err)

@@ -84,7 +84,8 @@ func TestADoubleClickPaysOnce(t *testing.T) {
 		if (first == nil) == (second == nil) {
 			t.Fatalf("two clicks were answered %v and %v, want one accepted", first, second)
 		}
-		if refused := errors.Join(first, second); !client.IsProblem(first, "order_not_settleable") && !client.IsProblem(second, "order_not_settleable") {
+		if refused := errors.Join(first, second); !client.IsProblem(first, "order_not_settleable") &&
+			!client.IsProblem(second, "order_not_settleable") {
 			t.Errorf("the second click got %v", refused)
 		}
 		s.wantStatus(order, "paid", quickly)

@@ -56,7 +56,10 @@ func openShop(t *testing.T) *shop {
 		check.Close()
 		_, _ = admin.Close(), books.Close()
 	})
-	return &shop{t: t, api: client.New(running.OrderURL, running.PaymentURL, nil), admin: admin, check: check, books: books}
+	return &shop{
+		t: t, api: client.New(running.OrderURL, running.PaymentURL, nil), admin: admin, check: check,
+		books: books,
+	}
 }
 
 func key() string { return uuid.NewString() }
@@ -177,7 +180,8 @@ func (s *shop) firstDecided(ctx context.Context, wallet string) error {
 
 	for {
 		var n int
-		err := s.books.QueryRowContext(ctx, "SELECT COUNT(*) FROM payment_numbers WHERE account_id = ?", wallet).Scan(&n)
+		err := s.books.QueryRowContext(ctx, "SELECT COUNT(*) FROM payment_numbers WHERE account_id = ?",
+			wallet).Scan(&n)
 		if err != nil || n > 0 {
 			return err
 		}

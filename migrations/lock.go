@@ -34,7 +34,8 @@ type locker struct{ log *slog.Logger }
 func (l locker) SessionLock(ctx context.Context, conn *sql.Conn) error {
 	for try := range int(lockWaitMax.Seconds()) / lockWaitSeconds {
 		var got sql.NullInt64
-		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK("+lockName+", ?)", lockWaitSeconds).Scan(&got); err != nil {
+		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK("+lockName+", ?)", lockWaitSeconds).
+			Scan(&got); err != nil {
 			return fmt.Errorf("migration lock: %w", err)
 		}
 		if got.Int64 == 1 {
@@ -44,7 +45,8 @@ func (l locker) SessionLock(ctx context.Context, conn *sql.Conn) error {
 			l.log.Info("another instance migrates, waiting for it", "waited_seconds", (try+1)*lockWaitSeconds)
 		}
 	}
-	return fmt.Errorf("%w for more than %s: see which session holds it in SHOW PROCESSLIST", errLocked, lockWaitMax)
+	return fmt.Errorf("%w for more than %s: see which session holds it in SHOW PROCESSLIST",
+		errLocked, lockWaitMax)
 }
 
 func (locker) SessionUnlock(ctx context.Context, conn *sql.Conn) error {

@@ -33,7 +33,8 @@ func TestInstancesThatStartTogetherMigrateOnce(t *testing.T) {
 			}
 
 			var leases int64
-			if err := database.Pool.Read(t.Context()).Table("outbox_lease").Count(&leases).Error; err != nil || leases != 1 {
+			if err := database.Pool.Read(t.Context()).Table("outbox_lease").Count(&leases).
+				Error; err != nil || leases != 1 {
 				t.Errorf("%d lease rows, %v; want the migration to have run once", leases, err)
 			}
 		})
@@ -56,19 +57,24 @@ func TestARefundThatWasGivenUpLeavesItsOrderPaid(t *testing.T) {
 		}
 
 		for id, kind := range map[string]string{"refunded": "refund", "settled": "settle"} {
-			exec("INSERT INTO orders (id, customer_id, account_id, amount_minor, currency, description, status, payment_no, reason, seq, created_at, updated_at)" +
-				" VALUES ('" + id + "', 'c', 'a', 1, 'CNY', '', 'failed', 'no-" + id + "', 'discarded', 2, NOW(), NOW())")
-			exec("INSERT INTO payments (payment_no, order_id, type, seq, outcome, occurred_at) VALUES ('no-" + id + "', '" + id + "', '" + kind + "', 2, 'failed', NOW())")
+			exec("INSERT INTO orders (id, customer_id, account_id, amount_minor, currency, description," +
+				" status, payment_no, reason, seq, created_at, updated_at)" +
+				" VALUES ('" + id + "', 'c', 'a', 1, 'CNY', '', 'failed', 'no-" + id +
+				"', 'discarded', 2, NOW(), NOW())")
+			exec("INSERT INTO payments (payment_no, order_id, type, seq, outcome, occurred_at) VALUES ('no-" +
+				id + "', '" + id + "', '" + kind + "', 2, 'failed', NOW())")
 		}
 
 		exec("DELETE FROM goose_db_version WHERE version_id = 6")
-		if err := migrations.Up(t.Context(), pool, migrations.Order, slog.New(slog.DiscardHandler)); err != nil {
+		if err := migrations.Up(t.Context(), pool, migrations.Order,
+			slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 
 		for id, want := range map[string]string{"refunded": "paid", "settled": "failed"} {
 			var status, reason string
-			if err := pool.QueryRowContext(t.Context(), "SELECT status, reason FROM orders WHERE id = ?", id).Scan(&status, &reason); err != nil || status != want || reason != "discarded" {
+			if err := pool.QueryRowContext(t.Context(), "SELECT status, reason FROM orders WHERE id = ?", id).
+				Scan(&status, &reason); err != nil || status != want || reason != "discarded" {
 				t.Errorf("the order is %s (%s), %v; want %s (discarded)", status, reason, err, want)
 			}
 		}
@@ -82,12 +88,14 @@ func TestADatabaseMayHaveALongName(t *testing.T) {
 			config := database.Config
 			config.Name += "_" + strings.Repeat("x", length-len(config.Name)-1)
 			admin := func(statement string) {
-				if _, err := database.Admin.ExecContext(context.WithoutCancel(t.Context()), statement+" "+config.Name); err != nil {
+				if _, err := database.Admin.ExecContext(context.WithoutCancel(t.Context()),
+					statement+" "+config.Name); err != nil {
 					t.Fatal(err)
 				}
 			}
 			admin("CREATE DATABASE")
-			if err := migrations.AtStart(t.Context(), config, migrations.Order, slog.New(slog.DiscardHandler)); err != nil {
+			if err := migrations.AtStart(t.Context(), config, migrations.Order,
+				slog.New(slog.DiscardHandler)); err != nil {
 				t.Errorf("a name of %d characters: %v", length, err)
 			}
 			admin("DROP DATABASE")
@@ -98,7 +106,10 @@ func TestADatabaseMayHaveALongName(t *testing.T) {
 // The errors of a failover and of a busy server pass soon, so a start waits. A wrong configuration
 // does not pass.
 func TestAStartWaitsForWhatPasses(t *testing.T) {
-	passing := map[uint16]string{1040: "08004", 1047: "08S01", 1053: "08S01", 1205: "HY000", 1290: "HY000", 1317: "70100", 3100: "HY000", 3101: "40000", 65000: "HY000"}
+	passing := map[uint16]string{
+		1040: "08004", 1047: "08S01", 1053: "08S01", 1205: "HY000", 1290: "HY000", 1317: "70100",
+		3100: "HY000", 3101: "40000", 65000: "HY000",
+	}
 	testdb.EachEmpty(t, func(t *testing.T, database testdb.Database) {
 		proxy, err := faults.NewMySQL(database.Config.Addr)
 		if err != nil {
@@ -117,7 +128,8 @@ func TestAStartWaitsForWhatPasses(t *testing.T) {
 			proxy.Add(rules[len(rules)-1])
 		}
 
-		if err := migrations.AtStart(t.Context(), config, migrations.Order, slog.New(slog.DiscardHandler)); err != nil {
+		if err := migrations.AtStart(t.Context(), config, migrations.Order,
+			slog.New(slog.DiscardHandler)); err != nil {
 			t.Error(err)
 		}
 		for _, rule := range rules {
@@ -136,7 +148,8 @@ func TestAStartWaitsForWhatPasses(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			err := migrations.AtStart(ctx, spoilt, migrations.Order, slog.New(slog.DiscardHandler))
 			if err == nil || ctx.Err() != nil {
-				t.Errorf("a wrong %s: %v, and the time is over: %t; want the start to end at once", what, err, ctx.Err() != nil)
+				t.Errorf("a wrong %s: %v, and the time is over: %t; want the start to end at once",
+					what, err, ctx.Err() != nil)
 			}
 			cancel()
 		}
@@ -150,7 +163,8 @@ func TestAMigrationGoesOnAfterAKillAtItsStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := migrations.Up(t.Context(), pool, migrations.Payment, slog.New(slog.DiscardHandler)); err != nil {
+		if err := migrations.Up(t.Context(), pool, migrations.Payment,
+			slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 
@@ -158,7 +172,8 @@ func TestAMigrationGoesOnAfterAKillAtItsStart(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		if err := migrations.Up(t.Context(), pool, migrations.Payment, slog.New(slog.DiscardHandler)); err != nil {
+		if err := migrations.Up(t.Context(), pool, migrations.Payment,
+			slog.New(slog.DiscardHandler)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -1,4 +1,5 @@
-// Command order-service takes orders and their instructions: see README.md, and order-service --help.
+// Command order-service takes orders and their instructions: see README.md, and order-service
+// --help.
 package main
 
 import (

@@ -33,9 +33,11 @@ import (
 // once more, connections closed. It needs the database to start; the broker may come later.
 func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	pools, err := dbtx.OpenPools(cfg.Database(), registry, dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Background, dbtx.Probes)
+	pools, err := dbtx.OpenPools(cfg.Database(), registry, dbtx.Requests,
+		dbtx.Consumers, dbtx.Relay, dbtx.Background, dbtx.Probes)
 	if err != nil {
 		return err
 	}
@@ -56,7 +58,9 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, admin.Close()) }()
 
-	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Logger: log})
+	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
+		Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Logger: log,
+	})
 	if err != nil {
 		return err
 	}
@@ -77,23 +81,29 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	defer lifecycle.Background(ctx, resend.New(behind.store, registry, log).Run)()
 
 	consuming, err := intake.Consume(ctx, rocketmq.ConsumerConfig{
-		Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Topic: settlement.TopicOutcome, BatchMax: cfg.ConsumeBatchMax, Logger: log,
+		Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Topic: settlement.TopicOutcome,
+		BatchMax: cfg.ConsumeBatchMax, Logger: log,
 	}, listener.New(consumed.store, consumed.lot, policy, registry, log).Handle, cfg.ShutdownTimeout)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, consuming.Stop(ctx)) }()
 
-	listening := web.Listening{Addr: cfg.HTTPAddr, ShutdownDelay: cfg.ShutdownDelay, ShutdownTimeout: cfg.ShutdownTimeout}
+	listening := web.Listening{
+		Addr: cfg.HTTPAddr, ShutdownDelay: cfg.ShutdownDelay, ShutdownTimeout: cfg.ShutdownTimeout,
+	}
 	return web.Serve(ctx, listening, httpapi.New(asked.store, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
-			"database": func(ctx context.Context) error { return pools.For(dbtx.Probes).Writable(ctx, outbox.Table) },
+			"database": func(ctx context.Context) error {
+				return pools.For(dbtx.Probes).Writable(ctx, outbox.Table)
+			},
 		},
 		// The outbox lets the service accept requests without the broker.
 		Beside: map[string]web.Check{
 			"broker": func(ctx context.Context) error {
-				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints)
+				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome,
+					settlement.TopicPoints)
 			},
 			"consumer": consuming.Started,
 		},
@@ -102,7 +112,9 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 
 // topicsOf returns the topics that order-service sends to, each with its queue count.
 func topicsOf(cfg config.Config) outbox.Topics {
-	return outbox.Topics{settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues}
+	return outbox.Topics{
+		settlement.TopicSettlement: cfg.SettlementQueues, settlement.TopicPoints: cfg.PointsQueues,
+	}
 }
 
 // orders is the orders database, through one pool.

@@ -25,7 +25,11 @@ func main() {
 		Serve: func(ctx context.Context, log *slog.Logger) error { return run(ctx, cfg, log) },
 		Commands: []*cobra.Command{
 			command.Parked(func() (command.Desk, error) { return openDesk(cfg) }),
-			auditcommand.Audit(func(ctx context.Context) (*audit.Auditor, func() error, error) { return openAuditor(ctx, cfg) }),
+			auditcommand.Audit(func(ctx context.Context) (*audit.Auditor, func() error,
+				error,
+			) {
+				return openAuditor(ctx, cfg)
+			}),
 		},
 	})
 }

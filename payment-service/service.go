@@ -35,9 +35,11 @@ import (
 // more, the connections closed. It needs the database to start; the broker may come later.
 func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	pools, err := dbtx.OpenPools(cfg.Database(), registry, dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Background, dbtx.Probes)
+	pools, err := dbtx.OpenPools(cfg.Database(), registry, dbtx.Requests,
+		dbtx.Consumers, dbtx.Relay, dbtx.Background, dbtx.Probes)
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,9 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, admin.Close()) }()
 
-	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Logger: log})
+	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
+		Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Logger: log,
+	})
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,8 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	waited := openBooks(topics, pools.For(dbtx.Background), teller, wake)
 	instructions := intake.NewPolicy(settlement.TopicSettlement, consumed.lot, registry, log)
 	changes := intake.NewPolicy(settlement.TopicPoints, consumed.lot, registry, log)
-	defer lifecycle.Background(ctx, intake.NewWaiting(waited.lot, waited.resolvers, log, instructions, changes).Run)()
+	defer lifecycle.Background(ctx,
+		intake.NewWaiting(waited.lot, waited.resolvers, log, instructions, changes).Run)()
 
 	consume := func(topic, group string, handle rocketmq.Handler) (*intake.Consumption, error) {
 		return intake.Consume(ctx, rocketmq.ConsumerConfig{
@@ -106,13 +111,18 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 		backlog.Subscription{Topic: settlement.TopicOutcome, Group: settlement.GroupOrder},
 		backlog.Subscription{Topic: settlement.TopicPoints, Group: settlement.GroupPoints})
 
-	listening := web.Listening{Addr: cfg.HTTPAddr, ShutdownDelay: cfg.ShutdownDelay, ShutdownTimeout: cfg.ShutdownTimeout}
+	listening := web.Listening{
+		Addr: cfg.HTTPAddr, ShutdownDelay: cfg.ShutdownDelay, ShutdownTimeout: cfg.ShutdownTimeout,
+	}
 	return web.Serve(ctx, listening, httpapi.New(asked.store, asked.lot, asked.decisions, reader, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
-			"database": func(ctx context.Context) error { return pools.For(dbtx.Probes).Writable(ctx, outbox.Table) },
+			"database": func(ctx context.Context) error {
+				return pools.For(dbtx.Probes).Writable(ctx, outbox.Table)
+			},
 			"broker": func(ctx context.Context) error {
-				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal)
+				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome,
+					settlement.TopicPoints, settlement.TopicJournal)
 			},
 			"consumer":        settling.Started,
 			"points_consumer": counting.Started,
@@ -122,7 +132,9 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 
 // topicsOf returns the topics that payment-service sends to, each with its number of queues.
 func topicsOf(cfg config.Config) outbox.Topics {
-	return outbox.Topics{settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues}
+	return outbox.Topics{
+		settlement.TopicOutcome: cfg.OutcomeQueues, settlement.TopicJournal: settlement.JournalQueues,
+	}
 }
 
 // openDesk opens what the operator's commands work with.
@@ -155,14 +167,17 @@ func openBooks(topics outbox.Topics, pool *dbtx.Pool, teller *notify.Teller, wak
 }
 
 // openAuditor opens what the audit command works with, and returns a function that closes it.
-func openAuditor(ctx context.Context, cfg config.Config) (a *audit.Auditor, closeAll func() error, err error) {
+func openAuditor(
+	ctx context.Context, cfg config.Config,
+) (a *audit.Auditor, closeAll func() error, err error) {
 	pool, err := dbtx.Open(cfg.Database(), prometheus.NewRegistry())
 	if err != nil {
 		return nil, nil, err
 	}
 
 	reader, err := rocketmq.OpenQueueReader(ctx, rocketmq.QueueReaderConfig{
-		Namesrv: cfg.Namesrv, Group: settlement.GroupAudit, Topic: settlement.TopicJournal, Logger: slog.New(slog.DiscardHandler),
+		Namesrv: cfg.Namesrv, Group: settlement.GroupAudit, Topic: settlement.TopicJournal,
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		pool.Close()

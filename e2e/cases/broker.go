@@ -22,7 +22,8 @@ var brokerCases = []Case{
 			EN: "what it confirmed is on disk; the rest is sent again",
 			ZH: "它确认过的都已落盘；其余的会重发",
 		},
-		run: serverKilled(stack.Broker, func(p *Play) int64 { return p.Order.MQ.MissedBroker() + p.Payment.MQ.MissedBroker() }),
+		run: serverKilled(stack.Broker,
+			func(p *Play) int64 { return p.Order.MQ.MissedBroker() + p.Payment.MQ.MissedBroker() }),
 	},
 	{
 		Name: "broker-frozen", From: fromBroker,
@@ -174,7 +175,9 @@ func brokerFrozen(ctx context.Context, p *Play) (int64, error) {
 		return 0, err
 	}
 	now := func(ctx context.Context) (int64, error) { return p.storedLate(ctx, began, ended) }
-	_, err = p.came(ctx, &effect{what: "instructions accepted meanwhile and stored afterwards", least: 10, now: now})
+	_, err = p.came(ctx, &effect{
+		what: "instructions accepted meanwhile and stored afterwards", least: 10, now: now,
+	})
 	return 1, err
 }
 
@@ -183,7 +186,9 @@ func brokerFrozen(ctx context.Context, p *Play) (int64, error) {
 // after 30 s: all queues stand still in the last 10 s.
 func lockAnswersLost(ctx context.Context, p *Play) (int64, error) {
 	const lasts, stands = 45 * time.Second, 10 * time.Second
-	lost := &faults.FrameRule{Codes: []int{faults.LockQueues}, Group: settlement.GroupPayment, Do: faults.DropAnswer}
+	lost := &faults.FrameRule{
+		Codes: []int{faults.LockQueues}, Group: settlement.GroupPayment, Do: faults.DropAnswer,
+	}
 	p.Payment.MQ.Add(lost)
 	err := p.lasts(ctx, lasts)
 	ended := time.Now()
@@ -193,7 +198,10 @@ func lockAnswersLost(ctx context.Context, p *Play) (int64, error) {
 	p.Payment.MQ.Clear()
 
 	now := func(ctx context.Context) (int64, error) { return p.heldBack(ctx, ended.Add(-stands), ended) }
-	_, err = p.came(ctx, &effect{what: "instructions that came while no queue was locked and were decided afterwards", least: 5, now: now})
+	_, err = p.came(ctx, &effect{
+		what: "instructions that came while no queue was locked and were decided afterwards", least: 5,
+		now: now,
+	})
 	return lost.Fired(), err
 }
 
@@ -242,7 +250,8 @@ func namesrvAwayAtStart(ctx context.Context, p *Play) (int64, error) {
 		return 1, err
 	}
 	if !p.Payment.Service.Running() {
-		return 1, fmt.Errorf("payment-service gave up while the name server was away; its log ends with:\n%s", p.Payment.Service.LogTail(5))
+		return 1, fmt.Errorf("payment-service gave up while the name server was away; its log ends with:\n%s",
+			p.Payment.Service.LogTail(5))
 	}
 
 	if err := server.Start(ctx); err != nil {
@@ -271,7 +280,8 @@ func offsetsReset(l line) run {
 func groupStartedLate(ctx context.Context, p *Play) (int64, error) {
 	const waiting = 50
 	return p.comesAgain(ctx, settlements, "deleting the group", waiting, func() error {
-		out, err := p.MQAdmin(ctx, "deleteSubGroup", "-g", settlement.GroupPayment, "-b", p.BrokerAddr, "-r", "true")
+		out, err := p.MQAdmin(ctx, "deleteSubGroup", "-g", settlement.GroupPayment,
+			"-b", p.BrokerAddr, "-r", "true")
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
@@ -282,7 +292,9 @@ func groupStartedLate(ctx context.Context, p *Play) (int64, error) {
 // comesAgain stops a group's service, has forget erase or reset the offsets that the group has
 // committed, starts the service and counts the messages that come again. While the service is
 // stopped, as many further instructions are accepted as waiting says.
-func (p *Play) comesAgain(ctx context.Context, l line, doing string, waiting int64, forget func() error) (int64, error) {
+func (p *Play) comesAgain(
+	ctx context.Context, l line, doing string, waiting int64, forget func() error,
+) (int64, error) {
 	const least = 50
 	side := l.consumer(p)
 	if err := p.accepts(ctx, least); err != nil {

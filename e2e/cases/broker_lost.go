@@ -18,7 +18,9 @@ import (
 )
 
 // allTopics are those of the contract.
-var allTopics = []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal}
+var allTopics = []string{
+	settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal,
+}
 
 // storeLost loses the broker's disk, and makes the topics anew as the start of a stack makes them.
 // The journal is on that disk too, and the auditor has to say so. The records that it read before
@@ -92,7 +94,9 @@ func (p *Play) leaveWaiting(ctx context.Context) (waiting int64, err error) {
 	const each = 15
 	for _, l := range []line{outcomes, settlements} {
 		side := l.consumer(p)
-		side.MQ.Add(&faults.FrameRule{Codes: []int{faults.PullMessage}, Topic: l.topic, Do: faults.DropAnswer})
+		side.MQ.Add(&faults.FrameRule{
+			Codes: []int{faults.PullMessage}, Topic: l.topic, Do: faults.DropAnswer,
+		})
 		var lag int64
 		err := wait.For(ctx, momentLimit, func(ctx context.Context) error {
 			count, err := traffic.Read(ctx, p.admin, l.topic, l.group)
@@ -121,7 +125,8 @@ func (p *Play) flowsAgain(ctx context.Context) error {
 	p.note("waiting for the groups to follow")
 	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
 		for topic, group := range map[string]string{
-			settlement.TopicSettlement: settlement.GroupPayment, settlement.TopicOutcome: settlement.GroupOrder,
+			settlement.TopicSettlement: settlement.GroupPayment,
+			settlement.TopicOutcome:    settlement.GroupOrder,
 		} {
 			queues, err := p.admin.Lag(ctx, topic, group)
 			if err != nil {
@@ -132,7 +137,8 @@ func (p *Play) flowsAgain(ctx context.Context) error {
 			for _, q := range queues {
 				moved = moved || q.Committed > 0
 				if q.Committed > q.Max {
-					return fmt.Errorf("topic %s queue %d: offset %d is committed, and it ends at %d", topic, q.Queue, q.Committed, q.Max)
+					return fmt.Errorf("topic %s queue %d: offset %d is committed, and it ends at %d",
+						topic, q.Queue, q.Committed, q.Max)
 				}
 			}
 			if !moved {
@@ -196,7 +202,8 @@ func retentionPassed(ctx context.Context, p *Play) (expired int64, err error) {
 		return 0, err
 	}
 
-	if out, err := p.MQAdmin(ctx, "updateBrokerConfig", "-b", p.BrokerAddr, "-k", "fileReservedTime", "-v", "72"); err != nil {
+	if out, err := p.MQAdmin(ctx, "updateBrokerConfig", "-b",
+		p.BrokerAddr, "-k", "fileReservedTime", "-v", "72"); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, out)
 	}
 
@@ -216,7 +223,9 @@ func (p *Play) fillLog(ctx context.Context) (err error) {
 		return err
 	}
 
-	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: p.NamesrvAddr, Group: topic, Logger: slog.New(slog.DiscardHandler)})
+	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
+		Namesrv: p.NamesrvAddr, Group: topic, Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		return err
 	}
@@ -228,7 +237,8 @@ func (p *Play) fillLog(ctx context.Context) (err error) {
 		for range each {
 			batch = append(batch, rocketmq.Message{Topic: topic, Key: topic, Body: body})
 		}
-		err := wait.For(ctx, momentLimit, func(ctx context.Context) error { _, err := mq.SendBatch(ctx, topic, 0, 1, batch); return err })
+		err := wait.For(ctx, momentLimit,
+			func(ctx context.Context) error { _, err := mq.SendBatch(ctx, topic, 0, 1, batch); return err })
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
-// Package cases breaks a running stack on purpose, in every way that settling over a message queue can be
-// broken, and has the checker decide afterwards whether anything was lost or doubled. A case is in a file
-// whose name begins with where the repeat or the loss comes from: client, producer, broker, consumer,
-// database.
+// Package cases breaks a running stack on purpose, in every way that settling over a message queue
+// can be broken, and has the checker decide afterwards whether anything was lost or doubled. A case
+// is in a file whose name begins with where the repeat or the loss comes from: client, producer,
+// broker, consumer, database.
 package cases
 
 import (
@@ -68,7 +68,8 @@ func Named(names ...string) ([]Case, error) {
 		for _, c := range All() {
 			known = append(known, c.Name)
 		}
-		return nil, fmt.Errorf("no case %s; there are: %s", strings.Join(missing, ", "), strings.Join(known, " "))
+		return nil, fmt.Errorf("no case %s; there are: %s", strings.Join(missing, ", "),
+			strings.Join(known, " "))
 	}
 	return found, nil
 }

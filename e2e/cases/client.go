@@ -25,13 +25,14 @@ var clientCases = []Case{
 			EN: "it asks again with the same key and gets the first answer",
 			ZH: "用同一个 key 再请求，拿到第一次的应答",
 		},
-		run: showing(15, "instructions answered that the client had to ask for again", askedAgain, func(ctx context.Context, p *Play) (int64, error) {
-			before := p.answers.Fired()
-			p.answers.Lose("/settle", 2)
-			defer p.answers.Lose("", 0)
-			fired, err := p.fires(ctx, p.answers, before+45)
-			return fired - before, err
-		}),
+		run: showing(15, "instructions answered that the client had to ask for again", askedAgain,
+			func(ctx context.Context, p *Play) (int64, error) {
+				before := p.answers.Fired()
+				p.answers.Lose("/settle", 2)
+				defer p.answers.Lose("", 0)
+				fired, err := p.fires(ctx, p.answers, before+45)
+				return fired - before, err
+			}),
 	},
 	{
 		Name: "one-key-fifty-posts", From: fromClient,
@@ -85,11 +86,13 @@ var clientCases = []Case{
 
 // killedAccepting kills order-service at a moment of the transaction that accepts an instruction.
 func killedAccepting(at faults.SQLMoment) run {
-	return showing(1, "instructions answered that the client had to ask for again", askedAgain, killedAt(orderSide, func(p *Play, then func()) {
-		p.Order.DB.Add(&faults.SQLRule{
-			Touching: acceptTx, Also: acceptKey, At: at, Skip: p.draw.IntN(10), Limit: 1, Do: faults.Cut, Then: then,
-		})
-	}))
+	return showing(1, "instructions answered that the client had to ask for again", askedAgain,
+		killedAt(orderSide, func(p *Play, then func()) {
+			p.Order.DB.Add(&faults.SQLRule{
+				Touching: acceptTx, Also: acceptKey, At: at, Skip: p.draw.IntN(10), Limit: 1, Do: faults.Cut,
+				Then: then,
+			})
+		}))
 }
 
 func fiftyPosts(ctx context.Context, p *Play) (int64, error) {
@@ -123,14 +126,18 @@ func fiftyPosts(ctx context.Context, p *Play) (int64, error) {
 
 		for _, a := range answers {
 			if a != answers[0] {
-				p.violated(checker.Violation{Invariant: checker.Key, What: "one key was given two answers", OrderID: order.ID, Row: fmt.Sprintf("%+v and %+v", answers[0], a)})
+				p.violated(checker.Violation{
+					Invariant: checker.Key, What: "one key was given two answers", OrderID: order.ID,
+					Row: fmt.Sprintf("%+v and %+v", answers[0], a),
+				})
 			}
 		}
 		together += p.beforeTheAnswer(click)
 	}
 
 	const least = orders * (posts - 1) / 2
-	return orders * (posts - 1), p.had(together, least, "requests that came before the first with their key was answered")
+	return orders * (posts - 1), p.had(together, least,
+		"requests that came before the first with their key was answered")
 }
 
 // beforeTheAnswer counts the requests with a key that began before the first of them was answered.
@@ -149,7 +156,8 @@ func (p *Play) beforeTheAnswer(key string) (n int64) {
 		}
 	}
 
-	for _, a := range attempts[min(1, len(attempts)):] { // the first request began before its own answer anyway
+	// the first request began before its own answer anyway
+	for _, a := range attempts[min(1, len(attempts)):] {
 		if a.Began.Before(answered) {
 			n++
 		}
@@ -198,7 +206,8 @@ func otherBody(ctx context.Context, p *Play) (int64, error) {
 func (p *Play) refusedKeys() (n int64) {
 	for _, c := range p.history.Calls() {
 		for _, a := range c.Attempts {
-			if a.Status == http.StatusUnprocessableEntity && strings.Contains(string(a.Answer), "idempotency_key_reused") {
+			if a.Status == http.StatusUnprocessableEntity &&
+				strings.Contains(string(a.Answer), "idempotency_key_reused") {
 				n++
 			}
 		}

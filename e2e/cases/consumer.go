@@ -49,12 +49,15 @@ var consumerCases = []Case{
 			EN: "another fetch brings them",
 			ZH: "再次拉取时还会拿到",
 		},
-		run: showing(1, againTo(settlements.group), fetchedAgain(settlements.group), killedAt(paymentSide, func(p *Play, then func()) {
-			p.Payment.MQ.Add(&faults.FrameRule{
-				Codes: []int{faults.PullMessage}, Topic: settlements.topic, Full: true, Skip: p.draw.IntN(20), Limit: 1,
-				Do: faults.PassAnswer, Then: then,
-			})
-		})),
+		run: showing(1, againTo(settlements.group), fetchedAgain(settlements.group),
+			killedAt(paymentSide, func(p *Play, then func()) {
+				p.Payment.MQ.Add(&faults.FrameRule{
+					Codes: []int{faults.PullMessage}, Topic: settlements.topic, Full: true,
+					Skip:  p.draw.IntN(20),
+					Limit: 1,
+					Do:    faults.PassAnswer, Then: then,
+				})
+			})),
 	},
 	{
 		Name: "offset-commits-lost", From: fromConsumer,
@@ -262,7 +265,9 @@ func offsetCommitsLost(l line) run {
 		lost := &faults.FrameRule{Codes: []int{faults.CommitOffset}, Group: l.group, Do: faults.DropRequest}
 		side.MQ.Add(lost)
 		// T9: every pull commits an offset too, beside what it asks for.
-		side.MQ.Add(&faults.FrameRule{Codes: []int{faults.PullMessage}, Group: l.group, Do: faults.StripCommit})
+		side.MQ.Add(&faults.FrameRule{
+			Codes: []int{faults.PullMessage}, Group: l.group, Do: faults.StripCommit,
+		})
 
 		given := side.MQ.Fetched()[l.group].Messages
 		if err := p.accepts(ctx, 60); err != nil {
@@ -347,16 +352,18 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	}
 	defer func() { err = errors.Join(err, p.leave(ctx, second)) }()
 
-	again, err := p.expects(ctx, 1, "messages of the first instance given to the second", func(context.Context) (int64, error) {
-		return second.MQ.Fetched()[settlement.GroupPayment].Again, nil
-	})
+	again, err := p.expects(ctx, 1, "messages of the first instance given to the second",
+		func(context.Context) (int64, error) {
+			return second.MQ.Fetched()[settlement.GroupPayment].Again, nil
+		})
 	if err != nil {
 		return 0, err
 	}
 
 	asleep := newMoment(func() error { return p.pause(p.Payment) })
 	late := &faults.SQLRule{
-		Touching: settleTx, At: faults.AtStatement, Skip: p.draw.IntN(5), Limit: 1, Do: faults.Hold, For: sleeps, Then: asleep.then,
+		Touching: settleTx, At: faults.AtStatement, Skip: p.draw.IntN(5), Limit: 1, Do: faults.Hold,
+		For: sleeps, Then: asleep.then,
 	}
 	p.Payment.DB.Add(late)
 	if err := asleep.wait(ctx); err != nil {
@@ -374,9 +381,13 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 
 	// The frozen instance had half of the queues, and the batch. The other one has to have taken
 	// them over.
-	const waiting = "SELECT COUNT(*) FROM orders WHERE status IN ('settling', 'cancelling', 'refunding') AND updated_at < UTC_TIMESTAMP() - INTERVAL 15 SECOND"
+	const waiting = "SELECT COUNT(*) FROM orders WHERE status IN ('settling', 'cancelling', 'refunding') AND" +
+		" updated_at < UTC_TIMESTAMP() - INTERVAL 15 SECOND"
 	if n, err := count(ctx, p.orders, waiting); err != nil || n > 0 {
-		return 0, errors.Join(err, fmt.Errorf("the other instance has not taken over: %d instructions wait for more than 15 s", n))
+		return 0, errors.Join(
+			err, fmt.Errorf("the other instance has not taken over: %d instructions wait for more than 15 s",
+				n),
+		)
 	}
 	if _, err := p.came(ctx, again); err != nil {
 		return 0, err
@@ -390,5 +401,6 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	return late.Fired(), err
 }
 
-// sleeps is how long a frozen service is away: longer than the broker's lock on its queues and the next rebalance.
+// sleeps is how long a frozen service is away: longer than the broker's lock on its queues and the
+// next rebalance.
 const sleeps = 70 * time.Second

@@ -28,7 +28,10 @@ func auditorKilled(ctx context.Context, p *Play) (int64, error) {
 			at = faults.AfterCommit
 		}
 		if err := p.followUntilKilled(ctx, at, &killed); err != nil && ctx.Err() == nil {
-			p.violated(checker.Violation{Invariant: checker.All, What: "the auditor does not go on where it was killed", Row: err.Error()})
+			p.violated(checker.Violation{
+				Invariant: checker.All, What: "the auditor does not go on where it was killed",
+				Row: err.Error(),
+			})
 			return int64(n), nil
 		}
 	}
@@ -51,7 +54,9 @@ func (p *Play) followUntilKilled(ctx context.Context, at faults.SQLMoment, kille
 		})
 	})
 
-	p.Payment.DB.Add(&faults.SQLRule{Touching: auditTx, At: at, Skip: p.draw.IntN(3), Limit: 1, Do: faults.Cut, Then: die.then})
+	p.Payment.DB.Add(&faults.SQLRule{
+		Touching: auditTx, At: at, Skip: p.draw.IntN(3), Limit: 1, Do: faults.Cut, Then: die.then,
+	})
 	go func() {
 		printed, err := p.Payment.Service.Exec(auditing, "audit", "--follow")
 		if strings.Contains(printed, "BREAK") {

@@ -30,7 +30,8 @@ func clockOff(ctx context.Context, p *Play) (int64, error) {
 	if err := p.accepts(ctx, 100); err != nil {
 		return 0, err
 	}
-	ahead, err := count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers WHERE created_at > UTC_TIMESTAMP() + INTERVAL 9 MINUTE")
+	ahead, err := count(ctx, p.books,
+		"SELECT COUNT(*) FROM payment_numbers WHERE created_at > UTC_TIMESTAMP() + INTERVAL 9 MINUTE")
 	if err != nil {
 		return 0, err
 	}

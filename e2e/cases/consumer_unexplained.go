@@ -39,7 +39,8 @@ func killedWhileParking(touching string, triesMax int) run {
 
 		killed := newMoment(func() error { return p.kill(p.Payment) })
 		p.Payment.DB.Add(&faults.SQLRule{
-			Touching: touching, At: faults.AfterCommit, Skip: p.draw.IntN(triesMax), Limit: 1, Do: faults.Cut, Then: killed.then,
+			Touching: touching, At: faults.AfterCommit, Skip: p.draw.IntN(triesMax), Limit: 1, Do: faults.Cut,
+			Then: killed.then,
 		})
 
 		restarted := make(chan error, 1)
@@ -68,7 +69,8 @@ func killedWhileParking(touching string, triesMax int) run {
 	}
 }
 
-// noticesRefused has the receiver of notices down while messages are parked, and payment-service die meanwhile.
+// noticesRefused has the receiver of notices down while messages are parked, and payment-service
+// die meanwhile.
 func noticesRefused(ctx context.Context, p *Play) (fired int64, err error) {
 	const unlucky = 3
 	refusals := func(context.Context) (int64, error) { return int64(p.Notices.Refused()), nil }
@@ -99,8 +101,11 @@ func noticesRefused(ctx context.Context, p *Play) (fired int64, err error) {
 
 	// The dead process may have left a notice claimed as being told. It is told again when that
 	// claim has ended.
-	if _, err = p.fires(ctx, refused{p.Notices}, int64(p.Notices.Refused())+unlucky); err != nil && ctx.Err() == nil {
-		p.violated(checker.Violation{Invariant: checker.Lost, What: "notices that nobody took are not told again", Row: err.Error()})
+	if _, err = p.fires(ctx, refused{p.Notices}, int64(p.Notices.Refused())+unlucky); err != nil &&
+		ctx.Err() == nil {
+		p.violated(checker.Violation{
+			Invariant: checker.Lost, What: "notices that nobody took are not told again", Row: err.Error(),
+		})
 	}
 	p.Notices.Down(false)
 	return int64(p.Notices.Refused()) - refusal.began, p.operate(ctx, parked)
@@ -140,7 +145,9 @@ func (p *Play) parkSome(ctx context.Context, n int) (parked []client.Parked, err
 // refusing calls do while a trigger in the database refuses, as a bug would, the first instruction
 // of each order that is about one wallet. do gets that wallet and the effect to wait for: each of n
 // instructions fails at least once.
-func (p *Play) refusing(ctx context.Context, n int64, do func(wallet string, failures *effect) error) (err error) {
+func (p *Play) refusing(
+	ctx context.Context, n int64, do func(wallet string, failures *effect) error,
+) (err error) {
 	a, err := p.api.CreateAccount(ctx, key(), "unlucky", money.CNY)
 	if err != nil {
 		return err
@@ -153,14 +160,17 @@ func (p *Play) refusing(ctx context.Context, n int64, do func(wallet string, fai
 		_, dropped := p.books.ExecContext(context.WithoutCancel(ctx), "DROP TRIGGER IF EXISTS refuse")
 		err = errors.Join(err, dropped)
 	}()
-	failures, err := p.expects(ctx, n, "errors of a trigger (1644) met by payment-service", refusedWith(paymentSide, signalled)(p))
+	failures, err := p.expects(ctx, n, "errors of a trigger (1644) met by payment-service",
+		refusedWith(paymentSide, signalled)(p))
 	if err != nil {
 		return err
 	}
 
 	refuse := func() error {
-		_, err := p.books.ExecContext(ctx, "CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW"+
-			" BEGIN IF NEW.account_id = '"+a.ID+"' AND NEW.seq = 1 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
+		_, err := p.books.ExecContext(ctx,
+			"CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW"+
+				" BEGIN IF NEW.account_id = '"+a.ID+
+				"' AND NEW.seq = 1 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
 		return err
 	}
 	if err := p.power.Do(refuse); err != nil {
@@ -192,15 +202,20 @@ func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error)
 			return err
 		}
 		if parked, err = p.parkedOf(ctx, orders); err != nil && ctx.Err() == nil {
-			p.violated(checker.Violation{Invariant: checker.Lost, What: "instructions that fail every time are not parked", Row: err.Error()})
+			p.violated(checker.Violation{
+				Invariant: checker.Lost, What: "instructions that fail every time are not parked",
+				Row: err.Error(),
+			})
 			return nil
 		}
 
 		// A wrong version may decide the others instead of having them wait. They are counted too:
 		// the checker sees them.
 		named := "('" + strings.Join(orders, "','") + "')"
-		return p.reaches(ctx, p.books, 2*unlucky, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
-			" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")")
+		return p.reaches(ctx, p.books, 2*unlucky,
+			"SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+
+				") +"+
+				" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")")
 	})
 	if err != nil {
 		return 0, err
@@ -226,7 +241,9 @@ func parkedWithSuccessors(ctx context.Context, p *Play) (fired int64, err error)
 // waiting instructions are released together with the one before.
 func (p *Play) wantOutcomes(ctx context.Context, order, want string) error {
 	var got string
-	err := p.books.QueryRowContext(ctx, "SELECT COALESCE(GROUP_CONCAT(outcome ORDER BY seq), '') FROM payment_numbers WHERE order_id = ?", order).Scan(&got)
+	err := p.books.QueryRowContext(ctx,
+		"SELECT COALESCE(GROUP_CONCAT(outcome ORDER BY seq), '') FROM payment_numbers WHERE order_id = ?",
+		order).Scan(&got)
 	if err == nil && got != want {
 		p.violated(checker.Violation{
 			Invariant: checker.Order, What: "what waited for a parked instruction did not follow it in sequence", OrderID: order,
@@ -240,7 +257,8 @@ func (p *Play) wantOutcomes(ctx context.Context, order, want string) error {
 func (p *Play) parkedOf(ctx context.Context, orders []string) (parked []client.Parked, err error) {
 	err = wait.For(ctx, momentLimit, func(ctx context.Context) error {
 		all, err := p.api.ParkedIn(ctx, "parked")
-		parked = slices.DeleteFunc(all, func(m client.Parked) bool { return !slices.Contains(orders, m.OrderID) })
+		parked = slices.DeleteFunc(all,
+			func(m client.Parked) bool { return !slices.Contains(orders, m.OrderID) })
 		if err == nil && len(parked) < len(orders) {
 			err = fmt.Errorf("%d of %d instructions are parked", len(parked), len(orders))
 		}
@@ -250,8 +268,9 @@ func (p *Play) parkedOf(ctx context.Context, orders []string) (parked []client.P
 	for _, m := range parked {
 		if m.Attempts != 3 {
 			p.violated(checker.Violation{
-				Invariant: checker.Lost, What: "an instruction was not parked after three tries", OrderID: m.OrderID,
-				Row: fmt.Sprintf("parked_messages.id=%s attempts=%d", m.ID, m.Attempts),
+				Invariant: checker.Lost, What: "an instruction was not parked after three tries",
+				OrderID: m.OrderID,
+				Row:     fmt.Sprintf("parked_messages.id=%s attempts=%d", m.ID, m.Attempts),
 			})
 		}
 	}
@@ -269,15 +288,17 @@ func (p *Play) decideParked(ctx context.Context, m client.Parked, replay bool) (
 	var refusal *client.Problem
 	if errors.As(err, &refusal) {
 		p.violated(checker.Violation{
-			Invariant: checker.Lost, What: "an operator could not decide on a parked message", OrderID: m.OrderID,
-			Row: fmt.Sprintf("parked_messages.id=%s replay=%t: %v", m.ID, replay, refusal),
+			Invariant: checker.Lost, What: "an operator could not decide on a parked message",
+			OrderID: m.OrderID,
+			Row:     fmt.Sprintf("parked_messages.id=%s replay=%t: %v", m.ID, replay, refusal),
 		})
 		return nil
 	}
 	return err
 }
 
-// operate replays every second message and discards the others; their orders have to end as paid and failed.
+// operate replays every second message and discards the others; their orders have to end as paid
+// and failed.
 func (p *Play) operate(ctx context.Context, parked []client.Parked) error {
 	for i, m := range parked {
 		want := "paid"
@@ -297,8 +318,9 @@ func (p *Play) operate(ctx context.Context, parked []client.Parked) error {
 		})
 		if err != nil && ctx.Err() == nil {
 			p.violated(checker.Violation{
-				Invariant: checker.Lost, What: "an operator's decision did not reach its order", OrderID: m.OrderID,
-				Row: fmt.Sprintf("parked_messages.id=%s: %v", m.ID, err),
+				Invariant: checker.Lost, What: "an operator's decision did not reach its order",
+				OrderID: m.OrderID,
+				Row:     fmt.Sprintf("parked_messages.id=%s: %v", m.ID, err),
 			})
 			return nil
 		}

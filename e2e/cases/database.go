@@ -42,7 +42,9 @@ var databaseCases = []Case{
 			ZH: "没有提交；消息重投",
 		},
 		run: undoing(func() *faults.SQLRule {
-			return &faults.SQLRule{Touching: settleTx, At: faults.BeforeCommit, Every: 3, Limit: undoneTimes, Do: faults.Cut}
+			return &faults.SQLRule{
+				Touching: settleTx, At: faults.BeforeCommit, Every: 3, Limit: undoneTimes, Do: faults.Cut,
+			}
 		}),
 	},
 	{
@@ -56,7 +58,9 @@ var databaseCases = []Case{
 			ZH: "事务回滚；消息重投",
 		},
 		run: undoing(func() *faults.SQLRule {
-			return &faults.SQLRule{Touching: entriesTx, At: faults.AtStatement, Every: 3, Limit: undoneTimes, Do: faults.Cut}
+			return &faults.SQLRule{
+				Touching: entriesTx, At: faults.AtStatement, Every: 3, Limit: undoneTimes, Do: faults.Cut,
+			}
 		}),
 	},
 	{
@@ -96,7 +100,8 @@ var databaseCases = []Case{
 			EN: "what it confirmed is on disk; requests are answered 503 and asked again",
 			ZH: "它确认过的都已落盘；请求得到 503，客户端再次请求",
 		},
-		run: serverKilled(stack.Database, func(p *Play) int64 { return p.Order.DB.Missed() + p.Payment.DB.Missed() }),
+		run: serverKilled(stack.Database,
+			func(p *Play) int64 { return p.Order.DB.Missed() + p.Payment.DB.Missed() }),
 	},
 	{
 		Name: "database-frozen", From: fromDatabase,
@@ -131,7 +136,8 @@ var databaseCases = []Case{
 				return 1, err
 			}
 			// A transaction takes half a dozen round trips at least.
-			return 1, p.had(p.slowCalls(began, time.Now(), 3*time.Second), 5, "requests that took longer than 3 s, or were not answered")
+			return 1, p.had(p.slowCalls(began, time.Now(), 3*time.Second), 5,
+				"requests that took longer than 3 s, or were not answered")
 		},
 	},
 	{
@@ -176,9 +182,12 @@ var databaseCases = []Case{
 // refunds and declines only.
 func commitAnswerLost(l line) run {
 	const answers = 15
-	return showing(answers, "repeats found by their payment number", l.repeats, statementsBroken(l.consumer, answers, func(*Play) *faults.SQLRule {
-		return &faults.SQLRule{Touching: l.consumeTx, At: faults.AfterCommit, Every: 2, Limit: answers, Do: faults.Cut}
-	}))
+	return showing(answers, "repeats found by their payment number", l.repeats,
+		statementsBroken(l.consumer, answers, func(*Play) *faults.SQLRule {
+			return &faults.SQLRule{
+				Touching: l.consumeTx, At: faults.AfterCommit, Every: 2, Limit: answers, Do: faults.Cut,
+			}
+		}))
 }
 
 // undoneTimes is how many settle transactions are cut off.
@@ -195,7 +204,8 @@ func databaseFrozen(ctx context.Context, p *Play) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 1, p.had(p.slowCalls(began, ended, 5*time.Second), 1, "requests that took longer than 5 s, or were not answered")
+	return 1, p.had(p.slowCalls(began, ended, 5*time.Second), 1,
+		"requests that took longer than 5 s, or were not answered")
 }
 
 // The numbers of MySQL's errors.
@@ -209,7 +219,8 @@ const (
 
 // rowHeld keeps a wallet locked for 4 s at a time; payment-service waits 1 s for a lock.
 func rowHeld(ctx context.Context, p *Play) (int64, error) {
-	waits, err := p.expects(ctx, 3, "lock waits (1205) met by payment-service", refusedWith(paymentSide, lockWait)(p))
+	waits, err := p.expects(ctx, 3, "lock waits (1205) met by payment-service",
+		refusedWith(paymentSide, lockWait)(p))
 	if err != nil {
 		return 0, err
 	}
@@ -241,7 +252,8 @@ func (p *Play) hold(ctx context.Context, wallet string) (*sql.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.ExecContext(ctx, "SELECT id FROM accounts FORCE INDEX (PRIMARY) WHERE id = ? FOR UPDATE", wallet); err != nil {
+	if _, err := tx.ExecContext(ctx, "SELECT id FROM accounts FORCE INDEX (PRIMARY) WHERE id = ? FOR UPDATE",
+		wallet); err != nil {
 		return nil, fmt.Errorf("hold wallet %s: %w", wallet, errors.Join(err, tx.Rollback()))
 	}
 	return tx, nil
@@ -253,7 +265,8 @@ func (p *Play) hold(ctx context.Context, wallet string) (*sql.Tx, error) {
 // rows, and the case's session has changed more.
 func deadlock(ctx context.Context, p *Play) (int64, error) {
 	const times = 3
-	ended, err := p.expects(ctx, times, "deadlocks (1213) that payment-service was the victim of", refusedWith(paymentSide, deadlocked)(p))
+	ended, err := p.expects(ctx, times, "deadlocks (1213) that payment-service was the victim of",
+		refusedWith(paymentSide, deadlocked)(p))
 	if err != nil {
 		return 0, err
 	}
@@ -317,7 +330,8 @@ func (p *Play) paid(ctx context.Context, wallet string, amount money.Money) (str
 
 func (p *Play) collide(ctx context.Context, tx *sql.Tx, order string, ballast []string) error {
 	for _, id := range ballast {
-		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET owner = CONCAT(owner, '.') WHERE id = ?", id); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE accounts SET owner = CONCAT(owner, '.') WHERE id = ?",
+			id); err != nil {
 			return err
 		}
 	}

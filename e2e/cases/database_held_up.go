@@ -11,7 +11,8 @@ import (
 // by then, and runs again.
 func customerRowHeld(ctx context.Context, p *Play) (int64, error) {
 	const times = 3
-	waits, err := p.expects(ctx, times, "lock waits (1205) met by order-service", refusedWith(orderSide, lockWait)(p))
+	waits, err := p.expects(ctx, times, "lock waits (1205) met by order-service",
+		refusedWith(orderSide, lockWait)(p))
 	if err != nil {
 		return 0, err
 	}
@@ -53,11 +54,13 @@ func (p *Play) orderFor(ctx context.Context, who int) error {
 	return err
 }
 
-// outcomesRefused has the database of order-service refuse every outcome, as a bug would, for much longer than a client
-// tries that has a limit of a few tries (T2): the outcomes that failed that often must not be passed over.
+// outcomesRefused has the database of order-service refuse every outcome, as a bug would, for much
+// longer than a client tries that has a limit of a few tries (T2): the outcomes that failed that
+// often must not be passed over.
 func outcomesRefused(ctx context.Context, p *Play) (fired int64, err error) {
 	const d, tries = 65 * time.Second, 17
-	failures, err := p.expects(ctx, tries, "errors of a trigger (1644) met by order-service", refusedWith(orderSide, signalled)(p))
+	failures, err := p.expects(ctx, tries, "errors of a trigger (1644) met by order-service",
+		refusedWith(orderSide, signalled)(p))
 	if err != nil {
 		return 0, err
 	}

@@ -23,7 +23,8 @@ import (
 // that can be seen from outside.
 var errNoEffect = errors.New("the fault had no effect")
 
-// offLimit is how long a case waits for an effect while the faults are switched off: none will come.
+// offLimit is how long a case waits for an effect while the faults are switched off: none will
+// come.
 const offLimit = 10 * time.Second
 
 // measure is a number that grows by what a fault brings about.
@@ -99,7 +100,9 @@ func (p *Play) saw(n int64, what string) {
 }
 
 // with lets act do a fault, and waits for the fault's effect before the case goes on.
-func (p *Play) with(ctx context.Context, least int64, what string, now measure, act func() (int64, error)) (int64, error) {
+func (p *Play) with(
+	ctx context.Context, least int64, what string, now measure, act func() (int64, error),
+) (int64, error) {
 	e, err := p.expects(ctx, least, what, now)
 	if err != nil {
 		return 0, err
@@ -159,7 +162,8 @@ func refusedWith(side func(*Play) *Side, number uint16) func(p *Play) measure {
 	}
 }
 
-// undone counts payment numbers that were written and rolled back: each has used up an id that no row has.
+// undone counts payment numbers that were written and rolled back: each has used up an id that no
+// row has.
 func undone(p *Play) measure {
 	return func(ctx context.Context) (int64, error) {
 		return count(ctx, p.books, "SELECT COALESCE(MAX(id), 0) - COUNT(*) FROM payment_numbers")
@@ -176,8 +180,10 @@ func (p *Play) released(ctx context.Context) (int64, error) {
 func askedAgain(p *Play) measure {
 	return func(context.Context) (n int64, _ error) {
 		for _, c := range p.history.Calls() {
-			lost := slices.IndexFunc(c.Attempts, func(a checker.Attempt) bool { return a.Status == 0 && !a.Ended.IsZero() })
-			answered := slices.ContainsFunc(c.Attempts, func(a checker.Attempt) bool { return a.Outcome != checker.Unknown })
+			lost := slices.IndexFunc(c.Attempts,
+				func(a checker.Attempt) bool { return a.Status == 0 && !a.Ended.IsZero() })
+			answered := slices.ContainsFunc(c.Attempts,
+				func(a checker.Attempt) bool { return a.Outcome != checker.Unknown })
 			if instructs(c) && lost >= 0 && answered {
 				n++
 			}
@@ -238,7 +244,9 @@ func (p *Play) heldBack(ctx context.Context, began, ended time.Time) (n int64, e
 		if m.Repeat || m.StoredAt.Before(began) || m.StoredAt.After(ended.Add(-atOnce)) {
 			continue
 		}
-		late, err := count(ctx, p.books, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ? AND created_at < ?", m.Key, ended.UTC())
+		late, err := count(ctx, p.books,
+			"SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ? AND created_at < ?", m.Key,
+			ended.UTC())
 		if err != nil {
 			return 0, err
 		}
@@ -281,7 +289,8 @@ func (p *Play) storedLate(ctx context.Context, began, ended time.Time) (n int64,
 	for _, c := range p.history.Calls() {
 		for _, a := range c.Attempts {
 			no := acceptedNo(c, a)
-			if no != "" && a.Ended.After(began) && a.Ended.Before(ended.Add(-atOnce)) && first[no].After(ended) {
+			if no != "" && a.Ended.After(began) && a.Ended.Before(ended.Add(-atOnce)) &&
+				first[no].After(ended) {
 				n++
 				break
 			}

@@ -26,9 +26,11 @@ func TestAnEffectThatDoesNotComeFailsTheCase(t *testing.T) {
 			p, began := playing(power), time.Now()
 			acted := false
 
-			_, err := p.with(t.Context(), 2, "messages stored again", func(context.Context) (int64, error) { return 7, nil },
+			_, err := p.with(t.Context(), 2, "messages stored again",
+				func(context.Context) (int64, error) { return 7, nil },
 				func() (int64, error) { acted = true; return 5, nil })
-			if !errors.Is(err, errNoEffect) || !strings.Contains(err.Error(), "0 messages stored again, want 2") || !acted {
+			if !errors.Is(err, errNoEffect) ||
+				!strings.Contains(err.Error(), "0 messages stored again, want 2") || !acted {
 				t.Errorf("%s: error %v, want that nothing came of it", name, err)
 			}
 			if waited := time.Since(began); power.On() && waited < momentLimit || waited > 2*momentLimit {
@@ -53,7 +55,8 @@ func TestAnEffectIsWaitedForAndCountedFromTheFaultOn(t *testing.T) {
 			return 42, nil
 		}
 
-		fired, err := p.with(t.Context(), 2, "messages stored again", now, func() (int64, error) { return 5, nil })
+		fired, err := p.with(t.Context(), 2, "messages stored again", now,
+			func() (int64, error) { return 5, nil })
 		if err != nil || fired != 5 || len(p.effects) != 1 || p.effects[0] != "2 messages stored again" {
 			t.Errorf("fired %d, error %v, seen %q; want 5 and 2 messages", fired, err, p.effects)
 		}
@@ -64,7 +67,8 @@ func TestAnEffectIsWaitedForAndCountedFromTheFaultOn(t *testing.T) {
 func TestAnEffectThatCannotBeMeasuredIsNotMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away := errors.New("the broker is away")
-		_, err := playing(nil).came(t.Context(), &effect{what: "x", least: 1, now: func(context.Context) (int64, error) { return 0, away }})
+		_, err := playing(nil).came(t.Context(),
+			&effect{what: "x", least: 1, now: func(context.Context) (int64, error) { return 0, away }})
 		if !errors.Is(err, away) || errors.Is(err, errNoEffect) {
 			t.Errorf("error %v, want that of the measure", err)
 		}

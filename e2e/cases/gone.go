@@ -61,7 +61,8 @@ func (w *World) ever(topic string, now []traffic.Message) []traffic.Message {
 	if len(w.gone[topic]) == 0 {
 		return now
 	}
-	all := slices.Concat(w.gone[topic], slices.DeleteFunc(slices.Clone(now), func(m traffic.Message) bool { return w.known[lifeOf(m)] }))
+	all := slices.Concat(w.gone[topic],
+		slices.DeleteFunc(slices.Clone(now), func(m traffic.Message) bool { return w.known[lifeOf(m)] }))
 	next := map[int]int64{} // by queue
 	for i := range all {
 		all[i].Offset = next[all[i].Queue]

@@ -28,7 +28,9 @@ const (
 // judge waits until every promise holds, at most for limit after healed. It returns how long that
 // took, or -1 when it gave up, and the violations that it found in the end. An error means that it
 // could not look.
-func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration) (time.Duration, []checker.Violation, error) {
+func (p *Play) judge(
+	ctx context.Context, healed time.Time, limit time.Duration,
+) (time.Duration, []checker.Violation, error) {
 	clean, doomed, first := 0, 0, time.Duration(0)
 	for {
 		looked := time.Since(healed)
@@ -65,8 +67,8 @@ func (p *Play) judge(ctx context.Context, healed time.Time, limit time.Duration)
 	}
 }
 
-// lookPause is the time until the next look. Shortly before the limit it is short again: what is right
-// by then must not be found late.
+// lookPause is the time until the next look. Shortly before the limit it is short again: what is
+// right by then must not be found late.
 func lookPause(since, limit time.Duration) time.Duration {
 	if limit-since < 2*lookIntervalMax {
 		return lookIntervalMin
@@ -74,7 +76,8 @@ func lookPause(since, limit time.Duration) time.Duration {
 	return min(max(since/20, lookIntervalMin), lookIntervalMax)
 }
 
-// neverHeals tells whether time cannot cure a violation: entries and payment numbers are only ever added.
+// neverHeals tells whether time cannot cure a violation: entries and payment numbers are only ever
+// added.
 func neverHeals(v checker.Violation) bool {
 	return v.Invariant == checker.Money || v.Invariant == checker.Double
 }
@@ -89,7 +92,9 @@ func (p *Play) look(ctx context.Context) ([]checker.Violation, error) {
 
 func (p *Play) lookAtLag(ctx context.Context) []checker.Violation {
 	if err := traffic.Quiet(ctx, p.admin); err != nil {
-		return []checker.Violation{{Invariant: checker.Lost, What: "messages are not acknowledged", Row: err.Error()}}
+		return []checker.Violation{{
+			Invariant: checker.Lost, What: "messages are not acknowledged", Row: err.Error(),
+		}}
 	}
 	return nil
 }
@@ -107,7 +112,9 @@ func (p *Play) lookAtAll(ctx context.Context) ([]checker.Violation, error) {
 // lookAtTold compares the databases with what the topics hold and with what customers were told.
 func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 	now := map[string][]traffic.Message{}
-	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints} {
+	for _, topic := range []string{
+		settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints,
+	} {
 		var err error
 		if now[topic], err = traffic.Messages(ctx, p.NamesrvAddr, topic); err != nil {
 			return nil, err
@@ -123,7 +130,8 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 	outcomes := p.ever(settlement.TopicOutcome, now[settlement.TopicOutcome])
 	changes := p.ever(settlement.TopicPoints, now[settlement.TopicPoints])
 
-	violations, err := p.check.CheckTopics(ctx, settlements, slices.DeleteFunc(slices.Clone(outcomes), p.isForged))
+	violations, err := p.check.CheckTopics(ctx, settlements,
+		slices.DeleteFunc(slices.Clone(outcomes), p.isForged))
 	if err != nil {
 		return nil, err
 	}
@@ -154,11 +162,14 @@ func (p *Play) lookAtTold(ctx context.Context) ([]checker.Violation, error) {
 // lookAtKept looks for messages that were acknowledged and left nothing. It cannot tell while some
 // are not acknowledged, which is a violation of its own, nor can it tell of those that the broker
 // has lost.
-func (p *Play) lookAtKept(ctx context.Context, now map[string][]traffic.Message) ([]checker.Violation, error) {
+func (p *Play) lookAtKept(
+	ctx context.Context, now map[string][]traffic.Message,
+) ([]checker.Violation, error) {
 	if len(p.lookAtLag(ctx)) > 0 {
 		return nil, nil
 	}
-	return p.check.CheckKept(ctx, now[settlement.TopicSettlement], now[settlement.TopicOutcome], now[settlement.TopicPoints])
+	return p.check.CheckKept(ctx, now[settlement.TopicSettlement],
+		now[settlement.TopicOutcome], now[settlement.TopicPoints])
 }
 
 // lookAtJournal compares the journal with the books, and has the auditor do the same its own way.
@@ -176,11 +187,13 @@ func (p *Play) lookAtJournal(ctx context.Context) ([]checker.Violation, error) {
 	switch {
 	case p.journalLost && err == nil:
 		violations = append(violations, checker.Violation{
-			Invariant: checker.All, What: "the auditor does not miss the journal that the broker has lost", Row: printed,
+			Invariant: checker.All, What: "the auditor does not miss the journal that the broker has lost",
+			Row: printed,
 		})
 	case !p.journalLost && err != nil:
 		violations = append(violations, checker.Violation{
-			Invariant: checker.All, What: "the auditor finds the journal or the books broken", Row: fmt.Sprintf("%v: %s", err, printed),
+			Invariant: checker.All, What: "the auditor finds the journal or the books broken",
+			Row: fmt.Sprintf("%v: %s", err, printed),
 		})
 	}
 
@@ -197,7 +210,9 @@ func (p *Play) counts(ctx context.Context) (c counts, err error) {
 		return c, err
 	}
 
-	for _, topic := range []string{settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal} {
+	for _, topic := range []string{
+		settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints, settlement.TopicJournal,
+	} {
 		messages, err := p.messages(ctx, topic)
 		if err != nil {
 			return c, fmt.Errorf("count messages: %w", err)

@@ -11,7 +11,8 @@ import (
 	"settlement/e2e/client"
 )
 
-// finishLimit is how long customers may take to get answers to what they have asked, once they stop.
+// finishLimit is how long customers may take to get answers to what they have asked, once they
+// stop.
 const finishLimit = 60 * time.Second
 
 // load is customers that buy until they are told to stop.
@@ -23,8 +24,8 @@ type load struct {
 	err    error
 }
 
-// buying starts customers: each places orders and has them settled, sometimes cancelled at once, refunded, in part or
-// whole, and settled again.
+// buying starts customers: each places orders and has them settled, sometimes cancelled at once,
+// refunded, in part or whole, and settled again.
 func (p *Play) buying(ctx context.Context, seed uint64) *load {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &load{cancel: cancel, stop: make(chan struct{})}

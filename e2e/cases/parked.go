@@ -80,14 +80,19 @@ func (p *Play) lookAtNotices(ctx context.Context) (violations []checker.Violatio
 	for _, id := range parked {
 		if !told[id] {
 			violations = append(violations, checker.Violation{
-				Invariant: checker.Lost, What: "a message was parked, and the receiver was not told", Row: "parked_messages.id=" + id,
+				Invariant: checker.Lost, What: "a message was parked, and the receiver was not told",
+				Row: "parked_messages.id=" + id,
 			})
 		}
 	}
 
 	violations = append(violations, checker.ToldAgain(taken, p.broken.Load())...)
 	for _, err := range p.Notices.Forged() {
-		violations = append(violations, checker.Violation{Invariant: checker.Lost, What: "the receiver was told something that was not signed", Row: err.Error()})
+		violations = append(violations,
+			checker.Violation{
+				Invariant: checker.Lost, What: "the receiver was told something that was not signed",
+				Row: err.Error(),
+			})
 	}
 	return violations, err
 }
@@ -105,7 +110,8 @@ func (p *Play) parkedEver(ctx context.Context) (ids []string, err error) {
 }
 
 func parkedIn(ctx context.Context, db *sql.DB) (ids []string, err error) {
-	rows, err := db.QueryContext(ctx, "SELECT id FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
+	rows, err := db.QueryContext(ctx,
+		"SELECT id FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
 	if err != nil {
 		return nil, err
 	}

@@ -263,10 +263,14 @@ func (m *moment) wait(ctx context.Context) error {
 	}
 }
 
-// publish sends messages as a foreign program would, and returns the keys of those that may be on the topic, also when a
-// send fails.
-func (p *Play) publish(ctx context.Context, topic string, queue int, bodies ...string) (keys []string, err error) {
-	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: p.NamesrvAddr, Group: "foreign", Logger: slog.New(slog.DiscardHandler)})
+// publish sends messages as a foreign program would, and returns the keys of those that may be on
+// the topic, also when a send fails.
+func (p *Play) publish(
+	ctx context.Context, topic string, queue int, bodies ...string,
+) (keys []string, err error) {
+	mq, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
+		Namesrv: p.NamesrvAddr, Group: "foreign", Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		return nil, err
 	}

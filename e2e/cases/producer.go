@@ -103,9 +103,13 @@ var producerCases = []Case{
 		Tests: []string{
 			"shared/outbox/relay_test.go:TestASmallerIDCommittedLaterIsSent",
 		},
-		run: showing(5, "instructions stored behind one that was asked for later", overtaken, statementsBroken(orderSide, 20, func(*Play) *faults.SQLRule {
-			return &faults.SQLRule{Touching: acceptTx, Also: acceptKey, At: faults.BeforeCommit, Every: 3, Do: faults.Hold, For: committedLate}
-		})),
+		run: showing(5, "instructions stored behind one that was asked for later", overtaken,
+			statementsBroken(orderSide, 20, func(*Play) *faults.SQLRule {
+				return &faults.SQLRule{
+					Touching: acceptTx, Also: acceptKey, At: faults.BeforeCommit, Every: 3, Do: faults.Hold,
+					For: committedLate,
+				}
+			})),
 	},
 	{
 		Name: "out-of-order", From: fromProducer,
@@ -275,16 +279,20 @@ var producerCases = []Case{
 
 func sendAnswerLost(l line) run {
 	const answers = 4
-	return showing(answers, againOn(l.topic), storedAgain(l.topic), framesBroken(l.producer, answers, func(*Play) *faults.FrameRule {
-		return &faults.FrameRule{Codes: sends, Topic: l.topic, Every: 3, Limit: answers, Do: faults.DropAnswer}
-	}))
+	return showing(answers, againOn(l.topic), storedAgain(l.topic),
+		framesBroken(l.producer, answers, func(*Play) *faults.FrameRule {
+			return &faults.FrameRule{
+				Codes: sends, Topic: l.topic, Every: 3, Limit: answers, Do: faults.DropAnswer,
+			}
+		}))
 }
 
 func sendsDoubled(l line) run {
 	const times = 20
-	return showing(times, againOn(l.topic), storedAgain(l.topic), framesBroken(l.producer, times, func(*Play) *faults.FrameRule {
-		return &faults.FrameRule{Codes: sends, Topic: l.topic, Every: 2, Do: faults.Twice}
-	}))
+	return showing(times, againOn(l.topic), storedAgain(l.topic),
+		framesBroken(l.producer, times, func(*Play) *faults.FrameRule {
+			return &faults.FrameRule{Codes: sends, Topic: l.topic, Every: 2, Do: faults.Twice}
+		}))
 }
 
 func shuffledRepeats(l line) run {
@@ -321,8 +329,8 @@ func shuffledRepeats(l line) run {
 // shuffledMost is how many messages are published again at once.
 const shuffledMost = 500
 
-// shuffle waits until n messages were seen, and publishes them, shuffledMost at most, in shuffled order: old messages
-// meet new ones of their orders.
+// shuffle waits until n messages were seen, and publishes them, shuffledMost at most, in shuffled
+// order: old messages meet new ones of their orders.
 func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater, n int) error {
 	var seen []rocketmq.Delivery
 	err := wait.For(ctx, momentLimit, func(context.Context) error {

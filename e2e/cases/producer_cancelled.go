@@ -51,7 +51,8 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		}
 		ends[refund.OrderID] = end
 
-		early, err := asSent(settlement.TopicSettlement, refund.OrderID, refund.PaymentNo, string(refund.Type), refund)
+		early, err := asSent(settlement.TopicSettlement, refund.OrderID,
+			refund.PaymentNo, string(refund.Type), refund)
 		if err != nil {
 			return 0, err
 		}
@@ -63,21 +64,24 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 	// A wrong version may decide a refund instead of having it wait. It is counted too: the checker
 	// sees it.
 	named := "('" + strings.Join(slices.Collect(maps.Keys(ends)), "','") + "')"
-	err = p.reaches(ctx, p.books, orders, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
-		" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")")
+	err = p.reaches(ctx, p.books, orders,
+		"SELECT (SELECT COUNT(*) FROM parked_messages WHERE state = 'waiting' AND order_id IN "+named+") +"+
+			" (SELECT COUNT(*) FROM payment_numbers WHERE order_id IN "+named+")")
 	p.Order.MQ.Clear()
 	if err != nil {
 		return 0, err
 	}
 
-	if err := p.endAs(ctx, ends); err != nil || len(p.found) > 0 { // in a version without a fence nothing waits
+	// in a version without a fence nothing waits
+	if err := p.endAs(ctx, ends); err != nil || len(p.found) > 0 {
 		return repeater.Published(), err
 	}
 	_, err = p.came(ctx, waited)
 	return repeater.Published(), err
 }
 
-// cancelled places an order, has it settled and refunded at once, and returns the refund as order-service sends it.
+// cancelled places an order, has it settled and refunded at once, and returns the refund as
+// order-service sends it.
 func (p *Play) cancelled(ctx context.Context, wallet string) (settlement.Instruction, error) {
 	o, err := p.api.CreateOrder(ctx, key(), "customer", wallet, cny(100))
 	if err != nil {
@@ -91,7 +95,8 @@ func (p *Play) cancelled(ctx context.Context, wallet string) (settlement.Instruc
 		return settlement.Instruction{}, err
 	}
 	return settlement.Instruction{
-		Version: settlement.Version, Type: settlement.Refund, PaymentNo: refund.PaymentNo, OrderID: o.ID, Seq: refund.Seq,
+		Version: settlement.Version, Type: settlement.Refund, PaymentNo: refund.PaymentNo, OrderID: o.ID,
+		Seq:       refund.Seq,
 		AccountID: wallet, Amount: o.Amount, RequestedAt: time.Now(),
 	}, nil
 }
@@ -101,29 +106,32 @@ func (p *Play) cancelled(ctx context.Context, wallet string) (settlement.Instruc
 // no rest of the right size in the end.
 func partsDoubled(ctx context.Context, p *Play) (int64, error) {
 	const orders, times = 6, 10
-	return p.with(ctx, times, againOn(settlement.TopicSettlement), storedAgain(settlement.TopicSettlement)(p), func() (int64, error) {
-		twice := &faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Every: 2, Do: faults.Twice}
-		p.Order.MQ.Add(twice)
-
-		var ids []string
-		for range orders {
-			id, err := p.paid(ctx, p.wallets[p.draw.IntN(rich)], cny(100))
-			if err != nil {
-				return 0, err
+	return p.with(ctx, times, againOn(settlement.TopicSettlement),
+		storedAgain(settlement.TopicSettlement)(p), func() (int64, error) {
+			twice := &faults.FrameRule{
+				Codes: sends, Topic: settlement.TopicSettlement, Every: 2, Do: faults.Twice,
 			}
-			ids = append(ids, id)
-		}
+			p.Order.MQ.Add(twice)
 
-		for _, part := range []int64{30, 20, 0} {
-			for _, id := range ids {
-				if err := p.refundPart(ctx, id, part); err != nil {
+			var ids []string
+			for range orders {
+				id, err := p.paid(ctx, p.wallets[p.draw.IntN(rich)], cny(100))
+				if err != nil {
 					return 0, err
 				}
+				ids = append(ids, id)
 			}
-		}
 
-		return p.fires(ctx, twice, times)
-	})
+			for _, part := range []int64{30, 20, 0} {
+				for _, id := range ids {
+					if err := p.refundPart(ctx, id, part); err != nil {
+						return 0, err
+					}
+				}
+			}
+
+			return p.fires(ctx, twice, times)
+		})
 }
 
 // refundPart has an amount of an order refunded, 0 for what is left, and waits until the refund has
@@ -139,7 +147,8 @@ func (p *Play) refundPart(ctx context.Context, id string, minor int64) error {
 
 	if client.IsProblem(err, "order_not_refundable") || client.IsProblem(err, "refund_amount_refused") {
 		p.violated(checker.Violation{
-			Invariant: checker.Money, What: "what is left of a payment was not refunded", OrderID: id, Row: err.Error(),
+			Invariant: checker.Money, What: "what is left of a payment was not refunded", OrderID: id,
+			Row: err.Error(),
 		})
 		return nil
 	}
@@ -172,13 +181,17 @@ func (p *Play) endAs(ctx context.Context, ends map[string]string) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			p.violated(checker.Violation{Invariant: checker.Order, What: "a cancelled order did not come to its end", OrderID: id, Row: err.Error()})
+			p.violated(checker.Violation{
+				Invariant: checker.Order, What: "a cancelled order did not come to its end", OrderID: id,
+				Row: err.Error(),
+			})
 			break // one shows it
 		}
 
 		if status == "paid" { // and nothing is under way that could change it
 			p.violated(checker.Violation{
-				Invariant: checker.Order, What: "a customer was charged for a cancelled order", OrderID: id, Row: "order_id=" + id + " status=paid",
+				Invariant: checker.Order, What: "a customer was charged for a cancelled order", OrderID: id,
+				Row: "order_id=" + id + " status=paid",
 			})
 		}
 	}

@@ -15,11 +15,12 @@ import (
 	"settlement/shared/settlement"
 )
 
-// settleHeld is how long each settle transaction is held between its look for repeats and its writing.
+// settleHeld is how long each settle transaction is held between its look for repeats and its
+// writing.
 const settleHeld = 300 * time.Millisecond
 
-// copiesOnOtherQueues has two goroutines of payment-service settle the same instruction at the same time. The
-// broker's lock on a queue does not help: the copy is on another one.
+// copiesOnOtherQueues has two goroutines of payment-service settle the same instruction at the same
+// time. The broker's lock on a queue does not help: the copy is on another one.
 func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) {
 	repeater, err := traffic.NewRepeater(ctx, p.NamesrvAddr, settlement.TopicSettlement, 0, p.draw.Uint64())
 	if err != nil {
@@ -28,12 +29,15 @@ func copiesOnOtherQueues(ctx context.Context, p *Play) (fired int64, err error) 
 	defer func() { err = errors.Join(err, repeater.Stop()) }()
 
 	const least = 3
-	met, err := p.expects(ctx, least, "duplicate keys (1062) met by payment-service", refusedWith(paymentSide, duplicateKey)(p))
+	met, err := p.expects(ctx, least, "duplicate keys (1062) met by payment-service",
+		refusedWith(paymentSide, duplicateKey)(p))
 	if err != nil {
 		return 0, err
 	}
 
-	p.Payment.DB.Add(&faults.SQLRule{Touching: settleTx, At: faults.AtStatement, Do: faults.Hold, For: settleHeld})
+	p.Payment.DB.Add(&faults.SQLRule{
+		Touching: settleTx, At: faults.AtStatement, Do: faults.Hold, For: settleHeld,
+	})
 	if err := p.copyOnto(ctx, repeater); err != nil {
 		return repeater.Published(), err
 	}
@@ -101,5 +105,6 @@ func (p *Play) twin(ctx context.Context, repeater *traffic.Repeater) error {
 		return err
 	}
 
-	return p.reaches(ctx, p.books, 1, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ?", in.PaymentNo)
+	return p.reaches(ctx, p.books, 1, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ?",
+		in.PaymentNo)
 }

@@ -27,10 +27,13 @@ func foreignMessages(ctx context.Context, p *Play) (int64, error) {
 	var sent int64
 	for queue := range settlement.DefaultQueues {
 		bodies := []string{
-			"not JSON", "{}", `{"version":99,"type":"settle"}`, `{"version":1,"type":"settle"}`, oversized(p.draw),
+			"not JSON", "{}", `{"version":99,"type":"settle"}`, `{"version":1,"type":"settle"}`,
+			oversized(p.draw),
 			fmt.Sprintf(`{"version":1,"type":"steal","payment_no":%q,"order_id":%q,"seq":1}`, key(), key()),
-			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":-1,"account_id":%q,"amount":{"currency":"CNY","minor":1}}`, key(), key(), p.wallets[0]),
-			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":1,"account_id":%q,"amount":{"currency":"CNY","minor":-5}}`, key(), key(), p.wallets[0]),
+			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":-1,"account_id":%q,"amount":{"currency":"CNY","minor":1}}`,
+				key(), key(), p.wallets[0]),
+			fmt.Sprintf(`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":1,"account_id":%q,"amount":{"currency":"CNY","minor":-5}}`,
+				key(), key(), p.wallets[0]),
 		}
 
 		keys, err := p.publish(ctx, settlement.TopicSettlement, queue, bodies...)
@@ -63,7 +66,8 @@ func threeSteps(order, wallet string) []settlement.Instruction {
 	three := make([]settlement.Instruction, 3)
 	for i := range three {
 		three[i] = settlement.Instruction{
-			Version: settlement.Version, Type: settlement.Settle, PaymentNo: key(), OrderID: order, Seq: int64(i + 1),
+			Version: settlement.Version, Type: settlement.Settle, PaymentNo: key(), OrderID: order,
+			Seq:       int64(i + 1),
 			AccountID: wallet, Amount: cny(100), RequestedAt: time.Now(),
 		}
 	}
@@ -71,13 +75,19 @@ func threeSteps(order, wallet string) []settlement.Instruction {
 	return three
 }
 
-// instruct publishes instructions of one order, one after the other, in the queue of the order, and returns their keys.
-func (p *Play) instruct(ctx context.Context, order string, instructions []settlement.Instruction) (keys []string, err error) {
+// instruct publishes instructions of one order, one after the other, in the queue of the order, and
+// returns their keys.
+func (p *Play) instruct(
+	ctx context.Context, order string, instructions []settlement.Instruction,
+) (keys []string, err error) {
 	return publishOf(ctx, p, settlement.TopicSettlement, order, instructions)
 }
 
-// publishOf publishes messages of one order, one after the other, in the queue of the order, and returns their keys.
-func publishOf[M any](ctx context.Context, p *Play, topic, order string, messages []M) (keys []string, err error) {
+// publishOf publishes messages of one order, one after the other, in the queue of the order, and
+// returns their keys.
+func publishOf[M any](
+	ctx context.Context, p *Play, topic, order string, messages []M,
+) (keys []string, err error) {
 	bodies := make([]string, 0, len(messages))
 	for _, m := range messages {
 		body, err := json.Marshal(m)
@@ -93,7 +103,8 @@ func publishOf[M any](ctx context.Context, p *Play, topic, order string, message
 func asSent(topic, order, number, tag string, message any) (rocketmq.Delivery, error) {
 	body, err := json.Marshal(message)
 	return rocketmq.Delivery{
-		Topic: topic, Queue: outbox.QueueOf(order, settlement.DefaultQueues), Key: number, ShardingKey: order, Tag: tag, Body: body,
+		Topic: topic, Queue: outbox.QueueOf(order, settlement.DefaultQueues), Key: number, ShardingKey: order,
+		Tag: tag, Body: body,
 	}, err
 }
 
@@ -102,7 +113,8 @@ func asSent(topic, order, number, tag string, message any) (rocketmq.Delivery, e
 // one payment number comes again with another amount.
 func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 	const orders, least = 30, 15
-	waited, err := p.expects(ctx, least, "instructions that waited for their predecessor and were released", p.released)
+	waited, err := p.expects(ctx, least, "instructions that waited for their predecessor and were released",
+		p.released)
 	if err != nil {
 		return 0, err
 	}
@@ -140,7 +152,10 @@ func outOfOrder(ctx context.Context, p *Play) (sent int64, err error) {
 	for _, no := range last {
 		err := p.decidedAs(ctx, no, settlement.Paid)
 		if err != nil {
-			p.violated(checker.Violation{Invariant: checker.Lost, What: "an instruction that came out of order was not carried out", PaymentNo: no, Row: err.Error()})
+			p.violated(checker.Violation{
+				Invariant: checker.Lost, What: "an instruction that came out of order was not carried out",
+				PaymentNo: no, Row: err.Error(),
+			})
 			break
 		}
 	}
@@ -159,12 +174,14 @@ func (p *Play) aheadAlone(ctx context.Context, in settlement.Instruction) error 
 		return nil
 	}
 
-	err := p.reaches(ctx, p.books, 1, "SELECT COUNT(*) FROM parked_messages WHERE payment_no = ? AND state = 'waiting'", in.PaymentNo)
+	err := p.reaches(ctx, p.books, 1,
+		"SELECT COUNT(*) FROM parked_messages WHERE payment_no = ? AND state = 'waiting'", in.PaymentNo)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	p.violated(checker.Violation{
-		Invariant: checker.Lost, What: "an instruction that came out of order was not carried out", PaymentNo: in.PaymentNo, Row: err.Error(),
+		Invariant: checker.Lost, What: "an instruction that came out of order was not carried out",
+		PaymentNo: in.PaymentNo, Row: err.Error(),
 	})
 	return fmt.Errorf("%w: %w", errNoEffect, err)
 }

@@ -39,7 +39,11 @@ func foreignOutcomes(ctx context.Context, p *Play) (sent int64, err error) {
 		less.Amount.Minor = 1
 		other.Amount.Currency = money.USD
 		stranger.PaymentNo = key()
-		n, err := p.forge(ctx, out.OrderID, []any{less, other, stranger, "no outcome of " + out.OrderID, map[string]any{"version": 99, "order_id": out.OrderID}})
+		n, err := p.forge(ctx, out.OrderID,
+			[]any{
+				less, other, stranger, "no outcome of " + out.OrderID,
+				map[string]any{"version": 99, "order_id": out.OrderID},
+			})
 		sent += n
 		if err != nil {
 			return sent, err
@@ -48,7 +52,8 @@ func foreignOutcomes(ctx context.Context, p *Play) (sent int64, err error) {
 	p.Payment.MQ.Clear()
 
 	for _, out := range truth {
-		err := p.reaches(ctx, p.orders, 1, "SELECT COUNT(*) FROM payments WHERE order_id = ? AND seq = ?", out.OrderID, out.Seq)
+		err := p.reaches(ctx, p.orders, 1, "SELECT COUNT(*) FROM payments WHERE order_id = ? AND seq = ?",
+			out.OrderID, out.Seq)
 		if err != nil {
 			return sent, err
 		}
@@ -91,7 +96,8 @@ func (p *Play) paidUnheard(ctx context.Context, wallet string) (settlement.Outco
 		return settlement.Outcome{}, err
 	}
 	out := settlement.Outcome{
-		Version: settlement.Version, Type: settlement.Paid, PaymentNo: settle.PaymentNo, OrderID: o.ID, Seq: settle.Seq,
+		Version: settlement.Version, Type: settlement.Paid, PaymentNo: settle.PaymentNo, OrderID: o.ID,
+		Seq:    settle.Seq,
 		Amount: o.Amount, OccurredAt: time.Now(),
 	}
 	return out, p.decidedAs(ctx, out.PaymentNo, out.Type)
@@ -107,7 +113,8 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, repeater.Stop()) }()
-	waited, err := p.expects(ctx, orders, "outcomes that waited for the outcome before them", p.outcomesIn("released"))
+	waited, err := p.expects(ctx, orders, "outcomes that waited for the outcome before them",
+		p.outcomesIn("released"))
 	if err != nil {
 		return 0, err
 	}
@@ -126,7 +133,8 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		}
 
 		out := settlement.Outcome{
-			Version: settlement.Version, Type: settlement.Refunded, PaymentNo: refund.PaymentNo, OrderID: refund.OrderID, Seq: refund.Seq,
+			Version: settlement.Version, Type: settlement.Refunded, PaymentNo: refund.PaymentNo,
+			OrderID: refund.OrderID, Seq: refund.Seq,
 			Amount: refund.Amount, OccurredAt: time.Now(),
 		}
 		if err := p.decidedAs(ctx, out.PaymentNo, out.Type); err != nil {
@@ -159,8 +167,9 @@ func outcomeOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 // sends it again.
 func (p *Play) areKept(ctx context.Context, outcomes []settlement.Outcome) error {
 	for _, out := range outcomes {
-		err := p.reaches(ctx, p.orders, 1, "SELECT (SELECT COUNT(*) FROM parked_messages WHERE payment_no = ?) +"+
-			" (SELECT COUNT(*) FROM payments WHERE payment_no = ?)", out.PaymentNo, out.PaymentNo)
+		err := p.reaches(ctx, p.orders, 1,
+			"SELECT (SELECT COUNT(*) FROM parked_messages WHERE payment_no = ?) +"+
+				" (SELECT COUNT(*) FROM payments WHERE payment_no = ?)", out.PaymentNo, out.PaymentNo)
 		if err == nil {
 			continue
 		}
@@ -169,7 +178,8 @@ func (p *Play) areKept(ctx context.Context, outcomes []settlement.Outcome) error
 			return errors.Join(err, lagErr)
 		}
 		p.violated(checker.Violation{
-			Invariant: checker.Lost, What: "an outcome that came early was not kept", OrderID: out.OrderID, PaymentNo: out.PaymentNo, Row: err.Error(),
+			Invariant: checker.Lost, What: "an outcome that came early was not kept", OrderID: out.OrderID,
+			PaymentNo: out.PaymentNo, Row: err.Error(),
 		})
 		break // one shows it
 	}
@@ -178,12 +188,15 @@ func (p *Play) areKept(ctx context.Context, outcomes []settlement.Outcome) error
 
 // decidedAs waits until payment-service has decided an instruction.
 func (p *Play) decidedAs(ctx context.Context, paymentNo string, outcome settlement.OutcomeType) error {
-	return p.reaches(ctx, p.books, 1, "SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ? AND outcome = ?", paymentNo, string(outcome))
+	return p.reaches(ctx, p.books, 1,
+		"SELECT COUNT(*) FROM payment_numbers WHERE payment_no = ? AND outcome = ?", paymentNo,
+		string(outcome))
 }
 
 // outcomesIn counts outcomes that order-service keeps in a state.
 func (p *Play) outcomesIn(state string) measure {
 	return func(ctx context.Context) (int64, error) {
-		return count(ctx, p.orders, "SELECT COUNT(*) FROM parked_messages WHERE topic = 'payment-outcome' AND state = ?", state)
+		return count(ctx, p.orders, "SELECT COUNT(*) FROM parked_messages WHERE topic = 'payment-outcome'"+
+			" AND state = ?", state)
 	}
 }

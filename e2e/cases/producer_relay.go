@@ -17,11 +17,13 @@ import (
 )
 
 func relayKilled(l line) run {
-	return showing(1, againOn(l.topic), storedAgain(l.topic), killedAt(l.producer, func(p *Play, then func()) {
-		l.producer(p).MQ.Add(&faults.FrameRule{
-			Codes: sends, Topic: l.topic, Skip: p.draw.IntN(10), Limit: 1, Do: faults.CutAnswer, Then: then,
-		})
-	}))
+	return showing(1, againOn(l.topic), storedAgain(l.topic),
+		killedAt(l.producer, func(p *Play, then func()) {
+			l.producer(p).MQ.Add(&faults.FrameRule{
+				Codes: sends, Topic: l.topic, Skip: p.draw.IntN(10), Limit: 1, Do: faults.CutAnswer,
+				Then: then,
+			})
+		}))
 }
 
 // leaseFrozen is longer than the relay's lease.
@@ -41,13 +43,16 @@ func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	repeated, err := p.expects(ctx, 1, againOn(settlement.TopicSettlement), storedAgain(settlement.TopicSettlement)(p))
+	repeated, err := p.expects(ctx, 1, againOn(settlement.TopicSettlement),
+		storedAgain(settlement.TopicSettlement)(p))
 	if err != nil {
 		return 0, err
 	}
 
 	asleep := newMoment(func() error { return p.pause(p.Order) })
-	p.Order.MQ.Add(&faults.FrameRule{Codes: sends, Topic: settlement.TopicSettlement, Skip: p.draw.IntN(5), Limit: 1, Then: asleep.then})
+	p.Order.MQ.Add(&faults.FrameRule{
+		Codes: sends, Topic: settlement.TopicSettlement, Skip: p.draw.IntN(5), Limit: 1, Then: asleep.then,
+	})
 	if err := asleep.wait(ctx); err != nil {
 		return 0, fmt.Errorf("freeze the first relay: %w", err)
 	}
@@ -74,7 +79,8 @@ func twoRelays(ctx context.Context, p *Play) (fired int64, err error) {
 	return sent.Fired(), p.accepts(ctx, 10)
 }
 
-// committedLate is how long an instruction's COMMIT is held: longer than a busy machine holds it up by itself.
+// committedLate is how long an instruction's COMMIT is held: longer than a busy machine holds it up
+// by itself.
 const committedLate = 2 * time.Second
 
 // overtaken counts instructions that came to the broker behind one that a customer asked for later,
@@ -148,6 +154,8 @@ func backlog(ctx context.Context, p *Play) (int64, error) {
 	}
 
 	// A version that loses some of them must not be taken for one that had no backlog.
-	_, err = p.came(ctx, &effect{what: "changes of one customer that waited for one queue", least: rocketmq.BatchMax, now: now})
+	_, err = p.came(ctx, &effect{
+		what: "changes of one customer that waited for one queue", least: rocketmq.BatchMax, now: now,
+	})
 	return failing.Fired(), err
 }

@@ -16,13 +16,16 @@ var update = flag.Bool("update", false, "write the fault tables of e2e/README.md
 // The fault table stands in both READMEs as the cases tell it.
 func TestTheFaultTablesAreCurrent(t *testing.T) {
 	for file, language := range map[string]Language{"../README.md": English, "../README.zh-CN.md": Chinese} {
-		readmes.Generated(t, file, "go test ./e2e/cases -run FaultTables -update", FaultTable(language), *update)
+		readmes.Generated(t, file, "go test ./e2e/cases -run FaultTables -update",
+			FaultTable(language), *update)
 	}
 }
 
 // The first README says how many faults there are.
 func TestTheFrontDoorCountsTheCases(t *testing.T) {
-	for file, says := range map[string]string{"../../README.md": "# %d ways", "../../README.zh-CN.md": "用 %d 种方式"} {
+	for file, says := range map[string]string{
+		"../../README.md": "# %d ways", "../../README.zh-CN.md": "用 %d 种方式",
+	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -33,11 +36,13 @@ func TestTheFrontDoorCountsTheCases(t *testing.T) {
 	}
 }
 
-// A case says what goes wrong and what happens then, in both languages, and where the repeat or the loss comes from.
+// A case says what goes wrong and what happens then, in both languages, and where the repeat or the
+// loss comes from.
 func TestEachCaseSaysWhatItIs(t *testing.T) {
 	table := FaultTable(English)
 	for _, c := range All() {
-		if strings.Contains(c.Name, " ") || slices.Contains([]string{c.Title.EN, c.Title.ZH, c.Then.EN, c.Then.ZH}, "") {
+		if strings.Contains(c.Name, " ") ||
+			slices.Contains([]string{c.Title.EN, c.Title.ZH, c.Then.EN, c.Then.ZH}, "") {
 			t.Errorf("case %q: %+v, and then %+v", c.Name, c.Title, c.Then)
 		}
 		if !strings.Contains(table, "`"+c.Name+"`") {

@@ -28,7 +28,8 @@ type Options struct {
 	Recovery time.Duration    // within which all must be right after the fault's end
 	Progress *report.Progress // told of every case
 	Log      io.Writer        // gets what the stacks say
-	Disarmed bool             // cases are played and nothing is broken: each has to miss the effect of its fault
+	// cases are played and nothing is broken: each has to miss the effect of its fault
+	Disarmed bool
 }
 
 // power is the switch of a stack's faults.
@@ -87,7 +88,8 @@ func (l *lane) close(ctx context.Context) error {
 }
 
 func (l *lane) play(ctx context.Context, c Case) (report.Row, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, caseLimit, fmt.Errorf("the case took more than %s", caseLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, caseLimit,
+		fmt.Errorf("the case took more than %s", caseLimit))
 	defer cancel()
 	l.options.Progress.Began(c.Name)
 	note := func(what string) { l.options.Progress.Note(c.Name, what) }
@@ -98,7 +100,10 @@ func (l *lane) play(ctx context.Context, c Case) (report.Row, error) {
 		err = l.open(ctx, c)
 	}
 	if err != nil {
-		row := report.Row{Case: c.Name, From: c.From, Title: c.Title.EN, Seed: l.options.Seed, Began: time.Now(), Failure: "no stack: " + err.Error()}
+		row := report.Row{
+			Case: c.Name, From: c.From, Title: c.Title.EN, Seed: l.options.Seed, Began: time.Now(),
+			Failure: "no stack: " + err.Error(),
+		}
 		l.options.Progress.Ended(row)
 		return row, l.close(context.WithoutCancel(ctx))
 	}
@@ -138,7 +143,9 @@ func (l *lane) open(ctx context.Context, c Case) (err error) {
 
 // play plays one case in w: customers buy, the fault happens and ends, the checker decides.
 func (w *World) play(ctx context.Context, c Case, o Options, say func(string)) (row report.Row) {
-	row = report.Row{Case: c.Name, From: c.From, Title: c.Title.EN, Seed: o.Seed, Began: time.Now(), Recovered: -1}
+	row = report.Row{
+		Case: c.Name, From: c.From, Title: c.Title.EN, Seed: o.Seed, Began: time.Now(), Recovered: -1,
+	}
 	defer func() { row.Took = time.Since(row.Began) }()
 
 	p, err := newPlay(ctx, w, c.Name, o.Seed, say)

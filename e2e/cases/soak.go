@@ -40,8 +40,8 @@ func soakPlan(seed uint64) func() disturbance {
 	}
 }
 
-// Soak lets faults happen at random moments for a time while customers buy as fast as they can, and has the
-// checker decide at the end. An error means that there was no stack to play on.
+// Soak lets faults happen at random moments for a time while customers buy as fast as they can, and
+// has the checker decide at the end. An error means that there was no stack to play on.
 func Soak(ctx context.Context, duration time.Duration, o Options) (report.Row, error) {
 	row := report.Row{
 		Case: "soak", From: "mixed", Seed: o.Seed, Began: time.Now(), Recovered: -1,
@@ -58,7 +58,9 @@ func Soak(ctx context.Context, duration time.Duration, o Options) (report.Row, e
 	return row, errors.Join(err, w.close(ctx))
 }
 
-func (w *World) soak(ctx context.Context, row report.Row, duration time.Duration, o Options) (report.Row, error) {
+func (w *World) soak(
+	ctx context.Context, row report.Row, duration time.Duration, o Options,
+) (report.Row, error) {
 	p, err := newPlay(ctx, w, row.Case, o.Seed, func(what string) { o.Progress.Note(row.Case, what) })
 	if err != nil {
 		return row, err
@@ -96,9 +98,11 @@ func (w *World) soak(ctx context.Context, row report.Row, duration time.Duration
 	return row, err
 }
 
-// disturb lets one fault happen after the other until the time is over, or the customers have bought all that they
-// may, and returns their names.
-func (p *Play) disturb(ctx context.Context, row *report.Row, duration time.Duration, seed uint64) (names []string, err error) {
+// disturb lets one fault happen after the other until the time is over, or the customers have
+// bought all that they may, and returns their names.
+func (p *Play) disturb(
+	ctx context.Context, row *report.Row, duration time.Duration, seed uint64,
+) (names []string, err error) {
 	next := soakPlan(seed)
 	for end := time.Now().Add(duration); time.Now().Before(end) && p.placed.Load() < p.most; {
 		d := next()

@@ -43,8 +43,8 @@ var origins = []struct {
 	{fromDatabase, Text{EN: "the database", ZH: "数据库"}},
 }
 
-// FaultTable is the table of all faults in e2e/README.md: by where the repeat or the loss comes from, what goes wrong, what
-// happens then, and which cases and tests show it.
+// FaultTable is the table of all faults in e2e/README.md: by where the repeat or the loss comes
+// from, what goes wrong, what happens then, and which cases and tests show it.
 func FaultTable(l Language) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, l.Of(tableHeadings))
@@ -70,7 +70,8 @@ func FaultTable(l Language) string {
 	return b.String()
 }
 
-// testLinks are links from e2e/README.md to tests, each given as file:name from the repository's root.
+// testLinks are links from e2e/README.md to tests, each given as file:name from the repository's
+// root.
 func testLinks(tests []string) (links []string) {
 	for _, test := range tests {
 		file, name, _ := strings.Cut(test, ":")

@@ -22,12 +22,22 @@ var records = []struct {
 	where    string
 	query    string
 }{
-	{false, "orders DB", "SELECT created_at, CONCAT('order placed for ', amount_minor, ' ', currency, ' from wallet ', account_id) FROM orders WHERE id = ?"},
-	{false, "orders DB", "SELECT updated_at, CONCAT('order is ', status, ' at seq ', seq, ' ', COALESCE(payment_no, '')) FROM orders WHERE id = ?"},
-	{false, "orders DB", "SELECT occurred_at, CONCAT('outcome ', outcome, ' at seq ', seq, ' applied, ', payment_no) FROM payments WHERE order_id = ?"},
-	{true, "payments DB", "SELECT created_at, CONCAT('seq ', seq, ' ', type, ' decided: ', outcome, ' ', reason, ' ', payment_no) FROM payment_numbers WHERE order_id = ?"},
-	{true, "payments DB", "SELECT e.created_at, CONCAT('entry of ', e.amount_minor, ' on ', e.account_id, ' ', e.payment_no) FROM entries e JOIN payment_numbers p ON p.payment_no = e.payment_no WHERE p.order_id = ?"},
-	{true, "payments DB", "SELECT created_at, CONCAT('seq ', COALESCE(seq, 0), ' ', state, ': ', reason) FROM parked_messages WHERE order_id = ?"},
+	{
+		false, "orders DB",
+		"SELECT created_at, CONCAT('order placed for ', amount_minor, ' ', currency, ' from" +
+			" wallet ', account_id) FROM orders WHERE id = ?",
+	},
+	{false, "orders DB", "SELECT updated_at, CONCAT('order is ', status, ' at seq ', seq, ' '," +
+		" COALESCE(payment_no, '')) FROM orders WHERE id = ?"},
+	{false, "orders DB", "SELECT occurred_at, CONCAT('outcome ', outcome, ' at seq ', seq, ' applied, '," +
+		" payment_no) FROM payments WHERE order_id = ?"},
+	{true, "payments DB", "SELECT created_at, CONCAT('seq ', seq, ' ', type, ' decided: ', outcome, ' '," +
+		" reason, ' ', payment_no) FROM payment_numbers WHERE order_id = ?"},
+	{true, "payments DB", "SELECT e.created_at, CONCAT('entry of ', e.amount_minor, ' on ', e.account_id, '" +
+		" ', e.payment_no) FROM entries e JOIN payment_numbers p ON p.payment_no = e.payment_no WHERE" +
+		" p.order_id = ?"},
+	{true, "payments DB", "SELECT created_at, CONCAT('seq ', COALESCE(seq, 0), ' ', state, ': ', reason)" +
+		" FROM parked_messages WHERE order_id = ?"},
 }
 
 // timelines tells what is known of the orders that violations name. A topic that cannot be read is
@@ -69,7 +79,8 @@ func (p *Play) events(ctx context.Context, order string, messages []traffic.Mess
 	for _, m := range messages {
 		if m.ShardingKey == order {
 			events = append(events, report.Event{
-				At: m.StoredAt, Where: "topic " + m.Topic, What: fmt.Sprintf("queue %d offset %d: %s %s", m.Queue, m.Offset, m.Tag, m.Key),
+				At: m.StoredAt, Where: "topic " + m.Topic,
+				What: fmt.Sprintf("queue %d offset %d: %s %s", m.Queue, m.Offset, m.Tag, m.Key),
 			})
 		}
 	}
@@ -80,7 +91,8 @@ func (p *Play) events(ctx context.Context, order string, messages []traffic.Mess
 		}
 		for _, a := range c.Attempts {
 			events = append(events, report.Event{
-				At: a.Ended, Where: "client", What: fmt.Sprintf("POST %s key %s: %v %d %.200s", c.Path, c.Key, a.Outcome, a.Status, a.Answer),
+				At: a.Ended, Where: "client", What: fmt.Sprintf("POST %s key %s: %v %d %.200s", c.Path, c.Key,
+					a.Outcome, a.Status, a.Answer),
 			})
 		}
 	}

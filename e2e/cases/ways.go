@@ -53,7 +53,8 @@ var (
 // run is what a case does.
 type run = func(ctx context.Context, p *Play) (int64, error)
 
-// killedAt kills a service at a moment that one of its proxies sees, and starts it again. arm adds the rule.
+// killedAt kills a service at a moment that one of its proxies sees, and starts it again. arm adds
+// the rule.
 func killedAt(side func(*Play) *Side, arm func(p *Play, then func())) run {
 	return func(ctx context.Context, p *Play) (int64, error) {
 		s := side(p)
@@ -71,16 +72,20 @@ func killedAt(side func(*Play) *Side, arm func(p *Play, then func())) run {
 // killedAtSQL kills a service at a moment of one of its transactions. The messages that it held
 // come again.
 func killedAtSQL(l line, at faults.SQLMoment) run {
-	return showing(1, againTo(l.group), fetchedAgain(l.group), killedAt(l.consumer, func(p *Play, then func()) {
-		l.consumer(p).DB.Add(&faults.SQLRule{Touching: l.consumeTx, At: at, Skip: p.draw.IntN(10), Limit: 1, Do: faults.Cut, Then: then})
-	}))
+	return showing(1, againTo(l.group), fetchedAgain(l.group),
+		killedAt(l.consumer, func(p *Play, then func()) {
+			l.consumer(p).DB.Add(&faults.SQLRule{
+				Touching: l.consumeTx, At: at, Skip: p.draw.IntN(10), Limit: 1, Do: faults.Cut, Then: then,
+			})
+		}))
 }
 
 // againTo and againOn name what fetchedAgain and storedAgain count.
 func againTo(group string) string { return "messages given again to " + group }
 func againOn(topic string) string { return "messages stored again on " + topic }
 
-// framesBroken has a rule act on frames between a service and the broker until it has fired n times.
+// framesBroken has a rule act on frames between a service and the broker until it has fired n
+// times.
 func framesBroken(side func(*Play) *Side, n int64, rule func(p *Play) *faults.FrameRule) run {
 	return func(ctx context.Context, p *Play) (int64, error) {
 		r := rule(p)
@@ -89,7 +94,8 @@ func framesBroken(side func(*Play) *Side, n int64, rule func(p *Play) *faults.Fr
 	}
 }
 
-// statementsBroken has a rule act on statements between a service and its database until it has fired n times.
+// statementsBroken has a rule act on statements between a service and its database until it has
+// fired n times.
 func statementsBroken(side func(*Play) *Side, n int64, rule func(p *Play) *faults.SQLRule) run {
 	return func(ctx context.Context, p *Play) (int64, error) {
 		r := rule(p)

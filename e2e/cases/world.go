@@ -26,10 +26,12 @@ type World struct {
 	Order, Payment *Side
 	Notices        *receiver.Receiver // takes the services' notices about parked messages
 
-	gone        map[string][]traffic.Message // by topic: what it held before it was lost, made anew or expired
-	known       map[life]bool                // the messages in gone
-	journalLost bool                         // the broker has lost the journal that the auditor goes on from
-	forged      map[string]bool              // keys of outcomes that cases have reported in payment-service's name
+	// by topic: what it held before it was lost, made anew or expired
+	gone        map[string][]traffic.Message
+	known       map[life]bool // the messages in gone
+	journalLost bool          // the broker has lost the journal that the auditor goes on from
+	// keys of outcomes that cases have reported in payment-service's name
+	forged map[string]bool
 
 	admin  *rocketmq.Admin
 	power  *faults.Switch // of every fault
@@ -46,15 +48,18 @@ type Side struct {
 	DB      *faults.MySQL
 }
 
-// openWorld starts a stack of its own, whose faults obey power. bin is a directory with the services' binaries; empty: they
-// are built.
+// openWorld starts a stack of its own, whose faults obey power. bin is a directory with the
+// services' binaries; empty: they are built.
 func openWorld(ctx context.Context, bin string, power *faults.Switch, log io.Writer) (*World, error) {
 	notices, err := receiver.New()
 	if err != nil {
 		return nil, err
 	}
 
-	w := &World{Notices: notices, power: power, gone: map[string][]traffic.Message{}, known: map[life]bool{}, forged: map[string]bool{}}
+	w := &World{
+		Notices: notices, power: power, gone: map[string][]traffic.Message{}, known: map[life]bool{},
+		forged: map[string]bool{},
+	}
 	sides := map[string]*Side{}
 	w.Stack, err = stack.Up(ctx, stack.Options{
 		On: stack.OnNative, Bin: bin, Log: log,
@@ -128,7 +133,8 @@ func (w *World) newSide(a stack.Addresses) (*Side, error) {
 // env returns the variables that name a service's proxies and the receiver of its notices.
 func (s *Side) env(notices *receiver.Receiver) map[string]string {
 	return map[string]string{
-		"NAMESRV_ADDR": s.MQ.NamesrvAddr(), "DB_ADDR": s.DB.Addr(), "WEBHOOK_URL": notices.URL, "WEBHOOK_SECRET": notices.Secret,
+		"NAMESRV_ADDR": s.MQ.NamesrvAddr(), "DB_ADDR": s.DB.Addr(), "WEBHOOK_URL": notices.URL,
+		"WEBHOOK_SECRET": notices.Secret,
 	}
 }
 
@@ -139,7 +145,8 @@ func (s *Side) clear() {
 
 func (s *Side) close() error { return errors.Join(s.MQ.Close(), s.DB.Close()) }
 
-// another starts a further instance of a service behind proxies of its own, and returns when it is ready.
+// another starts a further instance of a service behind proxies of its own, and returns when it is
+// ready.
 func (w *World) another(ctx context.Context, name string, env map[string]string) (*Side, error) {
 	s, err := w.newSide(w.Addresses) //nolint:contextcheck // a proxy lives until it is closed
 	if err != nil {

@@ -21,18 +21,22 @@ func (s *state) checkAcross(f *findings) {
 
 		a, isApplied := s.applied[no]
 		reason := d.Reason
-		if d.Type == "refund" && o.Status == "declined" { // a cancelled order keeps the reason why it was not paid
+		// a cancelled order keeps the reason why it was not paid
+		if d.Type == "refund" && o.Status == "declined" {
 			reason = reasons[placeOf{d.OrderID, d.Seq - 1}]
 		}
 
 		switch {
 		case !isApplied:
-			f.add(All, "decided, never applied to its order", d.OrderID, no, "seq", d.Seq, "outcome", d.Outcome,
+			f.add(All, "decided, never applied to its order", d.OrderID,
+				no, "seq", d.Seq, "outcome", d.Outcome,
 				"orders.status", o.Status, "orders.seq", o.Seq, "orders.payment_no", o.PaymentNo)
 		case a.OrderID != d.OrderID || a.Seq != d.Seq || a.Type != d.Type || a.Outcome != d.Outcome:
 			f.add(All, "applied otherwise than decided", d.OrderID, no,
-				"payment_numbers.seq", d.Seq, "payment_numbers.type", d.Type, "payment_numbers.outcome", d.Outcome,
-				"payments.order_id", a.OrderID, "payments.seq", a.Seq, "payments.type", a.Type, "payments.outcome", a.Outcome)
+				"payment_numbers.seq", d.Seq, "payment_numbers.type", d.Type, "payment_numbers.outcome",
+				d.Outcome,
+				"payments.order_id", a.OrderID, "payments.seq", a.Seq, "payments.type", a.Type,
+				"payments.outcome", a.Outcome)
 		case a.Terms.Minor != d.Terms.Minor:
 			f.add(Money, "applied with another amount than decided", d.OrderID, no,
 				"payment_numbers", d.Terms, "payments.amount_minor", a.Terms.Minor)
@@ -42,13 +46,15 @@ func (s *state) checkAcross(f *findings) {
 		}
 
 		if !d.fits(o.Terms) || o.PaymentNo == no && d.Terms.Minor != o.Asked {
-			f.add(Money, "decided on other terms than its order's", d.OrderID, no, "payment_numbers", d.Terms, "orders", o.Terms, "orders.asked_minor", o.Asked)
+			f.add(Money, "decided on other terms than its order's", d.OrderID, no, "payment_numbers", d.Terms,
+				"orders", o.Terms, "orders.asked_minor", o.Asked)
 		}
 	}
 
 	for no, a := range s.applied {
 		if _, ok := s.decided[no]; !ok {
-			f.add(All, "applied in orders, never decided", a.OrderID, no, "seq", a.Seq, "type", a.Type, "outcome", a.Outcome)
+			f.add(All, "applied in orders, never decided", a.OrderID,
+				no, "seq", a.Seq, "type", a.Type, "outcome", a.Outcome)
 		}
 	}
 }

@@ -60,14 +60,20 @@ func (b *books) good() {
 // write is a history without a fault: a deposit of 1000, an order paid with 30, a new order.
 func (b *books) write() {
 	b.t.Helper()
-	for _, table := range []string{"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages", "notifications", "points_balances", "points_history", "journal_pending", "idempotency_keys"} {
+	for _, table := range []string{
+		"accounts", "payment_numbers", "entries", "order_progress", "outbox", "parked_messages",
+		"notifications", "points_balances", "points_history", "journal_pending", "idempotency_keys",
+	} {
 		b.exec(b.payments, "DELETE FROM "+table)
 	}
-	for _, table := range []string{"orders", "payments", "customers", "outbox", "parked_messages", "idempotency_keys"} {
+	for _, table := range []string{
+		"orders", "payments", "customers", "outbox", "parked_messages", "idempotency_keys",
+	} {
 		b.exec(b.orders, "DELETE FROM "+table)
 	}
 
-	b.exec(b.payments, "INSERT INTO accounts VALUES (?, 'o', 'CNY', 970, NOW()), (?, 'o', 'CNY', 0, NOW())", payer, bystander)
+	b.exec(b.payments, "INSERT INTO accounts VALUES (?, 'o', 'CNY', 970, NOW()), (?, 'o', 'CNY', 0, NOW())",
+		payer, bystander)
 	for name, id := range map[string]string{"payer": payer, "bystander": bystander} {
 		b.key(b.payments, "k-"+name, walletResult(id))
 	}
@@ -75,9 +81,11 @@ func (b *books) write() {
 	b.entry(deposit, outside, -1000, "CNY", "deposit")
 	b.entry(deposit, payer, 1000, "CNY", "deposit")
 
-	b.exec(b.orders, "INSERT INTO orders (id, customer_id, account_id, amount_minor, currency, description, status, payment_no, reason, seq, created_at, updated_at)"+
+	b.exec(b.orders, "INSERT INTO orders (id, customer_id, account_id, amount_minor, currency, description,"+
+		" status, payment_no, reason, seq, created_at, updated_at)"+
 		" VALUES (?, 'c', ?, 30, 'CNY', '', 'paid', ?, '', 1, NOW(), NOW()),"+
-		" (?, 'c', ?, 30, 'CNY', '', 'created', NULL, '', 0, NOW(), NOW())", paidOrder, payer, first, newOrder, payer)
+		" (?, 'c', ?, 30, 'CNY', '', 'created', NULL, '', 0, NOW(), NOW())", paidOrder, payer, first,
+		newOrder, payer)
 	b.key(b.orders, "k-order", orderResult(paidOrder))
 	b.key(b.orders, "k-new", orderResult(newOrder))
 	b.accepted(paidOrder, first, 1, "settling")
@@ -101,7 +109,8 @@ func (b *books) key(db execer, key, result string) {
 }
 
 func walletResult(id string) string {
-	return fmt.Sprintf(`{"ID":%q,"Owner":"o","Balance":{"currency":"CNY","minor":0},"CreatedAt":"2026-01-02T03:04:05.000006Z"}`, id)
+	return fmt.Sprintf(`{"ID":%q,"Owner":"o","Balance":{"currency":"CNY","minor":0},"CreatedAt":"2026-01-02T03:04:05.000006Z"}`,
+		id)
 }
 
 func depositResult(no, account string, minor int) string {
@@ -117,19 +126,22 @@ func orderResult(id string) string {
 // accepted remembers that an instruction was accepted, under the key "k-" and its number.
 func (b *books) accepted(order, no string, seq int, status string) {
 	b.t.Helper()
-	b.key(b.orders, "k-"+no, fmt.Sprintf(`{"OrderID":%q,"PaymentNo":%q,"Seq":%d,"Status":%q}`, order, no, seq, status))
+	b.key(b.orders, "k-"+no, fmt.Sprintf(`{"OrderID":%q,"PaymentNo":%q,"Seq":%d,"Status":%q}`,
+		order, no, seq, status))
 }
 
 // asked has the new order settle under the second number: accepted, and on its way.
 func (b *books) asked() {
 	b.t.Helper()
 	b.accepted(newOrder, second, 1, "settling")
-	b.exec(b.orders, "UPDATE orders SET status = 'settling', seq = 1, payment_no = ? WHERE id = ?", second, newOrder)
+	b.exec(b.orders, "UPDATE orders SET status = 'settling', seq = 1, payment_no = ? WHERE id = ?",
+		second, newOrder)
 }
 
 func (b *books) entry(no, account string, minor int, currency, kind string) {
 	b.t.Helper()
-	b.exec(b.payments, "INSERT INTO entries (payment_no, account_id, amount_minor, currency, kind, created_at) VALUES (?, ?, ?, ?, ?, NOW())",
+	b.exec(b.payments, "INSERT INTO entries (payment_no, account_id, amount_minor, currency, kind,"+
+		" created_at) VALUES (?, ?, ?, ?, ?, NOW())",
 		no, account, minor, currency, kind)
 }
 
@@ -144,13 +156,15 @@ func (b *books) moved(no string, seq int, kind, outcome string, minor int) {
 
 func (b *books) decided(order, no string, seq int, kind, outcome string) {
 	b.t.Helper()
-	b.exec(b.payments, "INSERT INTO payment_numbers (payment_no, order_id, seq, type, outcome, reason, account_id, amount_minor, currency, created_at)"+
+	b.exec(b.payments, "INSERT INTO payment_numbers (payment_no, order_id, seq, type, outcome, reason,"+
+		" account_id, amount_minor, currency, created_at)"+
 		" VALUES (?, ?, ?, ?, ?, '', ?, 30, 'CNY', NOW())", no, order, seq, kind, outcome, payer)
 }
 
 func (b *books) applied(no string, seq int, kind, outcome string) {
 	b.t.Helper()
-	b.exec(b.orders, "INSERT INTO payments (payment_no, order_id, type, seq, outcome, amount_minor, occurred_at) VALUES (?, ?, ?, ?, ?, 30, NOW())", no, paidOrder, kind, seq, outcome)
+	b.exec(b.orders, "INSERT INTO payments (payment_no, order_id, type, seq, outcome, amount_minor,"+
+		" occurred_at) VALUES (?, ?, ?, ?, ?, 30, NOW())", no, paidOrder, kind, seq, outcome)
 }
 
 // refunded adds a refund to the paid order. order-service has not learnt of it yet.
@@ -169,12 +183,16 @@ func (b *books) parked(state, order, no string, seq int, payload string) {
 		noColumn, orderColumn, seqColumn = no, order, seq
 	}
 
-	b.exec(b.payments, "INSERT INTO parked_messages (id, state, cause, topic, queue_id, queue_offset, message_id, payment_no, order_id, seq, payload,"+
+	b.exec(b.payments, "INSERT INTO parked_messages (id, state, cause, topic, queue_id, queue_offset,"+
+		" message_id, payment_no, order_id, seq, payload,"+
 		" payload_sha256, properties, reason, attempts, resolution, created_at, updated_at)"+
-		" VALUES (UUID(), ?, 'failed', 'settlement', 0, ?, 'm', ?, ?, ?, ?, '', '{}', 'r', 3, '', NOW(), NOW())",
+		" VALUES (UUID(), ?, 'failed', 'settlement', 0, ?, 'm', ?, ?, ?, ?, '', '{}', 'r', 3, '', NOW(),"+
+		" NOW())",
 		state, seq, noColumn, orderColumn, seqColumn, payload)
-	b.exec(b.payments, "INSERT INTO notifications (id, parked_id, channel, body, attempts, next_try_at, last_error, created_at, told_at)"+
-		" SELECT UUID(), id, 'log', '', 1, NOW(), '', NOW(), NOW() FROM parked_messages WHERE queue_offset = ?", seq)
+	b.exec(b.payments, "INSERT INTO notifications (id, parked_id, channel, body, attempts, next_try_at,"+
+		" last_error, created_at, told_at)"+
+		" SELECT UUID(), id, 'log', '', 1, NOW(), '', NOW(), NOW() FROM parked_messages WHERE queue_offset ="+
+		" ?", seq)
 }
 
 // dropConstraints drops the keys and the check that keep some faults out of the tables.

@@ -95,7 +95,8 @@ func (a Attempt) reused() bool {
 // leaves the key free.
 func (a Attempt) remembered() bool { return a.Outcome == OK || a.Status == http.StatusConflict }
 
-// same says that two answers mean the same: done with the same bytes, or refused for the same reason.
+// same says that two answers mean the same: done with the same bytes, or refused for the same
+// reason.
 func (a Attempt) same(b Attempt) bool {
 	if a.Outcome == OK && b.Outcome == OK {
 		return a.Status == b.Status && bytes.Equal(a.Answer, b.Answer)
@@ -107,7 +108,8 @@ func (a Attempt) same(b Attempt) bool {
 func (c Call) rows() []any {
 	columns := []any{"idem_key", c.Key, "path", c.Path, "body", string(c.Body)}
 	for i, a := range c.Attempts {
-		columns = append(columns, fmt.Sprintf("attempt%d", i+1), fmt.Sprintf("%s/%d/%s", a.Outcome, a.Status, bytes.TrimSpace(a.Answer)))
+		columns = append(columns, fmt.Sprintf("attempt%d", i+1),
+			fmt.Sprintf("%s/%d/%s", a.Outcome, a.Status, bytes.TrimSpace(a.Answer)))
 	}
 	return columns
 }
@@ -172,7 +174,8 @@ func (s *state) checkKey(f *findings, calls []Call) {
 func checkFailed(f *findings, c Call) {
 	for _, a := range c.Attempts {
 		if a.Status >= http.StatusInternalServerError && a.Status != http.StatusServiceUnavailable {
-			f.add(Key, "a request was answered as a fault of the service's own", c.orderID(), "", append(c.rows(), "status", a.Status)...)
+			f.add(Key, "a request was answered as a fault of the service's own", c.orderID(), "",
+				append(c.rows(), "status", a.Status)...)
 			return
 		}
 	}
@@ -227,15 +230,19 @@ func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
 		case a.OrderID != c.orderID() || a.PaymentNo == "":
 			f.add(Key, "accepted for another order than was asked", c.orderID(), a.PaymentNo, c.rows()...)
 		case !there:
-			f.add(Lost, "a client was told accepted, and the order is gone", a.OrderID, a.PaymentNo, c.rows()...)
+			f.add(Lost, "a client was told accepted, and the order is gone",
+				a.OrderID, a.PaymentNo, c.rows()...)
 		case isDecided && (d.OrderID != a.OrderID || d.Seq != a.Seq):
-			f.add(Lost, "a client was told accepted, and it was decided as another instruction", a.OrderID, a.PaymentNo,
+			f.add(Lost, "a client was told accepted, and it was decided as another instruction",
+				a.OrderID, a.PaymentNo,
 				append(c.rows(), "payment_numbers.order_id", d.OrderID, "payment_numbers.seq", d.Seq)...)
 		case !isDecided && !s.visible(stuck, a.PaymentNo, a.OrderID, a.Seq):
-			f.add(Lost, "a client was told accepted, and it was never decided", a.OrderID, a.PaymentNo, c.rows()...)
+			f.add(Lost, "a client was told accepted, and it was never decided",
+				a.OrderID, a.PaymentNo, c.rows()...)
 		}
 	case c.Path == "/v1/orders":
-		if o, ok := s.orders[a.ID]; !ok || o.Terms != (terms{a.AccountID, a.Amount.Minor, a.Amount.Currency}) {
+		if o, ok := s.orders[a.ID]; !ok ||
+			o.Terms != (terms{a.AccountID, a.Amount.Minor, a.Amount.Currency}) {
 			f.add(Lost, "a client was told of an order that is not there", a.ID, "", c.rows()...)
 		}
 	case c.Path == "/v1/customers":
@@ -244,7 +251,8 @@ func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
 		}
 	case strings.HasSuffix(c.Path, "/misconduct"):
 		if who, ok := s.customers[a.CustomerID]; !ok || who.Seq < a.Seq {
-			f.add(Lost, "a client was told of a change of points that its customer does not know", "", "", append(c.rows(), "customers.points_seq", who.Seq)...)
+			f.add(Lost, "a client was told of a change of points that its customer does not know", "", "",
+				append(c.rows(), "customers.points_seq", who.Seq)...)
 		}
 	case c.Path == "/v1/accounts":
 		if _, ok := s.accounts[a.ID]; !ok {
@@ -253,7 +261,8 @@ func (s *state) checkTold(f *findings, stuck map[string]int64, c Call) {
 	case strings.HasSuffix(c.Path, "/deposits"):
 		d, ok := s.deposits[a.DepositNo]
 		if !ok || d.AccountID != a.AccountID || d.Minor != a.Amount.Minor || d.Currency != a.Amount.Currency {
-			f.add(Lost, "a client was told of a deposit that is not there", "", a.DepositNo, append(c.rows(), "entries", d)...)
+			f.add(Lost, "a client was told of a deposit that is not there", "", a.DepositNo,
+				append(c.rows(), "entries", d)...)
 		}
 	}
 }

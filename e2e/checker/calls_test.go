@@ -55,7 +55,8 @@ func orderAnswer(id string) string {
 }
 
 func walletAnswer(id string) string {
-	return fmt.Sprintf(`{"id":%q,"owner":"o","currency":"CNY","balance":{"currency":"CNY","minor":0},"created_at":"2026-01-02T03:04:05.000006Z"}`, id)
+	return fmt.Sprintf(`{"id":%q,"owner":"o","currency":"CNY","balance":{"currency":"CNY","minor":0},"created_at":"2026-01-02T03:04:05.000006Z"}`,
+		id)
 }
 
 func depositAnswer(no string, minor int) string {
@@ -73,51 +74,127 @@ var badCalls = []struct {
 	put      func(b *books)
 	attempts []told
 }{
-	{"a retry got another payment number", want{checker.Key, "one request has two answers", paidOrder, first}, nil, []told{
-		accepted202, {settleKey, settlePath, "{}", 202, acceptedAnswer(paidOrder, second, 1)},
-	}},
-	{"accepted, then refused", want{checker.Key, "one request has two answers", paidOrder, first}, nil, []told{
-		accepted202, {settleKey, settlePath, "{}", 409, problemAnswer(409, "order_not_settleable")},
-	}},
+	{
+		"a retry got another payment number",
+		want{checker.Key, "one request has two answers", paidOrder, first},
+		nil,
+		[]told{
+			accepted202, {settleKey, settlePath, "{}", 202, acceptedAnswer(paidOrder, second, 1)},
+		},
+	},
+	{
+		"accepted, then refused",
+		want{checker.Key, "one request has two answers", paidOrder, first},
+		nil,
+		[]told{
+			accepted202, {settleKey, settlePath, "{}", 409, problemAnswer(409, "order_not_settleable")},
+		},
+	},
 	{"refused for two reasons", want{checker.Key, "one request has two answers", newOrder, ""}, nil, []told{
-		{"k", newPath, "{}", 404, problemAnswer(404, "order_not_found")}, {"k", newPath, "{}", 400, problemAnswer(400, "invalid_id")},
+		{"k", newPath, "{}", 404, problemAnswer(404, "order_not_found")},
+		{"k", newPath, "{}", 400, problemAnswer(400, "invalid_id")},
 	}},
-	{"two requests with one key were done", want{checker.Key, "two requests were answered", newOrder, first}, nil, []told{
-		accepted202, {settleKey, newPath, "{}", 202, acceptedAnswer(newOrder, first, 1)},
-	}},
-	{"refused as reused and was the only one", want{checker.Key, "a key was refused as used", newOrder, ""}, nil, []told{
-		{"k", newPath, "{}", 422, problemAnswer(422, "idempotency_key_reused")},
-	}},
+	{
+		"two requests with one key were done",
+		want{checker.Key, "two requests were answered", newOrder, first},
+		nil,
+		[]told{
+			accepted202, {settleKey, newPath, "{}", 202, acceptedAnswer(newOrder, first, 1)},
+		},
+	},
+	{
+		"refused as reused and was the only one",
+		want{checker.Key, "a key was refused as used", newOrder, ""},
+		nil,
+		[]told{
+			{"k", newPath, "{}", 422, problemAnswer(422, "idempotency_key_reused")},
+		},
+	},
 	{"done and not remembered", want{checker.Key, "answered, and not remembered", paidOrder, ""}, nil, []told{
 		{"k", settlePath, "{}", 202, acceptedAnswer(paidOrder, first, 1)},
 	}},
-	{"refused by its state and not remembered", want{checker.Key, "answered, and not remembered", newOrder, ""}, nil, []told{
-		{"k", newPath, "{}", 409, problemAnswer(409, "order_not_settleable")},
-	}},
-	{"told another answer than is remembered", want{checker.Key, "the answer under the key is not", paidOrder, first}, nil, []told{
-		{settleKey, settlePath, "{}", 202, acceptedAnswer(paidOrder, first, 2)},
-	}},
-	{"told less than is remembered", want{checker.Key, "the answer under the key is not", paidOrder, first}, nil, []told{
-		{settleKey, settlePath, "{}", 202, `{"order_id":"` + paidOrder + `","payment_no":"` + first + `"}`},
-	}},
-	{"told done and remembered as refused", want{checker.Key, "the answer under the key is not", newOrder, ""}, func(b *books) {
-		b.exec(b.orders, "INSERT INTO idempotency_keys VALUES ('k', 'h', '', 'order_not_settleable', 'd', NOW())")
-	}, []told{{"k", newPath, "{}", 202, acceptedAnswer(newOrder, second, 1)}}},
-	{"told refused and remembered as done", want{checker.Key, "the answer under the key is not", paidOrder, first}, nil, []told{
-		{settleKey, settlePath, "{}", 409, problemAnswer(409, "order_not_settleable")},
-	}},
-	{"told that it does not exist, and done", want{checker.Key, "refused, and an answer is remembered", paidOrder, first}, nil, []told{
-		{settleKey, settlePath, "{}", 0, ""}, {settleKey, settlePath, "{}", 404, problemAnswer(404, "order_not_found")},
-	}},
-	{"a retry created another order", want{checker.Key, "one request has two answers", newOrder, ""}, nil, []told{
-		{"k-new", "/v1/orders", "{}", 201, orderAnswer(newOrder)}, {"k-new", "/v1/orders", "{}", 201, orderAnswer(paidOrder)},
-	}},
-	{"told another time than is remembered", want{checker.Key, "the answer under the key is not", "", ""}, nil, []told{
-		{"k-payer", "/v1/accounts", "{}", 201, strings.Replace(walletAnswer(payer), ".000006Z", ".000007Z", 1)},
-	}},
-	{"accepted for another order", want{checker.Key, "accepted for another order", newOrder, first}, nil, []told{
-		{settleKey, newPath, "{}", 202, acceptedAnswer(paidOrder, first, 1)},
-	}},
+	{
+		"refused by its state and not remembered",
+		want{checker.Key, "answered, and not remembered", newOrder, ""},
+		nil,
+		[]told{
+			{"k", newPath, "{}", 409, problemAnswer(409, "order_not_settleable")},
+		},
+	},
+	{
+		"told another answer than is remembered",
+		want{checker.Key, "the answer under the key is not", paidOrder, first},
+		nil,
+		[]told{
+			{settleKey, settlePath, "{}", 202, acceptedAnswer(paidOrder, first, 2)},
+		},
+	},
+	{
+		"told less than is remembered",
+		want{checker.Key, "the answer under the key is not", paidOrder, first},
+		nil,
+		[]told{
+			{
+				settleKey, settlePath, "{}", 202, `{"order_id":"` + paidOrder + `","payment_no":"` + first +
+					`"}`,
+			},
+		},
+	},
+	{
+		"told done and remembered as refused",
+		want{checker.Key, "the answer under the key is not", newOrder, ""},
+		func(b *books) {
+			b.exec(b.orders,
+				"INSERT INTO idempotency_keys VALUES ('k', 'h', '', 'order_not_settleable', 'd',"+
+					" NOW())")
+		},
+		[]told{{"k", newPath, "{}", 202, acceptedAnswer(newOrder, second, 1)}},
+	},
+	{
+		"told refused and remembered as done",
+		want{checker.Key, "the answer under the key is not", paidOrder, first},
+		nil,
+		[]told{
+			{settleKey, settlePath, "{}", 409, problemAnswer(409, "order_not_settleable")},
+		},
+	},
+	{
+		"told that it does not exist, and done",
+		want{checker.Key, "refused, and an answer is remembered", paidOrder, first},
+		nil,
+		[]told{
+			{settleKey, settlePath, "{}", 0, ""},
+			{settleKey, settlePath, "{}", 404, problemAnswer(404, "order_not_found")},
+		},
+	},
+	{
+		"a retry created another order",
+		want{checker.Key, "one request has two answers", newOrder, ""},
+		nil,
+		[]told{
+			{"k-new", "/v1/orders", "{}", 201, orderAnswer(newOrder)},
+			{"k-new", "/v1/orders", "{}", 201, orderAnswer(paidOrder)},
+		},
+	},
+	{
+		"told another time than is remembered",
+		want{checker.Key, "the answer under the key is not", "", ""},
+		nil,
+		[]told{
+			{
+				"k-payer", "/v1/accounts", "{}", 201,
+				strings.Replace(walletAnswer(payer), ".000006Z", ".000007Z", 1),
+			},
+		},
+	},
+	{
+		"accepted for another order",
+		want{checker.Key, "accepted for another order", newOrder, first},
+		nil,
+		[]told{
+			{settleKey, newPath, "{}", 202, acceptedAnswer(paidOrder, first, 1)},
+		},
+	},
 	{
 		"accepted and never decided",
 		want{checker.Lost, "a client was told accepted, and it was never decided", newOrder, second},
@@ -148,7 +225,9 @@ var badCalls = []struct {
 		func(b *books) { b.exec(b.payments, "DELETE FROM accounts WHERE id = ?", bystander) },
 		[]told{{"k-bystander", "/v1/accounts", "{}", 201, walletAnswer(bystander)}},
 	},
-	{"answered 500, then done", want{checker.Key, "a request was answered as a fault of the service's own", paidOrder, ""}, nil, []told{
+	{"answered 500, then done", want{
+		checker.Key, "a request was answered as a fault of the service's own", paidOrder, "",
+	}, nil, []told{
 		{settleKey, settlePath, "{}", 500, problemAnswer(500, "internal")}, accepted202,
 	}},
 	{
@@ -201,7 +280,10 @@ var goodCalls = []struct {
 		accepted202,
 	}},
 	{"a time in another zone", nil, []told{
-		{"k-payer", "/v1/accounts", "{}", 201, strings.Replace(walletAnswer(payer), "03:04:05.000006Z", "11:04:05.000006+08:00", 1)},
+		{
+			"k-payer", "/v1/accounts", "{}", 201,
+			strings.Replace(walletAnswer(payer), "03:04:05.000006Z", "11:04:05.000006+08:00", 1),
+		},
 	}},
 	{"unknown twice, in flight, then known twice", nil, []told{
 		{settleKey, settlePath, "{}", 0, ""},
@@ -214,7 +296,10 @@ var goodCalls = []struct {
 	{"one key at each service", func(b *books) {
 		b.exec(b.payments, "UPDATE idempotency_keys SET idem_key = ? WHERE idem_key = 'k-deposit'", settleKey)
 	}, []told{accepted202, {settleKey, depositPath, "{}", 201, depositAnswer(deposit, 1000)}}},
-	{"one key with another body", nil, []told{accepted202, {settleKey, newPath, "{}", 422, problemAnswer(422, "idempotency_key_reused")}}},
+	{
+		"one key with another body", nil,
+		[]told{accepted202, {settleKey, newPath, "{}", 422, problemAnswer(422, "idempotency_key_reused")}},
+	},
 	{"a wrong request, which leaves its key free", nil, []told{
 		{"k", newPath, "x", 400, problemAnswer(400, "malformed_json")},
 		{"k", newPath, "x", 400, problemAnswer(400, "malformed_json")},
@@ -222,9 +307,11 @@ var goodCalls = []struct {
 		accepted202,
 	}},
 	{"refused twice", func(b *books) {
-		b.exec(b.orders, "INSERT INTO idempotency_keys VALUES ('k', 'h', '', 'order_not_settleable', 'd', NOW())")
+		b.exec(b.orders, "INSERT INTO idempotency_keys VALUES ('k', 'h', '', 'order_not_settleable', 'd',"+
+			" NOW())")
 	}, []told{
-		{"k", newPath, "{}", 409, problemAnswer(409, "order_not_settleable")}, {"k", newPath, "{}", 409, problemAnswer(409, "order_not_settleable")},
+		{"k", newPath, "{}", 409, problemAnswer(409, "order_not_settleable")},
+		{"k", newPath, "{}", 409, problemAnswer(409, "order_not_settleable")},
 	}},
 	{"accepted and parked", func(b *books) {
 		b.asked()
@@ -236,6 +323,10 @@ var goodCalls = []struct {
 		b.parked("parked", newOrder, third, 1, "")
 	}, []told{{"k-" + second, newPath, "{}", 202, acceptedAnswer(newOrder, second, 2)}}},
 	{"an operator's replay", func(b *books) {
-		b.key(b.payments, "k", `{"ID":"m","State":"replayed","PaymentNo":"`+first+`","OrderID":"`+paidOrder+`","Seq":1}`)
-	}, []told{{"k", "/v1/parked/m/replay", "{}", 200, `{"id":"m","state":"replayed","payment_no":"` + first + `","order_id":"` + paidOrder + `","seq":1,"payload":"p"}`}}},
+		b.key(b.payments, "k", `{"ID":"m","State":"replayed","PaymentNo":"`+
+			first+`","OrderID":"`+paidOrder+`","Seq":1}`)
+	}, []told{{
+		"k", "/v1/parked/m/replay", "{}", 200, `{"id":"m","state":"replayed","payment_no":"` + first +
+			`","order_id":"` + paidOrder + `","seq":1,"payload":"p"}`,
+	}}},
 }

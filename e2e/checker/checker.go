@@ -120,7 +120,9 @@ func (f *findings) add(i Invariant, what, orderID, paymentNo string, columns ...
 		column(columns[n], columns[n+1])
 	}
 
-	*f = append(*f, Violation{Invariant: i, What: what, OrderID: orderID, PaymentNo: paymentNo, Row: row.String()})
+	*f = append(*f, Violation{
+		Invariant: i, What: what, OrderID: orderID, PaymentNo: paymentNo, Row: row.String(),
+	})
 }
 
 // sorted is the findings by invariant, order and payment number.
@@ -128,7 +130,8 @@ func (f findings) sorted() []Violation {
 	const sequence = string(Money + Double + Lost + Order + All + Key + Recovery)
 	slices.SortStableFunc(f, func(a, b Violation) int {
 		return cmp.Or(
-			cmp.Compare(strings.Index(sequence, string(a.Invariant)), strings.Index(sequence, string(b.Invariant))),
+			cmp.Compare(strings.Index(sequence, string(a.Invariant)),
+				strings.Index(sequence, string(b.Invariant))),
 			cmp.Compare(a.OrderID, b.OrderID), cmp.Compare(a.PaymentNo, b.PaymentNo),
 			cmp.Compare(a.What, b.What), cmp.Compare(a.Row, b.Row))
 	})

@@ -41,14 +41,16 @@ func (w want) in(t *testing.T, name string, found []checker.Violation, err error
 	}
 
 	for _, v := range found {
-		if v.Invariant == w.invariant && strings.HasPrefix(v.What, w.what) && v.OrderID == w.order && v.PaymentNo == w.no {
+		if v.Invariant == w.invariant && strings.HasPrefix(v.What, w.what) &&
+			v.OrderID == w.order && v.PaymentNo == w.no {
 			if !strings.Contains(v.Row, w.order) || !strings.Contains(v.Row, w.no) || v.Row == "" {
 				t.Errorf("%s: the rows do not show it: %v", name, v)
 			}
 			return
 		}
 	}
-	t.Errorf("%s: no violation %s %q of order %q and payment number %q in\n%s", name, w.invariant, w.what, w.order, w.no, lines(found))
+	t.Errorf("%s: no violation %s %q of order %q and payment number %q in\n%s",
+		name, w.invariant, w.what, w.order, w.no, lines(found))
 }
 
 func wantNone(t *testing.T, name string, found []checker.Violation, err error) {

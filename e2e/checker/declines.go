@@ -51,15 +51,18 @@ func (s *state) checkDecline(f *findings, m *movement, before, behind []*movemen
 	case insufficientFunds:
 		if held := heldAtLeast(m, before, behind, deposits); held >= m.Terms.Minor {
 			f.add(All, "declined for want of money that was there", m.OrderID, m.PaymentNo, "seq", m.Seq,
-				"account_id", m.Terms.AccountID, "amount_minor", m.Terms.Minor, "held_at_least", held, "id", m.ID, "decided_at", m.At)
+				"account_id", m.Terms.AccountID, "amount_minor", m.Terms.Minor, "held_at_least", held, "id",
+				m.ID, "decided_at", m.At)
 		}
 	case currencyMismatch:
 		if there && wallet.Currency == m.Terms.Currency {
-			f.add(All, "declined for a currency that is the wallet's", m.OrderID, m.PaymentNo, "seq", m.Seq, "payment_numbers", m.Terms)
+			f.add(All, "declined for a currency that is the wallet's",
+				m.OrderID, m.PaymentNo, "seq", m.Seq, "payment_numbers", m.Terms)
 		}
 	case unknownAccount, alreadyPaid: // for checkOutcome and checkSteps
 	default:
-		f.add(All, "declined for a reason that nobody can check", m.OrderID, m.PaymentNo, "seq", m.Seq, "reason", m.Reason)
+		f.add(All, "declined for a reason that nobody can check",
+			m.OrderID, m.PaymentNo, "seq", m.Seq, "reason", m.Reason)
 	}
 }
 

@@ -42,18 +42,21 @@ func (s *state) checkEnded(f *findings) {
 // instructions that were marked as settled and are not.
 func (s *state) checkWaiting(f *findings) {
 	for _, o := range s.outbox {
-		f.add(Lost, "a message waits in the outbox", o.OrderID, o.PaymentNo, "id", o.ID, "topic", o.Topic, "created_at", o.At)
+		f.add(Lost, "a message waits in the outbox", o.OrderID,
+			o.PaymentNo, "id", o.ID, "topic", o.Topic, "created_at", o.At)
 	}
 
 	for no, w := range s.waiting {
 		if last := s.progress[w.OrderID]; last >= w.Seq-1 {
-			f.add(Lost, "an instruction waits, and its predecessor is done", w.OrderID, no, "seq", w.Seq, "last_seq", last)
+			f.add(Lost, "an instruction waits, and its predecessor is done",
+				w.OrderID, no, "seq", w.Seq, "last_seq", last)
 		}
 	}
 
 	for _, m := range s.markedDone {
 		if _, isDecided := s.decided[m.PaymentNo]; !isDecided {
-			f.add(Lost, "an instruction was marked as settled, and is not", m.OrderID, m.PaymentNo, "seq", m.Seq)
+			f.add(Lost, "an instruction was marked as settled, and is not",
+				m.OrderID, m.PaymentNo, "seq", m.Seq)
 		}
 	}
 }
@@ -68,14 +71,17 @@ func (s *state) checkParked(f *findings) {
 		n := s.notices[p.ID]
 		switch {
 		case n.Told+n.Waiting == 0:
-			f.add(Lost, "a message is parked, and nobody is to be told", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID, "state", p.State)
+			f.add(Lost, "a message is parked, and nobody is to be told", p.OrderID, p.PaymentNo,
+				"parked_messages.id", p.ID, "state", p.State)
 		case n.Waiting > 0:
-			f.add(Lost, "a message is parked, and somebody was not told", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID,
+			f.add(Lost, "a message is parked, and somebody was not told",
+				p.OrderID, p.PaymentNo, "parked_messages.id", p.ID,
 				"state", p.State, "notifications.last_error", n.LastError)
 		}
 
 		if p.Cause == "failed" && p.Attempts < triesWanted {
-			f.add(Lost, "an instruction was parked before it was tried three times", p.OrderID, p.PaymentNo, "parked_messages.id", p.ID, "attempts", p.Attempts)
+			f.add(Lost, "an instruction was parked before it was tried three times", p.OrderID, p.PaymentNo,
+				"parked_messages.id", p.ID, "attempts", p.Attempts)
 		}
 	}
 }

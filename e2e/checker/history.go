@@ -16,9 +16,10 @@ type Outcome int
 
 // The outcomes.
 const (
-	Unknown Outcome = iota // no whole answer, one of 500 and above, or "still in flight": it may have been done
-	OK                     // 2xx
-	Failed                 // any other answer: it was not done
+	// no whole answer, one of 500 and above, or "still in flight": it may have been done
+	Unknown Outcome = iota
+	OK              // 2xx
+	Failed          // any other answer: it was not done
 )
 
 func (o Outcome) String() string { return [...]string{"unknown", "ok", "failed"}[o] }
@@ -67,12 +68,15 @@ func (h *History) Calls() []Call {
 		if t, ok := first[c.Key]; !ok || began.Before(t) {
 			first[c.Key] = began
 		}
-		calls = append(calls, Call{Key: c.Key, Path: c.Path, Body: c.Body, Attempts: slices.Clone(c.Attempts)})
+		calls = append(calls, Call{
+			Key: c.Key, Path: c.Path, Body: c.Body, Attempts: slices.Clone(c.Attempts),
+		})
 	}
 
 	slices.SortFunc(calls, func(a, b Call) int {
 		return cmp.Or(first[a.Key].Compare(first[b.Key]), cmp.Compare(a.Key, b.Key),
-			a.Attempts[0].Began.Compare(b.Attempts[0].Began), cmp.Compare(a.Path, b.Path), bytes.Compare(a.Body, b.Body))
+			a.Attempts[0].Began.Compare(b.Attempts[0].Began), cmp.Compare(a.Path, b.Path),
+			bytes.Compare(a.Body, b.Body))
 	})
 	return calls
 }

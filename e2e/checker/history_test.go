@@ -64,8 +64,9 @@ func TestOutcomes(t *testing.T) {
 	defer server.Close()
 
 	for path, want := range map[string]checker.Outcome{
-		"/ok": checker.OK, "/refused": checker.Failed, "/in-flight": checker.Unknown, "/reused": checker.Failed,
-		"/away": checker.Unknown, "/no-json": checker.Failed, "/broken-off": checker.Unknown,
+		"/ok": checker.OK, "/refused": checker.Failed, "/in-flight": checker.Unknown,
+		"/reused": checker.Failed,
+		"/away":   checker.Unknown, "/no-json": checker.Failed, "/broken-off": checker.Unknown,
 	} {
 		h := checker.NewHistory()
 		got, err := post(t, h, http.DefaultTransport, "k", server.URL+path, "body of "+path)
@@ -75,7 +76,8 @@ func TestOutcomes(t *testing.T) {
 		}
 
 		c, a := calls[0], calls[0].Attempts[0]
-		if c.Key != "k" || c.Path != path || string(c.Body) != "body of "+path || a.Ended.Before(a.Began) || a.Outcome != want {
+		if c.Key != "k" || c.Path != path || string(c.Body) != "body of "+
+			path || a.Ended.Before(a.Began) || a.Outcome != want {
 			t.Errorf("%s: recorded %+v, want outcome %s", path, c, want)
 		}
 
@@ -85,7 +87,8 @@ func TestOutcomes(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || got != answers[path].body || string(a.Answer) != got || a.Status != answers[path].status {
+		if err != nil || got != answers[path].body || string(a.Answer) != got ||
+			a.Status != answers[path].status {
 			t.Errorf("%s: client got %q and %v, recorded %+v", path, got, err, a)
 		}
 	}

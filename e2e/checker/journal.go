@@ -18,7 +18,8 @@ func (s *state) readJournalPending(ctx context.Context, tx *sql.Tx) error {
 // checkUnplaced looks for decisions that have no place in the journal.
 func (s *state) checkUnplaced(f *findings) {
 	for _, o := range s.unplaced {
-		f.add(Lost, "a decision has no place in the journal", "", o.PaymentNo, "journal_pending.id", o.ID, "created_at", o.At)
+		f.add(Lost, "a decision has no place in the journal", "",
+			o.PaymentNo, "journal_pending.id", o.ID, "created_at", o.At)
 	}
 }
 
@@ -56,22 +57,26 @@ func (s *state) checkJournal(f *findings, messages []traffic.Message) {
 		case r.Position <= end && bodies[r.Position] == string(m.Body):
 			continue
 		case r.Position <= end:
-			f.add(Order, "one place of the journal has two records", r.OrderID, r.PaymentNo, append(where, "body", string(m.Body), "other", bodies[r.Position])...)
+			f.add(Order, "one place of the journal has two records", r.OrderID, r.PaymentNo,
+				append(where, "body", string(m.Body), "other", bodies[r.Position])...)
 			continue
 		case r.Position > end+1:
 			f.add(Order, "the journal has a gap", r.OrderID, r.PaymentNo, append(where, "expected", end+1)...)
 			return // every later record would be reported too
 		case r.Previous != previous:
-			f.add(Order, "a record of the journal does not follow the one before", r.OrderID, r.PaymentNo, append(where, "previous", r.Previous, "expected", previous)...)
+			f.add(Order, "a record of the journal does not follow the one before", r.OrderID, r.PaymentNo,
+				append(where, "previous", r.Previous, "expected", previous)...)
 		}
 
 		bodies, previous = append(bodies, string(m.Body)), contract.JournalHash(m.Body)
 		if at, twice := places[r.PaymentNo]; twice {
-			f.add(All, "a payment number is in the journal twice", r.OrderID, r.PaymentNo, append(where, "first", at)...)
+			f.add(All, "a payment number is in the journal twice", r.OrderID, r.PaymentNo,
+				append(where, "first", at)...)
 		}
 		places[r.PaymentNo] = r.Position
 		if r.Seq != seqs[r.OrderID]+1 {
-			f.add(Order, "an order's records in the journal are not in its sequence", r.OrderID, r.PaymentNo, append(where, "seq", r.Seq, "after", seqs[r.OrderID])...)
+			f.add(Order, "an order's records in the journal are not in its sequence", r.OrderID, r.PaymentNo,
+				append(where, "seq", r.Seq, "after", seqs[r.OrderID])...)
 		}
 		seqs[r.OrderID] = r.Seq
 		s.checkRecord(f, r, where)
@@ -90,7 +95,9 @@ func (s *state) checkRecord(f *findings, r contract.JournalRecord, where []any) 
 	switch {
 	case !isDecided:
 		f.add(All, "the journal has a payment number that is not recorded", r.OrderID, r.PaymentNo, where...)
-	case r.OrderID != d.OrderID || r.Seq != d.Seq || string(r.Type) != d.Type || string(r.Outcome) != d.Outcome || r.Reason != d.Reason || of != d.Terms:
-		f.add(All, "a record of the journal is not what was decided", d.OrderID, d.PaymentNo, append(where, "journal", r, "payment_numbers", *d)...)
+	case r.OrderID != d.OrderID || r.Seq != d.Seq || string(r.Type) != d.Type ||
+		string(r.Outcome) != d.Outcome || r.Reason != d.Reason || of != d.Terms:
+		f.add(All, "a record of the journal is not what was decided", d.OrderID, d.PaymentNo,
+			append(where, "journal", r, "payment_numbers", *d)...)
 	}
 }

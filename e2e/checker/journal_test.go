@@ -17,10 +17,13 @@ func record(offset, position int64, before, order, no string, seq int, outcome s
 	if before != "" {
 		previous = contract.JournalHash([]byte(before))
 	}
-	return traffic.Message{Topic: "journal", Offset: offset, ID: fmt.Sprint("m", offset), Key: no, Body: fmt.Appendf(nil,
-		`{"version":1,"position":%d,"previous":%q,"payment_no":%q,"order_id":%q,"seq":%d,"type":"settle","outcome":%q,"reason":"",`+
-			`"account_id":%q,"amount":{"currency":"CNY","minor":30},"decided_at":"2026-01-02T03:04:05Z"}`,
-		position, previous, no, order, seq, outcome, payer)}
+	return traffic.Message{
+		Topic: "journal", Offset: offset,
+		ID: fmt.Sprint("m", offset), Key: no, Body: fmt.Appendf(nil,
+			`{"version":1,"position":%d,"previous":%q,"payment_no":%q,"order_id":%q,"seq":%d,"type":"settle","outcome":%q,"reason":"",`+
+				`"account_id":%q,"amount":{"currency":"CNY","minor":30},"decided_at":"2026-01-02T03:04:05Z"}`,
+			position, previous, no, order, seq, outcome, payer),
+	}
 }
 
 var (
@@ -40,7 +43,11 @@ var badJournals = []struct {
 	want    want
 	journal []traffic.Message
 }{
-	{"a record is missing", want{checker.All, "decided, and not in the journal", paidOrder, second}, messages(firstRecord)},
+	{
+		"a record is missing",
+		want{checker.All, "decided, and not in the journal", paidOrder, second},
+		messages(firstRecord),
+	},
 	{"a gap", want{checker.Order, "the journal has a gap", paidOrder, second}, messages(secondRecord)},
 	{
 		"two records in one place",
@@ -77,7 +84,11 @@ var badJournals = []struct {
 		want{checker.Order, "an order's records in the journal are not in its sequence", paidOrder, second},
 		messages(record(0, 1, "", paidOrder, second, 2, "declined")),
 	},
-	{"another queue", want{checker.Order, "the journal is in more than one queue", paidOrder, second}, messages(firstRecord, inQueue(1, secondRecord))},
+	{
+		"another queue",
+		want{checker.Order, "the journal is in more than one queue", paidOrder, second},
+		messages(firstRecord, inQueue(1, secondRecord)),
+	},
 }
 
 func TestEachContradictionOfTheJournalIsSeen(t *testing.T) {
@@ -89,13 +100,20 @@ func TestEachContradictionOfTheJournalIsSeen(t *testing.T) {
 			bad.want.in(t, bad.name, found, err)
 		}
 
-		found, err := c.CheckJournal(t.Context(), messages(firstRecord, repeat(firstRecord), unreadable, secondRecord, firstRecord))
+		found, err := c.CheckJournal(t.Context(),
+			messages(firstRecord, repeat(firstRecord), unreadable, secondRecord, firstRecord))
 		wantNone(t, "copies, and what nobody can read", found, err)
 	})
 }
 
 func init() {
-	faults = append(faults, fault{"a decision has no place in the journal", want{checker.Lost, "a decision has no place in the journal", "", first}, func(b *books) {
-		b.exec(b.payments, "INSERT INTO journal_pending (payment_no, record, traceparent, created_at) VALUES (?, '', '', NOW())", first)
-	}})
+	faults = append(faults, fault{
+		"a decision has no place in the journal",
+		want{checker.Lost, "a decision has no place in the journal", "", first},
+		func(b *books) {
+			b.exec(b.payments, "INSERT INTO journal_pending (payment_no, record, traceparent, created_at)"+
+				" VALUES"+
+				" (?, '', '', NOW())", first)
+		},
+	})
 }

@@ -14,7 +14,9 @@ import (
 // what the message says under its number, or it kept the message itself, which then waits for its
 // predecessor or for an operator. A message that contradicts the record under its number is no
 // repeat, and an operator has to have it.
-func (c *Checker) CheckKept(ctx context.Context, settlement, outcome, points []traffic.Message) ([]Violation, error) {
+func (c *Checker) CheckKept(
+	ctx context.Context, settlement, outcome, points []traffic.Message,
+) ([]Violation, error) {
 	var f findings
 	err := c.look(ctx, func(s *state) {
 		byOrders, byPayments := newKept(s.ordersParked), newKept(s.paymentsParked)
@@ -93,7 +95,8 @@ func (s *state) instructionIsRecorded(body []byte) (said, error) {
 	is := said{claim: claim{number: in.PaymentNo, key: in.OrderID, seq: in.Seq}}
 	d, known := s.decided[in.PaymentNo]
 	is.known = known
-	is.same = known && d.OrderID == in.OrderID && d.Seq == in.Seq && d.Type == string(in.Type) && d.Terms == termsOf(in)
+	is.same = known && d.OrderID == in.OrderID && d.Seq == in.Seq &&
+		d.Type == string(in.Type) && d.Terms == termsOf(in)
 	return is, nil
 }
 
@@ -107,7 +110,8 @@ func (s *state) outcomeIsRecorded(body []byte) (said, error) {
 	o := s.orders[out.OrderID]
 	a, known := s.applied[out.PaymentNo]
 	is.known = known
-	is.same = known && a.OrderID == out.OrderID && a.Seq == out.Seq && a.Outcome == string(out.Type) && a.Terms.Minor == out.Amount.Minor &&
+	is.same = known && a.OrderID == out.OrderID && a.Seq == out.Seq && a.Outcome == string(out.Type) &&
+		a.Terms.Minor == out.Amount.Minor &&
 		o != nil && o.Terms.Currency == string(out.Amount.Currency)
 	return is, nil
 }

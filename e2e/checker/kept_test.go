@@ -28,7 +28,12 @@ var unkept = []struct {
 		want{checker.Lost, "a message was taken", paidOrder, second},
 		messages(goodInstruction, instruction(1, paidOrder, second, 1, 30)), nil, nil,
 	},
-	{"what nobody can read", want{checker.Lost, "a message was taken", "", ""}, messages(unreadable), nil, nil},
+	{
+		"what nobody can read",
+		want{checker.Lost, "a message was taken", "", ""},
+		messages(unreadable), nil,
+		nil,
+	},
 	{
 		"an outcome that was not applied",
 		want{checker.Lost, "a message was taken", newOrder, second},
@@ -49,9 +54,11 @@ var unkept = []struct {
 func TestAMessageThatLeftNothingIsSeen(t *testing.T) {
 	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
 		b.points()
-		b.exec(b.payments, "UPDATE points_history SET points_no = IF(seq = 1, ?, ?)", firstChange, secondChange)
+		b.exec(b.payments, "UPDATE points_history SET points_no = IF(seq = 1, ?, ?)",
+			firstChange, secondChange)
 
-		found, err := c.CheckKept(t.Context(), messages(goodInstruction, repeat(goodInstruction)), messages(goodOutcome, goodOutcome), messages(goodFirst, goodSecond))
+		found, err := c.CheckKept(t.Context(), messages(goodInstruction, repeat(goodInstruction)),
+			messages(goodOutcome, goodOutcome), messages(goodFirst, goodSecond))
 		wantNone(t, "messages and repeats that were taken", found, err)
 
 		for _, bad := range unkept {
@@ -72,23 +79,27 @@ func TestAMessageWithARowOfItsOwnIsKept(t *testing.T) {
 		for _, state := range []string{"parked", "replayed", "discarded", "waiting", "released"} {
 			b.good()
 			b.parked(state, newOrder, second, 2, "")
-			b.exec(b.payments, "UPDATE parked_messages SET payload_sha256 = ?", checker.PayloadHash(waits.Body))
+			b.exec(b.payments, "UPDATE parked_messages SET payload_sha256 = ?",
+				checker.PayloadHash(waits.Body))
 			found, err := c.CheckKept(t.Context(), messages(goodInstruction, waits, again), nil, nil)
 			wantNone(t, state, found, err)
 
 			dearer := instruction(3, paidOrder, first, 2, 31)
 			b.exec(b.payments, "UPDATE parked_messages SET payment_no = ?, order_id = ?", first, paidOrder)
 			found, err = c.CheckKept(t.Context(), messages(dearer), nil, nil)
-			want{checker.Lost, "a message was taken", paidOrder, first}.in(t, state+", and decided otherwise since", found, err)
+			want{checker.Lost, "a message was taken", paidOrder, first}.in(t, state+
+				", and decided otherwise since", found, err)
 			b.exec(b.payments, "UPDATE parked_messages SET payment_no = ?, order_id = ?", second, newOrder)
 
 			b.exec(b.payments, "UPDATE parked_messages SET cause = 'conflict'")
 			found, err = c.CheckKept(t.Context(), messages(waits, again), nil, nil)
-			want{checker.Lost, "a message was taken", newOrder, second}.in(t, "another claim than one in conflict", found, err)
+			want{checker.Lost, "a message was taken", newOrder, second}.in(t,
+				"another claim than one in conflict", found, err)
 
 			b.exec(b.payments, "UPDATE parked_messages SET topic = 'points'")
 			found, err = c.CheckKept(t.Context(), messages(waits), nil, nil)
-			want{checker.Lost, "a message was taken", newOrder, second}.in(t, "a message of another topic", found, err)
+			want{checker.Lost, "a message was taken", newOrder, second}.in(t,
+				"a message of another topic", found, err)
 		}
 	})
 }

@@ -110,7 +110,8 @@ func (s *state) checkAnswered(f *findings, keyOf map[string]*keyRow) {
 			a, d := k.Answer, s.deposits[id]
 			if d.AccountID != a.AccountID || d.Minor != a.Amount.Minor || d.Currency != a.Amount.Currency {
 				f.add(Lost, "a deposit was "+notThere, "", id, "idem_key", k.Key,
-					"account_id", a.AccountID, "amount_minor", a.Amount.Minor, "entry.account_id", d.AccountID, "entry.amount_minor", d.Minor)
+					"account_id", a.AccountID, "amount_minor", a.Amount.Minor, "entry.account_id",
+					d.AccountID, "entry.amount_minor", d.Minor)
 			}
 		}
 	}

@@ -53,7 +53,9 @@ func (s *state) checkEntriesOf(f *findings, entries []*entryRow) {
 	for i, e := range entries {
 		sums[e.Currency] += e.Minor
 		wallet, isWallet := s.accounts[e.AccountID]
-		row := []any{"account_id", e.AccountID, "amount_minor", e.Minor, "currency", e.Currency, "kind", e.Kind}
+		row := []any{
+			"account_id", e.AccountID, "amount_minor", e.Minor, "currency", e.Currency, "kind", e.Kind,
+		}
 		if i > 0 && entries[i-1].AccountID == e.AccountID {
 			f.add(Double, "a payment number moved an account more than once", d.OrderID, no, row...)
 		}
@@ -63,7 +65,8 @@ func (s *state) checkEntriesOf(f *findings, entries []*entryRow) {
 		}
 
 		switch {
-		case isDecided && (e.Currency != d.Terms.Currency || e.Kind != d.Type || e.Minor != d.moves(e.AccountID)):
+		case isDecided && (e.Currency != d.Terms.Currency || e.Kind != d.Type ||
+			e.Minor != d.moves(e.AccountID)):
 			f.add(Money, "an entry is not what its payment asks of that account", d.OrderID, no,
 				append(row, "type", d.Type, "outcome", d.Outcome, "payment_numbers", d.Terms)...)
 		case !isDecided && e.Kind != kindDeposit:
@@ -77,12 +80,14 @@ func (s *state) checkEntriesOf(f *findings, entries []*entryRow) {
 
 	for currency, sum := range sums {
 		if sum != 0 {
-			f.add(Money, "entries of a payment number do not sum to zero", d.OrderID, no, "currency", currency, "sum", sum, "entries", shown(entries))
+			f.add(Money, "entries of a payment number do not sum to zero", d.OrderID, no, "currency",
+				currency, "sum", sum, "entries", shown(entries))
 		}
 	}
 
 	if entries[0].Kind == kindDeposit && (len(entries) != 2 || fromOutside != 1 || intoWallet != 1) {
-		f.add(Money, "a deposit is not one entry from outside and one into a wallet", "", no, "entries", shown(entries))
+		f.add(Money, "a deposit is not one entry from outside and one into a wallet",
+			"", no, "entries", shown(entries))
 	}
 }
 
@@ -152,11 +157,13 @@ func (s *state) checkWallets(f *findings) {
 			f.add(Money, "a wallet is below zero", "", "", "account_id", id, "balance_minor", account.Minor)
 		}
 		if account.Minor != w.entries {
-			f.add(Money, "a wallet is not the sum of its entries", "", "", "account_id", id, "balance_minor", account.Minor, "entries", w.entries)
+			f.add(Money, "a wallet is not the sum of its entries", "", "", "account_id", id, "balance_minor",
+				account.Minor, "entries", w.entries)
 		}
 		if account.Minor != w.deposits-w.debits+w.refunds {
 			f.add(Money, "a wallet is not its deposits - debits + refunds", "", "", "account_id", id,
-				"balance_minor", account.Minor, "deposits", w.deposits, "debits", w.debits, "refunds", w.refunds)
+				"balance_minor", account.Minor, "deposits", w.deposits, "debits", w.debits, "refunds",
+				w.refunds)
 		}
 	}
 }

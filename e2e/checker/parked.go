@@ -20,7 +20,9 @@ func PayloadHash(body []byte) string {
 // CheckAsked returns the messages of any topic that are or were with an operator of either service
 // although nothing was wrong with them. before are the ids of the messages that were parked
 // already, asked the hashes of the payloads that are meant to be parked.
-func (c *Checker) CheckAsked(ctx context.Context, before []string, asked map[string]bool) ([]Violation, error) {
+func (c *Checker) CheckAsked(
+	ctx context.Context, before []string, asked map[string]bool,
+) ([]Violation, error) {
 	var f findings
 	for _, db := range []*sql.DB{c.orders, c.payments} {
 		if err := checkAsked(ctx, db, &f, before, asked); err != nil {
@@ -31,8 +33,9 @@ func (c *Checker) CheckAsked(ctx context.Context, before []string, asked map[str
 }
 
 func checkAsked(ctx context.Context, db *sql.DB, f *findings, before []string, asked map[string]bool) error {
-	rows, err := db.QueryContext(ctx, "SELECT id, topic, COALESCE(order_id, ''), COALESCE(payment_no, ''), state, reason, payload_sha256"+
-		" FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
+	rows, err := db.QueryContext(ctx,
+		"SELECT id, topic, COALESCE(order_id, ''), COALESCE(payment_no, ''), state, reason, payload_sha256"+
+			" FROM parked_messages WHERE state IN ('parked', 'replayed', 'discarded')")
 	if err != nil {
 		return err
 	}

@@ -14,15 +14,21 @@ func TestAMessageThatNobodyAskedToParkIsSeen(t *testing.T) {
 		for i, state := range []string{"parked", "replayed", "discarded", "waiting", "released"} {
 			b.good()
 			b.parked(state, newOrder, second, i+1, "a payload")
-			b.exec(b.payments, "UPDATE parked_messages SET topic = 'points', payload_sha256 = ?", checker.PayloadHash([]byte("a payload")))
-			found, err := c.CheckAsked(t.Context(), nil, map[string]bool{checker.PayloadHash([]byte("another")): true})
+			b.exec(b.payments, "UPDATE parked_messages SET topic = 'points', payload_sha256 = ?",
+				checker.PayloadHash([]byte("a payload")))
+			found, err := c.CheckAsked(t.Context(), nil,
+				map[string]bool{checker.PayloadHash([]byte("another")): true})
 			if state == "waiting" || state == "released" {
 				wantNone(t, state, found, err)
 				continue
 			}
-			want{checker.Lost, "a message was parked that nothing was wrong with", newOrder, second}.in(t, state, found, err)
+			want{
+				checker.Lost, "a message was parked that nothing was wrong with",
+				newOrder, second,
+			}.in(t, state, found, err)
 
-			found, err = c.CheckAsked(t.Context(), nil, map[string]bool{checker.PayloadHash([]byte("a payload")): true})
+			found, err = c.CheckAsked(t.Context(), nil,
+				map[string]bool{checker.PayloadHash([]byte("a payload")): true})
 			wantNone(t, state+", as was asked", found, err)
 		}
 		b.good()
@@ -32,13 +38,19 @@ func TestAMessageThatNobodyAskedToParkIsSeen(t *testing.T) {
 		wantNone(t, "parked before", found, err)
 
 		b.good()
-		b.exec(b.orders, "INSERT INTO parked_messages (id, state, cause, topic, broker, queue_id, queue_offset, message_id, payment_no, order_id, seq, payload,"+
+		b.exec(b.orders, "INSERT INTO parked_messages (id, state, cause, topic, broker, queue_id,"+
+			" queue_offset, message_id, payment_no, order_id, seq, payload,"+
 			" payload_sha256, properties, reason, attempts, resolution, created_at, updated_at)"+
-			" VALUES (UUID(), 'parked', 'conflict', 'payment-outcome', '', 0, 0, 'm', ?, ?, 1, '', '', '{}', 'r', 1, '', NOW(), NOW())", second, newOrder)
+			" VALUES (UUID(), 'parked', 'conflict', 'payment-outcome', '', 0, 0, 'm', ?, ?, 1, '', '', '{}',"+
+			" 'r', 1, '', NOW(), NOW())", second, newOrder)
 		found, err = c.CheckAsked(t.Context(), nil, nil)
-		want{checker.Lost, "a message was parked that nothing was wrong with", newOrder, second}.in(t, "an outcome", found, err)
+		want{
+			checker.Lost, "a message was parked that nothing was wrong with",
+			newOrder, second,
+		}.in(t, "an outcome", found, err)
 		found, err = c.Check(t.Context())
-		want{checker.Lost, "a message is parked, and nobody is to be told", newOrder, second}.in(t, "an outcome, and no notice", found, err)
+		want{checker.Lost, "a message is parked, and nobody is to be told", newOrder, second}.in(t,
+			"an outcome, and no notice", found, err)
 	})
 }
 

@@ -32,8 +32,10 @@ func (s *state) checkPointsTopic(f *findings, messages []traffic.Message) {
 		}
 
 		if m.Key != change.PointsNo || m.ShardingKey != change.CustomerID || m.Tag != string(change.Type) {
-			f.add(Order, "a change of points was sent without its key", "", "", append(place(m), "customer_id", change.CustomerID,
-				"points_no", change.PointsNo, "key", m.Key, "sharding_key", m.ShardingKey, "tag", m.Tag)...)
+			f.add(Order, "a change of points was sent without its key", "", "",
+				append(place(m), "customer_id", change.CustomerID,
+					"points_no", change.PointsNo, "key", m.Key, "sharding_key", m.ShardingKey, "tag",
+					m.Tag)...)
 		}
 		if p := s.recorded(change); p != nil && !p.says(change) {
 			f.add(All, "a change of points on the topic is not the one recorded", "", "",
@@ -49,14 +51,16 @@ func (s *state) checkPointsTopic(f *findings, messages []traffic.Message) {
 		var of findings
 		t.pass(&of, m, change.CustomerID, change.PointsNo, change.Seq)
 		for _, v := range of {
-			f.add(v.Invariant, "topic points: "+v.What, "", "", "customer_id", v.OrderID, "points_no", v.PaymentNo, "rows", v.Row)
+			f.add(v.Invariant, "topic points: "+v.What, "", "", "customer_id",
+				v.OrderID, "points_no", v.PaymentNo, "rows", v.Row)
 		}
 	}
 
 	for id, c := range s.customers {
 		for seq := int64(1); seq <= c.Seq; seq++ {
 			if !sent[id][seq] {
-				f.add(Lost, "a change of points is not on the topic", "", "", "customer_id", id, "seq", seq, "customers.points_seq", c.Seq)
+				f.add(Lost, "a change of points is not on the topic", "", "", "customer_id", id, "seq", seq,
+					"customers.points_seq", c.Seq)
 				break // one shows it
 			}
 		}
@@ -65,7 +69,8 @@ func (s *state) checkPointsTopic(f *findings, messages []traffic.Message) {
 
 // says reports whether the row records exactly this change.
 func (p *pointsRow) says(change contract.PointsChange) bool {
-	return p.PointsNo == change.PointsNo && p.Type == string(change.Type) && p.Change == change.Points && p.Reason == change.Reason
+	return p.PointsNo == change.PointsNo && p.Type == string(change.Type) &&
+		p.Change == change.Points && p.Reason == change.Reason
 }
 
 // recorded returns payment-service's row at the place of a change, nil when there is none.

@@ -16,8 +16,10 @@ const (
 // change is a message of the topic points in queue 3.
 func change(offset int64, no string, seq int, kind string, points int, reason string) traffic.Message {
 	return traffic.Message{
-		Topic: "points", Queue: 3, Offset: offset, ID: fmt.Sprint("m", offset), Key: no, ShardingKey: collector, Tag: kind,
-		Body: fmt.Appendf(nil, `{"version":1,"type":%q,"points_no":%q,"customer_id":%q,"seq":%d,"points":%d,"reason":%q,"occurred_at":"2026-01-02T03:04:05Z"}`,
+		Topic: "points", Queue: 3, Offset: offset, ID: fmt.Sprint("m", offset), Key: no,
+		ShardingKey: collector, Tag: kind,
+		Body: fmt.Appendf(nil,
+			`{"version":1,"type":%q,"points_no":%q,"customer_id":%q,"seq":%d,"points":%d,"reason":%q,"occurred_at":"2026-01-02T03:04:05Z"}`,
 			kind, no, collector, seq, points, reason),
 	}
 }
@@ -38,7 +40,11 @@ var badPointsTopics = []struct {
 	want     want
 	messages []traffic.Message
 }{
-	{"a change is missing", want{checker.Lost, "a change of points is not on the topic", "", ""}, messages(goodFirst, unreadable)},
+	{
+		"a change is missing",
+		want{checker.Lost, "a change of points is not on the topic", "", ""},
+		messages(goodFirst, unreadable),
+	},
 	{
 		"a change was sent without its sharding key",
 		want{checker.Order, "a change of points was sent without its key", "", ""},
@@ -74,7 +80,8 @@ var badPointsTopics = []struct {
 func TestEachContradictionOfTopicPointsIsSeen(t *testing.T) {
 	eachBooks(t, func(t *testing.T, b *books, c *checker.Checker) {
 		b.points()
-		b.exec(b.payments, "UPDATE points_history SET points_no = IF(seq = 1, ?, ?)", firstChange, secondChange)
+		b.exec(b.payments, "UPDATE points_history SET points_no = IF(seq = 1, ?, ?)",
+			firstChange, secondChange)
 
 		for _, bad := range badPointsTopics {
 			found, err := c.CheckPointsTopic(t.Context(), bad.messages)
@@ -82,8 +89,10 @@ func TestEachContradictionOfTopicPointsIsSeen(t *testing.T) {
 		}
 
 		stranger := change(3, third, 1, "set", 5, "registered")
-		stranger.Body = fmt.Appendf(nil, `{"version":1,"type":"set","points_no":%q,"customer_id":%q,"seq":1,"points":5}`, third, foreign)
-		found, err := c.CheckPointsTopic(t.Context(), messages(goodFirst, goodSecond, unreadable, stranger, goodFirst, inQueue(0, repeat(goodFirst))))
+		stranger.Body = fmt.Appendf(nil,
+			`{"version":1,"type":"set","points_no":%q,"customer_id":%q,"seq":1,"points":5}`, third, foreign)
+		found, err := c.CheckPointsTopic(t.Context(),
+			messages(goodFirst, goodSecond, unreadable, stranger, goodFirst, inQueue(0, repeat(goodFirst))))
 		wantNone(t, "repeats and strangers", found, err)
 	})
 }

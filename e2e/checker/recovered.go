@@ -10,9 +10,14 @@ import (
 func Recovered(took, limit time.Duration) []Violation {
 	switch {
 	case took < 0:
-		return []Violation{{Invariant: Recovery, What: "it never recovered", Row: fmt.Sprintf("limit=%s", limit)}}
+		return []Violation{{
+			Invariant: Recovery, What: "it never recovered", Row: fmt.Sprintf("limit=%s", limit),
+		}}
 	case took > limit:
-		return []Violation{{Invariant: Recovery, What: "it recovered too late", Row: fmt.Sprintf("took=%s limit=%s", took, limit)}}
+		return []Violation{{
+			Invariant: Recovery, What: "it recovered too late",
+			Row: fmt.Sprintf("took=%s limit=%s", took, limit),
+		}}
 	}
 	return nil
 }

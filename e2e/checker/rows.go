@@ -6,8 +6,9 @@ type orderRow struct {
 	Seq                           int64
 	Terms                         terms
 	CustomerID                    string
-	Refunded, Asked               int64  // in minor units; Asked is what the latest instruction asks for
-	CancelledNo                   string // payment number of a settle that has no outcome yet and that a refund follows
+	Refunded, Asked               int64 // in minor units; Asked is what the latest instruction asks for
+	// payment number of a settle that has no outcome yet and that a refund follows
+	CancelledNo string
 }
 
 // customerRow is a row of customers, or of points_balances. There, Seq is the last sequence that

@@ -23,7 +23,8 @@ func (s *state) checkSequences(f *findings) {
 	})
 	for id, seq := range s.progress {
 		if _, ok := last[id]; !ok && seq != 0 {
-			f.add(Order, "an order's progress is not its last sequence", id, "", "last_seq", seq, "decided", 0)
+			f.add(Order, "an order's progress is not its last sequence",
+				id, "", "last_seq", seq, "decided", 0)
 		}
 	}
 
@@ -36,9 +37,11 @@ func (s *state) checkSequences(f *findings) {
 
 	for _, m := range all {
 		s.checkOutcome(f, m)
-		justified := m.Reason == nothingToRefund || m.Reason == refundMismatch || m.Reason == discarded && givenUp[m.PaymentNo]
+		justified := m.Reason == nothingToRefund || m.Reason == refundMismatch ||
+			m.Reason == discarded && givenUp[m.PaymentNo]
 		if m.Outcome == "failed" && !justified {
-			f.add(All, "failed, and no operator has given it up", m.OrderID, m.PaymentNo, "seq", m.Seq, "type", m.Type, "reason", m.Reason)
+			f.add(All, "failed, and no operator has given it up", m.OrderID, m.PaymentNo, "seq", m.Seq,
+				"type", m.Type, "reason", m.Reason)
 		}
 	}
 }
@@ -47,7 +50,8 @@ func (s *state) checkSequences(f *findings) {
 // the last sequence of each order.
 func eachOrder(movements []*movement, each func(orderID string, steps []*movement)) map[string]int64 {
 	slices.SortFunc(movements, func(a, b *movement) int {
-		return cmp.Or(cmp.Compare(a.OrderID, b.OrderID), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.PaymentNo, b.PaymentNo))
+		return cmp.Or(cmp.Compare(a.OrderID, b.OrderID), cmp.Compare(a.Seq, b.Seq),
+			cmp.Compare(a.PaymentNo, b.PaymentNo))
 	})
 
 	last := map[string]int64{}
@@ -68,10 +72,12 @@ func (s *state) checkSteps(f *findings, orderID string, steps []*movement) {
 	left := int64(0) // paid and not refunded
 	for i, m := range steps {
 		if m.Outcome == "paid" && left > 0 {
-			f.add(Double, "an order is paid while it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left)
+			f.add(Double, "an order is paid while it is paid", orderID,
+				m.PaymentNo, "seq", m.Seq, "not_refunded", left)
 		}
 		if m.Outcome == "refunded" && left < m.Terms.Minor {
-			f.add(Double, "an order is refunded more than it is paid", orderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left, "refund", m.Terms.Minor)
+			f.add(Double, "an order is refunded more than it is paid", orderID, m.PaymentNo, "seq", m.Seq,
+				"not_refunded", left, "refund", m.Terms.Minor)
 		}
 
 		left = m.leaves(left)
@@ -83,12 +89,15 @@ func (s *state) checkSteps(f *findings, orderID string, steps []*movement) {
 		}
 
 		if m.Seq != int64(i+1) {
-			f.add(Order, "an order's sequence has a gap or a repeat", orderID, m.PaymentNo, "seq", m.Seq, "expected", i+1)
+			f.add(Order, "an order's sequence has a gap or a repeat",
+				orderID, m.PaymentNo, "seq", m.Seq, "expected", i+1)
 		}
 		// A batch writes its numbers in no order and with one time, so their ids say nothing.
 		if i > 0 && m.ID < steps[i-1].ID && m.At != steps[i-1].At {
-			f.add(Order, "an instruction took effect before its predecessor", orderID, m.PaymentNo, "seq", m.Seq, "id", m.ID, "created_at", m.At,
-				"predecessor", steps[i-1].PaymentNo, "predecessor_id", steps[i-1].ID, "predecessor_created_at", steps[i-1].At)
+			f.add(Order, "an instruction took effect before its predecessor", orderID, m.PaymentNo, "seq",
+				m.Seq, "id", m.ID, "created_at", m.At,
+				"predecessor", steps[i-1].PaymentNo, "predecessor_id", steps[i-1].ID,
+				"predecessor_created_at", steps[i-1].At)
 		}
 	}
 }
@@ -98,9 +107,11 @@ func (s *state) checkSteps(f *findings, orderID string, steps []*movement) {
 // not paid.
 func (s *state) checkNothingToRefund(f *findings, m *movement, before []*movement, left int64) {
 	_, ours := s.orders[m.OrderID]
-	cancelled := len(before) > 0 && before[len(before)-1].Type == "settle" && before[len(before)-1].Outcome != "paid"
+	cancelled := len(before) > 0 && before[len(before)-1].Type == "settle" &&
+		before[len(before)-1].Outcome != "paid"
 	if left > 0 || ours && !cancelled {
-		f.add(All, "a refund found nothing to refund where there was something, or should be", m.OrderID, m.PaymentNo, "seq", m.Seq, "not_refunded", left)
+		f.add(All, "a refund found nothing to refund where there was something, or should be", m.OrderID,
+			m.PaymentNo, "seq", m.Seq, "not_refunded", left)
 	}
 }
 
@@ -121,13 +132,16 @@ func (s *state) checkOutcome(f *findings, m *movement) {
 	switch m.Type + " " + m.Outcome {
 	case "settle paid", "settle declined", "settle failed", "refund refunded", "refund failed":
 	default:
-		f.add(All, "an outcome is none that its instruction can have", m.OrderID, m.PaymentNo, "seq", m.Seq, "type", m.Type, "outcome", m.Outcome)
+		f.add(All, "an outcome is none that its instruction can have", m.OrderID, m.PaymentNo, "seq", m.Seq,
+			"type", m.Type, "outcome", m.Outcome)
 	}
 
 	if _, ours := s.orders[m.OrderID]; ours && slices.Contains(neverMet, m.Reason) {
-		f.add(All, "refused for a reason that order-service gives no occasion for", m.OrderID, m.PaymentNo, "seq", m.Seq, "reason", m.Reason)
+		f.add(All, "refused for a reason that order-service gives no occasion for", m.OrderID, m.PaymentNo,
+			"seq", m.Seq, "reason", m.Reason)
 	}
-	if account, ok := s.accounts[m.Terms.AccountID]; ok && m.Reason == "unknown_account" && account.At < m.At {
+	if account, ok := s.accounts[m.Terms.AccountID]; ok && m.Reason == "unknown_account" &&
+		account.At < m.At {
 		f.add(All, "declined for want of a wallet that was there", m.OrderID, m.PaymentNo,
 			"account_id", account.ID, "decided_at", m.At, "opened_at", account.At)
 	}

@@ -36,9 +36,10 @@ type state struct {
 	history       map[string][]*pointsRow // of their points, by customer, in sequence
 	pointsWaiting []*pointsRow
 
-	orderKeys, paymentKeys map[string]*keyRow  // by idempotency key
-	accepted               map[string]*answer  // answers of order-service that accept an instruction, by payment number
-	deposits               map[string]entryRow // what each deposit put into which wallet, by deposit number
+	orderKeys, paymentKeys map[string]*keyRow // by idempotency key
+	// answers of order-service that accept an instruction, by payment number
+	accepted map[string]*answer
+	deposits map[string]entryRow // what each deposit put into which wallet, by deposit number
 }
 
 // readState reads both databases at the same time.
@@ -47,8 +48,10 @@ func (c *Checker) readState(ctx context.Context, orders, payments *sql.Tx) (*sta
 		orders: map[string]*orderRow{}, applied: map[string]*movement{},
 		decided: map[string]*movement{}, progress: map[string]int64{}, accounts: map[string]walletRow{},
 		parked: map[string]movement{}, waiting: map[string]movement{}, notices: map[string]notice{},
-		customers: map[string]customerRow{}, balances: map[string]customerRow{}, history: map[string][]*pointsRow{},
-		orderKeys: map[string]*keyRow{}, paymentKeys: map[string]*keyRow{}, accepted: map[string]*answer{}, deposits: map[string]entryRow{},
+		customers: map[string]customerRow{}, balances: map[string]customerRow{},
+		history:   map[string][]*pointsRow{},
+		orderKeys: map[string]*keyRow{}, paymentKeys: map[string]*keyRow{}, accepted: map[string]*answer{},
+		deposits: map[string]entryRow{},
 	}
 
 	var ordersOutbox, paymentsOutbox []outboxRow
@@ -103,11 +106,14 @@ func inTurn(steps ...func() error) error {
 }
 
 func (s *state) readOrders(ctx context.Context, tx *sql.Tx) error {
-	err := read(ctx, tx, "SELECT id, status, COALESCE(payment_no, ''), reason, seq, account_id, amount_minor, currency, customer_id,"+
-		" CASE WHEN status = 'refunded' THEN amount_minor ELSE refunded_minor END, COALESCE(asked_minor, amount_minor), COALESCE(cancelled_no, '') FROM orders",
+	err := read(ctx, tx, "SELECT id, status, COALESCE(payment_no, ''), reason, seq, account_id,"+
+		" amount_minor, currency, customer_id,"+
+		" CASE WHEN status = 'refunded' THEN amount_minor ELSE refunded_minor END, COALESCE(asked_minor,"+
+		" amount_minor), COALESCE(cancelled_no, '') FROM orders",
 		func(o *orderRow) []any {
 			return []any{
-				&o.ID, &o.Status, &o.PaymentNo, &o.Reason, &o.Seq, &o.Terms.AccountID, &o.Terms.Minor, &o.Terms.Currency, &o.CustomerID,
+				&o.ID, &o.Status, &o.PaymentNo, &o.Reason, &o.Seq, &o.Terms.AccountID, &o.Terms.Minor,
+				&o.Terms.Currency, &o.CustomerID,
 				&o.Refunded, &o.Asked, &o.CancelledNo,
 			}
 		},
@@ -116,7 +122,8 @@ func (s *state) readOrders(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 
-	return read(ctx, tx, "SELECT payment_no, order_id, seq, type, outcome, COALESCE(amount_minor, 0) FROM payments",
+	return read(ctx, tx, "SELECT payment_no, order_id, seq, type, outcome, COALESCE(amount_minor, 0) FROM"+
+		" payments",
 		func(m *movement) []any {
 			return []any{&m.PaymentNo, &m.OrderID, &m.Seq, &m.Type, &m.Outcome, &m.Terms.Minor}
 		},
@@ -134,7 +141,8 @@ func keepFirst(first map[string]*movement, further *[]*movement, m *movement) {
 }
 
 func (s *state) readDecided(ctx context.Context, tx *sql.Tx) error {
-	err := read(ctx, tx, "SELECT id, payment_no, order_id, seq, type, outcome, reason, account_id, amount_minor, currency,"+
+	err := read(ctx, tx, "SELECT id, payment_no, order_id, seq, type, outcome, reason, account_id,"+
+		" amount_minor, currency,"+
 		" CAST(created_at AS CHAR) FROM payment_numbers",
 		func(m *movement) []any {
 			return []any{
@@ -160,7 +168,8 @@ func (s *state) readMoney(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 
-	err = read(ctx, tx, "SELECT payment_no, account_id, amount_minor, currency, kind, CAST(created_at AS CHAR) FROM entries",
+	err = read(ctx, tx, "SELECT payment_no, account_id, amount_minor, currency, kind, CAST(created_at AS"+
+		" CHAR) FROM entries",
 		func(e *entryRow) []any {
 			return []any{&e.PaymentNo, &e.AccountID, &e.Minor, &e.Currency, &e.Kind, &e.At}
 		},
@@ -190,11 +199,15 @@ const payloadReadMax = "16384"
 // readParked reads parked_messages. A message that was parked as it came has no payment number in
 // its row, but often one in its payload.
 func readParked(ctx context.Context, tx *sql.Tx, rows *[]parkedRow) error {
-	return read(ctx, tx, "SELECT id, state, cause, topic, attempts, payload_sha256, COALESCE(payment_no, ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
+	return read(ctx, tx, "SELECT id, state, cause, topic, attempts, payload_sha256, COALESCE(payment_no,"+
+		" ''), COALESCE(order_id, ''), COALESCE(seq, 0),"+
 		" CASE WHEN payment_no IS NULL AND LENGTH(payload) <= "+payloadReadMax+" THEN payload ELSE '' END"+
 		" FROM parked_messages",
 		func(p *parkedRow) []any {
-			return []any{&p.ID, &p.State, &p.Cause, &p.Topic, &p.Attempts, &p.Hash, &p.PaymentNo, &p.OrderID, &p.Seq, &p.Payload}
+			return []any{
+				&p.ID, &p.State, &p.Cause, &p.Topic, &p.Attempts, &p.Hash, &p.PaymentNo, &p.OrderID, &p.Seq,
+				&p.Payload,
+			}
 		},
 		func(p *parkedRow) { *rows = append(*rows, *p) })
 }
@@ -213,7 +226,8 @@ func (s *state) takeParked() {
 }
 
 func (s *state) takeInstruction(p parkedRow) {
-	if p.Topic != "settlement" || p.Cause == "conflict" { // a message in conflict claims a number that belongs to another one
+	// a message in conflict claims a number that belongs to another one
+	if p.Topic != "settlement" || p.Cause == "conflict" {
 		return
 	}
 
@@ -236,7 +250,8 @@ func (s *state) takeInstruction(p parkedRow) {
 // readNotices counts, for each parked message, the channels that were told and those that still
 // have to be.
 func readNotices(ctx context.Context, tx *sql.Tx, notices *[]notice) error {
-	return read(ctx, tx, "SELECT parked_id, COUNT(told_at), COUNT(*) - COUNT(told_at), MAX(last_error) FROM notifications WHERE type = 'message.parked' GROUP BY parked_id",
+	return read(ctx, tx, "SELECT parked_id, COUNT(told_at), COUNT(*) - COUNT(told_at), MAX(last_error) FROM"+
+		" notifications WHERE type = 'message.parked' GROUP BY parked_id",
 		func(n *notice) []any { return []any{&n.ParkedID, &n.Told, &n.Waiting, &n.LastError} },
 		func(n *notice) { *notices = append(*notices, *n) })
 }
@@ -248,7 +263,8 @@ func movementIn(payload []byte) movement {
 		OrderID   string `json:"order_id"`
 		Seq       int64  `json:"seq"`
 	}
-	_ = json.Unmarshal(payload, &m) // a field of a wrong type leaves the others; a body that is not JSON names nothing
+	// a field of a wrong type leaves the others; a body that is not JSON names nothing
+	_ = json.Unmarshal(payload, &m)
 	return movement{PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq}
 }
 
@@ -261,7 +277,8 @@ func (c *Checker) readKeys(ctx context.Context, tx *sql.Tx, keys map[string]*key
 			known, ok := c.answers.Load(k.Result)
 			if !ok {
 				a := new(answer)
-				_ = json.Unmarshal([]byte(k.Result), a) // an answer that cannot be read answers for nothing: checkKeys finds that
+				// an answer that cannot be read answers for nothing: checkKeys finds that
+				_ = json.Unmarshal([]byte(k.Result), a)
 				known = a
 				c.answers.Store(k.Result, a)
 			}

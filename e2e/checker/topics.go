@@ -17,7 +17,9 @@ import (
 //
 // Messages that cannot be read are left aside. So are instructions that order-service never gave,
 // and undecided outcomes of orders that it does not have: others may publish too.
-func (c *Checker) CheckTopics(ctx context.Context, settlement, outcome []traffic.Message) ([]Violation, error) {
+func (c *Checker) CheckTopics(
+	ctx context.Context, settlement, outcome []traffic.Message,
+) ([]Violation, error) {
 	var f findings
 	err := c.look(ctx, func(s *state) {
 		s.checkInstructions(&f, inOrder(settlement))
@@ -47,16 +49,19 @@ func (s *state) checkInstructions(f *findings, messages []traffic.Message) {
 
 		sent := movement{Type: string(in.Type), Terms: termsOf(in)}
 		d, isDecided := s.decided[in.PaymentNo]
-		if in.Seq != a.Seq || !sent.fits(o.Terms) || in.Type != typeOf[a.Status] || isDecided && d.Terms != sent.Terms {
+		if in.Seq != a.Seq || !sent.fits(o.Terms) || in.Type != typeOf[a.Status] ||
+			isDecided && d.Terms != sent.Terms {
 			f.add(All, "an instruction on the topic is not the one accepted", in.OrderID, in.PaymentNo,
-				append(place(m), "body", string(m.Body), "accepted.seq", a.Seq, "accepted.status", a.Status, "orders", o.Terms)...)
+				append(place(m), "body", string(m.Body), "accepted.seq", a.Seq, "accepted.status", a.Status,
+					"orders", o.Terms)...)
 		}
 		t.pass(f, m, in.OrderID, in.PaymentNo, in.Seq)
 	}
 
 	for no, a := range s.accepted {
 		if o, ours := s.orders[a.OrderID]; ours && !t.seen[no] {
-			f.add(Lost, "accepted, and its instruction is not on the topic", a.OrderID, no, "seq", a.Seq, "orders.status", o.Status)
+			f.add(Lost, "accepted, and its instruction is not on the topic",
+				a.OrderID, no, "seq", a.Seq, "orders.status", o.Status)
 		}
 	}
 }
@@ -82,15 +87,20 @@ func (s *state) checkOutcomes(f *findings, messages []traffic.Message) {
 		_, ours := s.orders[out.OrderID]
 		switch {
 		case !isDecided && ours:
-			f.add(All, "an outcome was sent of a payment number that is not recorded", out.OrderID, out.PaymentNo,
+			f.add(All, "an outcome was sent of a payment number that is not recorded",
+				out.OrderID, out.PaymentNo,
 				append(place(m), "body", string(m.Body))...)
 			continue
 		case !isDecided:
 			continue
-		case out.OrderID != d.OrderID || out.Seq != d.Seq || string(out.Type) != d.Outcome || out.Reason != d.Reason ||
+		case out.OrderID != d.OrderID || out.Seq != d.Seq || string(out.Type) != d.Outcome ||
+			out.Reason != d.Reason ||
 			out.Amount.Minor != d.Terms.Minor || string(out.Amount.Currency) != d.Terms.Currency:
-			f.add(All, "an outcome on the topic is not the one recorded", d.OrderID, d.PaymentNo, append(place(m), "body", string(m.Body),
-				"payment_numbers.seq", d.Seq, "payment_numbers.outcome", d.Outcome, "payment_numbers.reason", d.Reason, "payment_numbers", d.Terms)...)
+			f.add(All, "an outcome on the topic is not the one recorded", d.OrderID, d.PaymentNo,
+				append(place(m), "body", string(m.Body),
+					"payment_numbers.seq", d.Seq, "payment_numbers.outcome", d.Outcome,
+					"payment_numbers.reason",
+					d.Reason, "payment_numbers", d.Terms)...)
 		}
 
 		t.pass(f, m, d.OrderID, d.PaymentNo, d.Seq)
@@ -98,7 +108,8 @@ func (s *state) checkOutcomes(f *findings, messages []traffic.Message) {
 
 	for no, d := range s.decided {
 		if !t.seen[no] {
-			f.add(All, "decided, and its outcome is not on the topic", d.OrderID, no, "seq", d.Seq, "outcome", d.Outcome)
+			f.add(All, "decided, and its outcome is not on the topic",
+				d.OrderID, no, "seq", d.Seq, "outcome", d.Outcome)
 		}
 	}
 }
@@ -127,7 +138,8 @@ func (t *trail) pass(f *findings, m traffic.Message, orderID, no string, seq int
 
 	before, known := t.last[orderID]
 	if known && before.Queue != m.Queue {
-		f.add(Order, "an order's messages are in two queues", orderID, no, append(place(m), "other_queue", before.Queue)...)
+		f.add(Order, "an order's messages are in two queues", orderID, no,
+			append(place(m), "other_queue", before.Queue)...)
 		t.seen[no] = true
 		return
 	}
@@ -138,7 +150,8 @@ func (t *trail) pass(f *findings, m traffic.Message, orderID, no string, seq int
 	t.seen[no] = true
 	if known && seq < t.seq[orderID] {
 		f.add(Order, "a message is behind its successor", orderID, no,
-			append(place(m), "seq", seq, "successor_seq", t.seq[orderID], "successor_offset", before.Offset)...)
+			append(place(m), "seq", seq, "successor_seq", t.seq[orderID], "successor_offset",
+				before.Offset)...)
 		return
 	}
 	t.last[orderID], t.seq[orderID] = m, seq

@@ -10,16 +10,22 @@ import (
 
 // instruction is a message of the topic settlement in queue 3.
 func instruction(offset int64, order, no string, seq, minor int) traffic.Message {
-	return traffic.Message{Topic: "settlement", Queue: 3, Offset: offset, ID: fmt.Sprint("m", offset), Key: no, Body: fmt.Appendf(nil,
-		`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":%d,"account_id":%q,"amount":{"currency":"CNY","minor":%d},"requested_at":"2026-01-02T03:04:05Z"}`,
-		no, order, seq, payer, minor)}
+	return traffic.Message{
+		Topic: "settlement", Queue: 3, Offset: offset, ID: fmt.Sprint("m", offset),
+		Key: no, Body: fmt.Appendf(nil,
+			`{"version":1,"type":"settle","payment_no":%q,"order_id":%q,"seq":%d,"account_id":%q,"amount":{"currency":"CNY","minor":%d},"requested_at":"2026-01-02T03:04:05Z"}`,
+			no, order, seq, payer, minor),
+	}
 }
 
 // outcome is a message of the topic payment-outcome in queue 3.
 func outcome(offset int64, order, no string, seq int, kind string) traffic.Message {
-	return traffic.Message{Topic: "payment-outcome", Queue: 3, Offset: offset, ID: fmt.Sprint("m", offset), Key: no, Body: fmt.Appendf(nil,
-		`{"version":1,"type":%q,"payment_no":%q,"order_id":%q,"seq":%d,"amount":{"currency":"CNY","minor":30},"reason":"","occurred_at":"2026-01-02T03:04:05Z"}`,
-		kind, no, order, seq)}
+	return traffic.Message{
+		Topic: "payment-outcome", Queue: 3, Offset: offset, ID: fmt.Sprint("m", offset),
+		Key: no, Body: fmt.Appendf(nil,
+			`{"version":1,"type":%q,"payment_no":%q,"order_id":%q,"seq":%d,"amount":{"currency":"CNY","minor":30},"reason":"","occurred_at":"2026-01-02T03:04:05Z"}`,
+			kind, no, order, seq),
+	}
 }
 
 func inQueue(queue int, m traffic.Message) traffic.Message {
@@ -139,9 +145,12 @@ func TestTopicsThatAgree(t *testing.T) {
 		refundedTwoSteps(b)
 		b.decided(foreign, third, 1, "settle", "declined")
 		found, err = c.CheckTopics(t.Context(),
-			messages(goodInstruction, unreadable, instruction(1, paidOrder, second, 2, 30), instruction(2, paidOrder, first, 1, 30),
-				instruction(3, foreign, third, 1, 5), instruction(4, paidOrder, third, 3, 30), inQueue(4, repeat(goodInstruction))),
-			messages(goodOutcome, unreadable, outcome(1, paidOrder, second, 2, "declined"), outcome(2, paidOrder, first, 1, "paid"),
+			messages(goodInstruction, unreadable, instruction(1, paidOrder, second, 2, 30),
+				instruction(2, paidOrder, first, 1, 30),
+				instruction(3, foreign, third, 1, 5), instruction(4, paidOrder, third, 3, 30),
+				inQueue(4, repeat(goodInstruction))),
+			messages(goodOutcome, unreadable, outcome(1, paidOrder, second, 2, "declined"),
+				outcome(2, paidOrder, first, 1, "paid"),
 				outcome(3, foreign, third, 1, "declined"), outcome(4, foreign, deposit, 9, "paid")))
 		wantNone(t, "repeats behind newer ones, and foreign messages", found, err)
 	})

@@ -43,14 +43,18 @@ type Parked struct {
 }
 
 // CreateAccount opens a wallet.
-func (c *Client) CreateAccount(ctx context.Context, key, owner string, currency money.Currency) (a Account, err error) {
-	err = c.post(ctx, c.paymentURL+"/v1/accounts", key, map[string]any{"owner": owner, "currency": currency}, &a)
+func (c *Client) CreateAccount(
+	ctx context.Context, key, owner string, currency money.Currency,
+) (a Account, err error) {
+	err = c.post(ctx, c.paymentURL+"/v1/accounts", key, map[string]any{"owner": owner, "currency": currency},
+		&a)
 	return a, err
 }
 
 // Deposit fills a wallet.
 func (c *Client) Deposit(ctx context.Context, key, accountID string, amount money.Money) error {
-	return c.post(ctx, c.paymentURL+"/v1/accounts/"+accountID+"/deposits", key, map[string]any{"amount": amount}, &struct{}{})
+	return c.post(ctx, c.paymentURL+"/v1/accounts/"+accountID+"/deposits", key,
+		map[string]any{"amount": amount}, &struct{}{})
 }
 
 // Account reads a wallet.
@@ -60,7 +64,9 @@ func (c *Client) Account(ctx context.Context, id string) (a Account, err error) 
 }
 
 // CreateOrder places an order.
-func (c *Client) CreateOrder(ctx context.Context, key, customerID, accountID string, amount money.Money) (o Order, err error) {
+func (c *Client) CreateOrder(
+	ctx context.Context, key, customerID, accountID string, amount money.Money,
+) (o Order, err error) {
 	err = c.post(ctx, c.orderURL+"/v1/orders", key, map[string]any{
 		"customer_id": customerID, "account_id": accountID, "amount": amount, "description": "",
 	}, &o)
@@ -119,7 +125,9 @@ func (c *Client) Refund(ctx context.Context, key, orderID string) (a Accepted, e
 }
 
 // RefundPart has an amount of a paid order refunded.
-func (c *Client) RefundPart(ctx context.Context, key, orderID string, amount money.Money) (a Accepted, err error) {
+func (c *Client) RefundPart(
+	ctx context.Context, key, orderID string, amount money.Money,
+) (a Accepted, err error) {
 	err = c.post(ctx, c.orderURL+"/v1/orders/"+orderID+"/refund", key, map[string]any{"amount": amount}, &a)
 	return a, err
 }

@@ -26,7 +26,10 @@ type Client struct {
 
 // New makes a client whose requests go through transport; nil is Go's own.
 func New(orderURL, paymentURL string, transport http.RoundTripper) *Client {
-	return &Client{orderURL: orderURL, paymentURL: paymentURL, http: &http.Client{Timeout: callTimeout, Transport: transport}}
+	return &Client{
+		orderURL: orderURL, paymentURL: paymentURL,
+		http: &http.Client{Timeout: callTimeout, Transport: transport},
+	}
 }
 
 // Problem is an answer of 400 and above.
@@ -86,7 +89,8 @@ func retry(err error) bool {
 		return false
 	}
 	var p *Problem
-	return !errors.As(err, &p) || p.Status >= http.StatusInternalServerError || p.Code == "idempotency_key_in_flight"
+	return !errors.As(err, &p) || p.Status >= http.StatusInternalServerError ||
+		p.Code == "idempotency_key_in_flight"
 }
 
 func (c *Client) do(req *http.Request, answer any) error {

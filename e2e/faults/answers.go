@@ -10,8 +10,8 @@ import (
 // ErrAnswerLost is what a client gets instead of an answer that Answers has lost.
 var ErrAnswerLost = errors.New("the answer was lost")
 
-// Answers is a client's transport that can lose the answers to requests which the server has carried out.
-// Safe for concurrent use.
+// Answers is a client's transport that can lose the answers to requests which the server has
+// carried out. Safe for concurrent use.
 type Answers struct {
 	Next  http.RoundTripper
 	Power *Switch // nil: on
@@ -35,7 +35,8 @@ func (a *Answers) Fired() int64 { return a.lost.Load() }
 func (a *Answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := a.Next.RoundTrip(req)
 	every := a.every.Load()
-	if err != nil || every == 0 || req.Method != http.MethodPost || !strings.HasSuffix(req.URL.Path, a.suffix.Load().(string)) {
+	if err != nil || every == 0 || req.Method != http.MethodPost ||
+		!strings.HasSuffix(req.URL.Path, a.suffix.Load().(string)) {
 		return res, err
 	}
 

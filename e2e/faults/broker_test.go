@@ -43,7 +43,10 @@ func newBroker(t *testing.T) broker {
 	}
 	t.Cleanup(func() { _ = admin.Close() })
 
-	b := broker{RocketMQ: p, namesrv: namesrv, topic: "test-" + uuid.NewString(), group: "test-" + uuid.NewString(), admin: admin}
+	b := broker{
+		RocketMQ: p, namesrv: namesrv, topic: "test-" + uuid.NewString(), group: "test-" + uuid.NewString(),
+		admin: admin,
+	}
 	if err := admin.CreateTopic(t.Context(), b.topic, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -57,13 +60,16 @@ func quiet(t *testing.T) *slog.Logger {
 // producer returns a way to send one message, through the proxies or past them.
 func (b broker) producer(t *testing.T, namesrv string) (send func(body string) error) {
 	t.Helper()
-	p, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: namesrv, Group: "test-" + uuid.NewString(), Logger: quiet(t)})
+	p, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
+		Namesrv: namesrv, Group: "test-" + uuid.NewString(), Logger: quiet(t),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close() })
 	return func(body string) error {
-		_, err := p.SendBatch(context.Background(), b.topic, 0, 1, []rocketmq.Message{{Topic: b.topic, Key: "k", Body: []byte(body)}})
+		_, err := p.SendBatch(context.Background(), b.topic, 0, 1,
+			[]rocketmq.Message{{Topic: b.topic, Key: "k", Body: []byte(body)}})
 		return err
 	}
 }
@@ -123,7 +129,8 @@ func TestBrokerEffectsOnSends(t *testing.T) {
 			b.Add(rule)
 
 			began := time.Now()
-			if err := through("it"); tc.fails != (err != nil) || tc.fails && !errors.Is(err, rocketmq.ErrOutcomeUnknown) {
+			if err := through("it"); tc.fails != (err != nil) || tc.fails &&
+				!errors.Is(err, rocketmq.ErrOutcomeUnknown) {
 				t.Errorf("send: error %v, want one of unknown outcome: %t", err, tc.fails)
 			}
 			if took := time.Since(began); tc.do == faults.Delay && took < delay {
@@ -248,11 +255,13 @@ func TestBrokerLostOffsetCommits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if offset, err := b.admin.CommittedOffset(t.Context(), route.Readable[0], b.group); err != nil || offset > 0 {
+	if offset, err := b.admin.CommittedOffset(t.Context(), route.Readable[0], b.group); err != nil ||
+		offset > 0 {
 		t.Errorf("committed offset %d, error %v; want none", offset, err)
 	}
 	if lost.Fired() == 0 || locks.Fired() == 0 || b.Fetched()[b.group] != (faults.Fetched{Messages: count}) {
-		t.Errorf("%d offset commits lost, %d locks, %+v; want some, some, and %d messages", lost.Fired(), locks.Fired(), b.Fetched()[b.group], count)
+		t.Errorf("%d offset commits lost, %d locks, %+v; want some, some, and %d messages", lost.Fired(),
+			locks.Fired(), b.Fetched()[b.group], count)
 	}
 
 	b.Clear()

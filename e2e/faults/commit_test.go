@@ -11,7 +11,9 @@ func TestAPullIsStrippedOfItsCommitOnly(t *testing.T) {
 	p, client, server := conversation(t)
 	rule := &faults.FrameRule{Codes: []int{faults.PullMessage}, Group: "g", Do: faults.StripCommit}
 	p.Add(rule)
-	asked := map[string]string{"consumerGroup": "g", "topic": "t", "queueId": "3", "sysFlag": "7", "commitOffset": "42"}
+	asked := map[string]string{
+		"consumerGroup": "g", "topic": "t", "queueId": "3", "sysFlag": "7", "commitOffset": "42",
+	}
 
 	client.send(header{Code: faults.PullMessage, Opaque: 1 << 30, ExtFields: asked}, "body")
 	got, body := server.next()
@@ -27,7 +29,10 @@ func TestAPullIsStrippedOfItsCommitOnly(t *testing.T) {
 		}
 	}
 
-	client.send(header{Code: faults.PullMessage, Opaque: 2, ExtFields: map[string]string{"consumerGroup": "other", "sysFlag": "7"}}, "")
+	client.send(header{
+		Code: faults.PullMessage, Opaque: 2,
+		ExtFields: map[string]string{"consumerGroup": "other", "sysFlag": "7"},
+	}, "")
 	if got, _ := server.next(); got.ExtFields["sysFlag"] != "7" {
 		t.Errorf("another group's pull came with sysFlag %s", got.ExtFields["sysFlag"])
 	}

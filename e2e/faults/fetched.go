@@ -15,7 +15,8 @@ type Fetched struct {
 	Again    int64 // of them, those that the group had been given before
 }
 
-// place is a message as a group sees it. A topic that was made anew has other messages at the same offsets.
+// place is a message as a group sees it. A topic that was made anew has other messages at the same
+// offsets.
 type place struct {
 	group, topic string
 	queue        int32
@@ -54,9 +55,9 @@ func (f *fetches) count() map[string]Fetched {
 	return maps.Clone(f.byGroup)
 }
 
-// add counts the messages in the body of a pull answer: one after the other, each with its size (int32) first, the
-// queue (int32) at 12, its offset there (int64) at 20 and when it was born (int64) at 40. Source: RocketMQ 5.4.0,
-// MessageDecoder.java.
+// add counts the messages in the body of a pull answer: one after the other, each with its size
+// (int32) first, the queue (int32) at 12, its offset there (int64) at 20 and when it was born
+// (int64) at 40. Source: RocketMQ 5.4.0, MessageDecoder.java.
 func (f *fetches) add(q request, body []byte) {
 	const queueAt, offsetAt, bornAt, least = 12, 20, 40, 48
 	if len(q.topics) == 0 || len(q.groups) == 0 {

@@ -28,8 +28,8 @@ type header struct {
 	ExtFields map[string]string `json:"extFields"`
 }
 
-// frame is 4 bytes length of what follows, 1 byte serializer, 3 bytes header length, the header as JSON, the body,
-// all big-endian.
+// frame is 4 bytes length of what follows, 1 byte serializer, 3 bytes header length, the header as
+// JSON, the body, all big-endian.
 type frame struct {
 	header
 	raw  []byte // all of it
@@ -72,8 +72,8 @@ func (f frame) withBody(body []byte) []byte {
 	return raw
 }
 
-// pullCommits is the bit of a pull's sysFlag that says that it commits an offset too. Source: RocketMQ 5.4.0,
-// PullSysFlag.java.
+// pullCommits is the bit of a pull's sysFlag that says that it commits an offset too. Source:
+// RocketMQ 5.4.0, PullSysFlag.java.
 const pullCommits = 1
 
 // withoutCommit returns a pull that commits nothing. Header fields that the proxy does not know

@@ -46,12 +46,14 @@ type FrameRule struct {
 	Topic, Group string // empty: any
 	// Full, for pulls and effects on answers, picks only answers that bring messages.
 	Full bool
-	// The first Skip matches pass, then every Every-th (0 and 1: each) fires, at most Limit times (0: no limit).
+	// The first Skip matches pass, then every Every-th (0 and 1: each) fires, at most Limit times
+	// (0: no limit).
 	Skip, Every, Limit int
 	Do                 FrameEffect
 	For                time.Duration // of Delay
-	// Then is called when the rule fires, while the frame is held: a request before it goes on to the server, an
-	// answer (of the effects on answers) before it goes on to the client. nil: nothing.
+	// Then is called when the rule fires, while the frame is held: a request before it goes on to
+	// the server, an answer (of the effects on answers) before it goes on to the client. nil:
+	// nothing.
 	Then func()
 
 	firing

@@ -133,7 +133,8 @@ func TestQuestionsOfTheBrokerPass(t *testing.T) {
 func TestARemovedRuleDoesNotActOnWhatIsUnderWay(t *testing.T) {
 	p, client, server := conversation(t)
 	rule := &faults.FrameRule{
-		Codes: []int{faults.PullMessage}, Do: faults.DropAnswer, Then: func() { t.Error("Then was called after Clear") },
+		Codes: []int{faults.PullMessage}, Do: faults.DropAnswer,
+		Then: func() { t.Error("Then was called after Clear") },
 	}
 	p.Add(rule)
 	client.send(header{Code: faults.PullMessage, Opaque: 1}, "")
@@ -153,7 +154,9 @@ func TestOneWayRequests(t *testing.T) {
 	p.Add(answers)
 
 	for i, group := range []string{"kept", "lost", "kept"} {
-		client.send(header{faults.CommitOffset, int32(i), flagOneWay, map[string]string{"consumerGroup": group}}, group)
+		client.send(header{
+			faults.CommitOffset, int32(i), flagOneWay, map[string]string{"consumerGroup": group},
+		}, group)
 	}
 
 	for range 2 {
@@ -162,7 +165,8 @@ func TestOneWayRequests(t *testing.T) {
 		}
 	}
 	if dropped.Fired() != 1 || answers.Fired() != 0 {
-		t.Errorf("fired %d and %d times; want 1, and 0 because there is no answer", dropped.Fired(), answers.Fired())
+		t.Errorf("fired %d and %d times; want 1, and 0 because there is no answer",
+			dropped.Fired(), answers.Fired())
 	}
 }
 
@@ -174,12 +178,14 @@ func TestNothingFiresBehindACut(t *testing.T) {
 	p.Add(behind)
 
 	one := frame(t, header{Code: faults.SendMessage, Opaque: 1}, "")
-	if _, err := client.Write(append(one, frame(t, header{Code: faults.SendMessage, Opaque: 2}, "")...)); err != nil {
+	if _, err := client.Write(append(one,
+		frame(t, header{Code: faults.SendMessage, Opaque: 2}, "")...)); err != nil {
 		t.Fatal(err)
 	}
 	isReset(t, client)
 	if cut.Fired() != 1 || behind.Fired() != 0 {
-		t.Errorf("fired %d and %d times, want 1 and 0: the second frame went nowhere", cut.Fired(), behind.Fired())
+		t.Errorf("fired %d and %d times, want 1 and 0: the second frame went nowhere",
+			cut.Fired(), behind.Fired())
 	}
 }
 
@@ -201,7 +207,10 @@ func TestTopicsAndGroups(t *testing.T) {
 		{faults.CommitOffset, plain, "", "t"},
 		{faults.LockQueues, nil, locks, "t"},
 		{faults.UnlockQueues, nil, locks, "t"},
-		{faults.Heartbeat, nil, `{"clientID":"c","consumerDataSet":[{"groupName":"f"},{"groupName":"g"}]}`, ""},
+		{
+			faults.Heartbeat, nil, `{"clientID":"c","consumerDataSet":[{"groupName":"f"},{"groupName":"g"}]}`,
+			"",
+		},
 	} {
 		p, client, server := conversation(t)
 		codes := []int{tc.code}
@@ -217,7 +226,8 @@ func TestTopicsAndGroups(t *testing.T) {
 
 		client.send(header{tc.code, 1, 0, tc.fields}, tc.body)
 		if h, body := server.next(); h.Code != tc.code || body != tc.body || right.Fired() != 1 {
-			t.Errorf("code %d: the server got %+v, the rule for topic t and group g fired %d times", tc.code, h, right.Fired())
+			t.Errorf("code %d: the server got %+v, the rule for topic t and group g fired %d times",
+				tc.code, h, right.Fired())
 		}
 	}
 }
@@ -235,7 +245,8 @@ func TestFetchedCountsWhatClientsWereGiven(t *testing.T) {
 	}
 
 	pull := func(group string) {
-		client.send(header{faults.PullMessage, 1, 0, map[string]string{"consumerGroup": group, "topic": "t"}}, "")
+		client.send(header{faults.PullMessage, 1, 0, map[string]string{"consumerGroup": group, "topic": "t"}},
+			"")
 		server.next()
 		server.send(header{Opaque: 1, Flag: flagAnswer}, string(messages))
 		// Once the answer to this later request is here, the pull's answer has been dealt with.
@@ -256,7 +267,8 @@ func TestFetchedCountsWhatClientsWereGiven(t *testing.T) {
 		{"lossy", faults.Fetched{}},
 	} {
 		if pull(step.group); p.Fetched()[step.group] != step.want {
-			t.Errorf("after a pull by group %s: %+v, want %+v", step.group, p.Fetched()[step.group], step.want)
+			t.Errorf("after a pull by group %s: %+v, want %+v", step.group,
+				p.Fetched()[step.group], step.want)
 		}
 	}
 }
@@ -272,7 +284,8 @@ func TestFetchedKnowsWhatAnotherInstanceWasGiven(t *testing.T) {
 		if pairs = append(pairs, p); i > 0 {
 			p.CountWith(pairs[0])
 		}
-		client.send(header{faults.PullMessage, 1, 0, map[string]string{"consumerGroup": "g", "topic": "t"}}, "")
+		client.send(header{faults.PullMessage, 1, 0, map[string]string{"consumerGroup": "g", "topic": "t"}},
+			"")
 		server.next()
 		server.send(header{Opaque: 1, Flag: flagAnswer}, string(message))
 		client.next()

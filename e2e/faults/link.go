@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// laneMax is how many packets are under way in one direction of a link before its sender has to wait.
+// laneMax is how many packets are under way in one direction of a link before its sender has to
+// wait.
 const laneMax = 1024
 
 // link is a client's connection and the proxy's connection to the server that belongs to it.
@@ -85,7 +86,8 @@ func (l *lane) pass(packet []byte) {
 	}
 }
 
-// passLater passes packet after a pause, in which others overtake it. The direction stays open until then.
+// passLater passes packet after a pause, in which others overtake it. The direction stays open
+// until then.
 func (l *lane) passLater(packet []byte, pause time.Duration) {
 	l.late.Go(func() {
 		if waited(l.link.ctx, pause) {
@@ -94,7 +96,8 @@ func (l *lane) passLater(packet []byte, pause time.Duration) {
 	})
 }
 
-// deliver writes what is queued, then ends the direction: the other end still reads everything and may answer.
+// deliver writes what is queued, then ends the direction: the other end still reads everything and
+// may answer.
 func (l *lane) deliver() {
 	for d := range l.queue {
 		if !l.mayGo(d) {

@@ -183,7 +183,8 @@ func TestAnIdleProxyPassesEverything(t *testing.T) {
 			}()
 			got, err := io.ReadAll(conn)
 			if err != nil || !bytes.Equal(got, sent) {
-				t.Errorf("connection %d: %d bytes came back, error %v; want the %d that were sent", i, len(got), err, len(sent))
+				t.Errorf("connection %d: %d bytes came back, error %v; want the %d that were sent",
+					i, len(got), err, len(sent))
 			}
 			_ = conn.Close()
 		})

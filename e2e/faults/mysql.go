@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// MySQL is a proxy before a MySQL or MariaDB server. It knows statements and transactions, not results. Safe for
-// concurrent use.
+// MySQL is a proxy before a MySQL or MariaDB server. It knows statements and transactions, not
+// results. Safe for concurrent use.
 type MySQL struct {
 	Weather
 
@@ -16,7 +16,8 @@ type MySQL struct {
 	errors map[uint16]int64
 }
 
-// NewMySQL starts a proxy before server (host:port), which need not be there yet. Clients must not use TLS.
+// NewMySQL starts a proxy before server (host:port), which need not be there yet. Clients must not
+// use TLS.
 func NewMySQL(server string) (*MySQL, error) {
 	p := &MySQL{errors: map[uint16]int64{}}
 	var err error
@@ -30,8 +31,8 @@ func (p *MySQL) Addr() string { return p.proxy.addr() }
 // Close ends the proxy and cuts its connections.
 func (p *MySQL) Close() error { return p.proxy.close() }
 
-// Add has a rule take effect at once. Rules are tried in the order in which they were added; the first one that
-// fires decides.
+// Add has a rule take effect at once. Rules are tried in the order in which they were added; the
+// first one that fires decides.
 func (p *MySQL) Add(r *SQLRule) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +79,8 @@ type session struct {
 	text      strings.Builder // its statements, in lower case
 	committed string          // text of the transaction whose COMMIT is under way; empty: none is
 	held      *SQLRule        // of the statement that was held and has not been answered; nil: none
-	big       bool            // the server's last packet was as long as one can be: the next one goes on with it
+	// the server's last packet was as long as one can be: the next one goes on with it
+	big bool
 }
 
 func (p *MySQL) talk(l *link) (fromClient, fromServer func([]byte), ended func()) {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// dialTimeout bounds one connection to the server: a stopped process with a full backlog answers nothing.
+// dialTimeout bounds one connection to the server: a stopped process with a full backlog answers
+// nothing.
 const dialTimeout = 3 * time.Second
 
 // proxy takes connections on a port of its own and makes one to the server for each.
@@ -64,7 +65,8 @@ func (p *proxy) accept() {
 	}
 }
 
-// serve passes packets between client and a new connection to the server until both sides have ended.
+// serve passes packets between client and a new connection to the server until both sides have
+// ended.
 func (p *proxy) serve(client *net.TCPConn) {
 	ctx, cut := context.WithCancel(context.Background())
 	defer cut()
@@ -100,7 +102,8 @@ func (p *proxy) serve(client *net.TCPConn) {
 	_ = server.Close()
 }
 
-// reset closes a connection at once: what was not delivered is lost, the other end gets a "connection reset".
+// reset closes a connection at once: what was not delivered is lost, the other end gets a
+// "connection reset".
 func reset(c *net.TCPConn) {
 	_ = c.SetLinger(0)
 	_ = c.Close()

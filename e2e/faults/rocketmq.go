@@ -19,7 +19,8 @@ type RocketMQ struct {
 	fetched *fetches
 }
 
-// NewRocketMQ starts proxies before a name server and its broker (host:port each), which need not be there yet.
+// NewRocketMQ starts proxies before a name server and its broker (host:port each), which need not
+// be there yet.
 func NewRocketMQ(namesrv, broker string) (*RocketMQ, error) {
 	p := &RocketMQ{brokerAddr: broker, fetched: newFetches()}
 	d := dialect{read: readFrame, talk: p.talk}
@@ -39,8 +40,8 @@ func (p *RocketMQ) NamesrvAddr() string { return p.namesrv.addr() }
 // Close ends the proxies and cuts their connections.
 func (p *RocketMQ) Close() error { return errors.Join(p.namesrv.close(), p.broker.close()) }
 
-// Add has a rule take effect at once. Rules are tried in the order in which they were added; the first one that
-// fires decides.
+// Add has a rule take effect at once. Rules are tried in the order in which they were added; the
+// first one that fires decides.
 func (p *RocketMQ) Add(r *FrameRule) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -176,7 +177,8 @@ func (c *conversation) answer(raw []byte) {
 	switch e.code {
 	case GetRoute:
 		// The broker's address stands in the body as a text, and only there.
-		raw = f.withBody(bytes.ReplaceAll(f.body, []byte(`"`+c.proxy.brokerAddr+`"`), []byte(`"`+c.proxy.broker.addr()+`"`)))
+		raw = f.withBody(bytes.ReplaceAll(f.body, []byte(`"`+c.proxy.brokerAddr+`"`),
+			[]byte(`"`+c.proxy.broker.addr()+`"`)))
 	case PullMessage:
 		c.proxy.fetched.add(e.request, f.body)
 	}

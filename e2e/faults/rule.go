@@ -9,8 +9,8 @@ type firing struct {
 	fired int64
 }
 
-// fire takes a match: the first skip are let pass, then every every-th (0 and 1: each) fires, at most limit
-// times (0: no limit).
+// fire takes a match: the first skip are let pass, then every every-th (0 and 1: each) fires, at
+// most limit times (0: no limit).
 func (f *firing) fire(skip, every, limit int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -11,9 +11,11 @@ type SQLMoment int
 
 // The moments.
 const (
-	AtStatement  SQLMoment = iota // a statement has arrived that contains Touching, and has not gone on to the server
-	BeforeCommit                  // COMMIT of a transaction that has touched it has arrived, and has not gone on
-	AfterCommit                   // the server has committed such a transaction, and the client does not know
+	// a statement has arrived that contains Touching, and has not gone on to the server
+	AtStatement SQLMoment = iota
+	// COMMIT of a transaction that has touched it has arrived, and has not gone on
+	BeforeCommit
+	AfterCommit // the server has committed such a transaction, and the client does not know
 )
 
 // SQLEffect is what a rule does.
@@ -21,10 +23,11 @@ type SQLEffect int
 
 // The effects.
 const (
-	Let    SQLEffect = iota // nothing but Then
-	Cut                     // the connections to client and server are reset; what is held is lost
-	Hold                    // what is held goes on after For
-	Refuse                  // the server never gets it, and Answer is what the client is told; not at AfterCommit
+	Let  SQLEffect = iota // nothing but Then
+	Cut                   // the connections to client and server are reset; what is held is lost
+	Hold                  // what is held goes on after For
+	// the server never gets it, and Answer is what the client is told; not at AfterCommit
+	Refuse
 )
 
 // SQLAnswer is an error as a server answers it.
@@ -42,7 +45,8 @@ type SQLRule struct {
 	// apart transactions that touch the same table, each beside others. Empty: any.
 	Also string
 	At   SQLMoment
-	// The first Skip matches pass, then every Every-th (0 and 1: each) fires, at most Limit times (0: no limit).
+	// The first Skip matches pass, then every Every-th (0 and 1: each) fires, at most Limit times
+	// (0: no limit).
 	Skip, Every, Limit int
 	Do                 SQLEffect
 	For                time.Duration // of Hold

@@ -40,7 +40,8 @@ func eachTable(t *testing.T, test func(t *testing.T, n table)) {
 
 		p := newMySQL(t, d.Config.Addr)
 		n := table{p, open(p.Addr()), open(d.Config.Addr)}
-		if _, err := n.direct.ExecContext(t.Context(), "CREATE TABLE numbers (n INT PRIMARY KEY)"); err != nil {
+		if _, err := n.direct.ExecContext(t.Context(),
+			"CREATE TABLE numbers (n INT PRIMARY KEY)"); err != nil {
 			t.Fatal(err)
 		}
 		test(t, n)
@@ -51,13 +52,15 @@ func eachTable(t *testing.T, test func(t *testing.T, n table)) {
 func (n table) has(t *testing.T, i int) bool {
 	t.Helper()
 	var count int
-	if err := n.direct.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM numbers WHERE n = ?", i).Scan(&count); err != nil {
+	if err := n.direct.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM numbers WHERE n = ?", i).
+		Scan(&count); err != nil {
 		t.Error(err) // not Fatal: Then calls it too
 	}
 	return count == 1
 }
 
-// insert adds number i through the proxy in a transaction, behind one that was rolled back to a savepoint.
+// insert adds number i through the proxy in a transaction, behind one that was rolled back to a
+// savepoint.
 func (n table) insert(ctx context.Context, i int) error {
 	tx, err := n.through.BeginTx(ctx, nil)
 	if err != nil {
@@ -145,7 +148,8 @@ func TestSkipEveryLimit(t *testing.T) {
 		} {
 			statement, fired := 0, []int{}
 			rule := &faults.SQLRule{
-				Touching: "select", Skip: tc.skip, Every: tc.every, Limit: tc.limit, Then: func() { fired = append(fired, statement) },
+				Touching: "select", Skip: tc.skip, Every: tc.every, Limit: tc.limit,
+				Then: func() { fired = append(fired, statement) },
 			}
 
 			n.proxy.Clear()
@@ -157,7 +161,8 @@ func TestSkipEveryLimit(t *testing.T) {
 			}
 
 			if !slices.Equal(fired, tc.want) || rule.Fired() != int64(len(tc.want)) {
-				t.Errorf("skip %d, every %d, limit %d: fired %d times, at %v; want %v", tc.skip, tc.every, tc.limit, rule.Fired(), fired, tc.want)
+				t.Errorf("skip %d, every %d, limit %d: fired %d times, at %v; want %v", tc.skip, tc.every,
+					tc.limit, rule.Fired(), fired, tc.want)
 			}
 		}
 	})
@@ -187,7 +192,9 @@ func TestARefusedCommitLeavesTheTransactionOpen(t *testing.T) {
 		}
 
 		_, err = conn.ExecContext(t.Context(), "COMMIT")
-		want := mysql.MySQLError{Number: 1317, SQLState: [5]byte([]byte("70100")), Message: "Query execution was interrupted"}
+		want := mysql.MySQLError{
+			Number: 1317, SQLState: [5]byte([]byte("70100")), Message: "Query execution was interrupted",
+		}
 		if answered := (*mysql.MySQLError)(nil); !errors.As(err, &answered) || *answered != want {
 			t.Errorf("error %v, want %v", err, &want)
 		}
@@ -209,7 +216,8 @@ func TestCutEndsAHold(t *testing.T) {
 	eachTable(t, func(t *testing.T, n table) {
 		arrived := make(chan struct{})
 		n.proxy.Add(&faults.SQLRule{
-			Touching: "INSERT", At: faults.BeforeCommit, Do: faults.Hold, For: time.Hour, Then: func() { close(arrived) },
+			Touching: "INSERT", At: faults.BeforeCommit, Do: faults.Hold, For: time.Hour,
+			Then: func() { close(arrived) },
 		})
 		inserted := make(chan error, 1)
 		go func() { inserted <- n.insert(t.Context(), 1) }()
@@ -287,7 +295,8 @@ func TestARuleKnowsATransactionByTwoTables(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, name := range tables {
-				if _, err := tx.ExecContext(t.Context(), "INSERT INTO "+name+" SELECT COALESCE(MAX(n), 0) + 1 FROM "+name); err != nil {
+				if _, err := tx.ExecContext(t.Context(), "INSERT INTO "+name+
+					" SELECT COALESCE(MAX(n), 0) + 1 FROM "+name); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -323,14 +332,16 @@ func TestARuleKnowsATransactionByTwoTables(t *testing.T) {
 					want = step.at
 				}
 				if rule.Fired() != want {
-					t.Errorf("after %v, moment %d: fired %d times, want %d", step.tables, at, rule.Fired(), want)
+					t.Errorf("after %v, moment %d: fired %d times, want %d",
+						step.tables, at, rule.Fired(), want)
 				}
 			}
 		}
 	})
 }
 
-// A statement that was held until its session was gone is refused; one that the server still takes is not.
+// A statement that was held until its session was gone is refused; one that the server still takes
+// is not.
 func TestRefusedCountsWhatCameTooLate(t *testing.T) {
 	eachTable(t, func(t *testing.T, n table) {
 		for i, refuse := range []func(id int64){
@@ -356,17 +367,20 @@ func TestRefusedCountsWhatCameTooLate(t *testing.T) {
 			}
 
 			rule := &faults.SQLRule{
-				Touching: "INSERT INTO numbers", Do: faults.Hold, For: 100 * time.Millisecond, Then: func() { refuse(id) },
+				Touching: "INSERT INTO numbers", Do: faults.Hold, For: 100 * time.Millisecond,
+				Then: func() { refuse(id) },
 			}
 			n.proxy.Add(rule)
-			_, err = conn.ExecContext(t.Context(), fmt.Sprintf("INSERT INTO numbers VALUES (%d)", max(0, i-1)))
+			_, err = conn.ExecContext(t.Context(),
+				fmt.Sprintf("INSERT INTO numbers VALUES (%d)", max(0, i-1)))
 			_ = conn.Close()
 			n.proxy.Clear()
 
 			want := int64(min(i, 1))
 			wait.Until(t, patience, func() error {
 				if rule.Refused() != want || rule.Fired() != 1 {
-					return fmt.Errorf("statement %d: error %w, fired %d times, refused %d; want 1, %d", i, err, rule.Fired(), rule.Refused(), want)
+					return fmt.Errorf("statement %d: error %w, fired %d times, refused %d; want 1, %d", i,
+						err, rule.Fired(), rule.Refused(), want)
 				}
 				return nil
 			})

@@ -20,12 +20,15 @@ func switchedOff() *faults.Switch {
 // effect of its fault.
 func TestSwitchedOffFramesPass(t *testing.T) {
 	for _, do := range []faults.FrameEffect{
-		faults.DropRequest, faults.DropAnswer, faults.Twice, faults.Delay, faults.CutRequest, faults.CutAnswer,
+		faults.DropRequest, faults.DropAnswer, faults.Twice, faults.Delay, faults.CutRequest,
+		faults.CutAnswer,
 	} {
 		p, client, server := conversation(t)
 		p.Obey(switchedOff())
 		then := false
-		rule := &faults.FrameRule{Codes: []int{faults.SendMessage}, Do: do, For: time.Hour, Then: func() { then = true }}
+		rule := &faults.FrameRule{
+			Codes: []int{faults.SendMessage}, Do: do, For: time.Hour, Then: func() { then = true },
+		}
 		p.Add(rule)
 		p.Freeze()
 		p.Cut()
@@ -37,7 +40,8 @@ func TestSwitchedOffFramesPass(t *testing.T) {
 		}
 		server.send(header{Opaque: 1, Flag: flagAnswer}, "done")
 		if _, body := client.next(); body != "done" || rule.Fired() != 1 || !then {
-			t.Errorf("effect %d: answer %q, fired %d times, Then was called: %t; want it to fire and to pass", do, body, rule.Fired(), then)
+			t.Errorf("effect %d: answer %q, fired %d times, Then was called: %t; want it to fire and to pass",
+				do, body, rule.Fired(), then)
 		}
 	}
 }
@@ -49,7 +53,8 @@ func TestSwitchedOffTransactionsAndAnswersPass(t *testing.T) {
 			rule := &faults.SQLRule{Touching: "INSERT INTO numbers", At: at, Limit: 1, Do: faults.Cut}
 			n.proxy.Add(rule)
 			if err := n.insert(t.Context(), i); err != nil || !n.has(t, i) || rule.Fired() != 1 {
-				t.Errorf("moment %d: error %v, fired %d times; want it to fire and the transaction to pass", at, err, rule.Fired())
+				t.Errorf("moment %d: error %v, fired %d times; want it to fire and the transaction to pass",
+					at, err, rule.Fired())
 			}
 			n.proxy.Clear()
 		}

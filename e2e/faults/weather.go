@@ -36,8 +36,8 @@ func (w *Weather) on() bool {
 	return w.power.On()
 }
 
-// Freeze lets no byte pass in either direction until Thaw. Connections stay open, as with a peer that is frozen
-// or behind a network that swallows packets.
+// Freeze lets no byte pass in either direction until Thaw. Connections stay open, as with a peer
+// that is frozen or behind a network that swallows packets.
 func (w *Weather) Freeze() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,8 +56,8 @@ func (w *Weather) Thaw() {
 	}
 }
 
-// Frozen is how many packets Freeze has held since the start. Those that wait behind another one in the same
-// direction of a connection are not counted.
+// Frozen is how many packets Freeze has held since the start. Those that wait behind another one in
+// the same direction of a connection are not counted.
 func (w *Weather) Frozen() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

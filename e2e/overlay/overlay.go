@@ -1,5 +1,5 @@
-// Package overlay builds the services with small changes to their source, which itself stays as it is: the
-// product needs no switch for what tests want of it.
+// Package overlay builds the services with small changes to their source, which itself stays as it
+// is: the product needs no switch for what tests want of it.
 package overlay
 
 import (
@@ -20,8 +20,8 @@ type Edit struct {
 	Replace string
 }
 
-// Apply returns the changed files by their absolute path. An edit whose text is not there exactly once is an
-// error that names the file and the text. Later edits see what earlier ones changed.
+// Apply returns the changed files by their absolute path. An edit whose text is not there exactly
+// once is an error that names the file and the text. Later edits see what earlier ones changed.
 func Apply(root string, edits []Edit) (map[string][]byte, error) {
 	changed := map[string][]byte{}
 	for _, e := range edits {
@@ -39,7 +39,8 @@ func Apply(root string, edits []Edit) (map[string][]byte, error) {
 		}
 
 		if n := strings.Count(string(source), e.Find); n != 1 {
-			return nil, fmt.Errorf("%s: the text to replace is there %d times, want once; adapt the edit to the source:\n%s", e.File, n, e.Find)
+			return nil, fmt.Errorf("%s: the text to replace is there %d times, want once; adapt the edit to the source:\n%s",
+				e.File, n, e.Find)
 		}
 		changed[path] = []byte(strings.Replace(string(source), e.Find, e.Replace, 1))
 	}

@@ -15,8 +15,11 @@ func TestATextThatIsNotThereOnceIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, find := range []string{"no such text in it", "e"} {
-		_, err := overlay.Apply(root, []overlay.Edit{{File: "e2e/overlay/overlay.go", Find: find, Replace: "x"}})
-		if err == nil || !strings.Contains(err.Error(), "overlay.go") || !strings.Contains(err.Error(), find) {
+		_, err := overlay.Apply(root, []overlay.Edit{{
+			File: "e2e/overlay/overlay.go", Find: find, Replace: "x",
+		}})
+		if err == nil || !strings.Contains(err.Error(), "overlay.go") ||
+			!strings.Contains(err.Error(), find) {
 			t.Errorf("replacing %q: %v, want an error that names file and text", find, err)
 		}
 	}
@@ -31,7 +34,9 @@ func TestABuiltProgramHasTheChange(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	said, _ := exec.CommandContext(t.Context(), filepath.Join(out, "order-service"), "nonsense").CombinedOutput() // it refuses
+	// it refuses
+	said, _ := exec.CommandContext(t.Context(), filepath.Join(out, "order-service"), "nonsense").
+		CombinedOutput()
 	if !strings.Contains(string(said), "changed-by-the-overlay") {
 		t.Errorf("the program says %q, which is not changed", said)
 	}

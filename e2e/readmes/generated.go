@@ -1,5 +1,5 @@
-// Package readmes holds the READMEs to what the code says: the tables that are written from it, and, in its tests, links,
-// commands and both languages.
+// Package readmes holds the READMEs to what the code says: the tables that are written from it,
+// and, in its tests, links, commands and both languages.
 package readmes
 
 import (
@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// Generated compares what a README has between two marks with what it should have. The mark before it names the command
-// that writes it anew, with update set. A README without the marks is an error.
+// Generated compares what a README has between two marks with what it should have. The mark before
+// it names the command that writes it anew, with update set. A README without the marks is an
+// error.
 func Generated(t testing.TB, file, command, want string, update bool) {
 	t.Helper()
 	begins, ends := "<!-- Written by: "+command+" -->\n", "<!-- end -->\n"

@@ -32,7 +32,8 @@ var (
 	target  = regexp.MustCompile(`(?m)(?:^|\x60)make ([a-z-]+)((?: [A-Z]+=[^\s\x60,]+)*)`)
 )
 
-// Both languages say the same: as many headings of each level, the same links and the same commands below each.
+// Both languages say the same: as many headings of each level, the same links and the same commands
+// below each.
 func TestBothLanguagesSayTheSame(t *testing.T) {
 	for _, dir := range rooms(t) {
 		here, there := sections(read(t, dir, english)), sections(read(t, dir, chinese))
@@ -92,7 +93,8 @@ func follow(t *testing.T, dir, page, name, to string) error {
 	return nil
 }
 
-// The commands that a README names are there: targets of the Makefile, tests, fault cases and wrong versions.
+// The commands that a README names are there: targets of the Makefile, tests, fault cases and wrong
+// versions.
 func TestCommandsAreThere(t *testing.T) {
 	makefile, source := read(t, "", "Makefile"), sources(t)
 
@@ -126,7 +128,8 @@ func TestCommandsAreThere(t *testing.T) {
 func TestTheFrontDoorIsTenMinutes(t *testing.T) {
 	for _, name := range []string{english, chinese} {
 		if n := len(read(t, "", name)); n > frontDoorMax {
-			t.Errorf("%s has %d bytes, want at most %d: move what not everybody needs into a room", name, n, frontDoorMax)
+			t.Errorf("%s has %d bytes, want at most %d: move what not everybody needs into a room",
+				name, n, frontDoorMax)
 		}
 	}
 }
@@ -173,8 +176,8 @@ func walk(t *testing.T, visit func(file string)) {
 	}
 }
 
-// sections are a page's headings by level, each with the links and commands below it, sorted: languages differ in the order
-// of words.
+// sections are a page's headings by level, each with the links and commands below it, sorted:
+// languages differ in the order of words.
 func sections(page string) (all []string) {
 	var fence bool
 	current := []string{"(top)"}

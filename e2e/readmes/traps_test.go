@@ -28,7 +28,8 @@ func TestTheTrapsAreNumbered(t *testing.T) {
 			t.Errorf("%s: want traps", name)
 		}
 		for n := 1; n <= trapCount(page); n++ {
-			if heading := fmt.Sprintf("\n<a id=\"t%d\"></a>\n\n### T%d: ", n, n); strings.Count(page, heading) != 1 {
+			if heading := fmt.Sprintf("\n<a id=\"t%d\"></a>\n\n### T%d: ",
+				n, n); strings.Count(page, heading) != 1 {
 				t.Errorf("%s: want one trap T%d behind its anchor", name, n)
 			}
 		}

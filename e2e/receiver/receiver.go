@@ -1,4 +1,5 @@
-// Package receiver takes the notices about parked messages, as the gateway to a chat or to SMS would.
+// Package receiver takes the notices about parked messages, as the gateway to a chat or to SMS
+// would.
 package receiver
 
 import (
@@ -52,7 +53,11 @@ func New() (*Receiver, error) {
 		return nil, err
 	}
 
-	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.take(w, req, verifier) }))
+	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		req *http.Request,
+	) {
+		r.take(w, req, verifier)
+	}))
 	r.URL = r.server.URL + "/notices"
 	return r, nil
 }

@@ -30,7 +30,8 @@ func Disarmed(out io.Writer, rows []Row) bool {
 	}
 
 	if wrong > 0 || len(rows) == 0 {
-		fmt.Fprintf(out, "\nVERDICT: FAIL, %d of %d cases do not see whether their fault has an effect.\n", wrong, len(rows))
+		fmt.Fprintf(out, "\nVERDICT: FAIL, %d of %d cases do not see whether their fault has an effect.\n",
+			wrong, len(rows))
 		return false
 	}
 	fmt.Fprintf(out, "\nVERDICT: each of %d cases sees whether its fault has an effect.\n", len(rows))

@@ -84,7 +84,8 @@ func (s sums) repeated() string {
 func (s sums) ok() bool { return s.cases > 0 && len(s.failed) == 0 }
 
 func (s sums) total() string {
-	return fmt.Sprintf("cases %d, faults fired %d, settlements %d, %s", s.cases, s.fired, s.settlements, s.repeated())
+	return fmt.Sprintf("cases %d, faults fired %d, settlements %d, %s",
+		s.cases, s.fired, s.settlements, s.repeated())
 }
 
 func (s sums) verdict() string {
@@ -92,7 +93,8 @@ func (s sums) verdict() string {
 	case s.cases == 0:
 		return "VERDICT: FAIL, no case was run."
 	case len(s.failed) > 0:
-		return fmt.Sprintf("VERDICT: FAIL, %d of %d cases: %s", len(s.failed), s.cases, strings.Join(s.failed, ", "))
+		return fmt.Sprintf("VERDICT: FAIL, %d of %d cases: %s",
+			len(s.failed), s.cases, strings.Join(s.failed, ", "))
 	}
 	return "VERDICT: nothing lost, nothing doubled. Every fault fired, and every invariant held."
 }

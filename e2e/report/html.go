@@ -110,7 +110,8 @@ func newPage(title string, rows []Row) page {
 
 func newPageCase(id string, r Row) pageCase {
 	c := pageCase{
-		Row: r, ID: id, Recovered: r.recovered(), Verdict: r.verdict(), Why: r.why(), Again: r.again(), OK: r.OK(),
+		Row: r, ID: id, Recovered: r.recovered(), Verdict: r.verdict(), Why: r.why(), Again: r.again(),
+		OK:   r.OK(),
 		When: fmt.Sprintf("began %s, took %s", r.Began.Format(time.RFC3339), seconds(r.Took)),
 	}
 
@@ -119,7 +120,9 @@ func newPageCase(id string, r Row) pageCase {
 		c.Marks = append(c.Marks, pageMark{Text: mark, Bad: mark != "✓"})
 	}
 	for _, step := range r.Story {
-		c.Story = append(c.Story, pageStep{fmt.Sprintf("%.1fs", step.At.Sub(r.Story[0].At).Seconds()), step.What})
+		c.Story = append(c.Story, pageStep{
+			fmt.Sprintf("%.1fs", step.At.Sub(r.Story[0].At).Seconds()), step.What,
+		})
 	}
 
 	timelines := r.Timelines[:min(len(r.Timelines), htmlTimelinesMax)]

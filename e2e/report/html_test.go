@@ -37,7 +37,8 @@ func TestHTMLShowsTheTable(t *testing.T) {
 	held.Story = []Step{{noon, "breaking"}, {noon.Add(1500 * time.Millisecond), "healing"}}
 
 	text := written(t, doubled(), held)
-	contains(t, text, ">0.0s<", "breaking", ">1.5s<", "healing", "Seen: 3 deadlocks met", "✗2", "✗1", "VERDICT: FAIL, 1 of 2 cases: sends-doubled",
+	contains(t, text, ">0.0s<", "breaking", ">1.5s<", "healing", "Seen: 3 deadlocks met", "✗2", "✗1",
+		"VERDICT: FAIL, 1 of 2 cases: sends-doubled",
 		"make faults CASE=sends-doubled SEED=18446744073709551615", "payment_no=p-2 debits=2",
 		"producer: repeats caused 40 (calls 0, stored 40, fetched 0), absorbed 0, not proven 40; failed: sends-doubled",
 		"database: repeats caused 6 (calls 0, stored 0, fetched 6), each absorbed", "0/40/0")
@@ -77,8 +78,12 @@ func TestHTMLEscapes(t *testing.T) {
 	const evil = `"><script src="http://evil.example/x.js">alert(1)</script>`
 	row := Row{
 		Case: evil, From: evil, Title: evil, Failure: evil,
-		Violations: []checker.Violation{{Invariant: evil, What: evil, Row: evil, OrderID: evil, PaymentNo: evil}},
-		Timelines:  []Timeline{{OrderID: evil, Events: []Event{{Where: evil, What: evil}, {Where: "client", What: evil}}}},
+		Violations: []checker.Violation{{
+			Invariant: evil, What: evil, Row: evil, OrderID: evil, PaymentNo: evil,
+		}},
+		Timelines: []Timeline{{
+			OrderID: evil, Events: []Event{{Where: evil, What: evil}, {Where: "client", What: evil}},
+		}},
 	}
 
 	text := written(t, row)

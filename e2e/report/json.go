@@ -69,9 +69,12 @@ func WriteJSON(path, title string, rows []Row) error {
 
 func newJSONRow(r Row) jsonRow {
 	row := jsonRow{
-		Case: r.Case, From: r.From, Title: r.Title, OK: r.OK(), Why: r.why(), Seed: r.Seed, Again: r.again(), Fired: r.Fired,
-		Settlements: r.Settlements, Repeats: jsonRepeats(r.Repeats), Recovered: r.Recovered.Seconds(), Took: r.Took.Seconds(),
-		Began: r.Began, Effects: append([]string{}, r.Effects...), Story: []jsonStep{}, Violations: []jsonViolation{},
+		Case: r.Case, From: r.From, Title: r.Title, OK: r.OK(), Why: r.why(), Seed: r.Seed, Again: r.again(),
+		Fired:       r.Fired,
+		Settlements: r.Settlements, Repeats: jsonRepeats(r.Repeats), Recovered: r.Recovered.Seconds(),
+		Took:  r.Took.Seconds(),
+		Began: r.Began, Effects: append([]string{}, r.Effects...), Story: []jsonStep{},
+		Violations: []jsonViolation{},
 	}
 
 	for _, step := range r.Story {

@@ -12,7 +12,9 @@ func TestJSONSaysWhatHappened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "report.json")
 	held := good("late-writer", "consumer", Repeats{Fetched: 3})
 	held.Effects = []string{"1 late INSERTs refused"}
-	held.Story = []Step{{noon, "freezing payment-service"}, {noon.Add(70 * time.Second), "waking payment-service"}}
+	held.Story = []Step{
+		{noon, "freezing payment-service"}, {noon.Add(70 * time.Second), "waking payment-service"},
+	}
 
 	if err := WriteJSON(path, "Faults", []Row{held, doubled()}); err != nil {
 		t.Fatal(err)
@@ -41,10 +43,12 @@ func TestJSONSaysWhatHappened(t *testing.T) {
 	if run.OK || len(run.Cases) != 2 {
 		t.Fatalf("%+v, want two cases, not all ok", run)
 	}
-	if c := run.Cases[0]; !c.OK || c.Repeats.Fetched != 3 || len(c.Effects) != 1 || len(c.Story) != 2 || c.Story[1].What != "waking payment-service" {
+	if c := run.Cases[0]; !c.OK || c.Repeats.Fetched != 3 || len(c.Effects) != 1 || len(c.Story) != 2 ||
+		c.Story[1].What != "waking payment-service" {
 		t.Errorf("the case that held is %+v", c)
 	}
-	if c := run.Cases[1]; c.OK || c.Again == "" || len(c.Violations) != 3 || c.Violations[0].What != "debited twice" {
+	if c := run.Cases[1]; c.OK || c.Again == "" || len(c.Violations) != 3 ||
+		c.Violations[0].What != "debited twice" {
 		t.Errorf("the case that failed is %+v", c)
 	}
 }

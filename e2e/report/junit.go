@@ -29,14 +29,16 @@ type (
 	}
 )
 
-// WriteJUnit writes the rows to a file at path in the form of JUnit's reports. Directories that are missing are made.
+// WriteJUnit writes the rows to a file at path in the form of JUnit's reports. Directories that are
+// missing are made.
 func WriteJUnit(path, title string, rows []Row) error {
 	suite := junitSuite{Name: title, Tests: len(rows)}
 	took := 0.0
 	for _, r := range rows {
 		took += r.Took.Seconds()
 		c := junitCase{
-			Name: r.Case, Class: "faults." + r.From, Seconds: fmt.Sprintf("%.3f", r.Took.Seconds()), Output: strings.Join(r.Effects, "\n"),
+			Name: r.Case, Class: "faults." + r.From, Seconds: fmt.Sprintf("%.3f", r.Took.Seconds()),
+			Output: strings.Join(r.Effects, "\n"),
 		}
 		if !r.OK() {
 			suite.Failures++
@@ -58,7 +60,8 @@ func (r Row) message() string {
 	if why := r.why(); why != "" {
 		return why
 	}
-	return fmt.Sprintf("%d violations, the first: %s: %s", len(r.Violations), r.Violations[0].Invariant, r.Violations[0].What)
+	return fmt.Sprintf("%d violations, the first: %s: %s", len(r.Violations),
+		r.Violations[0].Invariant, r.Violations[0].What)
 }
 
 // violationsText is the command that runs a row again, and its violations.

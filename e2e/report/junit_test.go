@@ -31,12 +31,14 @@ func TestJUnitHasACaseForEachRow(t *testing.T) {
 	if suite.Tests != 3 || suite.Failures != 2 || len(suite.Cases) != 3 || suite.Seconds != "60.000" {
 		t.Errorf("%+v, want 3 cases of which 2 failed, 60 s", suite)
 	}
-	if c := suite.Cases[0]; c.Name != "deadlock" || c.Class != "faults.database" || c.Failure != nil || c.Output != "3 deadlocks <1213>" {
+	if c := suite.Cases[0]; c.Name != "deadlock" || c.Class != "faults.database" || c.Failure != nil ||
+		c.Output != "3 deadlocks <1213>" {
 		t.Errorf("the case that held is %+v", c)
 	}
 	for i, want := range []string{"3 violations, the first: D: debited twice", "no broker"} {
 		c := suite.Cases[i+1]
-		if c.Failure == nil || c.Failure.Message != want || !strings.Contains(c.Failure.Text, "make faults CASE="+c.Name) {
+		if c.Failure == nil || c.Failure.Message != want ||
+			!strings.Contains(c.Failure.Text, "make faults CASE="+c.Name) {
 			t.Errorf("the failed case is %+v, want it to say %q and how to run it again", c, want)
 		}
 	}

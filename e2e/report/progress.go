@@ -78,7 +78,8 @@ func (p *Progress) Ended(r Row) {
 	p.ended++
 	p.violations += len(r.Violations)
 
-	result := fmt.Sprintf("ok    %s: fired %d, settlements %d, recovered in %s", r.Case, r.Fired, r.Settlements, r.recovered())
+	result := fmt.Sprintf("ok    %s: fired %d, settlements %d, recovered in %s",
+		r.Case, r.Fired, r.Settlements, r.recovered())
 	if !r.OK() {
 		p.failed++
 		result = fmt.Sprintf("FAIL  %s, seed %d: violations %d", r.Case, r.Seed, len(r.Violations))

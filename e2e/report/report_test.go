@@ -21,8 +21,14 @@ func doubled() Row {
 	row := good("sends-doubled", "producer", Repeats{Stored: 40})
 	row.Seed = 18446744073709551615
 	row.Violations = []checker.Violation{
-		{Invariant: "D", What: "debited twice", Row: "payment_no=p-1 debits=2", OrderID: "o-1", PaymentNo: "p-1"},
-		{Invariant: "D", What: "debited twice", Row: "payment_no=p-2 debits=2", OrderID: "o-2", PaymentNo: "p-2"},
+		{
+			Invariant: "D", What: "debited twice", Row: "payment_no=p-1 debits=2", OrderID: "o-1",
+			PaymentNo: "p-1",
+		},
+		{
+			Invariant: "D", What: "debited twice", Row: "payment_no=p-2 debits=2", OrderID: "o-2",
+			PaymentNo: "p-2",
+		},
 		{Invariant: "O", What: "a gap", Row: "order_id=o-1 seq=3", OrderID: "o-1"},
 	}
 	return row
@@ -71,7 +77,8 @@ func TestOnlyAProofIsOK(t *testing.T) {
 		if row.OK() {
 			t.Errorf("%s, and yet OK", name)
 		}
-		contains(t, table(row), "VERDICT: FAIL, 1 of 1 cases: two-relays", "make faults CASE=two-relays SEED=42", "absorbed 0, not proven 5")
+		contains(t, table(row), "VERDICT: FAIL, 1 of 1 cases: two-relays",
+			"make faults CASE=two-relays SEED=42", "absorbed 0, not proven 5")
 	}
 	contains(t, table(), "VERDICT: FAIL, no case was run")
 }
@@ -108,7 +115,8 @@ func TestGroups(t *testing.T) {
 
 	at := 0
 	for _, want := range []string{
-		"client\n", "one-key-fifty-posts", "= repeats caused 49 (calls 49, stored 0, fetched 0), each absorbed\n",
+		"client\n", "one-key-fifty-posts",
+		"= repeats caused 49 (calls 49, stored 0, fetched 0), each absorbed\n",
 		"broker\n", "broker-frozen", "broker-killed",
 		"= repeats caused 329 (calls 1, stored 27, fetched 301), absorbed 321, not proven 8; failed: broker-frozen\n",
 		"consumer\n", "late-writer", "= repeats caused 9 (calls 0, stored 0, fetched 9), each absorbed\n",

@@ -12,8 +12,10 @@ import (
 
 // Row is one case that has been run.
 type Row struct {
-	Case  string // its name, such as "send-answer-lost"; runs it again with CASE=
-	From  string // where the repeat or the loss comes from: "client", "producer", "broker", "consumer" or "database"
+	Case string // its name, such as "send-answer-lost"; runs it again with CASE=
+	// where the repeat or the loss comes from: "client", "producer", "broker", "consumer" or
+	// "database"
+	From  string
 	Title string // the case in a sentence
 	Seed  uint64 // the same seed gives the same plan
 
@@ -67,7 +69,8 @@ func (r Row) OK() bool {
 	return r.why() == "" && len(r.Violations) == 0
 }
 
-// Harmless says that the only thing wrong is that the fault had no effect: nothing was broken, and nothing is.
+// Harmless says that the only thing wrong is that the fault had no effect: nothing was broken, and
+// nothing is.
 func (r Row) Harmless() bool { return r.NoEffect && r.Recovered >= 0 && len(r.Violations) == 0 }
 
 // why is the reason, other than a violation, for which the row is not OK; empty when there is none.

@@ -49,7 +49,8 @@ func failed(out io.Writer, r Row) {
 			fmt.Fprintf(out, "  and %d more\n", len(r.Violations)-i)
 			break
 		}
-		fmt.Fprintf(out, "  %s: %s\n     %s\n", v.Invariant, printable(v.What), printable(v.Row)) // the row names order and payment number
+		// the row names order and payment number
+		fmt.Fprintf(out, "  %s: %s\n     %s\n", v.Invariant, printable(v.What), printable(v.Row))
 	}
 }
 
@@ -62,7 +63,9 @@ func header() []string {
 }
 
 func cells(r Row) []string {
-	columns := []string{r.Case, fmt.Sprint(r.Fired), fmt.Sprint(r.Settlements), r.Repeats.String(), r.recovered()}
+	columns := []string{
+		r.Case, fmt.Sprint(r.Fired), fmt.Sprint(r.Settlements), r.Repeats.String(), r.recovered(),
+	}
 	for _, i := range invariants {
 		columns = append(columns, r.mark(i.Name))
 	}

@@ -74,7 +74,8 @@ type compiler struct {
 
 func newCompiler(t *testing.T, root string) *compiler {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles", "./order-service", "./payment-service")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps",
+		"-json=ImportPath,Dir,Export,GoFiles", "./order-service", "./payment-service")
 	cmd.Dir = root
 	listed, err := cmd.Output()
 	if err != nil {

@@ -16,7 +16,8 @@ func listing(l cases.Language, all []version) string {
 	fmt.Fprintln(&b, l.Of(headings))
 	fmt.Fprintln(&b, "|---|---|---|")
 	for _, v := range all {
-		fmt.Fprintf(&b, "| [`%s`](sabotage/%s) | %s | `%s` |\n", v.Name, v.File, l.Of(v.Why), strings.Join(v.Cases, "`"+l.And+"`"))
+		fmt.Fprintf(&b, "| [`%s`](sabotage/%s) | %s | `%s` |\n", v.Name, v.File, l.Of(v.Why),
+			strings.Join(v.Cases, "`"+l.And+"`"))
 	}
 	return b.String()
 }

@@ -50,7 +50,8 @@ func run(ctx context.Context, only string, seed uint64, lanes int) error {
 
 	table(os.Stdout, results)
 	if names := survivors(results); len(names) > 0 {
-		return fmt.Errorf("%d of %d wrong versions survived: %s", len(names), len(results), strings.Join(names, ", "))
+		return fmt.Errorf("%d of %d wrong versions survived: %s",
+			len(names), len(results), strings.Join(names, ", "))
 	}
 	fmt.Printf("\nVERDICT: each of %d wrong versions was caught, seed %d.\n", len(results), seed)
 	return nil

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// indexLine is the line of a diff that names blobs. They would be others after each change of the source.
+// indexLine is the line of a diff that names blobs. They would be others after each change of the
+// source.
 var indexLine = regexp.MustCompile(`(?m)^index [0-9a-f]+\.\.[0-9a-f]+ [0-7]+\n`)
 
 // diff is the unified diff from the source at root to the changed files, as git writes it.
@@ -30,7 +31,8 @@ func diff(t *testing.T, root string, changed map[string][]byte) []byte {
 		put(t, filepath.Join(dir, "b", name), after)
 	}
 
-	cmd := exec.CommandContext(t.Context(), "git", "diff", "--no-index", "--no-prefix", "--no-color", "a", "b")
+	cmd := exec.CommandContext(t.Context(), "git", "diff", "--no-index",
+		"--no-prefix", "--no-color", "a", "b")
 	cmd.Dir = dir
 	out, err := cmd.Output()
 	var differ *exec.ExitError
@@ -45,7 +47,7 @@ func put(t *testing.T, path string, text []byte) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := os.WriteFile(path, text, 0o600); err != nil { //nolint:gosec // the path of a patch, or of a copy
 		t.Fatal(err)
 	}
 }

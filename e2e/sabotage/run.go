@@ -34,7 +34,9 @@ type result struct {
 }
 
 // tryAll tries the versions, several side by side, and returns the results in their order.
-func tryAll(ctx context.Context, all []version, seed uint64, lanes int, say func(format string, args ...any)) ([]result, error) {
+func tryAll(
+	ctx context.Context, all []version, seed uint64, lanes int, say func(format string, args ...any),
+) ([]result, error) {
 	results := make([]result, len(all))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(lanes)
@@ -48,7 +50,9 @@ func tryAll(ctx context.Context, all []version, seed uint64, lanes int, say func
 }
 
 // try builds a version and plays its cases until one catches it.
-func try(ctx context.Context, v version, seed uint64, say func(format string, args ...any)) (r result, err error) {
+func try(
+	ctx context.Context, v version, seed uint64, say func(format string, args ...any),
+) (r result, err error) {
 	began := time.Now()
 	defer func() { r.Took = time.Since(began) }()
 	r.version = v
@@ -70,7 +74,8 @@ func try(ctx context.Context, v version, seed uint64, say func(format string, ar
 			return r, err
 		}
 		rows, err := cases.Run(ctx, list, cases.Options{
-			Seed: seed, Bin: bin, Lanes: 1, Recovery: recovery, Progress: report.NewProgress(io.Discard, 1), Log: io.Discard,
+			Seed: seed, Bin: bin, Lanes: 1, Recovery: recovery, Progress: report.NewProgress(io.Discard, 1),
+			Log: io.Discard,
 		})
 		if err != nil {
 			return r, fmt.Errorf("version %s: %w", v.Name, err)
@@ -98,7 +103,8 @@ func (r *result) caught(row report.Row) {
 	for _, violation := range row.Violations {
 		for _, text := range r.Sees {
 			if strings.HasPrefix(violation.What, text) {
-				r.CaughtIn, r.CaughtBy, r.Example = row.Case, string(violation.Invariant)+": "+text, violation.String()
+				r.CaughtIn, r.CaughtBy, r.Example = row.Case, string(violation.Invariant)+
+					": "+text, violation.String()
 				return
 			}
 		}

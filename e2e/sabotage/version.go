@@ -20,17 +20,20 @@ import (
 )
 
 // patches has a file for each wrong version, in a folder for what it gets wrong. A header says what
-// is wrong in both languages (Wrong, Wrong-zh), which cases have to catch it (Case), and what one of
-// them has to say then (Sees). Behind it stands the difference from the product: git apply makes it.
+// is wrong in both languages (Wrong, Wrong-zh), which cases have to catch it (Case), and what one
+// of them has to say then (Sees). Behind it stands the difference from the product: git apply makes
+// it.
 //
 //go:embed patches
 var patches embed.FS
 
 // version is a product that is wrong in one way.
 type version struct {
-	Name  string
-	File  string     // of its patch
-	Why   cases.Text // what is wrong, in one sentence; and what had to be taken away with it, because it would have been caught
+	Name string
+	File string // of its patch
+	// what is wrong, in one sentence; and what had to be taken away with it, because it would have
+	// been caught
+	Why   cases.Text
 	Edits []overlay.Edit
 	Cases []string // one of them has to catch it
 	Sees  []string // what the case has to say then: a violation begins with one of these

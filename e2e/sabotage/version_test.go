@@ -15,7 +15,8 @@ import (
 	"settlement/e2e/report"
 )
 
-var update = flag.Bool("update", false, "write the line numbers of the patches anew, and the listings in e2e/README.md and e2e/README.zh-CN.md")
+var update = flag.Bool("update", false,
+	"write the line numbers of the patches anew, and the listings in e2e/README.md and e2e/README.zh-CN.md")
 
 // A patch whose lines the product no longer has is mended by hand, in its minus and context lines.
 // Its line numbers need no care: -update writes them.
@@ -24,14 +25,16 @@ func TestEveryPatchFitsTheSource(t *testing.T) {
 	for _, v := range all(t) {
 		changed, err := overlay.Apply(root, v.Edits)
 		if err != nil {
-			t.Errorf("%s: %v\nMend the lines of the patch, and run: go test ./e2e/sabotage -update", v.File, err)
+			t.Errorf("%s: %v\nMend the lines of the patch, and run: go test ./e2e/sabotage -update",
+				v.File, err)
 			continue
 		}
 		if *update {
 			refresh(t, v.File, diff(t, root, changed))
 		}
 
-		check := exec.CommandContext(t.Context(), "git", "apply", "--check", filepath.Join("e2e/sabotage", v.File))
+		check := exec.CommandContext(t.Context(), "git", "apply", "--check",
+			filepath.Join("e2e/sabotage", v.File))
 		check.Dir = root
 		if out, err := check.CombinedOutput(); err != nil {
 			t.Errorf("git apply %s: %v\n%s", v.File, err, out)
@@ -99,7 +102,9 @@ func sources(t *testing.T, root string, packages ...string) string {
 
 // Both READMEs list every version, as it tells itself.
 func TestTheListingsAreCurrent(t *testing.T) {
-	for file, language := range map[string]cases.Language{"../README.md": cases.English, "../README.zh-CN.md": cases.Chinese} {
+	for file, language := range map[string]cases.Language{
+		"../README.md": cases.English, "../README.zh-CN.md": cases.Chinese,
+	} {
 		readmes.Generated(t, file, "go test ./e2e/sabotage -update", listing(language, all(t)), *update)
 	}
 }
@@ -108,10 +113,11 @@ func TestAPatchWithoutItsHeaderIsRefused(t *testing.T) {
 	const diff = "\ndiff --git a/x.go b/x.go\n--- a/x.go\n+++ b/x.go\n@@ -1,1 +1,1 @@\n-a\n+b\n"
 	for header, want := range map[string]string{
 		"Wrong: w\nWrong-zh: 错\nCase: late-writer\n": "Sees",
-		"what is wrong\n":                            "malformed",
-		"Wrong: w\nWrong-zh: 错\nSees: s\n":           "Case",
+		"what is wrong\n":                  "malformed",
+		"Wrong: w\nWrong-zh: 错\nSees: s\n": "Case",
 	} {
-		if _, err := parse("patches/x.patch", []byte(header+diff)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := parse("patches/x.patch", []byte(header+diff)); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("header %q: error %v, want one that names %s", header, err, want)
 		}
 	}
@@ -121,17 +127,20 @@ func TestAPatchWithoutItsHeaderIsRefused(t *testing.T) {
 func TestACatchIsWhatTheVersionWasBuiltToViolate(t *testing.T) {
 	r := result{version: version{Name: "forgetful", Sees: []string{"accepted, never decided"}}}
 	late := report.Row{Case: "broker-killed", Violations: []checker.Violation{
-		{Invariant: checker.Lost, What: "messages are not acknowledged"}, {Invariant: checker.Recovery, What: "it never recovered"},
+		{Invariant: checker.Lost, What: "messages are not acknowledged"},
+		{Invariant: checker.Recovery, What: "it never recovered"},
 	}}
 	if r.caught(late); r.CaughtIn != "" {
 		t.Errorf("caught by %q in a case that only sees it late", r.CaughtBy)
 	}
-	if note := missed(late); !strings.Contains(note, "broker-killed") || !strings.Contains(note, "messages are not acknowledged") {
+	if note := missed(late); !strings.Contains(note, "broker-killed") ||
+		!strings.Contains(note, "messages are not acknowledged") {
 		t.Errorf("note %q, want what was seen instead", note)
 	}
 
 	lost := late
-	lost.Violations = append(lost.Violations, checker.Violation{Invariant: checker.Lost, What: "accepted, never decided", OrderID: "o"})
+	lost.Violations = append(lost.Violations,
+		checker.Violation{Invariant: checker.Lost, What: "accepted, never decided", OrderID: "o"})
 	if r.caught(lost); r.CaughtIn != "broker-killed" || r.CaughtBy != "L: accepted, never decided" {
 		t.Errorf("caught in %q by %q, want it seen", r.CaughtIn, r.CaughtBy)
 	}

@@ -10,7 +10,8 @@ import (
 	"settlement/e2e/stack/workspace"
 )
 
-// Where there is no Docker, nothing of a compose stack may stand in the way of down, clean and a native up.
+// Where there is no Docker, nothing of a compose stack may stand in the way of down, clean and a
+// native up.
 func TestAComposeStackWithoutDockerLeavesNothing(t *testing.T) {
 	w := testcheckout.New(t)
 	t.Setenv("PATH", t.TempDir())

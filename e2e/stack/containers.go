@@ -92,7 +92,8 @@ func (st *state) leaveUpCompose(ctx context.Context) (Addresses, bool, error) {
 func (st *state) takeDownCompose(ctx context.Context) error {
 	err := compose.New(st.w, st.Compose).Down(ctx)
 	if err != nil && !compose.Answers(ctx) {
-		st.w.Say("%v: should containers be left when it is back, 'docker compose down' removes them", compose.ErrAway)
+		st.w.Say("%v: should containers be left when it is back, 'docker compose down' removes them",
+			compose.ErrAway)
 		return nil
 	}
 	return err

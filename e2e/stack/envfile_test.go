@@ -15,14 +15,17 @@ const awkward = `a'b"c$HOME;d e\f(g)&*?#!{h}|<i>~` + "`j`"
 func TestEveryReaderOfTheEnvironmentFileGetsTheSame(t *testing.T) {
 	w := testcheckout.New(t)
 	addresses := Addresses{
-		OrderURL: "http://127.0.0.1:15001", PaymentURL: "http://127.0.0.1:15002", NamesrvAddr: "127.0.0.1:15003", BrokerAddr: "127.0.0.1:15004",
+		OrderURL: "http://127.0.0.1:15001", PaymentURL: "http://127.0.0.1:15002",
+		NamesrvAddr: "127.0.0.1:15003", BrokerAddr: "127.0.0.1:15004",
 		OrderDSN:   "orders:S3CRET@tcp(127.0.0.1:15005)/orders?parseTime=true",
 		PaymentDSN: "payments:S3CRET@tcp(127.0.0.1:15005)/payments?parseTime=true",
 	}
 	want := map[string]string{
-		"ORDER_URL": addresses.OrderURL, "PAYMENT_URL": addresses.PaymentURL, "NAMESRV_ADDR": addresses.NamesrvAddr,
-		"BROKER_ADDR": addresses.BrokerAddr, "ORDER_DSN": addresses.OrderDSN, "PAYMENT_DSN": addresses.PaymentDSN,
-		"DB_ADDR": "127.0.0.1:15005",
+		"ORDER_URL": addresses.OrderURL, "PAYMENT_URL": addresses.PaymentURL,
+		"NAMESRV_ADDR": addresses.NamesrvAddr,
+		"BROKER_ADDR":  addresses.BrokerAddr, "ORDER_DSN": addresses.OrderDSN,
+		"PAYMENT_DSN": addresses.PaymentDSN,
+		"DB_ADDR":     "127.0.0.1:15005",
 	}
 
 	readers := map[string]string{
@@ -35,7 +38,8 @@ func TestEveryReaderOfTheEnvironmentFileGetsTheSame(t *testing.T) {
 	}
 
 	for _, password := range []string{"S3CRET", awkward} {
-		if err := writeEnv(w, addresses, keyValues{{"DB_ADDR", "127.0.0.1:15005"}, {"DB_PASSWORD", password}}); err != nil {
+		if err := writeEnv(w, addresses,
+			keyValues{{"DB_ADDR", "127.0.0.1:15005"}, {"DB_PASSWORD", password}}); err != nil {
 			t.Fatal(err)
 		}
 		want["DB_PASSWORD"] = password
@@ -60,7 +64,9 @@ func TestEveryReaderOfTheEnvironmentFileGetsTheSame(t *testing.T) {
 			}
 			expected := want
 			if strings.Contains(name, "without DSN") {
-				expected = map[string]string{"ORDER_URL": addresses.OrderURL, "DB_ADDR": "127.0.0.1:15005", "DB_PASSWORD": password}
+				expected = map[string]string{
+					"ORDER_URL": addresses.OrderURL, "DB_ADDR": "127.0.0.1:15005", "DB_PASSWORD": password,
+				}
 			}
 			compare(t, name, environmentAfter(t, strings.Fields(name)[0], script), expected)
 		}

@@ -173,7 +173,7 @@ func (n *native) bootService(ctx context.Context, name string) error {
 		return err
 	}
 	url := "http://" + n.at(name)
-	return n.Set.Boot(ctx, p, url, func(ctx context.Context) error { return service.Readyz(ctx, url) })
+	return n.Boot(ctx, p, url, func(ctx context.Context) error { return service.Readyz(ctx, url) })
 }
 
 func (n *native) at(binary string) string {
@@ -269,7 +269,8 @@ func (n *native) Stop(_ context.Context, s *service.Service) error {
 		return err
 	}
 	if exit := p.Exit(); exit != nil {
-		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name, service.StopGrace, exit, n.LogTail(s, 20))
+		return fmt.Errorf("%s did not end well within %s after SIGTERM: %w; its log ends with:\n%s", s.Name,
+			service.StopGrace, exit, n.LogTail(s, 20))
 	}
 	return nil
 }
@@ -279,7 +280,8 @@ func (n *native) Ready(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	return p.WaitReady(ctx, service.ReadyLimit, func(ctx context.Context) error { return service.Readyz(ctx, s.URL) })
+	return p.WaitReady(ctx, service.ReadyLimit,
+		func(ctx context.Context) error { return service.Readyz(ctx, s.URL) })
 }
 
 func (n *native) started(s *service.Service) (*process.Process, error) {
@@ -293,7 +295,9 @@ func (n *native) LogTail(s *service.Service, lines int) string {
 	return process.Tail(filepath.Join(n.Dir, "logs", s.Name+".log"), lines)
 }
 
-func (n *native) Another(ctx context.Context, binary, name string, env map[string]string) (*service.Service, error) {
+func (n *native) Another(
+	ctx context.Context, binary, name string, env map[string]string,
+) (*service.Service, error) {
 	free, err := port.Free()
 	if err != nil {
 		return nil, err

@@ -31,7 +31,10 @@ type Server struct {
 func (s *Stack) Server(name string) (*Server, error) {
 	n, ok := s.backend.(*native)
 	if !ok {
-		return nil, fmt.Errorf("server %s: this stack runs on %s, where only services can be reached; use STACK=%s", name, s.On, OnNative)
+		return nil, fmt.Errorf(
+			"server %s: this stack runs on %s, where only services can be reached; use STACK=%s", name, s.On,
+			OnNative,
+		)
 	}
 	server := &Server{Name: name, native: n}
 	if n.Find(server.process()) == nil {
@@ -51,7 +54,8 @@ func (s *Server) process() string {
 // Kill ends the server by SIGKILL and returns when it is gone. Its data stays.
 func (s *Server) Kill() error { return s.native.Find(s.process()).Stop(0) }
 
-// CommitLog is the directory in which the broker keeps all messages of all topics, one behind the other.
+// CommitLog is the directory in which the broker keeps all messages of all topics, one behind the
+// other.
 func (s *Server) CommitLog() (string, error) {
 	if s.Name != Broker {
 		return "", fmt.Errorf("server %s keeps no messages", s.Name)
@@ -112,8 +116,8 @@ func (s *Server) Pause() error { return s.native.Find(s.process()).Signal(syscal
 // Resume lets a paused server go on.
 func (s *Server) Resume() error { return s.native.Find(s.process()).Signal(syscall.SIGCONT) }
 
-// MQAdmin runs RocketMQ's command line tool against the name server of a native stack and returns what it
-// prints. The tool exits with 0 even when it fails: look at the output.
+// MQAdmin runs RocketMQ's command line tool against the name server of a native stack and returns
+// what it prints. The tool exits with 0 even when it fails: look at the output.
 func (s *Stack) MQAdmin(ctx context.Context, args ...string) (string, error) {
 	n, ok := s.backend.(*native)
 	if !ok {
@@ -123,7 +127,8 @@ func (s *Stack) MQAdmin(ctx context.Context, args ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, command[0], append(append(command[1:], args...), "-n", n.RocketMQ.NamesrvAddr())...)
+	cmd := exec.CommandContext(ctx, command[0],
+		append(append(command[1:], args...), "-n", n.RocketMQ.NamesrvAddr())...)
 	cmd.Env = process.BaseEnv()
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -22,16 +22,20 @@ const (
 // Options choose what a stack runs on. The zero value takes everything from the environment.
 type Options struct {
 	On string // OnAuto, OnNative or OnCompose; empty: $STACK, and if that is empty OnAuto
-	// DB is a kind that servers knows, or a DSN (see e2e/README.md); empty: $DB, and if that is empty "mysql".
+	// DB is a kind that servers knows, or a DSN (see e2e/README.md); empty: $DB, and if that is
+	// empty "mysql".
 	DB string
-	// RocketMQ is the release of name server and broker; empty: $ROCKETMQ, and if that is empty 5.4.0.
+	// RocketMQ is the release of name server and broker; empty: $ROCKETMQ, and if that is empty
+	// 5.4.0.
 	RocketMQ string
 	Log      io.Writer // gets the progress, one line each; nil: stderr
 
-	// Env returns what each service gets on top of its environment, by the service's name. It is asked when the
-	// servers are ready, before the services start: proxies can be put between them. Only on native.
+	// Env returns what each service gets on top of its environment, by the service's name. It is
+	// asked when the servers are ready, before the services start: proxies can be put between them.
+	// Only on native.
 	Env func(Addresses) (map[string]map[string]string, error)
-	// Bin is a directory that holds both services, to be run instead of building them. Only on native.
+	// Bin is a directory that holds both services, to be run instead of building them. Only on
+	// native.
 	Bin string
 }
 
@@ -65,7 +69,8 @@ func (o Options) complete() (Options, error) {
 type database struct {
 	Kind   string           // as servers knows it, or "dsn" for a server that runs already
 	Server servers.Database // unless Kind is "dsn"
-	Admin  string           // go-sql-driver DSN without a database, of a user who may create databases and users
+	// go-sql-driver DSN without a database, of a user who may create databases and users
+	Admin string
 }
 
 // newDatabase reads the choice as Options.DB has it and picks what a server of ours needs.
@@ -79,7 +84,8 @@ func newDatabase(choice string) (database, error) {
 	// The value is not shown in errors: it may be a DSN, with a password.
 	c, err := mysql.ParseDSN(choice)
 	if err != nil {
-		return database{}, fmt.Errorf("DB: want mysql, mysql9, mariadb, mariadb11 or a DSN like root:password@tcp(127.0.0.1:3306)/ (%w)", err)
+		return database{}, fmt.Errorf("DB: want mysql, mysql9, mariadb, mariadb11 or a DSN like root:password@tcp(127.0.0.1:3306)/ (%w)",
+			err)
 	}
 	if c.Net != "tcp" {
 		return database{}, errors.New("DB: the DSN must use tcp(host:port), since the services connect by TCP")

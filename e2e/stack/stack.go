@@ -2,8 +2,8 @@
 // or MariaDB, as processes on loopback or in containers.
 //
 // Two ways in: Up starts everything for one test or demo and ends with it; LeaveUp and TakeDown are
-// `make up` and `make down`. What it stands on has rooms of its own, none of which knows one that is
-// listed before it: compose, servers, service, download, needs, process, port, workspace.
+// `make up` and `make down`. What it stands on has rooms of its own, none of which knows one that
+// is listed before it: compose, servers, service, download, needs, process, port, workspace.
 package stack
 
 import (
@@ -38,8 +38,8 @@ type Stack struct {
 }
 
 // Up starts servers and services and returns when both services are ready. The stack has its own
-// data and free ports, so several can be up at once. It is gone after Close, and, on Linux, when this
-// process dies in whatever way; containers are then removed by the next Up.
+// data and free ports, so several can be up at once. It is gone after Close, and, on Linux, when
+// this process dies in whatever way; containers are then removed by the next Up.
 func Up(ctx context.Context, o Options) (*Stack, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -64,7 +64,8 @@ func newStack(on, db string, a Addresses, b service.Backend) *Stack {
 	return s
 }
 
-// Service returns the service with this name. It panics when there is none: that is a misspelt name.
+// Service returns the service with this name. It panics when there is none: that is a misspelt
+// name.
 func (s *Stack) Service(name string) *service.Service {
 	one, ok := s.services[name]
 	if !ok {
@@ -75,7 +76,9 @@ func (s *Stack) Service(name string) *service.Service {
 
 // StartService starts a further instance of the named service on a free port, with env on top of
 // what its service has, and waits until it is ready. Close ends it with the rest.
-func (s *Stack) StartService(ctx context.Context, name string, env map[string]string) (*service.Service, error) {
+func (s *Stack) StartService(
+	ctx context.Context, name string, env map[string]string,
+) (*service.Service, error) {
 	binary := s.Service(name).Binary
 	one, err := s.backend.Another(ctx, binary, fmt.Sprintf("%s-%d", name, len(s.services)), env)
 	if err != nil {

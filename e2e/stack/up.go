@@ -78,7 +78,8 @@ func LeaveUp(ctx context.Context, o Options) error {
 // commandLine returns the variables that the services' commands need beside the addresses; database
 // and user are their defaults. DB_PASSWORD is payment-service's, which has more commands.
 func (st *state) commandLine() (keyValues, error) {
-	db, payments, orders := port.Loopback(st.Compose.MySQL), st.Settings.Payments.Password, st.Settings.Orders.Password
+	db := port.Loopback(st.Compose.MySQL)
+	payments, orders := st.Settings.Payments.Password, st.Settings.Orders.Password
 	var err error
 	if st.On == OnCompose {
 		if payments, err = compose.Secret(st.w, compose.PaymentsSecret); err != nil {
@@ -100,11 +101,14 @@ func (st *state) tell(a Addresses) {
 		return
 	}
 	dir := filepath.Join(".run", "up", st.dataName())
-	st.w.Say("  logs: %s/*.log; broker store: %s; mqadmin: .run/bin/mqadmin", filepath.Join(dir, "logs"), filepath.Join(dir, "broker", "store"))
+	st.w.Say("  logs: %s/*.log; broker store: %s; mqadmin: .run/bin/mqadmin", filepath.Join(dir, "logs"),
+		filepath.Join(dir, "broker", "store"))
 }
 
 // plan chooses what a stack that is not up yet runs on.
-func plan(ctx context.Context, w *workspace.Workspace, o Options, wish service.Configuration) (*state, error) {
+func plan(
+	ctx context.Context, w *workspace.Workspace, o Options, wish service.Configuration,
+) (*state, error) {
 	if runsOnCompose(ctx, o) {
 		st := newState(w, OnCompose)
 		st.Compose = compose.Default()
@@ -200,7 +204,8 @@ func (st *state) leaveUpNative(ctx context.Context) (Addresses, bool, error) {
 }
 
 // dataName is the directory of the stack's data. Each database server has its own, broker included:
-// messages of one must not meet the tables of another, nor a release of the broker the store of another.
+// messages of one must not meet the tables of another, nor a release of the broker the store of
+// another.
 func (st *state) dataName() string {
 	d := st.Settings.Database
 	name := d.Kind
@@ -218,7 +223,8 @@ func forget(w *workspace.Workspace) error {
 	return errors.Join(removeIfThere(envFile(w)), removeIfThere(statePath(w)))
 }
 
-// TakeDown stops the stack that LeaveUp started, and only its processes. When nothing is up it says so.
+// TakeDown stops the stack that LeaveUp started, and only its processes. When nothing is up it says
+// so.
 func TakeDown(ctx context.Context, o Options) error {
 	o, err := o.complete()
 	if err != nil {

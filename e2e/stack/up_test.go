@@ -23,7 +23,8 @@ const (
 	gone      = time.Minute
 )
 
-// copyOfCheckout is this checkout under another name, with the downloads and nothing else of its .run.
+// copyOfCheckout is this checkout under another name, with the downloads and nothing else of its
+// .run.
 func copyOfCheckout(t *testing.T) *workspace.Workspace {
 	t.Helper()
 	real, err := workspace.Find(nil)
@@ -35,7 +36,9 @@ func copyOfCheckout(t *testing.T) *workspace.Workspace {
 	if err := os.Remove(filepath.Join(w.Root, "go.mod")); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"go.mod", "go.sum", "migrations", "order-service", "payment-service", "shared", ".run/cache"} {
+	for _, name := range []string{
+		"go.mod", "go.sum", "migrations", "order-service", "payment-service", "shared", ".run/cache",
+	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(w.Root, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -85,17 +88,23 @@ func TestUp(t *testing.T) {
 	})
 
 	t.Run("it says where everything is", func(t *testing.T) {
-		for _, want := range []string{"logs: .run/up/mysql/logs/", "broker store: .run/up/mysql/broker/store", "mqadmin: .run/bin/mqadmin"} {
+		for _, want := range []string{
+			"logs: .run/up/mysql/logs/", "broker store: .run/up/mysql/broker/store",
+			"mqadmin: .run/bin/mqadmin",
+		} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("%q is not in\n%s", want, log)
 			}
 		}
-		if _, err := os.Stat(filepath.Join(w.Root, ".run", "up", "mysql", "broker", "store", "commitlog")); err != nil {
+		if _, err := os.Stat(filepath.Join(w.Root, ".run", "up",
+			"mysql", "broker", "store", "commitlog")); err != nil {
 			t.Error(err)
 		}
-		wait.Until(t, bootLimit, func() error { // a JVM that has to compile itself first may be too slow for its own timeout
+		// a JVM that has to compile itself first may be too slow for its own timeout
+		wait.Until(t, bootLimit, func() error {
 			out, err := exec.CommandContext(t.Context(), ".run/bin/mqadmin", "topicList").CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "settlement\n") || strings.Contains(string(out), "|-INFO") {
+			if err != nil || !strings.Contains(string(out), "settlement\n") ||
+				strings.Contains(string(out), "|-INFO") {
 				return fmt.Errorf("mqadmin topicList: %v\n%s", err, tailOf(out)) //nolint:errorlint // err can be nil
 			}
 			return nil
@@ -103,10 +112,12 @@ func TestUp(t *testing.T) {
 	})
 
 	t.Run("the command line works", func(t *testing.T) {
-		if out := shell(t, `set -a; . .run/stack.env; .run/bin/payment-service parked list`); strings.Contains(out, "rror") {
+		if out := shell(t,
+			`set -a; . .run/stack.env; .run/bin/payment-service parked list`); strings.Contains(out, "rror") {
 			t.Errorf("parked list answers\n%s", out)
 		}
-		if out := shell(t, `set -a; . .run/stack.env; DB_PASSWORD=$ORDER_DB_PASSWORD .run/bin/order-service parked list`); strings.Contains(out, "rror") {
+		if out := shell(t,
+			`set -a; . .run/stack.env; DB_PASSWORD=$ORDER_DB_PASSWORD .run/bin/order-service parked list`); strings.Contains(out, "rror") {
 			t.Errorf("order-service's parked list answers\n%s", out)
 		}
 		shell(t, `set -a; . .run/stack.env; .run/bin/payment-service audit`)
@@ -145,7 +156,8 @@ func takePort(t *testing.T, w *workspace.Workspace, o Options) {
 	server.Start()
 
 	err = LeaveUp(t.Context(), o)
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("payment-service cannot start: another program has its port, %s", st.Settings.PayAt)) {
+	if err == nil || !strings.Contains(err.Error(),
+		fmt.Sprintf("payment-service cannot start: another program has its port, %s", st.Settings.PayAt)) {
 		t.Errorf("up answers %v, want that the port is taken", err)
 	}
 

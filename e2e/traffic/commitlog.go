@@ -55,7 +55,8 @@ func readLog(log []byte) (messages []*primitive.MessageExt, err error) {
 			break
 		}
 		if kind != recordMessage || size < recordHead || at+size > len(log) {
-			return nil, fmt.Errorf("at byte %d of %d is no message: size %d, kind %#x", at, len(log), size, kind)
+			return nil, fmt.Errorf("at byte %d of %d is no message: size %d, kind %#x",
+				at, len(log), size, kind)
 		}
 
 		// A copy: the library keeps slices of what it is given, here of a whole file.

@@ -99,7 +99,8 @@ func readQueue(ctx context.Context, admin *rocketmq.Admin, q rocketmq.Queue) ([]
 			return nil, err
 		}
 		if next <= offset {
-			return nil, fmt.Errorf("broker %s gives nothing at offset %d of %d: is it still recovering?", q.Addr, offset, end)
+			return nil, fmt.Errorf("broker %s gives nothing at offset %d of %d: is it still recovering?",
+				q.Addr, offset, end)
 		}
 		messages, offset = append(messages, found...), next
 	}
@@ -120,7 +121,8 @@ func openPuller(ctx context.Context, q rocketmq.Queue) (*puller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &puller{queue: q, group: "reader-" + uuid.NewString(), conn: conn, reader: bufio.NewReader(conn)}, nil
+	return &puller{queue: q, group: "reader-" + uuid.NewString(), conn: conn, reader: bufio.NewReader(conn)},
+		nil
 }
 
 // pull returns what the broker has at offset, and the offset to go on with.
@@ -145,7 +147,8 @@ func (p *puller) pull(ctx context.Context, offset int64) (found []Message, next 
 			found = append(found, newMessage(m, p.queue.ID))
 		}
 		if len(found) == 0 {
-			return nil, 0, fmt.Errorf("broker %s found messages at offset %d and sent none", p.queue.Addr, offset)
+			return nil, 0, fmt.Errorf("broker %s found messages at offset %d and sent none",
+				p.queue.Addr, offset)
 		}
 	case pullNone, pullNoMatch, pullMoved:
 	default:
@@ -169,12 +172,17 @@ type pullCommand struct {
 
 // ask sends a pull that the broker answers at once, also when it has nothing.
 func (p *puller) ask(offset int64) error {
-	header, err := json.Marshal(pullCommand{Code: pullRequest, Language: "GO", Version: clientVersion, ExtFields: map[string]string{
-		"consumerGroup": p.group, "topic": p.queue.Topic, "queueId": strconv.Itoa(p.queue.ID), "bname": p.queue.Broker,
-		"queueOffset": strconv.FormatInt(offset, 10), "maxMsgNums": strconv.Itoa(pullBatch),
-		"sysFlag": strconv.Itoa(pullSubscribed), "subscription": "*", "subVersion": "0", "expressionType": "TAG",
-		"commitOffset": "0", "suspendTimeoutMillis": "0",
-	}})
+	header, err := json.Marshal(pullCommand{
+		Code:     pullRequest,
+		Language: "GO", Version: clientVersion, ExtFields: map[string]string{
+			"consumerGroup": p.group, "topic": p.queue.Topic, "queueId": strconv.Itoa(p.queue.ID),
+			"bname":       p.queue.Broker,
+			"queueOffset": strconv.FormatInt(offset, 10), "maxMsgNums": strconv.Itoa(pullBatch),
+			"sysFlag": strconv.Itoa(pullSubscribed), "subscription": "*", "subVersion": "0",
+			"expressionType": "TAG",
+			"commitOffset":   "0", "suspendTimeoutMillis": "0",
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -192,7 +200,8 @@ func readAnswer(r io.Reader) (answer pullCommand, body []byte, err error) {
 	}
 	length, headerLength := binary.BigEndian.Uint32(prefix[:4]), binary.BigEndian.Uint32(prefix[4:])&0xFFFFFF
 	if length < 4 || length > pullFrameMax || headerLength > length-4 {
-		return pullCommand{}, nil, fmt.Errorf("answer of %d bytes with a header of %d is no frame of a broker", length, headerLength)
+		return pullCommand{}, nil, fmt.Errorf("answer of %d bytes with a header of %d is no frame of a broker",
+			length, headerLength)
 	}
 
 	rest := make([]byte, length-4)

@@ -41,7 +41,9 @@ func newTopic(t *testing.T, queues int) string {
 func TestMessagesAreAllThatATopicHolds(t *testing.T) {
 	const queues, each = 3, 300 // more than one pull gives
 	topic := newTopic(t, queues)
-	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: namesrv(t), Group: "traffic-test", Logger: slog.New(slog.DiscardHandler)})
+	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
+		Namesrv: namesrv(t), Group: "traffic-test", Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +55,8 @@ func TestMessagesAreAllThatATopicHolds(t *testing.T) {
 			var batch []rocketmq.Message
 			for n := i; n < min(each, i+rocketmq.BatchMax); n++ {
 				batch = append(batch, rocketmq.Message{
-					Topic: topic, Queue: queue, Key: fmt.Sprint("key", n), ShardingKey: "order", Tag: "settle", Body: fmt.Append(nil, "body", n),
+					Topic: topic, Queue: queue, Key: fmt.Sprint("key", n), ShardingKey: "order",
+					Tag: "settle", Body: fmt.Append(nil, "body", n),
 				})
 			}
 			if _, err := producer.SendBatch(t.Context(), topic, queue, queues, batch); err != nil {
@@ -75,8 +78,10 @@ func TestMessagesAreAllThatATopicHolds(t *testing.T) {
 	ids := map[string]bool{}
 	for i, m := range found {
 		n := i % each
-		if m.Topic != topic || m.Queue != i/each || m.Offset != int64(n) || m.Key != fmt.Sprint("key", n) || m.ShardingKey != "order" ||
-			m.Tag != "settle" || string(m.Body) != fmt.Sprint("body", n) || m.StoredAt.Before(began) || m.StoredAt.After(time.Now().Add(time.Minute)) {
+		if m.Topic != topic || m.Queue != i/each || m.Offset != int64(n) ||
+			m.Key != fmt.Sprint("key", n) || m.ShardingKey != "order" ||
+			m.Tag != "settle" || string(m.Body) != fmt.Sprint("body", n) || m.StoredAt.Before(began) ||
+			m.StoredAt.After(time.Now().Add(time.Minute)) {
 			t.Fatalf("message %d is %+v", i, m)
 		}
 		ids[m.ID] = true

@@ -19,12 +19,12 @@ import (
 // propertyRepeat marks the messages that a Repeater published, so that no Repeater repeats them.
 const propertyRepeat = "repeat-of-offset"
 
-// readMax bounds how long a repeater reads in vain: the longest outage of a fault case, and a pull that waits at the end
-// of its queue.
+// readMax bounds how long a repeater reads in vain: the longest outage of a fault case, and a pull
+// that waits at the end of its queue.
 const readMax = 2 * time.Minute
 
-// Repeater reads a topic from its end on and publishes every message again, as a producer does that never learns that
-// its first send was stored.
+// Repeater reads a topic from its end on and publishes every message again, as a producer does that
+// never learns that its first send was stored.
 type Repeater struct {
 	producer *rocketmq.Producer
 	readers  []*rocketmq.QueueReader
@@ -37,15 +37,17 @@ type Repeater struct {
 	seen      []rocketmq.Delivery
 }
 
-// NewRepeater starts a repeater of what is published from now on. It publishes each message again up to timesMax times,
-// drawn from seed.
+// NewRepeater starts a repeater of what is published from now on. It publishes each message again
+// up to timesMax times, drawn from seed.
 func NewRepeater(ctx context.Context, namesrv, topic string, timesMax int, seed uint64) (*Repeater, error) {
 	log := slog.New(slog.DiscardHandler)
 	draw := rand.New(rand.NewPCG(seed, seed))
 	r := &Repeater{times: func() int { return draw.IntN(timesMax + 1) }}
 
 	var err error
-	r.producer, err = rocketmq.NewProducer(rocketmq.ProducerConfig{Namesrv: namesrv, Group: "repeater", Logger: log})
+	r.producer, err = rocketmq.NewProducer(rocketmq.ProducerConfig{
+		Namesrv: namesrv, Group: "repeater", Logger: log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +110,8 @@ func (r *Repeater) Seen() []rocketmq.Delivery {
 	return append([]rocketmq.Delivery(nil), r.seen...)
 }
 
-// Stop ends reading when the repeats of what was seen are published. The error says when the repeater has read or
-// published in vain.
+// Stop ends reading when the repeats of what was seen are published. The error says when the
+// repeater has read or published in vain.
 func (r *Repeater) Stop() error {
 	r.stop()
 	err := r.reading.Wait()

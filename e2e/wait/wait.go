@@ -11,8 +11,8 @@ import (
 // pollInterval is the time between two looks at a condition.
 const pollInterval = 20 * time.Millisecond
 
-// For looks at condition until it returns nil. When that takes longer than limit, or ctx ends, it returns the
-// condition's last error.
+// For looks at condition until it returns nil. When that takes longer than limit, or ctx ends, it
+// returns the condition's last error.
 func For(ctx context.Context, limit time.Duration, condition func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %s", limit))
 	defer cancel()

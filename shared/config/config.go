@@ -21,20 +21,27 @@ import (
 // Config is the environment of a service. A field without a default here takes the one
 // that the service gives to Load.
 type Config struct {
-	HTTPAddr         string        `env:"HTTP_ADDR"`                           // host:port to listen on
-	DBAddr           string        `env:"DB_ADDR" envDefault:"127.0.0.1:3306"` // host:port of MySQL
-	DBName           string        `env:"DB_NAME"`
-	DBUser           string        `env:"DB_USER"`
-	DBPassword       string        `env:"DB_PASSWORD"`
-	DBPasswordFile   string        `env:"DB_PASSWORD_FILE,file"`                    // the file's content, once loaded
-	Namesrv          string        `env:"NAMESRV_ADDR" envDefault:"127.0.0.1:9876"` // ip:port[;ip:port] or http://name:port
-	SettlementQueues int           `env:"SETTLEMENT_QUEUES" envDefault:"8"`         // of topic settlement
-	OutcomeQueues    int           `env:"OUTCOME_QUEUES" envDefault:"8"`            // of topic payment-outcome
-	PointsQueues     int           `env:"POINTS_QUEUES" envDefault:"4"`             // of topic points
-	ConsumeBatchMax  int           `env:"CONSUME_BATCH_MAX" envDefault:"32"`        // messages in one transaction
-	LogLevel         slog.Level    `env:"LOG_LEVEL" envDefault:"info"`              // debug, info, warn, error
-	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"3s"`           // from not ready to no more requests
-	ShutdownTimeout  time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`        // for requests and batches under way
+	HTTPAddr   string `env:"HTTP_ADDR"`                           // host:port to listen on
+	DBAddr     string `env:"DB_ADDR" envDefault:"127.0.0.1:3306"` // host:port of MySQL
+	DBName     string `env:"DB_NAME"`
+	DBUser     string `env:"DB_USER"`
+	DBPassword string `env:"DB_PASSWORD"`
+	// the file's content, once loaded
+	DBPasswordFile string `env:"DB_PASSWORD_FILE,file"`
+	// ip:port[;ip:port] or http://name:port
+	Namesrv          string `env:"NAMESRV_ADDR" envDefault:"127.0.0.1:9876"`
+	SettlementQueues int    `env:"SETTLEMENT_QUEUES" envDefault:"8"` // of topic settlement
+	// of topic payment-outcome
+	OutcomeQueues int `env:"OUTCOME_QUEUES" envDefault:"8"`
+	PointsQueues  int `env:"POINTS_QUEUES" envDefault:"4"` // of topic points
+	// messages in one transaction
+	ConsumeBatchMax int `env:"CONSUME_BATCH_MAX" envDefault:"32"`
+	// debug, info, warn, error
+	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info"`
+	// from not ready to no more requests
+	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"3s"`
+	// for requests and batches under way
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
 
 	WebhookURL        string `env:"WEBHOOK_URL"` // where notices are posted; empty: they are only logged
 	WebhookSecret     string `env:"WEBHOOK_SECRET"`
@@ -93,7 +100,8 @@ func (c Config) Notifiers(log *slog.Logger) []notify.Notifier {
 	return all
 }
 
-// Parse reads the environment into c, a pointer to a struct with tags of caarlos0/env. Its errors are like Load's.
+// Parse reads the environment into c, a pointer to a struct with tags of caarlos0/env. Its errors
+// are like Load's.
 func Parse(c any) error {
 	if err := env.Parse(c); err != nil {
 		return explain(err, reflect.TypeOf(c).Elem())
@@ -101,7 +109,8 @@ func Parse(c any) error {
 	return nil
 }
 
-// Secret is the variable's value, or the content of the file that name_FILE names; only one of them may be set.
+// Secret is the variable's value, or the content of the file that name_FILE names; only one of them
+// may be set.
 func Secret(name, value, fileContent string) (string, error) {
 	if value != "" && fileContent != "" {
 		return "", fmt.Errorf("%s and %s_FILE are both set: set one of them", name, name)
@@ -153,7 +162,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("SHUTDOWN_DELAY is %s, must be 0s to %s", c.ShutdownDelay, shutdownDelayMax)
 	}
 	if c.ShutdownTimeout <= 0 || c.ShutdownTimeout > shutdownTimeoutMax {
-		return fmt.Errorf("SHUTDOWN_TIMEOUT is %s, must be above 0 and at most %s", c.ShutdownTimeout, shutdownTimeoutMax)
+		return fmt.Errorf("SHUTDOWN_TIMEOUT is %s, must be above 0 and at most %s",
+			c.ShutdownTimeout, shutdownTimeoutMax)
 	}
 	return nil
 }

@@ -45,8 +45,10 @@ func TestAFailedAttemptLeavesTheRest(t *testing.T) {
 			}
 		}
 
-		if before, attempted := count(t, db.Pool, 1), count(t, db.Pool, 2); before != len(ways) || attempted != 0 || runs != len(ways) {
-			t.Errorf("%d runs: %d changes before the attempts and %d in them, want %d and none", runs, before, attempted, len(ways))
+		if before, attempted := count(t, db.Pool, 1), count(t, db.Pool, 2); before != len(ways) ||
+			attempted != 0 || runs != len(ways) {
+			t.Errorf("%d runs: %d changes before the attempts and %d in them, want %d and none",
+				runs, before, attempted, len(ways))
 		}
 	})
 }
@@ -74,8 +76,8 @@ func TestAnAttemptThatMeetsAPassingFailureRunsAgain(t *testing.T) {
 	})
 }
 
-// When the savepoint cannot be gone back to, that decides what is to be done, and not why the attempt
-// failed: the connection is gone, which passes.
+// When the savepoint cannot be gone back to, that decides what is to be done, and not why the
+// attempt failed: the connection is gone, which passes.
 func TestAnAttemptThatLosesItsConnectionPasses(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)

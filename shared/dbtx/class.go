@@ -57,7 +57,8 @@ func Classify(err error) Class {
 		return Conflict
 	case errors.As(err, &answer):
 		return classOf(answer)
-	case errors.Is(err, mysql.ErrPktTooLarge): // the driver refuses what is larger than its max_allowed_packet
+	// The driver refuses what is larger than its max_allowed_packet.
+	case errors.Is(err, mysql.ErrPktTooLarge):
 		return Refused
 	case isAway(err):
 		return Transient
@@ -84,7 +85,8 @@ func MayPass(err error) bool {
 func isAway(err error) bool {
 	var netErr net.Error
 	for _, away := range []error{
-		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul, mysql.ErrBusyBuffer,
+		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul,
+		mysql.ErrBusyBuffer,
 		sql.ErrConnDone, sql.ErrTxDone, // the end of the context has closed the connection or the transaction
 		context.DeadlineExceeded, context.Canceled, io.EOF, io.ErrUnexpectedEOF,
 	} {
@@ -99,7 +101,8 @@ func isAway(err error) bool {
 // log in.
 func isLogin(err error) bool {
 	for _, login := range []error{
-		mysql.ErrNoTLS, mysql.ErrCleartextPassword, mysql.ErrNativePassword, mysql.ErrOldPassword, mysql.ErrUnknownPlugin, mysql.ErrOldProtocol,
+		mysql.ErrNoTLS, mysql.ErrCleartextPassword, mysql.ErrNativePassword, mysql.ErrOldPassword,
+		mysql.ErrUnknownPlugin, mysql.ErrOldProtocol,
 	} {
 		if errors.Is(err, login) {
 			return true
@@ -113,7 +116,9 @@ func classOf(answer *mysql.MySQLError) Class {
 		return Conflict
 	}
 	if answer.Number == errUnknown && strings.Contains(answer.Message, "max_allowed_packet") {
-		return Refused // for a parameter that the driver sends in a packet of its own, because it would make the statement too large
+		// for a parameter that the driver sends in a packet of its own, because it would make the
+		// statement too large
+		return Refused
 	}
 	if class, known := classes[answer.Number]; known {
 		return class

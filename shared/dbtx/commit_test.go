@@ -53,17 +53,35 @@ var answers = map[string]struct {
 
 	proof bool // of a rollback
 }{
-	"interrupted":            {faults.SQLAnswer{Number: 1317, State: "70100", Text: "Query execution was interrupted"}, false},
-	"timed out":              {faults.SQLAnswer{Number: 1969, State: "70100", Text: "Query execution was interrupted (max_statement_time exceeded)"}, false},
-	"disk full":              {faults.SQLAnswer{Number: 1180, State: "HY000", Text: "Got error 28 - 'No space left on device' during COMMIT"}, false},
-	"read only":              {faults.SQLAnswer{Number: 1290, State: "HY000", Text: "The MySQL server is running with the --super-read-only option"}, false},
-	"no longer in the group": {faults.SQLAnswer{Number: 3100, State: "HY000", Text: "Error on observer while running replication hook 'before_commit'."}, false},
-	"not prepared":           {faults.SQLAnswer{Number: 1047, State: "08S01", Text: "WSREP has not yet prepared node for application use"}, false},
-	"never heard of":         {faults.SQLAnswer{Number: 9999, State: "HY000", Text: "something new"}, false},
-	"certification, Galera":  {faults.SQLAnswer{Number: 1213, State: "40001", Text: "Deadlock found when trying to get lock; try restarting transaction"}, true},
-	"certification, group":   {faults.SQLAnswer{Number: 3101, State: "40000", Text: "Plugin instructed the server to rollback the current transaction."}, true},
+	"interrupted": {faults.SQLAnswer{
+		Number: 1317, State: "70100", Text: "Query execution was interrupted",
+	}, false},
+	"timed out": {faults.SQLAnswer{
+		Number: 1969, State: "70100", Text: "Query execution was interrupted (max_statement_time exceeded)",
+	}, false},
+	"disk full": {faults.SQLAnswer{
+		Number: 1180, State: "HY000", Text: "Got error 28 - 'No space left on device' during COMMIT",
+	}, false},
+	"read only": {faults.SQLAnswer{
+		Number: 1290, State: "HY000", Text: "The MySQL server is running with the --super-read-only option",
+	}, false},
+	"no longer in the group": {faults.SQLAnswer{
+		Number: 3100, State: "HY000", Text: "Error on observer while running replication hook 'before_commit'.",
+	}, false},
+	"not prepared": {faults.SQLAnswer{
+		Number: 1047, State: "08S01", Text: "WSREP has not yet prepared node for application use",
+	}, false},
+	"never heard of": {faults.SQLAnswer{Number: 9999, State: "HY000", Text: "something new"}, false},
+	"certification, Galera": {faults.SQLAnswer{
+		Number: 1213, State: "40001", Text: "Deadlock found when trying to get lock; try restarting transaction",
+	}, true},
+	"certification, group": {faults.SQLAnswer{
+		Number: 3101, State: "40000", Text: "Plugin instructed the server to rollback the current transaction.",
+	}, true},
 	"rolled back for a rival": {
-		faults.SQLAnswer{Number: 1180, State: "HY000", Text: "Got error 149 - 'Lock deadlock; Retry transaction' during COMMIT"}, true,
+		faults.SQLAnswer{
+			Number: 1180, State: "HY000", Text: "Got error 149 - 'Lock deadlock; Retry transaction' during COMMIT",
+		}, true,
 	},
 }
 
@@ -77,7 +95,10 @@ func TestAnErrorAsTheAnswerToCommit(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				defer proxy.Clear()
 				before := count(t, db.Pool, 1)
-				rule := &faults.SQLRule{Touching: "where id = 1", At: faults.BeforeCommit, Limit: 1, Do: faults.Refuse, Answer: answer.SQLAnswer}
+				rule := &faults.SQLRule{
+					Touching: "where id = 1", At: faults.BeforeCommit, Limit: 1, Do: faults.Refuse,
+					Answer: answer.SQLAnswer,
+				}
 				proxy.Add(rule)
 
 				refused, runs, err := raise(t.Context(), pool, 1)
@@ -86,7 +107,8 @@ func TestAnErrorAsTheAnswerToCommit(t *testing.T) {
 					wantRuns, wantRaised = 2, 1
 				}
 
-				if unknown := errors.Is(err, dbtx.ErrCommitUnknown); unknown == answer.proof || (err == nil) != answer.proof {
+				if unknown := errors.Is(err, dbtx.ErrCommitUnknown); unknown == answer.proof ||
+					(err == nil) != answer.proof {
 					t.Errorf("error %v; want an unknown outcome: %t", err, !answer.proof)
 				}
 				if err != nil && !dbtx.IsTransient(err) {
@@ -104,7 +126,8 @@ func TestAnErrorAsTheAnswerToCommit(t *testing.T) {
 					t.Error("the connection was given back to the pool")
 				}
 				if n := count(t, db.Pool, 1) - before; n != wantRaised {
-					t.Errorf("the row was raised by %d, want %d: the next transaction committed what was left open", n, wantRaised)
+					t.Errorf("the row was raised by %d, want %d: the next transaction committed what was left open",
+						n, wantRaised)
 				}
 			})
 		}
@@ -118,7 +141,10 @@ func TestAConnectionThatCannotEndItsTransactionIsClosed(t *testing.T) {
 		interrupted := faults.SQLAnswer{Number: 1317, State: "70100", Text: "Query execution was interrupted"}
 		t.Run("rollback", func(t *testing.T) {
 			pool, proxy := behind(t, db)
-			proxy.Add(&faults.SQLRule{Touching: "rollback", At: faults.AtStatement, Limit: 1, Do: faults.Refuse, Answer: interrupted})
+			proxy.Add(&faults.SQLRule{
+				Touching: "rollback", At: faults.AtStatement, Limit: 1, Do: faults.Refuse,
+				Answer: interrupted,
+			})
 			cause := errors.New("on purpose")
 			var left int64
 
@@ -134,7 +160,8 @@ func TestAConnectionThatCannotEndItsTransactionIsClosed(t *testing.T) {
 
 			next, _, err := raise(t.Context(), pool, 2)
 			if n := count(t, db.Pool, 1); err != nil || next == left || n != 0 {
-				t.Errorf("error %v; connection %d, then %d; row is %d, want another connection and 0", err, left, next, n)
+				t.Errorf("error %v; connection %d, then %d; row is %d, want another connection and 0",
+					err, left, next, n)
 			}
 		})
 
@@ -147,7 +174,9 @@ func TestAConnectionThatCannotEndItsTransactionIsClosed(t *testing.T) {
 
 			proxy.Add(&faults.SQLRule{
 				Touching: "start transaction", At: faults.AtStatement, Limit: 1, Do: faults.Refuse,
-				Answer: faults.SQLAnswer{Number: 1047, State: "08S01", Text: "WSREP has not yet prepared node for application use"},
+				Answer: faults.SQLAnswer{
+					Number: 1047, State: "08S01", Text: "WSREP has not yet prepared node for application use",
+				},
 			})
 			if _, _, err := raise(t.Context(), pool, 2); !dbtx.IsTransient(err) {
 				t.Errorf("error %v has to be transient", err)
@@ -168,7 +197,8 @@ const killRace = 8 * time.Second
 // afterwards or not, as Run said, unless Run said that it does not know.
 func TestCommitsUnderKillQuery(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
-		if err := db.Pool.Read(t.Context()).Exec("CREATE TABLE killed (id INT PRIMARY KEY)").Error; err != nil {
+		if err := db.Pool.Read(t.Context()).Exec("CREATE TABLE killed (id INT PRIMARY KEY)").
+			Error; err != nil {
 			t.Fatal(err)
 		}
 		killer, err := db.Open(t).SQL()
@@ -222,7 +252,8 @@ func insertUnderFire(t *testing.T, pool *dbtx.Pool, killer *sql.DB, id int) erro
 				return
 			default:
 				if kill != "" {
-					_, _ = killer.ExecContext(t.Context(), kill) // no error to report: the connection may be gone already
+					// no error to report: the connection may be gone already
+					_, _ = killer.ExecContext(t.Context(), kill)
 				}
 			}
 		}

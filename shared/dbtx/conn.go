@@ -41,7 +41,8 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	inner, able := opened.(mysqlConn)
 	if !able {
-		return nil, errors.Join(fmt.Errorf("the driver's %T lacks what a transaction needs", opened), opened.Close())
+		return nil, errors.Join(fmt.Errorf("the driver's %T lacks what a transaction needs", opened),
+			opened.Close())
 	}
 
 	if err := setUp(ctx, inner); err != nil {
@@ -84,13 +85,17 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 }
 
 // ExecContext executes a statement without a result.
-func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+func (c *conn) ExecContext(
+	ctx context.Context, query string, args []driver.NamedValue,
+) (driver.Result, error) {
 	result, err := c.mysqlConn.ExecContext(ctx, query, args)
 	return result, c.seen(err)
 }
 
 // QueryContext executes a statement with a result.
-func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+func (c *conn) QueryContext(
+	ctx context.Context, query string, args []driver.NamedValue,
+) (driver.Rows, error) {
 	rows, err := c.mysqlConn.QueryContext(ctx, query, args)
 	return rows, c.seen(err)
 }

@@ -31,7 +31,8 @@ func setup(t *testing.T, pool *dbtx.Pool) {
 
 func count(t *testing.T, pool *dbtx.Pool, id int) (n int) {
 	t.Helper()
-	if err := pool.Read(context.Background()).Raw("SELECT n FROM fight WHERE id = ?", id).Scan(&n).Error; err != nil {
+	if err := pool.Read(context.Background()).Raw("SELECT n FROM fight WHERE id = ?", id).Scan(&n).
+		Error; err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -133,7 +134,8 @@ func TestRetriesAreBounded(t *testing.T) {
 			return dbtx.Again("test", errAlways)
 		})
 		if !errors.Is(err, errAlways) || runs < 2 || runs > 20 || !dbtx.IsTransient(err) {
-			t.Errorf("%d runs, error %v, transient: %t; want it transient after some", runs, err, dbtx.IsTransient(err))
+			t.Errorf("%d runs, error %v, transient: %t; want it transient after some",
+				runs, err, dbtx.IsTransient(err))
 		}
 	})
 }
@@ -167,7 +169,8 @@ func TestALostCommitAnswerIsUnknown(t *testing.T) {
 		}
 
 		if runs != 1 || lost.Fired() != 1 {
-			t.Errorf("%d runs, %d answers lost; want 1 and 1: an unknown outcome must not be run again here", runs, lost.Fired())
+			t.Errorf("%d runs, %d answers lost; want 1 and 1: an unknown outcome must not be run again here",
+				runs, lost.Fired())
 		}
 		if n := count(t, db.Pool, 1); n != 1 {
 			t.Errorf("row is %d: the transaction whose answer was lost did commit", n)

@@ -22,11 +22,13 @@ func DeleteByKey[K uint64 | string](tx Tx, table, column string, keys []K) error
 	for i, key := range keys {
 		args[i] = key
 		if _, text := any(key).(string); text {
-			value = "CONVERT(? USING ascii) COLLATE ascii_bin" // as utf8mb4 the key could not be looked up in the index
+			// as utf8mb4 the key could not be looked up in the index
+			value = "CONVERT(? USING ascii) COLLATE ascii_bin"
 		}
 	}
 
-	query := "DELETE t FROM (SELECT " + value + " AS k" + strings.Repeat(" UNION ALL SELECT "+value, len(keys)-1) + ") AS gone" +
+	query := "DELETE t FROM (SELECT " + value + " AS k" +
+		strings.Repeat(" UNION ALL SELECT "+value, len(keys)-1) + ") AS gone" +
 		" STRAIGHT_JOIN " + table + " AS t ON t." + column + " = gone.k"
 	if err := tx.DB().Exec(query, args...).Error; err != nil {
 		return fmt.Errorf("delete %d rows of %s: %w", len(keys), table, err)

@@ -12,7 +12,8 @@ import (
 // insert too.
 func insertOnce(tx dbtx.Tx, lookFor, insert int) error {
 	var there int64
-	if err := tx.DB().Raw("SELECT COUNT(*) FROM fight WHERE id = ?", lookFor).Scan(&there).Error; err != nil || there > 0 {
+	if err := tx.DB().Raw("SELECT COUNT(*) FROM fight WHERE id = ?", lookFor).Scan(&there).
+		Error; err != nil || there > 0 {
 		return err
 	}
 	err := tx.DB().Exec("INSERT INTO fight VALUES (?, 0)", insert).Error
@@ -35,7 +36,8 @@ func TestADuplicateKeyThatIsNoRivalsIsNotRetriedForEver(t *testing.T) {
 			t.Errorf("%d runs, want the second to stop", runs)
 		}
 		if !dbtx.IsDuplicateKey(err) || dbtx.IsTransient(err) || dbtx.Classify(err) != dbtx.Refused {
-			t.Errorf("error %v is %s, transient: %t; want a refused duplicate key", err, dbtx.Classify(err), dbtx.IsTransient(err))
+			t.Errorf("error %v is %s, transient: %t; want a refused duplicate key",
+				err, dbtx.Classify(err), dbtx.IsTransient(err))
 		}
 	})
 }
@@ -50,13 +52,15 @@ func TestARivalsDuplicateKeyIsFoundByTheNextRun(t *testing.T) {
 			runs++
 			for id := 10; id < 13; id++ { // another rival in each run: other keys are no proof
 				var there int64
-				if err := tx.DB().Raw("SELECT COUNT(*) FROM fight WHERE id = ?", id).Scan(&there).Error; err != nil {
+				if err := tx.DB().Raw("SELECT COUNT(*) FROM fight WHERE id = ?", id).Scan(&there).
+					Error; err != nil {
 					return err
 				}
 				if there > 0 {
 					continue
 				}
-				if err := rival.Read(t.Context()).Exec("INSERT INTO fight VALUES (?, 0)", id).Error; err != nil {
+				if err := rival.Read(t.Context()).Exec("INSERT INTO fight VALUES (?, 0)", id).
+					Error; err != nil {
 					return err
 				}
 				return insertOnce(tx, 7, id)
@@ -81,7 +85,8 @@ func TestAConflictBetweenDoesNotHideTheSameDuplicateKey(t *testing.T) {
 			return insertOnce(tx, 7, 1)
 		})
 		if runs != 3 || dbtx.IsTransient(err) {
-			t.Errorf("%d runs, error %v, transient: %t; want the third to stop", runs, err, dbtx.IsTransient(err))
+			t.Errorf("%d runs, error %v, transient: %t; want the third to stop",
+				runs, err, dbtx.IsTransient(err))
 		}
 	})
 }

@@ -41,7 +41,10 @@ func (e *ownDuplicateError) Error() string { return e.text }
 func (e *ownDuplicateError) Unwrap() error { return e.answer }
 
 func newOwnDuplicate(err error, answer *mysql.MySQLError) error {
-	return &ownDuplicateError{text: fmt.Sprintf("the next run did not find whose key it is, and met it again: %v", err), answer: answer}
+	return &ownDuplicateError{
+		text:   fmt.Sprintf("the next run did not find whose key it is, and met it again: %v", err),
+		answer: answer,
+	}
 }
 
 // duplicateKey returns the server's answer when err is a duplicate key, else nil. The answer names

@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"settlement/e2e/stack/testdb"
+	"settlement/migrations"
 	"settlement/shared/dbtx"
 )
 
@@ -14,7 +16,7 @@ import (
 // INSERT. The unique key refuses the second row. Again says that another run of the whole function
 // can cure that: it finds the rival's row. A deadlock is run again without being asked for.
 func ExamplePool_Run() {
-	pool, drop := exampleDatabase()
+	pool, drop := testdb.Example(migrations.Order)
 	defer drop()
 	ctx := context.Background()
 
@@ -59,7 +61,7 @@ func ExamplePool_Run() {
 
 // What to do about an error depends on its class, and never on its text.
 func ExampleClassify() {
-	pool, drop := exampleDatabase()
+	pool, drop := testdb.Example(migrations.Order)
 	defer drop()
 	nowhere := dbtx.Config{Addr: "127.0.0.1:1", Name: "orders", User: "order"}
 	away, err := dbtx.Open(nowhere, prometheus.NewRegistry())

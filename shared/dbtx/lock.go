@@ -12,7 +12,8 @@ import (
 // The primary key is named explicitly: when the keys are a large part of a small table, the
 // optimizer scans instead, and a scan waits for rows that others have locked.
 func LockByKey[Row any](tx Tx, table, column string, keys []string) (rows []Row, err error) {
-	err = tx.DB().Table(table+" FORCE INDEX (PRIMARY)").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+	err = tx.DB().Table(table+" FORCE INDEX (PRIMARY)").
+		Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Where(column+" IN ?", keys).Order(column).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("lock %d rows of %s: %w", len(keys), table, err)

@@ -27,7 +27,8 @@ const (
 	connIdleMax = 10 * time.Second
 )
 
-// limits are the waits of a connection. A silent server must not hold a caller for ever, so nothing here is unlimited.
+// limits are the waits of a connection. A silent server must not hold a caller for ever, so nothing
+// here is unlimited.
 type limits struct {
 	readTimeout  time.Duration // of an answer
 	rowSeconds   int           // a row lock; InnoDB's default is 50 s
@@ -35,7 +36,8 @@ type limits struct {
 }
 
 var (
-	// transactionLimits are far below what a caller waits. One second is the shortest lock wait that InnoDB takes.
+	// transactionLimits are far below what a caller waits. One second is the shortest lock wait
+	// that InnoDB takes.
 	transactionLimits = limits{readTimeout: 10 * time.Second, rowSeconds: 1, tableSeconds: 3}
 	// migrationLimits let a DDL rebuild a grown table. While a DDL waits for its metadata lock,
 	// every statement that comes to the table after it waits too. So that wait is bounded, by
@@ -72,7 +74,8 @@ func open(cfg Config, work Work, metrics prometheus.Registerer) (*Pool, error) {
 	return newPool(db, work, metrics)
 }
 
-// OpenMigrations prepares connections whose limits let a migration of a grown table end. The caller closes them.
+// OpenMigrations prepares connections whose limits let a migration of a grown table end. The caller
+// closes them.
 func OpenMigrations(cfg Config) (*sql.DB, error) {
 	return openSQL(cfg, migrationLimits, migrationConnsMax, nil)
 }
@@ -96,8 +99,11 @@ func driverConfig(cfg Config, l limits) *mysql.Config {
 	c.Timeout, c.ReadTimeout, c.WriteTimeout = dialTimeout, l.readTimeout, writeTimeout
 	c.ParseTime, c.Loc = true, time.UTC
 	c.InterpolateParams = true // one round trip a statement instead of three
-	c.ClientFoundRows = true   // RowsAffected counts the rows that a WHERE met, also those that an UPDATE left as they were
-	c.MaxAllowedPacket = 0     // 0 is the server's own: what is larger is refused here, where the server may only cut the connection
+	// RowsAffected counts the rows that a WHERE met, also those that an UPDATE left as they were
+	c.ClientFoundRows = true
+	// 0 is the server's own: what is larger is refused here, where the server may only cut the
+	// connection
+	c.MaxAllowedPacket = 0
 	c.Logger = &mysql.NopLogger{}
 	c.Params = maps.Clone(session)
 	c.Params["innodb_lock_wait_timeout"] = strconv.Itoa(l.rowSeconds)

@@ -56,7 +56,8 @@ func (p *Pool) takeTurn(ctx context.Context) (done func(), err error) {
 	case p.turns <- struct{}{}:
 		return func() { <-p.turns }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("no turn among %d transactions of %s: %w", p.work.turnsMax, p.work.name, ctx.Err())
+		return nil, fmt.Errorf("no turn among %d transactions of %s: %w",
+			p.work.turnsMax, p.work.name, ctx.Err())
 	case <-timer.C:
 		return nil, fmt.Errorf("no turn among %d transactions of %s within %s: %w",
 			p.work.turnsMax, p.work.name, p.work.turnWait, context.DeadlineExceeded)

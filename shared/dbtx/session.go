@@ -14,13 +14,17 @@ import (
 // defaults can differ. All servers have these variables. The waits and the read timeout are not
 // among them: those of a migration differ, see limits.
 var session = map[string]string{
-	"autocommit":             "1",                  // 0: every statement outside of Run opens a transaction that is never ended
-	"completion_type":        "0",                  // CHAIN: COMMIT opens the next transaction, RELEASE: it ends the session
-	"character_set_client":   "utf8mb4",            // else what we send is taken for another encoding, and stored broken for good
-	"collation_connection":   "utf8mb4_general_ci", // sets character_set_connection too
-	"time_zone":              "'+00:00'",           // NOW(6) is compared with times that were written in UTC
-	"sql_mode":               "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
-	"unique_checks":          "1", // 0: InnoDB may take a second row into a unique index, the payment number's included
+	// 0: every statement outside of Run opens a transaction that is never ended
+	"autocommit": "1",
+	// CHAIN: COMMIT opens the next transaction, RELEASE: it ends the session
+	"completion_type": "0",
+	// else what we send is taken for another encoding, and stored broken for good
+	"character_set_client": "utf8mb4",
+	"collation_connection": "utf8mb4_general_ci", // sets character_set_connection too
+	"time_zone":            "'+00:00'",           // NOW(6) is compared with times that were written in UTC
+	"sql_mode":             "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+	// 0: InnoDB may take a second row into a unique index, the payment number's included
+	"unique_checks":          "1",
 	"foreign_key_checks":     "1",
 	"sql_safe_updates":       "0",                    // 1: refuses an UPDATE whose WHERE uses no index (1175)
 	"sql_big_selects":        "1",                    // 0: refuses a join above max_join_size (1104)
@@ -32,12 +36,14 @@ var session = map[string]string{
 
 // optional are the variables that only some servers have.
 var optional = map[string]string{
-	// Under REPEATABLE READ a SELECT after a duplicate-key error may not see the row that caused it.
+	// Under REPEATABLE READ a SELECT after a duplicate-key error may not see the row that caused
+	// it.
 	"transaction_isolation": "'READ-COMMITTED'",
 	"tx_isolation":          "'READ-COMMITTED'", // its name in MariaDB before 11.1
 	"transaction_read_only": "0",
 	"tx_read_only":          "0",
-	// MariaDB 11.8 has it ON by default: an UPDATE that scans then waits for locked rows that its WHERE does not match.
+	// MariaDB 11.8 has it ON by default: an UPDATE that scans then waits for locked rows that its
+	// WHERE does not match.
 	"innodb_snapshot_isolation": "OFF",
 	"check_constraint_checks":   "1", // MariaDB
 	// Our own limits end a statement that takes too long. The server's would end a migration in its
@@ -68,7 +74,8 @@ func variables(ctx context.Context, c mysqlConn) (names []string, err error) {
 		asked = append(asked, "'"+name+"'")
 	}
 
-	rows, err := c.QueryContext(ctx, "SHOW VARIABLES WHERE Variable_name IN ("+strings.Join(asked, ", ")+")", nil)
+	rows, err := c.QueryContext(ctx, "SHOW VARIABLES WHERE Variable_name IN ("+
+		strings.Join(asked, ", ")+")", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,10 @@ var deviations = []struct{ variable, value, usual string }{
 	{"completion_type", "2", "0"},
 	{"time_zone", "'+08:00'", "'SYSTEM'"},
 	{"sql_mode", "''", "DEFAULT"},
-	{"sql_mode", "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,STRICT_ALL_TABLES,NO_ZERO_DATE'", "DEFAULT"},
+	{
+		"sql_mode", "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,STRICT_ALL_TABLES,NO_ZERO_DATE'",
+		"DEFAULT",
+	},
 	{"unique_checks", "0", "1"},
 	{"foreign_key_checks", "0", "1"},
 	{"sql_safe_updates", "1", "0"},
@@ -49,12 +52,14 @@ func TestSessionsDoNotDependOnTheServersDefaults(t *testing.T) {
 		tested := 0
 		for _, d := range deviations {
 			set := func(value string) error {
-				_, err := db.Admin.ExecContext(t.Context(), fmt.Sprintf("SET GLOBAL %s = %s", d.variable, value))
+				_, err := db.Admin.ExecContext(t.Context(),
+					fmt.Sprintf("SET GLOBAL %s = %s", d.variable, value))
 				return err
 			}
 
 			err := set(d.value)
-			if refused := (*mysql.MySQLError)(nil); errors.As(err, &refused) && refused.Number == noSuchVariable {
+			if refused := (*mysql.MySQLError)(nil); errors.As(err, &refused) &&
+				refused.Number == noSuchVariable {
 				continue
 			}
 			if err != nil {
@@ -69,7 +74,8 @@ func TestSessionsDoNotDependOnTheServersDefaults(t *testing.T) {
 		}
 
 		if tested < 16 {
-			t.Errorf("%d deviations were tested: too many are of variables that this server does not know", tested)
+			t.Errorf("%d deviations were tested: too many are of variables that this server does not know",
+				tested)
 		}
 	})
 }
@@ -77,16 +83,21 @@ func TestSessionsDoNotDependOnTheServersDefaults(t *testing.T) {
 // The server ignores the client's character set, and its own is another one.
 func TestTextIsStoredAsItIsWhateverTheServersCharacterSet(t *testing.T) {
 	// loose, because MySQL 9.7 no longer has the option.
-	args := []string{"--loose-skip-character-set-client-handshake", "--character-set-server=latin1", "--collation-server=latin1_swedish_ci"}
+	args := []string{
+		"--loose-skip-character-set-client-handshake", "--character-set-server=latin1",
+		"--collation-server=latin1_swedish_ci",
+	}
 	testdb.EachOwn(t, args, useLikeAStore)
 }
 
-// useLikeAStore does what the services do, in a fresh pool, and looks from another session at what came of it.
+// useLikeAStore does what the services do, in a fresh pool, and looks from another session at what
+// came of it.
 func useLikeAStore(t *testing.T, db testdb.Database) {
 	t.Helper()
 	pool := db.Open(t)
 	clean := func() {
-		if _, err := db.Admin.ExecContext(t.Context(), "DROP TABLE IF EXISTS "+db.Config.Name+".kept"); err != nil {
+		if _, err := db.Admin.ExecContext(t.Context(), "DROP TABLE IF EXISTS "+
+			db.Config.Name+".kept"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -102,7 +113,8 @@ func useLikeAStore(t *testing.T, db testdb.Database) {
 	const name = `理 "é" \ 'ß' 🙂`
 	err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
 		for id := range 3 {
-			err := tx.DB().Exec("INSERT INTO kept VALUES (?, ?, ?, 0, NOW(6))", id, fmt.Sprint("no-", id), name).Error
+			err := tx.DB().Exec("INSERT INTO kept VALUES (?, ?, ?, 0, NOW(6))",
+				id, fmt.Sprint("no-", id), name).Error
 			if err != nil {
 				return err
 			}
@@ -113,7 +125,8 @@ func useLikeAStore(t *testing.T, db testdb.Database) {
 		t.Fatalf("a transaction like the store's: %v", err)
 	}
 
-	// A statement outside of Run ends by itself, and so does the session's transaction after a COMMIT.
+	// A statement outside of Run ends by itself, and so does the session's transaction after a
+	// COMMIT.
 	if err := pool.Read(t.Context()).Exec("UPDATE kept SET n = 2 WHERE id = 0").Error; err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +147,8 @@ func useLikeAStore(t *testing.T, db testdb.Database) {
 	if len(rows) != 9 {
 		t.Fatalf("%d rows, want 9", len(rows))
 	}
-	if want := strings.ToUpper(fmt.Sprintf("%x", name)); rows[0].Name != name || rows[0].Hex != want || rows[0].N != 2 || rows[8].N != 1 {
+	if want := strings.ToUpper(fmt.Sprintf("%x", name)); rows[0].Name != name || rows[0].Hex != want ||
+		rows[0].N != 2 || rows[8].N != 1 {
 		t.Errorf("stored %+v, want name %q as %s and n 2, and 1 in the last row", rows[0], name, want)
 	}
 
@@ -144,8 +158,10 @@ func useLikeAStore(t *testing.T, db testdb.Database) {
 			t.Errorf("%s: %v is %s, want %s", what, err, got, class)
 		}
 	}
-	refuses("a second row of a unique key", "INSERT INTO kept VALUES (9, 'no-1', '', 0, NOW(6))", dbtx.Refused)
-	refuses("a value that is too long", "INSERT INTO kept VALUES (9, 'much too long', '', 0, NOW(6))", dbtx.Refused)
+	refuses("a second row of a unique key", "INSERT INTO kept VALUES (9, 'no-1', '', 0, NOW(6))",
+		dbtx.Refused)
+	refuses("a value that is too long", "INSERT INTO kept VALUES (9, 'much too long', '', 0, NOW(6))",
+		dbtx.Refused)
 
 	looksPinned(t, pool)
 	scansPastALockedRow(t, pool, db)
@@ -168,7 +184,8 @@ func looksPinned(t *testing.T, pool *dbtx.Pool) {
 		Name string `gorm:"column:Variable_name"`
 	}
 	err = pool.Read(t.Context()).Raw("SHOW VARIABLES WHERE Variable_name IN" +
-		" ('unique_checks', 'foreign_key_checks', 'check_constraint_checks') AND Value <> 'ON'").Scan(&off).Error
+		" ('unique_checks', 'foreign_key_checks', 'check_constraint_checks') AND Value <> 'ON'").Scan(&off).
+		Error
 	if err != nil || len(off) > 0 {
 		t.Errorf("not checked: %v, error %v", off, err)
 	}
@@ -184,7 +201,9 @@ func looksPinned(t *testing.T, pool *dbtx.Pool) {
 func scansPastALockedRow(t *testing.T, pool *dbtx.Pool, db testdb.Database) {
 	t.Helper()
 	defer holdRow(t, db)()
-	err := pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec("UPDATE kept SET n = 3 WHERE n = 2").Error })
+	err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
+		return tx.DB().Exec("UPDATE kept SET n = 3 WHERE n = 2").Error
+	})
 	if err != nil {
 		t.Errorf("an UPDATE that scans past a locked row that its WHERE does not match: %v", err)
 	}
@@ -196,7 +215,8 @@ func holdRow(t *testing.T, db testdb.Database) (release func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := holder.ExecContext(t.Context(), fmt.Sprintf("UPDATE %s.kept SET n = 7 WHERE id = 1", db.Config.Name)); err != nil {
+	if _, err := holder.ExecContext(t.Context(),
+		fmt.Sprintf("UPDATE %s.kept SET n = 7 WHERE id = 1", db.Config.Name)); err != nil {
 		t.Fatal(err)
 	}
 	return func() { _ = holder.Rollback() }
@@ -206,7 +226,9 @@ func holdRow(t *testing.T, db testdb.Database) (release func()) {
 // longer.
 func TestWaitsForLocksAreShort(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
-		for _, statement := range []string{"CREATE TABLE kept (id INT PRIMARY KEY, n INT NOT NULL)", "INSERT INTO kept VALUES (1, 0)"} {
+		for _, statement := range []string{
+			"CREATE TABLE kept (id INT PRIMARY KEY, n INT NOT NULL)", "INSERT INTO kept VALUES (1, 0)",
+		} {
 			if err := db.Pool.Read(t.Context()).Exec(statement).Error; err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +237,8 @@ func TestWaitsForLocksAreShort(t *testing.T) {
 		release := holdRow(t, db)
 		const soon = 8 * time.Second // several times the limits, and far below the servers' own
 		for what, statement := range map[string]string{
-			"a locked row": "UPDATE kept SET n = 3 WHERE id = 1", "a table in use": "ALTER TABLE kept ADD COLUMN more INT",
+			"a locked row":   "UPDATE kept SET n = 3 WHERE id = 1",
+			"a table in use": "ALTER TABLE kept ADD COLUMN more INT",
 		} {
 			began := time.Now()
 			err := db.Pool.Read(t.Context()).Exec(statement).Error
@@ -247,7 +270,10 @@ func TestWaitsForLocksAreShort(t *testing.T) {
 
 // A schema that is created under other defaults is the same.
 func TestMigrationsDoNotDependOnTheServersDefaults(t *testing.T) {
-	args := []string{"--loose-skip-character-set-client-handshake", "--character-set-server=latin1", "--autocommit=0", "--default-storage-engine=MyISAM"}
+	args := []string{
+		"--loose-skip-character-set-client-handshake", "--character-set-server=latin1", "--autocommit=0",
+		"--default-storage-engine=MyISAM",
+	}
 	testdb.EachOwn(t, args, func(t *testing.T, db testdb.Database) {
 		for _, set := range []migrations.Set{migrations.Order, migrations.Payment} {
 			config := db.Config
@@ -255,14 +281,18 @@ func TestMigrationsDoNotDependOnTheServersDefaults(t *testing.T) {
 			if _, err := db.Admin.ExecContext(t.Context(), "CREATE DATABASE "+config.Name); err != nil {
 				t.Fatal(err)
 			}
-			if err := migrations.AtStart(t.Context(), config, set, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
+			if err := migrations.AtStart(t.Context(), config, set,
+				slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
 				t.Fatal(err)
 			}
 
 			var wrong []string
-			err := db.Pool.Read(t.Context()).Raw("SELECT CONCAT(table_name, ' ', engine, ' ', table_collation) FROM information_schema.tables"+
-				" WHERE table_schema = ? AND (engine <> 'InnoDB' OR (table_name <> 'goose_db_version' AND table_collation NOT LIKE 'utf8mb4%'))",
-				config.Name).Scan(&wrong).Error
+			err := db.Pool.Read(t.Context()).
+				Raw("SELECT CONCAT(table_name, ' ', engine, ' ', table_collation) FROM"+
+					" information_schema.tables"+
+					" WHERE table_schema = ? AND (engine <> 'InnoDB' OR (table_name <> 'goose_db_version' AND"+
+					" table_collation NOT LIKE 'utf8mb4%'))",
+					config.Name).Scan(&wrong).Error
 			if err != nil || len(wrong) > 0 {
 				t.Errorf("error %v; wrong tables: %v", err, wrong)
 			}

@@ -6,14 +6,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Work is a kind of work that has connections of its own, so that one kind which waits, for a lock or for a slow server,
-// does not hold up the others.
+// Work is a kind of work that has connections of its own, so that one kind which waits, for a lock
+// or for a slow server, does not hold up the others.
 type Work struct {
 	name      string
 	connsMax  int
-	lockWaits bool          // a lock wait is run again; otherwise it is returned
-	turnsMax  int           // transactions at a time, the other connections are for reads; 0: as many as connections
-	turnWait  time.Duration // how long a transaction waits for its turn at most; 0: as long as its context
+	lockWaits bool // a lock wait is run again; otherwise it is returned
+	// transactions at a time, the other connections are for reads; 0: as many as connections
+	turnsMax int
+	turnWait time.Duration // how long a transaction waits for its turn at most; 0: as long as its context
 }
 
 // The kinds of work of a service, with their shares of its connections.
@@ -40,7 +41,8 @@ var (
 // Pools are the pools of a service, each under the work that it is for.
 type Pools map[Work]*Pool
 
-// OpenPools prepares one pool for each kind of work and registers their metrics. Like Open it does not connect.
+// OpenPools prepares one pool for each kind of work and registers their metrics. Like Open it does
+// not connect.
 func OpenPools(cfg Config, metrics prometheus.Registerer, works ...Work) (Pools, error) {
 	pools := Pools{}
 	for _, work := range works {

@@ -18,14 +18,16 @@ import (
 func TestRequestsThatWaitDoNotHoldUpTheOthers(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
 		setup(t, db.Pool)
-		pools, err := dbtx.OpenPools(db.Config, prometheus.NewRegistry(), dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Background, dbtx.Probes)
+		pools, err := dbtx.OpenPools(db.Config, prometheus.NewRegistry(), dbtx.Requests, dbtx.Consumers,
+			dbtx.Relay, dbtx.Background, dbtx.Probes)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer pools.Close()
 
 		const clients = 48
-		waiting, release, answered := make(chan struct{}, clients), make(chan struct{}), make(chan error, clients)
+		waiting, release, answered := make(chan struct{}, clients), make(chan struct{}), make(chan error,
+			clients)
 		for range clients {
 			go func() {
 				answered <- pools[dbtx.Requests].Run(t.Context(), func(dbtx.Tx) error {
@@ -71,7 +73,8 @@ func TestRequestsThatWaitDoNotHoldUpTheOthers(t *testing.T) {
 // A consumer runs again after a lock wait, because it mostly is over a second later.
 func TestOnlyRequestsAreAnsweredALockWait(t *testing.T) {
 	testdb.EachEmpty(t, func(t *testing.T, db testdb.Database) {
-		pools, err := dbtx.OpenPools(db.Config, prometheus.NewRegistry(), dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Background)
+		pools, err := dbtx.OpenPools(db.Config, prometheus.NewRegistry(),
+			dbtx.Requests, dbtx.Consumers, dbtx.Relay, dbtx.Background)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +118,8 @@ func TestAServerThatTakesNoWriteIsNotReady(t *testing.T) {
 
 		// A service's user does not have the rights that let an operator write nevertheless.
 		for _, statement := range []string{
-			"CREATE USER plain@'127.0.0.1' IDENTIFIED BY 'plain'", "GRANT ALL ON " + db.Config.Name + ".* TO plain@'127.0.0.1'",
+			"CREATE USER plain@'127.0.0.1' IDENTIFIED BY 'plain'", "GRANT ALL ON " +
+				db.Config.Name + ".* TO plain@'127.0.0.1'",
 		} {
 			if err := exec(statement); err != nil {
 				t.Fatal(err)

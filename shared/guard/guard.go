@@ -6,7 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// Run runs do, and returns its error. A panic becomes an error with the stack behind its first line.
+// Run runs do, and returns its error. A panic becomes an error with the stack behind its first
+// line.
 func Run(do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"settlement/e2e/stack/testdb"
+	"settlement/migrations"
 	"settlement/shared/dbtx"
 	"settlement/shared/idempotency"
 )
@@ -13,7 +15,7 @@ import (
 // A client registers customers. When an answer is lost it asks again with the same key and body,
 // and gets the first answer, whatever that was. web.Fail has the whole mapping to HTTP.
 func ExampleRun() {
-	pool, drop := exampleDatabase()
+	pool, drop := testdb.Example(migrations.Order)
 	defer drop()
 	ctx := context.Background()
 

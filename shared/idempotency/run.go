@@ -39,7 +39,9 @@ const beforeChange = "before_change"
 // change rolls everything back and leaves the key free. It returns ErrKeyReused when
 // the key came with another request before, and ErrInFlight while the first request's
 // transaction is open.
-func Run[T any](ctx context.Context, pool *dbtx.Pool, req Request, now time.Time, change func(tx dbtx.Tx) (T, error)) (T, error) {
+func Run[T any](
+	ctx context.Context, pool *dbtx.Pool, req Request, now time.Time, change func(tx dbtx.Tx) (T, error),
+) (T, error) {
 	var result T
 	var refusal *Refusal
 	err := pool.Run(ctx, func(tx dbtx.Tx) error {

@@ -32,7 +32,9 @@ func TestAfterAnUnknownCommitTheSameKeyFindsTheAnswer(t *testing.T) {
 		}
 		defer pool.Close()
 
-		if err := db.Pool.Read(t.Context()).Exec("CREATE TABLE made (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(64))").Error; err != nil {
+		if err := db.Pool.Read(t.Context()).
+			Exec("CREATE TABLE made (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(64))").
+			Error; err != nil {
 			t.Fatal(err)
 		}
 
@@ -41,7 +43,9 @@ func TestAfterAnUnknownCommitTheSameKeyFindsTheAnswer(t *testing.T) {
 			"never committed":        {At: faults.BeforeCommit, Do: faults.Cut},
 			"answered by an error": {
 				At: faults.BeforeCommit, Do: faults.Refuse,
-				Answer: faults.SQLAnswer{Number: 1317, State: "70100", Text: "Query execution was interrupted"},
+				Answer: faults.SQLAnswer{
+					Number: 1317, State: "70100", Text: "Query execution was interrupted",
+				},
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -73,7 +77,8 @@ func TestAfterAnUnknownCommitTheSameKeyFindsTheAnswer(t *testing.T) {
 				}
 
 				var made int64
-				if err := db.Pool.Read(t.Context()).Raw("SELECT COUNT(*) FROM made WHERE name = ?", name).Scan(&made).Error; err != nil || made != 1 {
+				if err := db.Pool.Read(t.Context()).Raw("SELECT COUNT(*) FROM made WHERE name = ?", name).
+					Scan(&made).Error; err != nil || made != 1 {
 					t.Errorf("made %d times, error %v; want once", made, err)
 				}
 			})

@@ -17,7 +17,9 @@ type Consumption struct {
 
 // Consume begins to start a consumer whose batches go to handle. Stop takes stopTimeout and 10 s
 // more at the most. The error says which setting is wrong.
-func Consume(ctx context.Context, cfg rocketmq.ConsumerConfig, handle rocketmq.Handler, stopTimeout time.Duration) (*Consumption, error) {
+func Consume(
+	ctx context.Context, cfg rocketmq.ConsumerConfig, handle rocketmq.Handler, stopTimeout time.Duration,
+) (*Consumption, error) {
 	consumer, err := rocketmq.NewOrderlyConsumer(cfg, handle)
 	if err != nil {
 		return nil, err

@@ -44,12 +44,13 @@ type Topic[M any] struct {
 	Parse func(body []byte) (M, error) // an error means that the body can never be read
 	// Subject is what a message is about.
 	Subject func(M) parking.Subject
-	// Do does what a batch asks, in order, in one transaction. A repeat changes nothing, so a batch may be given
-	// again after any error. It returns how many messages took effect now.
+	// Do does what a batch asks, in order, in one transaction. A repeat changes nothing, so a batch
+	// may be given again after any error. It returns how many messages took effect now.
 	Do func(ctx context.Context, batch []Received[M]) (effects int, err error)
 }
 
-// Results counts messages by what became of them, in the label "result". The intake counts poison and parked.
+// Results counts messages by what became of them, in the label "result". The intake counts poison
+// and parked.
 type Results = *prometheus.CounterVec
 
 // Intake handles one consumer's batches. It is safe for concurrent use.
@@ -62,8 +63,12 @@ type Intake[M any] struct {
 }
 
 // New makes an intake.
-func New[M any](topic Topic[M], lot *parking.Lot, policy *Policy, results Results, log *slog.Logger) *Intake[M] {
-	return &Intake[M]{topic: topic, lot: lot, policy: policy, results: results, log: log.With("topic", topic.Name)}
+func New[M any](
+	topic Topic[M], lot *parking.Lot, policy *Policy, results Results, log *slog.Logger,
+) *Intake[M] {
+	return &Intake[M]{
+		topic: topic, lot: lot, policy: policy, results: results, log: log.With("topic", topic.Name),
+	}
 }
 
 // Handle does or parks every message of a batch. When it returns nil, the batch may be
@@ -88,7 +93,8 @@ func (i *Intake[M]) Handle(ctx context.Context, batch []rocketmq.Delivery) error
 	if err == nil || i.policy.suspends(ctx, err) {
 		return err
 	}
-	i.log.Warn("batch failed, doing its messages one by one to find which", "size", len(messages), "error", err)
+	i.log.Warn("batch failed, doing its messages one by one to find which",
+		"size", len(messages), "error", err)
 	i.policy.failedTogether(i.numbers(messages))
 	return i.doEach(ctx, messages)
 }
@@ -119,7 +125,8 @@ func (i *Intake[M]) read(ctx context.Context, batch []rocketmq.Delivery) ([]Rece
 
 func (i *Intake[M]) parse(d rocketmq.Delivery) (m M, err error) {
 	if d.TooLarge {
-		return m, fmt.Errorf("the compressed body inflates to more than is taken; %d bytes of it are kept", len(d.Body))
+		return m, fmt.Errorf("the compressed body inflates to more than is taken; %d bytes of it are kept",
+			len(d.Body))
 	}
 	return i.topic.Parse(d.Body)
 }
@@ -132,7 +139,8 @@ func (i *Intake[M]) doEach(ctx context.Context, messages []Received[M]) error {
 
 	for _, m := range messages {
 		if no := i.topic.Subject(m.Message).Number; i.policy.held(no) {
-			failed = append(failed, fmt.Errorf("message %s failed, and is not executed again before another has taken effect", no))
+			failed = append(failed, fmt.Errorf("message %s failed, and is not executed again before another has taken effect",
+				no))
 			continue
 		}
 

@@ -29,7 +29,8 @@ const (
 	// heldMax is how long a message that failed is not executed again while no other message takes
 	// effect.
 	heldMax = 2 * time.Second
-	// tellAgainAfter is how long after people were told that the system fails they are not told again.
+	// tellAgainAfter is how long after people were told that the system fails they are not told
+	// again.
 	tellAgainAfter = 1 * time.Minute
 )
 
@@ -150,8 +151,8 @@ func (p *Policy) held(number string) bool {
 	return s != nil && p.took <= s.tookBefore && time.Since(s.failedAt) < heldMax
 }
 
-// did notes that messages were done, and how many of them took effect. A repeat that was found is no evidence that
-// the system works: it writes less than a new message does.
+// did notes that messages were done, and how many of them took effect. A repeat that was found is
+// no evidence that the system works: it writes less than a new message does.
 func (p *Policy) did(numbers []string, effects int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -198,7 +199,9 @@ func (p *Policy) suspect(number string) *suspect {
 // failed notes that a message failed alone; before is effects() before this execution. parked says
 // that the message was parked and may be acknowledged. Otherwise the error says why it has to be
 // delivered again.
-func (p *Policy) failed(ctx context.Context, s parking.Subject, d rocketmq.Delivery, before int64, cause error) (parked bool, err error) {
+func (p *Policy) failed(
+	ctx context.Context, s parking.Subject, d rocketmq.Delivery, before int64, cause error,
+) (parked bool, err error) {
 	p.mu.Lock()
 	suspect := p.suspect(s.Number)
 	suspect.executions++
@@ -269,9 +272,11 @@ func (p *Policy) tellStopped(ctx context.Context, cause error) {
 		return
 	}
 
-	p.log.Error("messages fail and none takes effect: taken for the system's fault, nothing is parked", "error", cause)
+	p.log.Error("messages fail and none takes effect: taken for the system's fault, nothing is parked",
+		"error", cause)
 	if err := p.lot.TellStopped(ctx, uuid.NewString(), p.topic, cause); err != nil {
-		p.log.Error("nobody is told that messages fail, because that cannot be written down either", "error", err)
+		p.log.Error("nobody is told that messages fail, because that cannot be written down either",
+			"error", err)
 		p.mu.Lock()
 		p.isStopped, p.toldAt = false, time.Time{} // the next failure tries to tell again
 		p.mu.Unlock()

@@ -29,7 +29,9 @@ type Waiting struct {
 
 // NewWaiting makes a Waiting. resolvers and policies have one for each topic whose messages can
 // wait.
-func NewWaiting(lot *parking.Lot, resolvers parking.Resolvers, log *slog.Logger, policies ...*Policy) *Waiting {
+func NewWaiting(
+	lot *parking.Lot, resolvers parking.Resolvers, log *slog.Logger, policies ...*Policy,
+) *Waiting {
 	w := &Waiting{lot: lot, resolvers: resolvers, policies: map[string]*Policy{}, log: log}
 	for _, p := range policies {
 		w.policies[p.topic] = p

@@ -21,8 +21,8 @@ const (
 	exitWrong  = 2 // the environment or the arguments are wrong
 )
 
-// Service is a service's command line: without arguments it serves, with healthcheck it asks the instance that runs
-// beside it whether that is ready.
+// Service is a service's command line: without arguments it serves, with healthcheck it asks the
+// instance that runs beside it whether that is ready.
 type Service struct {
 	Name string
 	// Load reads the environment; it is called before any command runs.
@@ -33,7 +33,8 @@ type Service struct {
 	Commands []*cobra.Command
 }
 
-// Main runs the command line of the process and ends it. SIGINT and SIGTERM end the command's context.
+// Main runs the command line of the process and ends it. SIGINT and SIGTERM end the command's
+// context.
 func Main(s Service) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := s.run(ctx)

@@ -36,7 +36,8 @@ func TestUntilEndsWithItsContextAndTheLastError(t *testing.T) {
 		cancel()
 		return cause
 	})
-	if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "database") {
+	if !errors.Is(err, cause) || !errors.Is(err, context.Canceled) ||
+		!strings.Contains(err.Error(), "database") {
 		t.Errorf("error %v has to name the step, its last error and the end", err)
 	}
 }
@@ -100,7 +101,8 @@ func TestHealthcheck(t *testing.T) {
 	defer server.Close()
 	addr := strings.TrimPrefix(server.URL, "http://")
 
-	if err := lifecycle.Healthcheck(t.Context(), addr); err == nil || !strings.Contains(err.Error(), "database failed") {
+	if err := lifecycle.Healthcheck(t.Context(), addr); err == nil ||
+		!strings.Contains(err.Error(), "database failed") {
 		t.Errorf("503: error %v has to show the answer", err)
 	}
 

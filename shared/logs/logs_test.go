@@ -18,7 +18,10 @@ var errAway = errors.New("dial tcp 127.0.0.1:3306: connect: connection refused")
 func lines(t *testing.T, do func(log *slog.Logger)) []string {
 	t.Helper()
 	var out bytes.Buffer
-	synctest.Test(t, func(*testing.T) { do(logs.New(&out, slog.LevelInfo).With("service", "payment-service")) })
+	synctest.Test(t, func(*testing.T) {
+		do(logs.New(&out, slog.LevelInfo).
+			With("service", "payment-service"))
+	})
 	return strings.FieldsFunc(out.String(), func(r rune) bool { return r == '\n' })
 }
 
@@ -41,12 +44,15 @@ func TestWhatIsLoggedOnceInAMinute(t *testing.T) {
 		}, 1},
 		"a queue whose handler fails again and again": {func(log *slog.Logger) {
 			for i := range 5 {
-				log.Warn("handler failed", "queue", 3, "failures", i+1, "pause", time.Duration(i).String(), "error", errAway)
+				log.Warn("handler failed", "queue", 3, "failures", i+1,
+					"pause", time.Duration(i).String(), "error", errAway)
 			}
 		}, 1},
 		"over connections that broke, each with a port of its own": {func(log *slog.Logger) {
-			log.Error("trying again", "error", "read tcp 127.0.0.1:41000->127.0.0.1:3306: connection reset by peer")
-			log.Error("trying again", "error", "read tcp 127.0.0.1:41001->127.0.0.1:3306: connection reset by peer")
+			log.Error("trying again", "error",
+				"read tcp 127.0.0.1:41000->127.0.0.1:3306: connection reset by peer")
+			log.Error("trying again", "error",
+				"read tcp 127.0.0.1:41001->127.0.0.1:3306: connection reset by peer")
 		}, 1},
 		"with its fields in another order": {func(log *slog.Logger) {
 			log.Warn("pull failed", "broker", "a", "error", errAway)
@@ -96,7 +102,8 @@ func TestTheNextLineSaysHowManyWereLeftOut(t *testing.T) {
 		t.Errorf("the first line leaves out others: %s", got[0])
 	}
 	for _, line := range got[1:] {
-		if !strings.Contains(line, `"not_logged":59`) || !strings.Contains(line, "connection refused") || !strings.Contains(line, `"service":"payment-service"`) {
+		if !strings.Contains(line, `"not_logged":59`) || !strings.Contains(line, "connection refused") ||
+			!strings.Contains(line, `"service":"payment-service"`) {
 			t.Errorf("want the same line, with not_logged 59, got %s", line)
 		}
 	}

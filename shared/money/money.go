@@ -53,7 +53,8 @@ func (m Money) Add(o Money) (Money, error) {
 	return Money{Currency: m.Currency, Minor: m.Minor + o.Minor}, nil
 }
 
-// Negate returns −m. It is for amounts within ±AmountMaxMinor; the smallest int64 has no opposite.
+// Negate returns -m. It is for amounts of at most AmountMaxMinor either way: the smallest int64
+// has no opposite.
 func (m Money) Negate() Money {
 	return Money{Currency: m.Currency, Minor: -m.Minor}
 }

@@ -23,13 +23,17 @@ const (
 func (t *Teller) gather(ctx context.Context, n Notifier) error {
 	var causes []string
 	err := t.pool.Read(ctx).Raw("SELECT DISTINCT cause_key FROM notifications"+
-		" WHERE channel = ? AND told_at IS NULL AND group_id IS NULL LIMIT ?", n.Channel(), pageRows).Scan(&causes).Error
+		" WHERE channel = ? AND told_at IS NULL AND group_id IS NULL LIMIT ?", n.Channel(), pageRows).
+		Scan(&causes).Error
 	if err != nil {
 		return fmt.Errorf("read causes of notices: %w", err)
 	}
 
 	for _, cause := range causes {
-		if err := t.pool.Run(ctx, func(tx dbtx.Tx) error { return gatherCause(tx, n.Channel(), cause) }); err != nil {
+		if err := t.pool.Run(ctx, func(tx dbtx.Tx) error {
+			return gatherCause(tx,
+				n.Channel(), cause)
+		}); err != nil {
 			return fmt.Errorf("gather notices of %q: %w", cause, err)
 		}
 	}
@@ -46,7 +50,8 @@ func gatherCause(tx dbtx.Tx, channel, cause string) error {
 	}
 
 	var ids []string
-	err = tx.DB().Raw("SELECT id FROM notifications WHERE channel = ? AND cause_key = ? AND told_at IS NULL AND group_id IS NULL"+
+	err = tx.DB().Raw("SELECT id FROM notifications WHERE channel = ? AND cause_key = ? AND told_at IS NULL"+
+		" AND group_id IS NULL"+
 		" ORDER BY id LIMIT ? FOR UPDATE", channel, cause, groupMax).Scan(&ids).Error
 	if err != nil || len(ids) == 0 {
 		return err
@@ -58,7 +63,8 @@ func gatherCause(tx dbtx.Tx, channel, cause string) error {
 // it tells of.
 func (t *Teller) bodyOf(ctx context.Context, d due) ([]byte, error) {
 	var keys []string
-	err := t.pool.Read(ctx).Raw("SELECT parked_id FROM notifications WHERE group_id = ? ORDER BY id", d.ID).Scan(&keys).Error
+	err := t.pool.Read(ctx).Raw("SELECT parked_id FROM notifications WHERE group_id = ? ORDER BY id", d.ID).
+		Scan(&keys).Error
 	if err != nil {
 		return nil, fmt.Errorf("read the notices told by %s: %w", d.ID, err)
 	}

@@ -27,8 +27,10 @@ func (l Log) Tell(ctx context.Context, id string, body []byte) error {
 	case EventStopped:
 		what = "one message after another fails: nothing is parked, the queues pause until the cause is gone"
 	}
-	l.Logger.ErrorContext(ctx, what, "notice", id, "type", n.Type, "cause", n.Data.Cause, "count", n.Data.Count,
-		"parked_id", n.Data.ID, "topic", n.Data.Topic, "order_id", n.Data.OrderID, "payment_no", n.Data.PaymentNo,
+	l.Logger.ErrorContext(ctx, what, "notice", id, "type", n.Type,
+		"cause", n.Data.Cause, "count", n.Data.Count,
+		"parked_id", n.Data.ID, "topic", n.Data.Topic, "order_id", n.Data.OrderID, "payment_no",
+		n.Data.PaymentNo,
 		"seq", n.Data.Seq, "attempts", n.Data.Attempts, "reason", n.Data.Reason)
 	return nil
 }

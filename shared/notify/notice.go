@@ -17,9 +17,10 @@ import (
 
 // The types of notices.
 const (
-	EventParked  = "message.parked"      // an operator has to decide on a message
-	EventWaiting = "message.waiting"     // a message has waited long for one that comes before it
-	EventStopped = "consumption.stopped" // one message after another fails: nothing is parked, the queues pause
+	EventParked  = "message.parked"  // an operator has to decide on a message
+	EventWaiting = "message.waiting" // a message has waited long for one that comes before it
+	// one message after another fails: nothing is parked, the queues pause
+	EventStopped = "consumption.stopped"
 )
 
 // Notice is one notice; its JSON is the webhook's body.
@@ -28,7 +29,8 @@ type Notice struct {
 	Timestamp time.Time `json:"timestamp"`
 	Data      Message   `json:"data"`
 
-	Key      string `json:"-"` // UUID of what the notice is about; a second notice of one type and key replaces the first
+	// UUID of what the notice is about; a second notice of one type and key replaces the first
+	Key      string `json:"-"`
 	CauseKey string `json:"-"` // notices with the same one are told as one
 }
 
@@ -73,15 +75,19 @@ func (t *Teller) Write(tx dbtx.Tx, now time.Time, n Notice) error {
 	}
 
 	for _, notifier := range t.notifiers {
-		err := tx.DB().Exec("INSERT INTO notifications (id, parked_id, type, channel, cause_key, body, attempts, next_try_at, last_error, created_at)"+
+		err := tx.DB().Exec("INSERT INTO notifications (id, parked_id, type, channel, cause_key, body,"+
+			" attempts, next_try_at, last_error, created_at)"+
 			" VALUES (?, ?, ?, ?, ?, ?, 0, NOW(6), '', ?)"+
 			// A notice that was told is told anew, under another id. One that was not told stays in
 			// its group.
-			" ON DUPLICATE KEY UPDATE id = IF(told_at IS NULL, id, VALUES(id)), group_id = IF(told_at IS NULL, group_id, NULL),"+
+			" ON DUPLICATE KEY UPDATE id = IF(told_at IS NULL, id, VALUES(id)), group_id = IF(told_at IS"+
+			" NULL, group_id, NULL),"+
 			" body = VALUES(body), attempts = 0, next_try_at = VALUES(next_try_at), told_at = NULL",
-			uuid.Must(uuid.NewV7()).String(), n.Key, n.Type, notifier.Channel(), n.CauseKey, string(body), now).Error
+			uuid.Must(uuid.NewV7()).String(), n.Key, n.Type, notifier.Channel(), n.CauseKey, string(body),
+			now).Error
 		if err != nil {
-			return fmt.Errorf("note that %s of %s is to be told by %s: %w", n.Type, n.Key, notifier.Channel(), err)
+			return fmt.Errorf("note that %s of %s is to be told by %s: %w",
+				n.Type, n.Key, notifier.Channel(), err)
 		}
 	}
 	return nil

@@ -13,15 +13,16 @@ import (
 )
 
 const (
-	// pageRows is how many notices are read at once, sideBySide how many are told at the same time: a receiver
-	// that does not answer must not hold up its other notices for long.
+	// pageRows is how many notices are read at once, sideBySide how many are told at the same time:
+	// a receiver that does not answer must not hold up its other notices for long.
 	pageRows   = 64
 	sideBySide = 8
 	// tellTimeout bounds one try.
 	tellTimeout = 10 * time.Second
 	// claimTTL is how long other instances leave a claimed notice alone. It is longer than a try.
 	claimTTL = 30 * time.Second
-	// pauseMin and pauseMax bound the growing pause of a notice that nobody took. It is never given up.
+	// pauseMin and pauseMax bound the growing pause of a notice that nobody took. It is never given
+	// up.
 	pauseMin = 1 * time.Second
 	pauseMax = 1 * time.Minute
 	// pollInterval finds notices of other instances and those whose pause is over.
@@ -102,7 +103,8 @@ func (t *Teller) round(ctx context.Context, n Notifier) (told int, err error) {
 
 	var page []due
 	err = t.pool.Read(ctx).Raw("SELECT id, parked_id, body, attempts FROM notifications"+
-		" WHERE channel = ? AND told_at IS NULL AND next_try_at <= NOW(6) AND group_id = id ORDER BY next_try_at LIMIT ?",
+		" WHERE channel = ? AND told_at IS NULL AND next_try_at <= NOW(6) AND group_id = id ORDER BY"+
+		" next_try_at LIMIT ?",
 		n.Channel(), pageRows).Scan(&page).Error
 	if err != nil {
 		return 0, fmt.Errorf("read notifications: %w", err)
@@ -117,7 +119,8 @@ func (t *Teller) round(ctx context.Context, n Notifier) (told int, err error) {
 			defer func() { <-free }()
 			ok, err := t.try(ctx, n, d)
 			if err != nil && ctx.Err() == nil {
-				t.log.Error("notice not told, trying again", "channel", n.Channel(), "parked_id", d.ParkedID, "attempts", d.Attempts+1, "error", err)
+				t.log.Error("notice not told, trying again", "channel", n.Channel(), "parked_id", d.ParkedID,
+					"attempts", d.Attempts+1, "error", err)
 			}
 			taken <- ok
 		})
@@ -160,8 +163,10 @@ func (t *Teller) try(ctx context.Context, n Notifier, d due) (told bool, err err
 // claim takes a notice for this instance, for claimTTL.
 func (t *Teller) claim(ctx context.Context, d due) (mine bool, err error) {
 	err = t.pool.Run(ctx, func(tx dbtx.Tx) error {
-		res := tx.DB().Exec("UPDATE notifications SET attempts = attempts + 1, next_try_at = NOW(6) + INTERVAL ? SECOND"+
-			" WHERE id = ? AND told_at IS NULL AND attempts = ? AND next_try_at <= NOW(6)", int(claimTTL.Seconds()), d.ID, d.Attempts)
+		res := tx.DB().Exec("UPDATE notifications SET attempts = attempts + 1, next_try_at = NOW(6) +"+
+			" INTERVAL ? SECOND"+
+			" WHERE id = ? AND told_at IS NULL AND attempts = ? AND next_try_at <= NOW(6)",
+			int(claimTTL.Seconds()), d.ID, d.Attempts)
 		mine = res.RowsAffected == 1
 		return res.Error
 	})
@@ -173,10 +178,12 @@ func (t *Teller) claim(ctx context.Context, d due) (mine bool, err error) {
 
 func (t *Teller) told(ctx context.Context, d due) error {
 	err := t.pool.Run(ctx, func(tx dbtx.Tx) error {
-		return tx.DB().Exec("UPDATE notifications SET told_at = NOW(6), last_error = '' WHERE group_id = ?", d.ID).Error
+		return tx.DB().Exec("UPDATE notifications SET told_at = NOW(6), last_error = '' WHERE group_id = ?",
+			d.ID).Error
 	})
 	if err != nil {
-		return fmt.Errorf("notice %s was told, that cannot be written down, so it will be told again: %w", d.ID, err)
+		return fmt.Errorf("notice %s was told, that cannot be written down, so it will be told again: %w",
+			d.ID, err)
 	}
 	return nil
 }
@@ -186,7 +193,8 @@ func (t *Teller) failed(ctx context.Context, d due, why error) error {
 	text := why.Error()
 	text = strings.ToValidUTF8(text[:min(len(text), errorMaxBytes)], "?")
 	err := t.pool.Run(ctx, func(tx dbtx.Tx) error {
-		return tx.DB().Exec("UPDATE notifications SET last_error = ?, next_try_at = NOW(6) + INTERVAL ? SECOND WHERE id = ? AND told_at IS NULL",
+		return tx.DB().Exec("UPDATE notifications SET last_error = ?, next_try_at = NOW(6) + INTERVAL ?"+
+			" SECOND WHERE id = ? AND told_at IS NULL",
 			text, int(pause(d.Attempts+1).Seconds()), d.ID).Error
 	})
 	if err != nil {

@@ -49,7 +49,8 @@ func park(t *testing.T, pool *dbtx.Pool, teller *notify.Teller, n int, cause fun
 		err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
 			id := uuid.NewString()
 			return teller.Write(tx, time.Now(), notify.Notice{
-				Type: notify.EventParked, Key: id, CauseKey: fmt.Sprint(cause(i)), Data: notify.Message{ID: id, OrderID: fmt.Sprint(i), Reason: "a bug"},
+				Type: notify.EventParked, Key: id, CauseKey: fmt.Sprint(cause(i)),
+				Data: notify.Message{ID: id, OrderID: fmt.Sprint(i), Reason: "a bug"},
 			})
 		})
 		if err != nil {
@@ -85,7 +86,8 @@ func TestAReceiverThatWasDownIsToldOnceItIsBack(t *testing.T) {
 			return nil
 		})
 
-		if err := pending(db.Pool, 3)(); err != nil { // the log's are told: a channel does not wait for another
+		// the log's are told: a channel does not wait for another
+		if err := pending(db.Pool, 3)(); err != nil {
 			t.Error(err)
 		}
 
@@ -118,7 +120,8 @@ func TestOfTwoInstancesOneTells(t *testing.T) {
 	})
 }
 
-// A fault that parks hundreds of messages must not ring hundreds of telephones, and must not leave one out.
+// A fault that parks hundreds of messages must not ring hundreds of telephones, and must not leave
+// one out.
 func TestNoticesOfOneCauseAreToldAsOne(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		r, webhook := receive(t)
@@ -191,7 +194,8 @@ func TestANoticeOfARolledBackTransactionIsNotTold(t *testing.T) {
 		teller := notify.NewTeller(db.Pool, quiet, notify.Log{Logger: quiet})
 		undone := errors.New("undone")
 		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
-			return errors.Join(teller.Write(tx, time.Now(), notify.Notice{Type: notify.EventParked, Key: uuid.NewString()}), undone)
+			return errors.Join(teller.Write(tx, time.Now(),
+				notify.Notice{Type: notify.EventParked, Key: uuid.NewString()}), undone)
 		})
 		if !errors.Is(err, undone) {
 			t.Fatal(err)
@@ -215,8 +219,10 @@ func TestAWrongReceiverIsRefusedAndNotShown(t *testing.T) {
 		{"http://chat/token", secretOf(23), "WEBHOOK_SECRET is the base64 of 23 bytes"},
 		{"http://chat/token", secretOf(65), "WEBHOOK_SECRET is the base64 of 65 bytes"},
 	} {
-		if _, err := notify.NewWebhook(c.url, c.secret); err == nil || !strings.Contains(err.Error(), c.names) || strings.Contains(err.Error(), "token") {
-			t.Errorf("%s with %q: error %v, want one that names %s and shows no secret", c.url, c.secret, err, c.names)
+		if _, err := notify.NewWebhook(c.url, c.secret); err == nil ||
+			!strings.Contains(err.Error(), c.names) || strings.Contains(err.Error(), "token") {
+			t.Errorf("%s with %q: error %v, want one that names %s and shows no secret",
+				c.url, c.secret, err, c.names)
 		}
 	}
 
@@ -230,7 +236,8 @@ func TestAWrongReceiverIsRefusedAndNotShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := nobody.Tell(t.Context(), "id", []byte("{}")); err == nil || strings.Contains(err.Error(), "token") {
+	if err := nobody.Tell(t.Context(), "id", []byte("{}")); err == nil ||
+		strings.Contains(err.Error(), "token") {
 		t.Errorf("error %v, want one without the URL", err)
 	}
 }

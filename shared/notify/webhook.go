@@ -19,8 +19,8 @@ import (
 // answerMaxBytes is how much of a receiver's answer is read, for the error.
 const answerMaxBytes = 512
 
-// How many bytes a secret has, decoded: standardwebhooks.com asks for 192 to 512 bits. A shorter one can be
-// guessed, and then anybody can sign a notice.
+// How many bytes a secret has, decoded: standardwebhooks.com asks for 192 to 512 bits. A shorter
+// one can be guessed, and then anybody can sign a notice.
 const (
 	secretMinBytes = 24
 	secretMaxBytes = 64

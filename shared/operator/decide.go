@@ -19,7 +19,8 @@ func (d *Decisions) Replay(ctx context.Context, by Decision, id string) (parking
 	return d.decide(ctx, by, id, "replay", replay(by))
 }
 
-// TryReplay finds out what a replay would come to now, and changes nothing. Its errors are Replay's.
+// TryReplay finds out what a replay would come to now, and changes nothing. Its errors are
+// Replay's.
 func (d *Decisions) TryReplay(ctx context.Context, by Decision, id string) (parking.Record, error) {
 	return d.try(ctx, by, id, replay(by))
 }
@@ -41,7 +42,8 @@ func (d *Decisions) TryDiscard(ctx context.Context, by Decision, id string) (par
 
 // carryOut carries out a decision about a message that is locked. It returns the message's new
 // state and the result.
-type carryOut func(tx dbtx.Tx, m parking.Record, does parking.Resolver) (to parking.State, resolution string, err error)
+type carryOut func(tx dbtx.Tx, m parking.Record, does parking.Resolver) (to parking.State,
+	resolution string, err error)
 
 func replay(by Decision) carryOut {
 	return func(tx dbtx.Tx, m parking.Record, does parking.Resolver) (parking.State, string, error) {
@@ -57,7 +59,9 @@ func discard(by Decision) carryOut {
 
 // decide ends a parked message once; a second operator finds it resolved. The decision, the new
 // state, the row of parked_audit and the answer under the key are one transaction.
-func (d *Decisions) decide(ctx context.Context, by Decision, id, action string, do carryOut) (parking.Record, error) {
+func (d *Decisions) decide(
+	ctx context.Context, by Decision, id, action string, do carryOut,
+) (parking.Record, error) {
 	var done *parking.Record // stays nil when this request was answered before
 	now := d.keeper.Now()
 	change := func(tx dbtx.Tx) (parking.Record, error) {
@@ -89,7 +93,9 @@ func (d *Decisions) decide(ctx context.Context, by Decision, id, action string, 
 }
 
 // once runs change, at most once for the request that the decision came with.
-func (by Decision) once(ctx context.Context, pool *dbtx.Pool, now time.Time, change func(tx dbtx.Tx) (parking.Record, error)) (m parking.Record, err error) {
+func (by Decision) once(
+	ctx context.Context, pool *dbtx.Pool, now time.Time, change func(tx dbtx.Tx) (parking.Record, error),
+) (m parking.Record, err error) {
 	if by.Request != nil {
 		return idempotency.Run(ctx, pool, *by.Request, now, change)
 	}
@@ -103,7 +109,9 @@ func (by Decision) once(ctx context.Context, pool *dbtx.Pool, now time.Time, cha
 // errTried rolls back a transaction that was only a try.
 var errTried = errors.New("only tried: rolled back")
 
-func (d *Decisions) try(ctx context.Context, by Decision, id string, do carryOut) (m parking.Record, err error) {
+func (d *Decisions) try(
+	ctx context.Context, by Decision, id string, do carryOut,
+) (m parking.Record, err error) {
 	err = d.pool.Run(ctx, func(tx dbtx.Tx) error {
 		if m, err = d.end(tx, by, id, do); err != nil {
 			return err

@@ -20,7 +20,8 @@ const (
 type Decision struct {
 	Operator string // empty: not named
 	Reason   string
-	// CloseGap says that what the message waits for will never come: its sequence goes on without it.
+	// CloseGap says that what the message waits for will never come: its sequence goes on without
+	// it.
 	CloseGap bool
 	// Request is the request that the decision came with, and that its sender may repeat. nil where
 	// nobody repeats it: an operator who types a command twice means it twice, and the message's

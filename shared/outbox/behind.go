@@ -14,7 +14,9 @@ import (
 // A lane sends its rows in order, so its oldest row answers for all of its keys, however many rows
 // it has. A lane that fails says nothing about the other lanes. A row that has no queue yet may be
 // of any key.
-func Behind(tx dbtx.Tx, topics Topics, topic string, since time.Time, shardingKeys ...string) (map[string]bool, error) {
+func Behind(
+	tx dbtx.Tx, topics Topics, topic string, since time.Time, shardingKeys ...string,
+) (map[string]bool, error) {
 	if len(shardingKeys) == 0 {
 		return nil, nil
 	}

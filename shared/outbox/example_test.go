@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"settlement/e2e/stack/testdb"
+	"settlement/migrations"
 	"settlement/shared/dbtx"
 	"settlement/shared/outbox"
 	"settlement/shared/rocketmq"
@@ -16,7 +18,7 @@ import (
 // Messages are added in the transaction that they report. They are sent when it has committed, and
 // never when it was rolled back. A batch that the broker does not confirm is sent again.
 func Example() {
-	pool, drop := exampleDatabase()
+	pool, drop := testdb.Example(migrations.Order)
 	defer drop()
 	topics := outbox.Topics{"settlement": 8}
 
@@ -76,7 +78,7 @@ func Example() {
 // Add refuses a topic whose queue count is not configured: it could not say which queue keeps the
 // order of its messages.
 func ExampleAdd() {
-	pool, drop := exampleDatabase()
+	pool, drop := testdb.Example(migrations.Order)
 	defer drop()
 
 	err := pool.Run(context.Background(), func(tx dbtx.Tx) error {

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// insertSettles is more than an INSERT takes from being given its id to having its row in the table. It is longer
-	// than dbtx lets a transaction live; how long the transaction stays open after that INSERT does not matter.
+	// insertSettles is more than an INSERT takes from being given its id to having its row in the
+	// table. It is longer than dbtx lets a transaction live; how long the transaction stays open
+	// after that INSERT does not matter.
 	insertSettles = 15 * time.Second
 	// belowEvery is how often the relay asks whether there are rows below the floor after all.
 	// belowTimeout bounds that query, which walks over all deleted rows that an old snapshot keeps.
@@ -59,7 +60,8 @@ func (r *Relay) raiseFloor(ctx context.Context) error {
 	return nil
 }
 
-// lookBelow forgets a floor that does not hold, as after the table was restored or emptied and its ids began anew.
+// lookBelow forgets a floor that does not hold, as after the table was restored or emptied and its
+// ids began anew.
 func (r *Relay) lookBelow(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, belowTimeout)
 	defer cancel()

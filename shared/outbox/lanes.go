@@ -94,7 +94,8 @@ func (r *Relay) page(ctx context.Context, g *round, meant string, args []any) (p
 		lane := inLane(g.lane.topic, g.lane.queues, g.lane.queue)
 		from, args = lanesIndex+lane.where+" AND ", append(lane.args, args...)
 	}
-	err = r.pool.Read(ctx).Raw("SELECT id, topic, sharding_key, message_key, tag, traceparent, body"+from+meant+" ORDER BY id LIMIT ?",
+	err = r.pool.Read(ctx).Raw("SELECT id, topic, sharding_key, message_key, tag, traceparent, body"+
+		from+meant+" ORDER BY id LIMIT ?",
 		append(args, pageRows)...).Scan(&page).Error
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
@@ -122,7 +123,8 @@ func (r *Relay) sendPage(ctx context.Context, g *round, page []row) (confirmed [
 
 		for i, row := range rest[:n] {
 			confirmed = append(confirmed, row.ID)
-			r.log.Info("message sent", "topic", l.topic, "queue", l.queue, "offset", first+int64(i), "type", row.Tag, "number", row.MessageKey,
+			r.log.Info("message sent", "topic", l.topic, "queue", l.queue, "offset", first+int64(i), "type",
+				row.Tag, "number", row.MessageKey,
 				"ordering_key", row.ShardingKey, "trace_id", traceparent.TraceID(row.Traceparent))
 		}
 		rest = rest[n:]

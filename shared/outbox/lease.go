@@ -87,6 +87,7 @@ func (l *lease) release(ctx context.Context) error {
 	l.until = time.Time{}
 	l.mu.Unlock()
 	return l.pool.Run(ctx, func(tx dbtx.Tx) error {
-		return tx.DB().Exec("UPDATE outbox_lease SET expires_at = NOW(6) WHERE id = 1 AND holder = ?", l.holder).Error
+		return tx.DB().Exec("UPDATE outbox_lease SET expires_at = NOW(6) WHERE id = 1 AND holder = ?",
+			l.holder).Error
 	})
 }

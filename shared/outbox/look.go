@@ -132,7 +132,8 @@ func (r *Relay) lookByLane(ctx context.Context) (heads []head, err error) {
 		ask(strays(t.name, t.queues), "")
 	}
 
-	if err := r.pool.Read(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&heads).Error; err != nil {
+	if err := r.pool.Read(ctx).Raw(strings.Join(parts, " UNION ALL "), args...).Scan(&heads).
+		Error; err != nil {
 		return nil, fmt.Errorf("look at the outbox by lane: %w", err)
 	}
 	return heads, nil

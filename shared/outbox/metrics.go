@@ -23,20 +23,25 @@ const (
 
 var (
 	depthDesc = prometheus.NewDesc("outbox_depth",
-		fmt.Sprintf("Rows that wait to be sent, of each queue of the topic at most %d.", depthMax), []string{"topic"}, nil)
-	ageDesc = prometheus.NewDesc("outbox_age_seconds", "Age of the oldest row that waits to be sent.", []string{"topic"}, nil)
+		fmt.Sprintf("Rows that wait to be sent, of each queue of the topic at most %d.", depthMax),
+		[]string{"topic"}, nil)
+	ageDesc = prometheus.NewDesc("outbox_age_seconds", "Age of the oldest row that waits to be sent.",
+		[]string{"topic"}, nil)
 )
 
 // Gauges reports how many rows of topics wait, and for how long.
 func Gauges(pool *dbtx.Pool, topics Topics) prometheus.Collector {
-	return gauges.Query{Descs: []*prometheus.Desc{depthDesc, ageDesc}, Read: func(ctx context.Context, set gauges.Set) error {
-		all, err := readWaiting(ctx, pool, topics)
-		for topic, w := range all {
-			set(depthDesc, w.depth, topic)
-			set(ageDesc, w.age, topic)
-		}
-		return err
-	}}
+	return gauges.Query{
+		Descs: []*prometheus.Desc{depthDesc, ageDesc},
+		Read: func(ctx context.Context, set gauges.Set) error {
+			all, err := readWaiting(ctx, pool, topics)
+			for topic, w := range all {
+				set(depthDesc, w.depth, topic)
+				set(ageDesc, w.age, topic)
+			}
+			return err
+		},
+	}
 }
 
 type waiting struct{ depth, age float64 }
@@ -48,7 +53,8 @@ func readWaiting(ctx context.Context, pool *dbtx.Pool, topics Topics) (map[strin
 	ask := func(topic string, from rows, order string) {
 		parts = append(parts, "(SELECT ? AS topic,"+
 			" (SELECT COUNT(*) FROM (SELECT 1"+lanesIndex+from.where+" LIMIT ?) AS counted) AS depth,"+
-			" COALESCE((SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) / 1000000"+lanesIndex+from.where+order+" LIMIT 1), 0) AS age)")
+			" COALESCE((SELECT TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) / 1000000"+lanesIndex+
+			from.where+order+" LIMIT 1), 0) AS age)")
 		args = append(append(append(append(args, topic), from.args...), depthMax), from.args...)
 	}
 

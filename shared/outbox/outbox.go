@@ -58,7 +58,8 @@ func Add(tx dbtx.Tx, topics Topics, now time.Time, messages ...Message) error {
 			return fmt.Errorf("add message %s to the outbox: %w", m.Key, err)
 		}
 		rows = append(rows, row{
-			Topic: m.Topic, Queues: queues, QueueID: queue, ShardingKey: m.ShardingKey, MessageKey: m.Key, Tag: m.Tag,
+			Topic: m.Topic, Queues: queues, QueueID: queue, ShardingKey: m.ShardingKey, MessageKey: m.Key,
+			Tag:         m.Tag,
 			Traceparent: m.Traceparent, Body: m.Body, CreatedAt: now,
 		})
 	}

@@ -54,10 +54,13 @@ func (r *Relay) placeRows(ctx context.Context, t *topic, found []row) error {
 	for _, row := range found {
 		args = append(args, row.ID, QueueOf(row.ShardingKey, t.queues))
 	}
-	query := "UPDATE (SELECT ? AS id, ? AS queue_id" + strings.Repeat(" UNION ALL SELECT ?, ?", len(found)-1) + ") AS placed" +
+	query := "UPDATE (SELECT ? AS id, ? AS queue_id" +
+		strings.Repeat(" UNION ALL SELECT ?, ?", len(found)-1) + ") AS placed" +
 		" STRAIGHT_JOIN outbox AS t ON t.id = placed.id SET t.queue_id = placed.queue_id, t.queues = ?"
 
-	err := r.pool.Run(ctx, func(tx dbtx.Tx) error { return tx.DB().Exec(query, append(args, t.queues)...).Error })
+	err := r.pool.Run(ctx, func(tx dbtx.Tx) error {
+		return tx.DB().Exec(query, append(args, t.queues)...).Error
+	})
 	if err != nil {
 		return fmt.Errorf("place %d rows of %s: %w", len(found), t.name, err)
 	}

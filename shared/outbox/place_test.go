@@ -26,7 +26,8 @@ func addAsBefore(t *testing.T, pool *dbtx.Pool, key string, messages ...string) 
 		}
 		values := strings.Repeat(",(?, ?, ?, 'x', '', ?, ?)", len(page))[1:]
 		err := pool.Read(t.Context()).Exec(
-			"INSERT INTO outbox (topic, sharding_key, message_key, tag, traceparent, body, created_at) VALUES "+values, args...).Error
+			"INSERT INTO outbox (topic, sharding_key, message_key, tag, traceparent, body, created_at)"+
+				" VALUES "+values, args...).Error
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +43,8 @@ func numbers(first, last int) []string {
 	return all
 }
 
-// Rows from before an upgrade have no queue. They are sent, each key's in order, before the rows behind them.
+// Rows from before an upgrade have no queue. They are sent, each key's in order, before the rows
+// behind them.
 func TestRowsWithoutAQueueAreSentInOrder(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp := newTape()
@@ -89,7 +91,8 @@ func TestAnOlderInstanceWritesBesideANewOne(t *testing.T) {
 	})
 }
 
-// The operator changes the count of queues: rows that were added with another one get their queue anew.
+// The operator changes the count of queues: rows that were added with another one get their queue
+// anew.
 func TestAnotherQueueCountKeepsTheOrder(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp := newTape()
@@ -117,7 +120,10 @@ func addWith(t *testing.T, pool *dbtx.Pool, topics outbox.Topics, key string, me
 	for _, m := range messages {
 		all = append(all, outbox.Message{Topic: topic, ShardingKey: key, Key: m, Tag: "x", Body: []byte(m)})
 	}
-	err := pool.Run(t.Context(), func(tx dbtx.Tx) error { return outbox.Add(tx, topics, time.Now().UTC(), all...) })
+	err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
+		return outbox.Add(tx,
+			topics, time.Now().UTC(), all...)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +133,8 @@ func addWith(t *testing.T, pool *dbtx.Pool, topics outbox.Topics, key string, me
 func TestATopicWithoutAQueueCountIsRefused(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error {
-			return outbox.Add(tx, topics, time.Now().UTC(), outbox.Message{Topic: "unknown", ShardingKey: "k", Key: "m"})
+			return outbox.Add(tx, topics, time.Now().UTC(),
+				outbox.Message{Topic: "unknown", ShardingKey: "k", Key: "m"})
 		})
 		if err == nil || !strings.Contains(err.Error(), `"unknown"`) {
 			t.Errorf("the error is %v", err)

@@ -24,7 +24,8 @@ const (
 	// when the database does.
 	pauseMin = 100 * time.Millisecond
 	pauseMax = 3 * time.Second
-	// connectionsMax is how many database connections the lanes use at a time, whatever their number.
+	// connectionsMax is how many database connections the lanes use at a time, whatever their
+	// number.
 	connectionsMax = 4
 	// endTimeout bounds the last rounds and the release of the lease. The last releaseTimeout of it
 	// is kept for the release.
@@ -32,9 +33,10 @@ const (
 	releaseTimeout = 2 * time.Second
 )
 
-// Send publishes one batch to one queue of a topic that has queues queues. A nil error
-// means that the broker stored all of it, from the offset first on. rocketmq.Producer.SendBatch is one.
-type Send func(ctx context.Context, topic string, queue, queues int, messages []rocketmq.Message) (first int64, err error)
+// Send publishes one batch to one queue of a topic that has queues queues. A nil error means that
+// the broker stored all of it, from the offset first on. rocketmq.Producer.SendBatch is one.
+type Send func(ctx context.Context, topic string, queue, queues int,
+	messages []rocketmq.Message) (first int64, err error)
 
 // Relay sends the rows of one database's outbox, the rows of each queue in a lane of its own. A
 // lane that fails or is slow holds up no other, however many rows it has. Several instances may
@@ -100,7 +102,8 @@ func (r *Relay) Run(ctx context.Context) {
 	pause := pauseMin
 	for ctx.Err() == nil {
 		if err := r.turn(context.WithoutCancel(ctx), ctx); err != nil {
-			r.log.Error("outbox relay: cannot look for rows, trying again", "error", err, "pause", pause.String())
+			r.log.Error("outbox relay: cannot look for rows, trying again",
+				"error", err, "pause", pause.String())
 			wake.Pause(ctx, pause)
 			pause = min(2*pause, pauseMax)
 			continue
@@ -119,12 +122,13 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 	r.awaitRounds()
 	if err := r.lease.release(ctx); err != nil {
-		r.log.Warn("outbox relay: lease not handed back, the next instance waits for its end", "error", err, "ttl", leaseTTL.String())
+		r.log.Warn("outbox relay: lease not handed back, the next instance waits for its end",
+			"error", err, "ttl", leaseTTL.String())
 	}
 }
 
-// turn begins a round of every lane that has rows and is neither busy nor pausing. Rounds end with the page under way
-// when stop is done.
+// turn begins a round of every lane that has rows and is neither busy nor pausing. Rounds end with
+// the page under way when stop is done.
 func (r *Relay) turn(ctx, stop context.Context) error {
 	r.noteRounds()
 	held, term, err := r.lease.hold(ctx)
@@ -219,7 +223,8 @@ func (r *Relay) note(g *round) {
 		"topic", l.topic, "queue", l.queue, "error", g.err, "pause", l.paused.pause.String())
 }
 
-// useDatabase waits for one of the connections that the lanes share, and returns what gives it back.
+// useDatabase waits for one of the connections that the lanes share, and returns what gives it
+// back.
 func (r *Relay) useDatabase() (done func()) {
 	r.connections <- struct{}{}
 	return func() { <-r.connections }

@@ -51,7 +51,9 @@ func TestAFailingQueueDoesNotStarveTheOthers(t *testing.T) {
 
 		var away atomic.Bool
 		away.Store(true)
-		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int,
+			m []rocketmq.Message,
+		) (int64, error) {
 			if away.Load() && queue == outbox.QueueOf("bad", queues) {
 				return 0, errAway
 			}
@@ -91,7 +93,9 @@ func TestASlowRoundDoesNotLetRowsOvertake(t *testing.T) {
 		add(t, db.Pool, "k", want...)
 
 		var failed, slept sync.Once
-		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (first int64, err error) {
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int,
+			m []rocketmq.Message,
+		) (first int64, err error) {
 			if queue == outbox.QueueOf(slow, queues) {
 				slept.Do(func() { <-time.After(500 * time.Millisecond) }) // a slow broker
 			} else {
@@ -176,7 +180,9 @@ func TestALaterPageDoesNotOvertakeAnEarlierOne(t *testing.T) {
 		add(t, db.Pool, sibling("k"), rows...)
 
 		var once sync.Once
-		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int,
+			m []rocketmq.Message,
+		) (int64, error) {
 			once.Do(func() { //nolint:contextcheck // add takes the test's context
 				close(release)
 				if err := <-done; err != nil {

@@ -36,7 +36,9 @@ type tape struct {
 
 func newTape() *tape { return &tape{sent: map[string][]string{}} }
 
-func (tp *tape) send(_ context.Context, _ string, queue, count int, messages []rocketmq.Message) (int64, error) {
+func (tp *tape) send(
+	_ context.Context, _ string, queue, count int, messages []rocketmq.Message,
+) (int64, error) {
 	tp.mu.Lock()
 	defer tp.mu.Unlock()
 	for _, m := range messages {
@@ -64,7 +66,8 @@ func add(t *testing.T, pool *dbtx.Pool, key string, messages ...string) {
 
 func addTx(tx dbtx.Tx, key string, messages ...string) error {
 	for _, m := range messages {
-		err := outbox.Add(tx, topics, time.Now().UTC(), outbox.Message{Topic: topic, ShardingKey: key, Key: m, Tag: "x", Body: []byte(m)})
+		err := outbox.Add(tx, topics, time.Now().UTC(),
+			outbox.Message{Topic: topic, ShardingKey: key, Key: m, Tag: "x", Body: []byte(m)})
 		if err != nil {
 			return err
 		}
@@ -109,7 +112,9 @@ func TestOrderPerKeyWhileSendsFail(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp := newTape()
 		var calls atomic.Int64
-		r, _ := start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+		r, _ := start(t, db.Pool, func(ctx context.Context, topic string, queue, count int,
+			m []rocketmq.Message,
+		) (int64, error) {
 			if calls.Add(1)%3 == 1 {
 				return 0, errors.New("refused on purpose")
 			}
@@ -140,7 +145,9 @@ func TestACrashAfterSendRepeatsAndLosesNothing(t *testing.T) {
 		doomed := db.Open(t)
 		crashed := make(chan struct{})
 		var once sync.Once
-		_, stop := start(t, doomed, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+		_, stop := start(t, doomed, func(ctx context.Context, topic string, queue, count int,
+			m []rocketmq.Message,
+		) (int64, error) {
 			first, err := tp.send(ctx, topic, queue, count, m)
 			once.Do(func() { // the broker has it; the relay dies before it can delete the row
 				doomed.Close()
@@ -214,7 +221,9 @@ func TestAFailedBatchHoldsBackTheRowsBehindIt(t *testing.T) {
 		add(t, db.Pool, "k", want...)
 
 		var calls atomic.Int64
-		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+		start(t, db.Pool, func(ctx context.Context, topic string, queue, count int,
+			m []rocketmq.Message,
+		) (int64, error) {
 			if calls.Add(1) == 1 {
 				return 0, errors.New("refused on purpose")
 			}
@@ -223,7 +232,8 @@ func TestAFailedBatchHoldsBackTheRowsBehindIt(t *testing.T) {
 
 		wait.Until(t, limit, emptied(db.Pool))
 		if got := tp.of("k"); !slices.Equal(got, want) {
-			t.Errorf("sent %d messages, beginning with %v; want %d in order", len(got), got[:min(3, len(got))], len(want))
+			t.Errorf("sent %d messages, beginning with %v; want %d in order", len(got),
+				got[:min(3, len(got))], len(want))
 		}
 	})
 }
@@ -233,18 +243,21 @@ func TestTwoRelaysSendOneAtATime(t *testing.T) {
 		tp := newTape()
 		sending, goOn := make(chan struct{}), make(chan struct{})
 		var once sync.Once
-		_, stopFirst := start(t, db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
-			once.Do(func() {
-				close(sending)
-				<-goOn
+		_, stopFirst := start(t, db.Pool,
+			func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+				once.Do(func() {
+					close(sending)
+					<-goOn
+				})
+				return tp.send(ctx, topic, queue, count, m)
 			})
-			return tp.send(ctx, topic, queue, count, m)
-		})
 		add(t, db.Pool, "k", "m0")
 		<-sending // the first relay has read the row and is in the middle of sending it
 
 		second := make(chan struct{}, 1)
-		r, _ := start(t, db.Open(t), func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+		r, _ := start(t, db.Open(t), func(ctx context.Context, topic string, queue, count int,
+			m []rocketmq.Message,
+		) (int64, error) {
 			select {
 			case second <- struct{}{}:
 			default:

@@ -23,7 +23,9 @@ func bulk(t *testing.T, pool *dbtx.Pool, key string, n int) {
 	for first := 0; first < n; first += page {
 		messages := make([]outbox.Message, min(n-first, page))
 		for i := range messages {
-			messages[i] = outbox.Message{Topic: topic, ShardingKey: key, Key: fmt.Sprint(first + i), Tag: "x", Body: []byte("body")}
+			messages[i] = outbox.Message{
+				Topic: topic, ShardingKey: key, Key: fmt.Sprint(first + i), Tag: "x", Body: []byte("body"),
+			}
 		}
 		err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
 			return outbox.Add(tx, topics, time.Now().UTC(), messages...)
@@ -34,7 +36,8 @@ func bulk(t *testing.T, pool *dbtx.Pool, key string, n int) {
 	}
 }
 
-// snapshot keeps the database as it is now for a session that goes on until the test's end, as a backup does.
+// snapshot keeps the database as it is now for a session that goes on until the test's end, as a
+// backup does.
 func snapshot(t *testing.T, pool *dbtx.Pool) {
 	t.Helper()
 	db, err := pool.SQL()
@@ -86,15 +89,17 @@ func fastest(t *testing.T, do func(context.Context) error) time.Duration {
 	return slices.Min(took)
 }
 
-// Behind an old snapshot the server keeps all deleted rows; looking for new ones must not walk over them.
+// Behind an old snapshot the server keeps all deleted rows; looking for new ones must not walk over
+// them.
 func TestAnOldSnapshotDoesNotSlowTheRelay(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		const dead = 150_000
 		var sent atomic.Int64
-		r, step := stepper(t, db.Pool, func(_ context.Context, _ string, _, _ int, m []rocketmq.Message) (int64, error) {
-			sent.Add(int64(len(m)))
-			return 0, nil
-		})
+		r, step := stepper(t, db.Pool,
+			func(_ context.Context, _ string, _, _ int, m []rocketmq.Message) (int64, error) {
+				sent.Add(int64(len(m)))
+				return 0, nil
+			})
 
 		clean := fastest(t, r.Look)
 		snapshot(t, db.Open(t))
@@ -109,13 +114,16 @@ func TestAnOldSnapshotDoesNotSlowTheRelay(t *testing.T) {
 		behind := fastest(t, r.Look)
 		fresh, _ := stepper(t, db.Open(t), nil)
 		walking := fastest(t, fresh.Look)
-		t.Logf("one look at an empty outbox: %s, behind %d deleted rows %s, by a relay that begins at 0 %s", clean, dead, behind, walking)
+		t.Logf("one look at an empty outbox: %s, behind %d deleted rows %s, by a relay that begins at 0 %s",
+			clean, dead, behind, walking)
 
 		if behind > clean+(walking-clean)/10 {
-			t.Errorf("a look behind %d deleted rows takes %s, without them %s, and to walk over them %s", dead, behind, clean, walking)
+			t.Errorf("a look behind %d deleted rows takes %s, without them %s, and to walk over them %s",
+				dead, behind, clean, walking)
 		}
 		if walking < 5*clean {
-			t.Errorf("a relay that begins at 0 takes %s and one without deleted rows %s: the snapshot keeps none", walking, clean)
+			t.Errorf("a relay that begins at 0 takes %s and one without deleted rows %s: the snapshot keeps none",
+				walking, clean)
 		}
 	})
 }

@@ -24,9 +24,14 @@ func addTo(t *testing.T, pool *dbtx.Pool, topic string, keys ...string) {
 	t.Helper()
 	var all []outbox.Message
 	for _, key := range keys {
-		all = append(all, outbox.Message{Topic: topic, ShardingKey: key, Key: key, Tag: "x", Body: []byte("body")})
+		all = append(all, outbox.Message{
+			Topic: topic, ShardingKey: key, Key: key, Tag: "x", Body: []byte("body"),
+		})
 	}
-	err := pool.Run(t.Context(), func(tx dbtx.Tx) error { return outbox.Add(tx, twoTopics, time.Now().UTC(), all...) })
+	err := pool.Run(t.Context(), func(tx dbtx.Tx) error {
+		return outbox.Add(tx,
+			twoTopics, time.Now().UTC(), all...)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +42,9 @@ func TestATopicThatHangsHoldsUpNoOther(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		tp, hangs := newTape(), make(chan struct{})
 		addTo(t, db.Pool, "bad", numbers(0, 50)...)
-		r := outbox.NewRelay(db.Pool, func(ctx context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+		r := outbox.NewRelay(db.Pool, func(ctx context.Context, topic string, queue, count int,
+			m []rocketmq.Message,
+		) (int64, error) {
 			if topic == "bad" {
 				<-hangs
 				return 0, errAway
@@ -74,7 +81,9 @@ func TestTheRelayEndsInTime(t *testing.T) {
 		tp, under := newTape(), make(chan struct{})
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		r := outbox.NewRelay(db.Pool, func(sending context.Context, topic string, queue, count int, m []rocketmq.Message) (int64, error) {
+		r := outbox.NewRelay(db.Pool, func(sending context.Context, topic string, queue, count int,
+			m []rocketmq.Message,
+		) (int64, error) {
 			if m[0].Key != "hangs" {
 				close(under)
 				<-ctx.Done()
@@ -109,24 +118,29 @@ func TestTheRelayEndsInTime(t *testing.T) {
 	})
 }
 
-// Metrics are of each topic, count a queue's rows up to a limit, and see rows that have no queue yet or no known topic.
+// Metrics are of each topic, count a queue's rows up to a limit, and see rows that have no queue
+// yet or no known topic.
 func TestMetricsOfABacklogAreBounded(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		pool := db.Pool.Read(t.Context())
 		addTo(t, db.Pool, "bad", make([]string, 4000)...) // one key: one queue
 		for range 3 {
-			err := pool.Exec("INSERT INTO outbox (topic, queues, queue_id, sharding_key, message_key, tag, traceparent, body, created_at)" +
-				" SELECT topic, queues, queue_id, sharding_key, message_key, tag, traceparent, body, created_at FROM outbox").Error
+			err := pool.Exec("INSERT INTO outbox (topic, queues, queue_id, sharding_key, message_key, tag," +
+				" traceparent, body, created_at)" +
+				" SELECT topic, queues, queue_id, sharding_key, message_key, tag, traceparent, body," +
+				" created_at FROM outbox").Error
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 
-		if err := pool.Exec("UPDATE outbox SET created_at = NOW(6) - INTERVAL 1 HOUR ORDER BY id LIMIT 1").Error; err != nil {
+		if err := pool.Exec("UPDATE outbox SET created_at = NOW(6) - INTERVAL 1 HOUR ORDER BY id LIMIT 1").
+			Error; err != nil {
 			t.Fatal(err)
 		}
 		addAsBefore(t, db.Pool, "k", "m") // its topic is neither of the two
-		err := pool.Exec("INSERT INTO outbox (topic, sharding_key, message_key, tag, traceparent, body, created_at)" +
+		err := pool.Exec("INSERT INTO outbox (topic, sharding_key, message_key, tag, traceparent, body," +
+			" created_at)" +
 			" VALUES ('good', 'k', 'm', 'x', '', 'body', NOW(6))").Error
 		if err != nil {
 			t.Fatal(err)
@@ -145,7 +159,9 @@ func TestMetricsOfABacklogAreBounded(t *testing.T) {
 			}
 		}
 
-		for name, want := range map[string]float64{"outbox_depth bad": outbox.DepthMax, "outbox_depth good": 1, "outbox_depth other": 1} {
+		for name, want := range map[string]float64{
+			"outbox_depth bad": outbox.DepthMax, "outbox_depth good": 1, "outbox_depth other": 1,
+		} {
 			if got[name] != want {
 				t.Errorf("%s is %v, want %v", name, got[name], want)
 			}

@@ -67,7 +67,8 @@ func (l *Lot) Failed(ctx context.Context, f Failure) (parked bool, tries int, er
 // number.
 func (l *Lot) Tried(ctx context.Context, limit int) (map[string]int, error) {
 	var rows []attempt
-	err := l.pool.Read(ctx).Select("payment_no", "attempts").Order("updated_at DESC").Limit(limit).Find(&rows).Error
+	err := l.pool.Read(ctx).Select("payment_no", "attempts").Order("updated_at DESC").Limit(limit).
+		Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read failed tries: %w", err)
 	}
@@ -89,8 +90,11 @@ func (k *Keeper) parkFailed(tx dbtx.Tx, f Failure, tries int) error {
 	r.Attempts = tries
 
 	var kept []row
-	err = tx.DB().Select("id", "state").Where("order_id = ? AND state IN ? AND payment_no = ? AND topic = ? AND cause <> ?",
-		f.Subject.OrderingKey, []State{Parked, Waiting}, f.Subject.Number, f.Delivery.Topic, CauseConflict).Order("id").Find(&kept).Error
+	err = tx.DB().Select("id", "state").
+		Where("order_id = ? AND state IN ? AND payment_no = ? AND topic = ? AND cause <> ?",
+			f.Subject.OrderingKey, []State{Parked, Waiting}, f.Subject.Number, f.Delivery.Topic,
+			CauseConflict).
+		Order("id").Find(&kept).Error
 	if err != nil {
 		return fmt.Errorf("look for a parked message: %w", err)
 	}
@@ -114,7 +118,10 @@ func (k *Keeper) parkFailed(tx dbtx.Tx, f Failure, tries int) error {
 // parkWaiting parks a message that has waited.
 func (k *Keeper) parkWaiting(tx dbtx.Tx, r row) error {
 	res := tx.DB().Model(&row{}).Where("id = ? AND state = ?", r.ID, Waiting).
-		Updates(map[string]any{"state": Parked, "cause": r.Cause, "reason": r.Reason, "attempts": r.Attempts, "updated_at": k.Now()})
+		Updates(map[string]any{
+			"state": Parked, "cause": r.Cause, "reason": r.Reason, "attempts": r.Attempts,
+			"updated_at": k.Now(),
+		})
 	if res.Error != nil {
 		return fmt.Errorf("park waiting message %s: %w", r.ID, res.Error)
 	}
@@ -127,8 +134,10 @@ func (k *Keeper) parkWaiting(tx dbtx.Tx, r row) error {
 // count adds the executions to those of the message and returns the sum.
 func count(tx dbtx.Tx, f Failure, now time.Time) (int, error) {
 	text := Cut(f.Err.Error(), ReasonMaxLength)
-	err := tx.DB().Exec("INSERT INTO delivery_attempts (payment_no, order_id, attempts, last_error, updated_at) VALUES (?, ?, ?, ?, ?)"+
-		" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), last_error = VALUES(last_error), updated_at = VALUES(updated_at)",
+	err := tx.DB().Exec("INSERT INTO delivery_attempts (payment_no, order_id, attempts, last_error,"+
+		" updated_at) VALUES (?, ?, ?, ?, ?)"+
+		" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), last_error = VALUES(last_error),"+
+		" updated_at = VALUES(updated_at)",
 		f.Subject.Number, f.Subject.OrderingKey, f.Executions, text, now).Error
 	if err != nil {
 		return 0, err

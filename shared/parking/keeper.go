@@ -29,7 +29,9 @@ func (k *Keeper) Wake() { k.teller.Wake() }
 
 // Park keeps a message for an operator, together with a notice about it. The same delivery again
 // changes nothing. kept says whether the message was not there before.
-func (k *Keeper) Park(tx dbtx.Tx, d rocketmq.Delivery, s Subject, cause Cause, reason string) (kept bool, err error) {
+func (k *Keeper) Park(
+	tx dbtx.Tx, d rocketmq.Delivery, s Subject, cause Cause, reason string,
+) (kept bool, err error) {
 	r, err := newRow(d, s, Parked, cause, reason, k.Now())
 	if err != nil {
 		return false, err
@@ -84,7 +86,8 @@ func insert(tx dbtx.Tx, r row, body []byte) error {
 
 	err := tx.DB().Create(&r).Error
 	if dbtx.IsDuplicateKey(err) {
-		return dbtx.Again("duplicate_key", err) // another consumer keeps the same delivery at the same time: the next run finds it
+		// another consumer keeps the same delivery at the same time: the next run finds it
+		return dbtx.Again("duplicate_key", err)
 	}
 	if err != nil {
 		return fmt.Errorf("keep message at %s queue %d offset %d: %w", r.Topic, r.QueueID, r.QueueOffset, err)
@@ -122,7 +125,8 @@ func payloadLimit(tx dbtx.Tx) (int, error) {
 	return max(packet/2-2*propertiesMaxLength, payloadAlwaysTaken), nil
 }
 
-// Kept is a message of an ordering key that is not done: it waits, or an operator has to decide on it.
+// Kept is a message of an ordering key that is not done: it waits, or an operator has to decide on
+// it.
 type Kept struct {
 	ID       string
 	State    State // Waiting or Parked
@@ -139,7 +143,8 @@ func Of(tx dbtx.Tx, topic string, orderingKeys []string) ([]Kept, error) {
 		return nil, nil
 	}
 	var rows []row
-	err := tx.DB().Where("order_id IN ? AND state IN ? AND topic = ?", orderingKeys, []State{Waiting, Parked}, topic).
+	err := tx.DB().Where("order_id IN ? AND state IN ? AND topic = ?",
+		orderingKeys, []State{Waiting, Parked}, topic).
 		Order("order_id, seq, id").Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read waiting and parked messages: %w", err)
@@ -151,7 +156,9 @@ func Of(tx dbtx.Tx, topic string, orderingKeys []string) ([]Kept, error) {
 		if err != nil {
 			return nil, err
 		}
-		kept = append(kept, Kept{ID: r.ID, State: r.State, Cause: r.Cause, Subject: rec.Subject, Delivery: rec.Delivery()})
+		kept = append(kept, Kept{
+			ID: r.ID, State: r.State, Cause: r.Cause, Subject: rec.Subject, Delivery: rec.Delivery(),
+		})
 	}
 	return kept, nil
 }
@@ -167,7 +174,8 @@ func (k *Keeper) Release(tx dbtx.Tx, ids []string) error {
 		return fmt.Errorf("release %d waiting messages: %w", len(ids), res.Error)
 	}
 	if res.RowsAffected != int64(len(ids)) {
-		return fmt.Errorf("released %d of %d waiting messages: somebody resolved one of them meanwhile", res.RowsAffected, len(ids))
+		return fmt.Errorf("released %d of %d waiting messages: somebody resolved one of them meanwhile",
+			res.RowsAffected, len(ids))
 	}
 	return nil
 }
@@ -183,8 +191,9 @@ func (k *Keeper) tell(tx dbtx.Tx, r row, event, reason string) error {
 		Type: event, Key: r.ID, CauseKey: notify.CauseKey(r.Topic, string(r.Cause), detail),
 		Data: notify.Message{
 			ID: r.ID, Cause: string(r.Cause), OrderID: s.OrderingKey, PaymentNo: s.Number, Seq: s.Seq,
-			Topic: r.Topic, Queue: r.QueueID, Offset: r.QueueOffset, MessageID: r.MessageID, Attempts: r.Attempts,
-			Reason: reason,
+			Topic: r.Topic, Queue: r.QueueID, Offset: r.QueueOffset, MessageID: r.MessageID,
+			Attempts: r.Attempts,
+			Reason:   reason,
 		},
 	})
 }

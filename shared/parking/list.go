@@ -23,7 +23,8 @@ const columnsWithoutPayload = "id, state, cause, topic, broker, queue_id, queue_
 // Payloads are cut to their first 16 KiB: a page of whole ones can be hundreds of megabytes.
 func (l *Lot) List(ctx context.Context, f Filter) (page []Record, next string, err error) {
 	query := l.pool.Read(ctx).
-		Select(columnsWithoutPayload+", SUBSTRING(payload, 1, ?) AS payload, LENGTH(payload) AS payload_size", payloadShownBytes).
+		Select(columnsWithoutPayload+", SUBSTRING(payload, 1, ?) AS payload, LENGTH(payload) AS payload_size",
+			payloadShownBytes).
 		Order("id DESC").Limit(f.Limit + 1)
 	if f.State != "" {
 		query = query.Where("state = ?", f.State)

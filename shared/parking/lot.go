@@ -21,7 +21,9 @@ func NewLot(pool *dbtx.Pool, keeper *Keeper) *Lot { return &Lot{pool: pool, keep
 // Park keeps a message that can never be done. parked says whether it was not kept before. The same
 // delivery again changes nothing, so the message may be acknowledged after Park returned a nil
 // error, and parked again when the acknowledgement is lost.
-func (l *Lot) Park(ctx context.Context, d rocketmq.Delivery, s Subject, cause Cause, reason string) (parked bool, err error) {
+func (l *Lot) Park(
+	ctx context.Context, d rocketmq.Delivery, s Subject, cause Cause, reason string,
+) (parked bool, err error) {
 	err = l.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
 		parked, err = l.keeper.Park(tx, d, s, cause, reason)
 		return err

@@ -1,7 +1,7 @@
 // Package parking keeps the messages that cannot be done now: for an operator (parked), or until
 // their predecessor is done (waiting). It knows rows, payloads and states; the Resolver of a topic
-// knows what a message means, and package operator has it do what an operator decides. Both services
-// use it, each in its own database.
+// knows what a message means, and package operator has it do what an operator decides. Both
+// services use it, each in its own database.
 package parking
 
 import (
@@ -65,12 +65,13 @@ type Record struct {
 	State State
 	Cause Cause
 	Subject
-	Topic       string
-	Broker      string
-	Queue       int
-	Offset      int64
-	MessageID   string
-	Payload     []byte            `json:"-"` // never changes, so an answer is remembered without it: it can be megabytes
+	Topic     string
+	Broker    string
+	Queue     int
+	Offset    int64
+	MessageID string
+	// never changes, so an answer is remembered without it: it can be megabytes
+	Payload     []byte            `json:"-"`
 	PayloadSize int               // of the whole payload, in bytes; a list has only the beginning of it
 	Properties  map[string]string `json:"-"`
 	Reason      string

@@ -37,8 +37,8 @@ func (k *Keeper) Resolve(tx dbtx.Tx, m Record, to State, resolution string) (Rec
 	return k.change(tx, m, to, resolution, nil)
 }
 
-// WaitAgain has a parked message that the caller has locked wait for its predecessor, and returns it
-// as it is then. s is what it is about.
+// WaitAgain has a parked message that the caller has locked wait for its predecessor, and returns
+// it as it is then. s is what it is about.
 func (k *Keeper) WaitAgain(tx dbtx.Tx, m Record, s Subject) (Record, error) {
 	return k.change(tx, m, Waiting, "", map[string]any{
 		"payment_no": s.Number, "order_id": s.OrderingKey, "seq": s.Seq, "cause": CauseAhead,
@@ -46,7 +46,9 @@ func (k *Keeper) WaitAgain(tx dbtx.Tx, m Record, s Subject) (Record, error) {
 	})
 }
 
-func (k *Keeper) change(tx dbtx.Tx, m Record, to State, resolution string, more map[string]any) (Record, error) {
+func (k *Keeper) change(
+	tx dbtx.Tx, m Record, to State, resolution string, more map[string]any,
+) (Record, error) {
 	m.State, m.Resolution, m.UpdatedAt = to, Cut(resolution, ReasonMaxLength), k.Now()
 	changes := map[string]any{"state": m.State, "resolution": m.Resolution, "updated_at": m.UpdatedAt}
 	maps.Copy(changes, more)

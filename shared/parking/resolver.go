@@ -29,7 +29,8 @@ type Resolvers map[string]Resolver
 func (r Resolvers) Of(m Record) (Resolver, error) {
 	does, known := r[m.Topic]
 	if !known {
-		return nil, fmt.Errorf("message %s is of topic %q, which this service does not resolve", m.ID, m.Topic)
+		return nil, fmt.Errorf("message %s is of topic %q, which this service does not resolve",
+			m.ID, m.Topic)
 	}
 	return does, nil
 }

@@ -42,7 +42,9 @@ func (row) TableName() string { return "parked_messages" }
 
 // newRow makes the row of a message. It cuts or drops what is too long: a message that cannot be
 // kept would stop its queue for ever.
-func newRow(d rocketmq.Delivery, s Subject, state State, cause Cause, reason string, now time.Time) (row, error) {
+func newRow(
+	d rocketmq.Delivery, s Subject, state State, cause Cause, reason string, now time.Time,
+) (row, error) {
 	properties, err := json.Marshal(d.Properties)
 	if err != nil {
 		return row{}, fmt.Errorf("encode message properties: %w", err)

@@ -51,7 +51,8 @@ func (l *Lot) Select(ctx context.Context, s Selection) ([]string, error) {
 		query = query.Where("order_id = ?", s.OrderID)
 	}
 	if s.Matching != "" {
-		query = query.Where("LOCATE(CAST(? AS BINARY), CAST(reason AS BINARY)) > 0", s.Matching) // by bytes: the collation would match a with A, and 支 with others
+		// by bytes: the collation would match a with A, and 支 with others
+		query = query.Where("LOCATE(CAST(? AS BINARY), CAST(reason AS BINARY)) > 0", s.Matching)
 	}
 
 	var ids []string

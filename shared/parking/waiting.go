@@ -17,8 +17,8 @@ const (
 	// tellWaitingAfter is how long a message waits before people are told of it. Usually the
 	// predecessor is on its way; by then it was lost, or could not be read.
 	tellWaitingAfter = 2 * time.Minute
-	// waitPauseMin and waitPauseMax bound the pause between two looks at a message that waits; it grows with the
-	// time that the message has waited.
+	// waitPauseMin and waitPauseMax bound the pause between two looks at a message that waits; it
+	// grows with the time that the message has waited.
 	waitPauseMin = 1 * time.Second
 	waitPauseMax = 1 * time.Minute
 )
@@ -26,7 +26,8 @@ const (
 // DueToTry returns waiting messages that were not looked at for a while, at most limit.
 func (l *Lot) DueToTry(ctx context.Context, limit int) ([]Record, error) {
 	var rows []row
-	err := l.pool.Read(ctx).Where("state = ? AND next_try_at <= NOW(6)", Waiting).Order("next_try_at").Limit(limit).Find(&rows).Error
+	err := l.pool.Read(ctx).Where("state = ? AND next_try_at <= NOW(6)", Waiting).Order("next_try_at").
+		Limit(limit).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read waiting messages: %w", err)
 	}
@@ -42,10 +43,10 @@ func (l *Lot) DueToTry(ctx context.Context, limit int) ([]Record, error) {
 	return due, nil
 }
 
-// TryWaiting has does do a waiting message if its predecessor is done by now. Otherwise the message waits
-// on, and after tellWaitingAfter people are told of it. The broker does not deliver an acknowledged
-// message again, so TryWaiting is the way for one that no batch has released. A message that can
-// never be done, because its place was taken meanwhile, is parked as a conflict.
+// TryWaiting has does do a waiting message if its predecessor is done by now. Otherwise the message
+// waits on, and after tellWaitingAfter people are told of it. The broker does not deliver an
+// acknowledged message again, so TryWaiting is the way for one that no batch has released. A
+// message that can never be done, because its place was taken meanwhile, is parked as a conflict.
 func (l *Lot) TryWaiting(ctx context.Context, m Record, does Resolver) (State, error) {
 	var state State
 	err := l.pool.Run(ctx, func(tx dbtx.Tx) (err error) {
@@ -82,7 +83,9 @@ func (l *Lot) tryWaiting(tx dbtx.Tx, m Record, does Resolver) (State, error) {
 	// Compare and set, without a lock before: a settling transaction locks the fence first and this
 	// row after it.
 	res := tx.DB().Model(&row{}).Where("id = ? AND state = ?", m.ID, Waiting).
-		Updates(map[string]any{"state": Released, "resolution": Cut(resolution, ReasonMaxLength), "updated_at": l.keeper.Now()})
+		Updates(map[string]any{
+			"state": Released, "resolution": Cut(resolution, ReasonMaxLength), "updated_at": l.keeper.Now(),
+		})
 	if res.Error != nil {
 		return "", fmt.Errorf("release waiting message %s: %w", m.ID, res.Error)
 	}
@@ -107,7 +110,8 @@ func (l *Lot) parkConflict(tx dbtx.Tx, m Record, reason string) error {
 // Postpone plans the next look at a waiting message that failed, so that the others get theirs.
 func (l *Lot) Postpone(ctx context.Context, m Record) error {
 	err := l.pool.Run(ctx, func(tx dbtx.Tx) error {
-		return tx.DB().Model(&row{}).Where("id = ? AND state = ?", m.ID, Waiting).Update("next_try_at", l.nextTry(m)).Error
+		return tx.DB().Model(&row{}).Where("id = ? AND state = ?", m.ID, Waiting).
+			Update("next_try_at", l.nextTry(m)).Error
 	})
 	if err != nil {
 		return fmt.Errorf("postpone waiting message %s: %w", m.ID, err)
@@ -151,9 +155,11 @@ func (l *Lot) waitOn(tx dbtx.Tx, m Record) error {
 // wrote waits_since.
 func (l *Lot) hasWaitedLong(tx dbtx.Tx, m Record) (bool, error) {
 	var n int64
-	err := tx.DB().Raw("SELECT COUNT(*) FROM parked_messages m WHERE m.id = ? AND m.state = ? AND m.told_at IS NULL"+
+	err := tx.DB().Raw("SELECT COUNT(*) FROM parked_messages m WHERE m.id = ? AND m.state = ? AND m.told_at"+
+		" IS NULL"+
 		" AND m.waits_since <= NOW(6) - INTERVAL ? SECOND"+
-		" AND NOT EXISTS (SELECT 1 FROM parked_messages p WHERE p.order_id = m.order_id AND p.state = ? AND p.topic = m.topic)",
+		" AND NOT EXISTS (SELECT 1 FROM parked_messages p WHERE p.order_id = m.order_id AND p.state = ? AND"+
+		" p.topic = m.topic)",
 		m.ID, Waiting, int(tellWaitingAfter.Seconds()), Parked).Scan(&n).Error
 	if err != nil {
 		return false, fmt.Errorf("ask how long message %s has waited: %w", m.ID, err)

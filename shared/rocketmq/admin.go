@@ -27,17 +27,18 @@ var ErrTopicMissing = errors.New("topic does not exist")
 // then says nothing about the topic.
 var errNoBroker = errors.New("no broker is registered; is it up, or is one of them just starting?")
 
-// Admin asks name servers and brokers over remoting connections of its own, one for each address; a broken
-// one is opened again. Every call is bounded by its context and by 3 s for each address it has to ask. Safe
-// for concurrent use. It does not sign its requests: it cannot be used where the broker demands ACL.
+// Admin asks name servers and brokers over remoting connections of its own, one for each address; a
+// broken one is opened again. Every call is bounded by its context and by 3 s for each address it
+// has to ask. Safe for concurrent use. It does not sign its requests: it cannot be used where the
+// broker demands ACL.
 type Admin struct {
 	namesrvs []string
 	prefer   atomic.Int64 // index of the name server that answered with success last
 	remoting *remoting
 }
 
-// NewAdmin makes an Admin for name servers given as ip:port[;ip:port] or http://name:port. Nothing is
-// dialled before the first question. The error says what is wrong with the address.
+// NewAdmin makes an Admin for name servers given as ip:port[;ip:port] or http://name:port. Nothing
+// is dialled before the first question. The error says what is wrong with the address.
 func NewAdmin(namesrv string) (*Admin, error) {
 	addrs, err := parseNamesrv(namesrv)
 	if err != nil {
@@ -68,7 +69,8 @@ func (a *Admin) Route(ctx context.Context, topic string) (Route, error) {
 		return Route{}, fmt.Errorf("route of topic %q: %w", topic, err)
 	}
 
-	// T38: a name server that has just started knows no topic because it knows no broker, for up to 30 s.
+	// T38: a name server that has just started knows no topic because it knows no broker, for up to
+	// 30 s.
 	brokers, err := a.masters(ctx)
 	if err != nil {
 		return Route{}, fmt.Errorf("route of topic %q: %w", topic, err)
@@ -161,8 +163,11 @@ func (a *Admin) askNamesrv(ctx context.Context, code int, fields map[string]stri
 	return command{}, fmt.Errorf("%w; is it up, and is NAMESRV_ADDR right?", failure)
 }
 
-// askOne gives a name server its share of the time that is left, so that a silent one leaves some for the rest.
-func (a *Admin) askOne(ctx context.Context, addr string, left, code int, fields map[string]string) (command, error) {
+// askOne gives a name server its share of the time that is left, so that a silent one leaves some
+// for the rest.
+func (a *Admin) askOne(
+	ctx context.Context, addr string, left, code int, fields map[string]string,
+) (command, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))

@@ -18,7 +18,8 @@ func TestAdminOffsetsAgreeWithWhatWasProducedAndConsumed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(route.Readable) != 3 || !slices.Equal(route.Readable, route.Writable) || route.Readable[2].ID != 2 {
+	if len(route.Readable) != 3 || !slices.Equal(route.Readable, route.Writable) ||
+		route.Readable[2].ID != 2 {
 		t.Fatalf("route is %+v, want queues 0 to 2, readable and writable", route)
 	}
 
@@ -40,18 +41,21 @@ func TestAdminOffsetsAgreeWithWhatWasProducedAndConsumed(t *testing.T) {
 		})
 	}
 
-	want("of an empty topic", QueueLag{broker, 0, 0, 0, -1, 0}, QueueLag{broker, 1, 0, 0, -1, 0}, QueueLag{broker, 2, 0, 0, -1, 0})
+	want("of an empty topic", QueueLag{broker, 0, 0, 0, -1, 0}, QueueLag{broker, 1, 0, 0, -1, 0},
+		QueueLag{broker, 2, 0, 0, -1, 0})
 
 	publish(t, p, topic, 0, 3, 0, 7)
 	publish(t, p, topic, 2, 3, 0, 200)
-	want("before the first consumer", QueueLag{broker, 0, 0, 7, -1, 7}, QueueLag{broker, 1, 0, 0, -1, 0}, QueueLag{broker, 2, 0, 200, -1, 200})
+	want("before the first consumer", QueueLag{broker, 0, 0, 7, -1, 7}, QueueLag{broker, 1, 0, 0, -1, 0},
+		QueueLag{broker, 2, 0, 200, -1, 200})
 
 	var r record
 	c := startConsumer(t, topic, group, 32, r.handle)
 	eventually(t, received, r.atLeast(207))
 	stop(t, c)
 	publish(t, p, topic, 2, 3, 200, 5)
-	want("after the consumer", QueueLag{broker, 0, 0, 7, 7, 0}, QueueLag{broker, 1, 0, 0, -1, 0}, QueueLag{broker, 2, 0, 205, 200, 5})
+	want("after the consumer", QueueLag{broker, 0, 0, 7, 7, 0}, QueueLag{broker, 1, 0, 0, -1, 0},
+		QueueLag{broker, 2, 0, 205, 200, 5})
 }
 
 func TestCreateTopic(t *testing.T) {

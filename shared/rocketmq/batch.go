@@ -10,8 +10,9 @@ import (
 
 // Limits of one SendBatch.
 const (
-	BatchMax      = 128     // messages
-	BatchMaxBytes = 2 << 20 // bodies, keys, tags and properties with their framing; the broker's own limit is 4 MiB
+	BatchMax = 128 // messages
+	// bodies, keys, tags and properties with their framing; the broker's own limit is 4 MiB
+	BatchMaxBytes = 2 << 20
 )
 
 const (
@@ -34,7 +35,8 @@ const (
 // would hide the message.
 var reserved = func() map[string]bool {
 	names := []string{
-		primitive.PropertyKeys, primitive.PropertyTags, primitive.PropertyWaitStoreMsgOk, primitive.PropertyDelayTimeLevel,
+		primitive.PropertyKeys, primitive.PropertyTags, primitive.PropertyWaitStoreMsgOk,
+		primitive.PropertyDelayTimeLevel,
 		primitive.PropertyRetryTopic, primitive.PropertyTimerDeliverMS, primitive.PropertyRealTopic,
 		primitive.PropertyRealQueueId, primitive.PropertyTransactionPrepared, primitive.PropertyProducerGroup,
 		primitive.PropertyMinOffset, primitive.PropertyMaxOffset, primitive.PropertyBuyerId,
@@ -43,10 +45,12 @@ var reserved = func() map[string]bool {
 		primitive.PropertyTraceSwitch, primitive.PropertyUniqueClientMessageIdKeyIndex,
 		primitive.PropertyMaxReconsumeTimes, primitive.PropertyConsumeStartTime,
 		primitive.PropertyTranscationPreparedQueueOffset, primitive.PropertyTranscationCheckTimes,
-		primitive.PropertyCheckImmunityTimeInSeconds, primitive.PropertyShardingKey, primitive.PropertyTransactionID,
+		primitive.PropertyCheckImmunityTimeInSeconds, primitive.PropertyShardingKey,
+		primitive.PropertyTransactionID,
 		primitive.PropertyCorrelationID, primitive.PropertyMessageReplyToClient, primitive.PropertyMessageTTL,
 		primitive.PropertyReplyMessageArriveTime, primitive.PropertyMsgType, primitive.PropertyCluster,
-		propertyGroup, "TIMER_DELAY_SEC", "TIMER_DELAY_MS", "INNER_BASE", "INNER_NUM", "INSTANCE_ID", "DUP_INFO", "LMQ_DISPATCH_QUEUE",
+		propertyGroup, "TIMER_DELAY_SEC", "TIMER_DELAY_MS", "INNER_BASE", "INNER_NUM", "INSTANCE_ID",
+		"DUP_INFO", "LMQ_DISPATCH_QUEUE",
 	}
 
 	set := make(map[string]bool, len(names))
@@ -82,7 +86,8 @@ func encodeBatch(topic string, queue int, target Queue, msgs []Message) ([]*prim
 	}
 
 	if total > BatchMaxBytes {
-		return nil, fmt.Errorf("batch of %d messages has %d bytes, the limit is %d", len(msgs), total, BatchMaxBytes)
+		return nil, fmt.Errorf("batch of %d messages has %d bytes, the limit is %d",
+			len(msgs), total, BatchMaxBytes)
 	}
 	return encoded, nil
 }
@@ -115,7 +120,8 @@ func encodeMessage(m Message) (p *primitive.Message, size int, err error) {
 		properties += len(name) + len(value) + len(propertySeparators)
 	}
 	if properties > propertiesMaxBytes {
-		return nil, 0, fmt.Errorf("key, tag, sharding key and properties have %d bytes, the limit is %d", properties, propertiesMaxBytes)
+		return nil, 0, fmt.Errorf("key, tag, sharding key and properties have %d bytes, the limit is %d",
+			properties, propertiesMaxBytes)
 	}
 	return p, len(m.Body) + properties + batchFrameBytes, nil
 }

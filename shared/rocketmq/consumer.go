@@ -14,7 +14,8 @@ const (
 	startTimeout = 10 * time.Second
 	// handlerGrace is how long Stop waits for handlers after it has cancelled their context.
 	handlerGrace = 2 * time.Second
-	// finishTimeout bounds what comes after the handlers: committing offsets and the library's shutdown.
+	// finishTimeout bounds what comes after the handlers: committing offsets and the library's
+	// shutdown.
 	finishTimeout = 5 * time.Second
 	// batchMaxLimit is the library's own limit.
 	batchMaxLimit = 1024
@@ -72,13 +73,16 @@ type Consumer struct {
 	stopErr   error
 }
 
-// NewOrderlyConsumer makes a consumer; nothing is dialled before Start. The error says which setting is wrong.
+// NewOrderlyConsumer makes a consumer; nothing is dialled before Start. The error says which
+// setting is wrong.
 func NewOrderlyConsumer(cfg ConsumerConfig, handle Handler) (*Consumer, error) {
 	if cfg.Group == "" || cfg.Topic == "" || handle == nil {
-		return nil, fmt.Errorf("consumer: group %q, topic %q and a handler are all needed", cfg.Group, cfg.Topic)
+		return nil, fmt.Errorf("consumer: group %q, topic %q and a handler are all needed",
+			cfg.Group, cfg.Topic)
 	}
 	if cfg.BatchMax < 1 || cfg.BatchMax > batchMaxLimit {
-		return nil, fmt.Errorf("consumer %s: BatchMax %d must be 1 to %d", cfg.Group, cfg.BatchMax, batchMaxLimit)
+		return nil, fmt.Errorf("consumer %s: BatchMax %d must be 1 to %d",
+			cfg.Group, cfg.BatchMax, batchMaxLimit)
 	}
 	admin, err := NewAdmin(cfg.Namesrv)
 	if err != nil {
@@ -90,13 +94,15 @@ func NewOrderlyConsumer(cfg ConsumerConfig, handle Handler) (*Consumer, error) {
 	handlers, cancel := context.WithCancel(context.Background())
 	return &Consumer{
 		cfg: cfg, handle: handle, admin: admin, logger: logger, handlers: handlers, cancelHandlers: cancel,
-		timing: defaultTiming, inflateMax: inflateMax, queues: map[queueKey]*queueProgress{}, losses: newLossWatch(), lost: map[queueKey]bool{},
+		timing: defaultTiming, inflateMax: inflateMax, queues: map[queueKey]*queueProgress{},
+		losses: newLossWatch(), lost: map[queueKey]bool{},
 		wake: make(chan struct{}, 1),
 	}, nil
 }
 
-// Start starts consuming. It fails, within about 10 s, when the topic is missing, when no name server or
-// broker answers, or when it was started or stopped before; after the first two it can be tried again.
+// Start starts consuming. It fails, within about 10 s, when the topic is missing, when no name
+// server or broker answers, or when it was started or stopped before; after the first two it can be
+// tried again.
 func (c *Consumer) Start() error {
 	c.mu.Lock()
 	if c.starting || c.session != nil || c.stopped != nil {
@@ -190,7 +196,8 @@ func (c *Consumer) stopSession(ctx context.Context, s *session) error {
 
 // openSession starts a session and makes it the consumer's, unless the consumer is being stopped.
 func (c *Consumer) openSession(ctx context.Context) error {
-	// T35: the library's own start would wait much longer for a silent name server, and would not say what is wrong.
+	// T35: the library's own start would wait much longer for a silent name server, and would not
+	// say what is wrong.
 	if err := c.admin.Ping(ctx, c.cfg.Topic); err != nil {
 		return err
 	}

@@ -157,7 +157,8 @@ func TestStopLosesAndRepeatsNothing(t *testing.T) {
 		}
 		for _, lag := range lags {
 			if acked := int64(len(r.bodies(lag.Queue))); lag.Committed != acked {
-				t.Errorf("queue %d: committed offset is %d after the stop, acknowledged were %d", lag.Queue, lag.Committed, acked)
+				t.Errorf("queue %d: committed offset is %d after the stop, acknowledged were %d",
+					lag.Queue, lag.Committed, acked)
 			}
 		}
 		if atStop != r.count() {
@@ -218,7 +219,8 @@ func TestStopIsBoundedAndCancelsHandlers(t *testing.T) {
 	wantBodies(t, r.bodies(0), numbers(0, 3))
 }
 
-// T26: a second consumer takes half of the queues while the first is at work, and no message is lost or comes twice.
+// T26: a second consumer takes half of the queues while the first is at work, and no message is
+// lost or comes twice.
 func TestSecondConsumerTakesItsShareWithoutRepeats(t *testing.T) {
 	t.Parallel()
 	const queues, each = 4, 600
@@ -280,7 +282,8 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	handle := func(context.Context, []Delivery) error { return nil }
 	missing := newConsumer(t, "test-no-such-topic", testGroup(), 8, handle)
-	if err := missing.Start(); !errors.Is(err, ErrTopicMissing) || !strings.Contains(err.Error(), "test-no-such-topic") {
+	if err := missing.Start(); !errors.Is(err, ErrTopicMissing) ||
+		!strings.Contains(err.Error(), "test-no-such-topic") {
 		t.Errorf("start without the topic: %v, want ErrTopicMissing with its name", err)
 	}
 

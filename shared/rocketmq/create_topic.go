@@ -25,7 +25,8 @@ const (
 // would have to be shared out.
 func (a *Admin) CreateTopic(ctx context.Context, topic string, queues int) error {
 	if topic == "" || queues < 1 || queues > topicQueuesMax {
-		return fmt.Errorf("create topic %q with %d queues: a name and 1 to %d queues are needed", topic, queues, topicQueuesMax)
+		return fmt.Errorf("create topic %q with %d queues: a name and 1 to %d queues are needed",
+			topic, queues, topicQueuesMax)
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
@@ -58,10 +59,12 @@ func (a *Admin) CreateTopic(ctx context.Context, topic string, queues int) error
 
 func (a *Admin) putTopic(ctx context.Context, addr, topic string, queues int) error {
 	count := strconv.Itoa(queues)
-	// T62: the library's admin package does not look at the answer. A refused topic would pass for created.
+	// T62: the library's admin package does not look at the answer. A refused topic would pass for
+	// created.
 	_, err := a.remoting.ask(ctx, addr, requestCreateTopic, map[string]string{
 		"topic": topic, "defaultTopic": "TBW102", "readQueueNums": count, "writeQueueNums": count,
-		"perm": strconv.Itoa(topicPerm), "topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false",
+		"perm": strconv.Itoa(topicPerm), "topicFilterType": "SINGLE_TAG", "topicSysFlag": "0",
+		"order":      "false",
 		"attributes": "+message.type=FIFO",
 	}, nil)
 	return err

@@ -27,9 +27,11 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic in handler: %v", e.value) }
 
-// deliver is what the library calls with a batch. It answers with "done" or "again after a pause", both with a
-// nil error. T1: after any other answer the batch would be lost.
-func (s *session) deliver(ctx context.Context, msgs ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+// deliver is what the library calls with a batch. It answers with "done" or "again after a pause",
+// both with a nil error. T1: after any other answer the batch would be lost.
+func (s *session) deliver(
+	ctx context.Context, msgs ...*primitive.MessageExt,
+) (consumer.ConsumeResult, error) {
 	orderly, ok := primitive.GetOrderlyCtx(ctx)
 	if !ok {
 		// T22: an operator's "consume message directly" comes past the queue's order and its lock.
@@ -48,7 +50,8 @@ func (s *session) deliver(ctx context.Context, msgs ...*primitive.MessageExt) (c
 	return consumer.SuspendCurrentQueueAMoment, nil
 }
 
-// process gives a batch to the handler and returns how long the queue has to pause, 0 when all is done.
+// process gives a batch to the handler and returns how long the queue has to pause, 0 when all is
+// done.
 func (s *session) process(mq primitive.MessageQueue, msgs []*primitive.MessageExt) (pause time.Duration) {
 	c := s.consumer
 	batch := make([]Delivery, len(msgs))
@@ -80,8 +83,8 @@ func (s *session) process(mq primitive.MessageQueue, msgs []*primitive.MessageEx
 	return 0
 }
 
-// run calls the handler. T24: a panic becomes an error, because in the library it would end the queue's goroutine
-// silently, with the broker's lock held and renewed.
+// run calls the handler. T24: a panic becomes an error, because in the library it would end the
+// queue's goroutine silently, with the broker's lock held and renewed.
 func (c *Consumer) run(batch []Delivery) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -161,7 +164,8 @@ func (c *Consumer) logFailure(key queueKey, batch []Delivery, failures int, paus
 
 	var panicked *panicError
 	if errors.As(err, &panicked) {
-		c.logger.Error("handler panicked, the queue pauses and gives the batch again", append(args, "stack", string(panicked.stack))...)
+		c.logger.Error("handler panicked, the queue pauses and gives the batch again",
+			append(args, "stack", string(panicked.stack))...)
 		return
 	}
 	c.logger.Warn("handler failed, the queue pauses and gives the batch again", args...)

@@ -19,7 +19,8 @@ func testSession(t *testing.T, handle Handler) (*session, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
 	c, err := NewOrderlyConsumer(ConsumerConfig{
-		Namesrv: "127.0.0.1:1", Group: "g", Topic: "t", BatchMax: 8, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Namesrv: "127.0.0.1:1", Group: "g", Topic: "t", BatchMax: 8,
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	}, handle)
 	if err != nil {
 		t.Fatal(err)
@@ -34,8 +35,11 @@ func testMessage(topic string, offset int64) *primitive.MessageExt {
 	return m
 }
 
-// deliver calls s as the library does and returns its answer and the pause that it set, -1 for none.
-func deliver(t *testing.T, s *session, topic string, msgs ...*primitive.MessageExt) (consumer.ConsumeResult, time.Duration) {
+// deliver calls s as the library does and returns its answer and the pause that it set, -1 for
+// none.
+func deliver(
+	t *testing.T, s *session, topic string, msgs ...*primitive.MessageExt,
+) (consumer.ConsumeResult, time.Duration) {
 	t.Helper()
 	orderly := primitive.NewConsumeOrderlyContext()
 	orderly.MQ = primitive.MessageQueue{Topic: topic, BrokerName: "b", QueueId: 3}
@@ -46,7 +50,8 @@ func deliver(t *testing.T, s *session, topic string, msgs ...*primitive.MessageE
 	return result, time.Duration(orderly.SuspendCurrentQueueTimeMillis) * time.Millisecond
 }
 
-// T1: whatever the handler does, the library is told "done" or "again after a pause", never anything else.
+// T1: whatever the handler does, the library is told "done" or "again after a pause", never
+// anything else.
 func TestDeliverAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		handle Handler
@@ -54,11 +59,26 @@ func TestDeliverAnswers(t *testing.T) {
 		pause  time.Duration
 		log    string
 	}{
-		"done":       {func(context.Context, []Delivery) error { return nil }, consumer.ConsumeSuccess, -time.Millisecond, ""},
-		"error":      {func(context.Context, []Delivery) error { return errors.New("no") }, consumer.SuspendCurrentQueueAMoment, pauseMin, "error=no"},
-		"panic":      {func(context.Context, []Delivery) error { panic("oops") }, consumer.SuspendCurrentQueueAMoment, pauseMin, "deliver_test.go"},
-		"nil panic":  {func(context.Context, []Delivery) error { panic(nil) }, consumer.SuspendCurrentQueueAMoment, pauseMin, "panic"},
-		"nil access": {func(context.Context, []Delivery) error { var p *Delivery; _ = p.Body; return nil }, consumer.SuspendCurrentQueueAMoment, pauseMin, "nil pointer"},
+		"done": {
+			func(context.Context, []Delivery) error { return nil }, consumer.ConsumeSuccess,
+			-time.Millisecond, "",
+		},
+		"error": {
+			func(context.Context, []Delivery) error { return errors.New("no") },
+			consumer.SuspendCurrentQueueAMoment, pauseMin, "error=no",
+		},
+		"panic": {
+			func(context.Context, []Delivery) error { panic("oops") }, consumer.SuspendCurrentQueueAMoment,
+			pauseMin, "deliver_test.go",
+		},
+		"nil panic": {
+			func(context.Context, []Delivery) error { panic(nil) }, consumer.SuspendCurrentQueueAMoment,
+			pauseMin, "panic",
+		},
+		"nil access": {
+			func(context.Context, []Delivery) error { var p *Delivery; _ = p.Body; return nil },
+			consumer.SuspendCurrentQueueAMoment, pauseMin, "nil pointer",
+		},
 	} {
 		s, log := testSession(t, test.handle)
 		if got, pause := deliver(t, s, "t", testMessage("t", 7)); got != test.want || pause != test.pause {
@@ -135,7 +155,8 @@ func TestDeliverRefusesWhatIsNotItsOwn(t *testing.T) {
 	})
 
 	// The library gives a message of the retry topic the name of the original one.
-	if got, pause := deliver(t, s, "%RETRY%g", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || pause != pauseMax {
+	if got, pause := deliver(t, s, "%RETRY%g",
+		testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || pause != pauseMax {
 		t.Errorf("retry topic: answer %v and pause %s", got, pause)
 	}
 	if got, _ := deliver(t, s, "t", testMessage("other", 1)); got != consumer.SuspendCurrentQueueAMoment {
@@ -143,17 +164,20 @@ func TestDeliverRefusesWhatIsNotItsOwn(t *testing.T) {
 	}
 
 	// An operator's "consume directly" has no orderly context.
-	if got, err := s.deliver(t.Context(), testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || err != nil {
+	if got, err := s.deliver(t.Context(), testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment ||
+		err != nil {
 		t.Errorf("direct message: answer %v, error %v", got, err)
 	}
 
 	s.assigned = map[queueKey]bool{{"b", 4}: true}
-	if got, pause := deliver(t, s, "t", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || pause != refusedPause {
+	if got, pause := deliver(t, s, "t", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment ||
+		pause != refusedPause {
 		t.Errorf("queue that went to another consumer: answer %v and pause %s", got, pause)
 	}
 	s.assigned = nil
 	s.closing = true
-	if got, pause := deliver(t, s, "t", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || pause != refusedPause {
+	if got, pause := deliver(t, s, "t", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment ||
+		pause != refusedPause {
 		t.Errorf("while stopping: answer %v and pause %s", got, pause)
 	}
 
@@ -179,7 +203,8 @@ func TestDeliverHandsAQueueToOneHandler(t *testing.T) {
 	}()
 
 	<-called
-	if got, pause := deliver(t, next, "t", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment || pause != refusedPause {
+	if got, pause := deliver(t, next, "t", testMessage("t", 1)); got != consumer.SuspendCurrentQueueAMoment ||
+		pause != refusedPause {
 		t.Errorf("second handler: answer %v and pause %s", got, pause)
 	}
 
@@ -199,12 +224,14 @@ func TestAllocateKeepsQueuesThatTheBrokerForgot(t *testing.T) {
 	if got := s.allocate("g", "me", all, []string{"me", "other"}); len(got) != 2 {
 		t.Fatalf("share of two consumers is %v, want 2 queues", got)
 	}
-	if got := s.allocate("g", "me", all, []string{"me", "me", "other", "other"}); len(got) != 2 || got[1].QueueId != 1 {
+	if got := s.allocate("g", "me", all, []string{"me", "me", "other", "other"}); len(got) != 2 ||
+		got[1].QueueId != 1 {
 		t.Fatalf("share of two consumers, each listed twice, is %v, want queues 0 and 1", got)
 	}
 
 	for _, clients := range [][]string{nil, {"other"}} {
-		if got := s.allocate("g", "me", all, clients); len(got) != 2 || got[0].QueueId != 0 || got[1].QueueId != 1 {
+		if got := s.allocate("g", "me", all, clients); len(got) != 2 ||
+			got[0].QueueId != 0 || got[1].QueueId != 1 {
 			t.Errorf("share while the broker knows %v is %v, want queues 0 and 1 as before", clients, got)
 		}
 	}
@@ -239,7 +266,8 @@ func TestClientLog(t *testing.T) {
 		out.Reset()
 		test.write(test.msg, fields)
 		got := out.String()
-		if test.want == "" && got != "" || !strings.Contains(got, test.want) || strings.Contains(got, "secret") {
+		if test.want == "" && got != "" || !strings.Contains(got, test.want) ||
+			strings.Contains(got, "secret") {
 			t.Errorf("%s: logged %q, want %q and no body", name, got, test.want)
 		}
 	}

@@ -14,7 +14,8 @@ import (
 
 const (
 	requestHeartbeat = 34
-	// greetingOpaque is the request number of our own heartbeat; the library numbers its requests from 1 up.
+	// greetingOpaque is the request number of our own heartbeat; the library numbers its requests
+	// from 1 up.
 	greetingOpaque = -1
 	// greetTimeout bounds the wait for the answer to our heartbeat.
 	greetTimeout = 3 * time.Second
@@ -30,12 +31,15 @@ type door struct {
 	listener net.Listener
 	pass     pass
 
-	mu      sync.Mutex
-	servers []string        // tried in this order; none once the slave behind this door is the master, which has its own door
+	mu sync.Mutex
+	// tried in this order; none once the slave behind this door is the master, which has its own
+	// door
+	servers []string
 	moved   context.Context // cancelled by lead and close
 	move    context.CancelFunc
-	// greeting is the library's last heartbeat. T29: each new connection begins with it, because a broker refuses the pulls
-	// of a group that it does not know, and the next heartbeat may be 30 s away.
+	// greeting is the library's last heartbeat. T29: each new connection begins with it, because a
+	// broker refuses the pulls of a group that it does not know, and the next heartbeat may be 30 s
+	// away.
 	greeting *rawFrame
 }
 
@@ -239,7 +243,10 @@ func (v *visit) newLink(request command) (*link, error) {
 		return nil, err
 	}
 
-	l := &link{conn: conn, unwatch: unwatch, greeted: make(chan struct{}), gone: make(chan struct{}), open: map[int32]bool{}}
+	l := &link{
+		conn: conn, unwatch: unwatch, greeted: make(chan struct{}), gone: make(chan struct{}),
+		open: map[int32]bool{},
+	}
 	v.door.intake.running.Go(func() { v.deliver(l) })
 	if request.Code != requestHeartbeat {
 		v.greet(l)
@@ -363,7 +370,8 @@ func (v *visit) refuse(request command, cause error) error {
 	}
 
 	header, err := json.Marshal(command{
-		Code: responseSystemError, Language: "GO", Version: clientVersion, Opaque: request.Opaque, Flag: flagResponse,
+		Code: responseSystemError, Language: "GO", Version: clientVersion, Opaque: request.Opaque,
+		Flag:   flagResponse,
 		Remark: fmt.Sprintf("cannot be reached: %v", cause),
 	})
 	if err != nil {

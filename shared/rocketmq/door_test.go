@@ -55,7 +55,8 @@ func (c caller) ask(code int, opaque int32) {
 	}
 }
 
-// answerTo reads an answer, well within the 30 s that the library waits for one, and returns its code.
+// answerTo reads an answer, well within the 30 s that the library waits for one, and returns its
+// code.
 func (c caller) answerTo(opaque int32) int {
 	c.t.Helper()
 	if err := c.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
@@ -266,7 +267,8 @@ func TestAConsumerFollowsItsMaster(t *testing.T) {
 	shown := newNamesrvProxy(t)
 	namesrv := shown.target
 
-	// Two intakes of one broker stand for its two addresses. The watchdog looks every 200 ms here, every 5 s otherwise.
+	// Two intakes of one broker stand for its two addresses. The watchdog looks every 200 ms here,
+	// every 5 s otherwise.
 	machine := func() (*intake, string) {
 		in := testIntake(t)
 		doors, err := in.namesrvs([]string{namesrv})

@@ -38,7 +38,8 @@ func exampleTopic(bodies ...string) (topic string) {
 	check(err)
 	_, err = producer.SendBatch(ctx, topic, 0, 1, messages)
 	for ctx.Err() == nil && err != nil && strings.Contains(err.Error(), "TIMEOUT_CLEAN_QUEUE") {
-		_, err = producer.SendBatch(ctx, topic, 0, 1, messages) // T49: refused by a loaded broker, and not stored
+		// T49: refused by a loaded broker, and not stored
+		_, err = producer.SendBatch(ctx, topic, 0, 1, messages)
 	}
 	check(err)
 	check(producer.Close())

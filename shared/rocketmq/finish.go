@@ -170,7 +170,8 @@ func (c *Consumer) commitOffsets(ctx context.Context, offsets map[queueKey]int64
 
 		end, err := c.admin.MaxOffset(ctx, q)
 		if err == nil && end < offset {
-			err = fmt.Errorf("offset %d of topic %q queue %d is beyond its end %d", offset, q.Topic, q.ID, end)
+			err = fmt.Errorf("offset %d of topic %q queue %d is beyond its end %d",
+				offset, q.Topic, q.ID, end)
 		}
 		if err != nil {
 			return err
@@ -203,7 +204,9 @@ func (c *Consumer) setOffsets(ctx context.Context, offsets map[queueKey]int64, s
 }
 
 // eachQueue calls do with each of these queues and its offset.
-func (c *Consumer) eachQueue(ctx context.Context, offsets map[queueKey]int64, do func(Queue, int64) error) error {
+func (c *Consumer) eachQueue(
+	ctx context.Context, offsets map[queueKey]int64, do func(Queue, int64) error,
+) error {
 	if len(offsets) == 0 {
 		return nil
 	}
@@ -226,7 +229,8 @@ func (c *Consumer) eachQueue(ctx context.Context, offsets map[queueKey]int64, do
 	}
 
 	if found < len(offsets) {
-		return fmt.Errorf("acknowledged messages of %d queues will come again: their broker is down", len(offsets)-found)
+		return fmt.Errorf("acknowledged messages of %d queues will come again: their broker is down",
+			len(offsets)-found)
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// A frame is 4 bytes length of what follows, 1 byte serializer, 3 bytes header length, the header as JSON,
-// and the body, all big-endian.
+// A frame is 4 bytes length of what follows, 1 byte serializer, 3 bytes header length, the header
+// as JSON, and the body, all big-endian.
 const (
 	frameMaxBytes  = 16 << 20
 	headerMaxBytes = 1<<24 - 1 // the most that 3 bytes can hold
@@ -66,7 +66,8 @@ func readFrame(r io.Reader) (command, error) {
 	// The length is checked before anything is allocated: the beginning of an HTTP server's answer,
 	// read as a length, asks for a gigabyte.
 	if length < 4 || length > frameMaxBytes {
-		return command{}, fmt.Errorf("%w: length of %d bytes, must be 4 to %d", errFrame, length, frameMaxBytes)
+		return command{}, fmt.Errorf("%w: length of %d bytes, must be 4 to %d",
+			errFrame, length, frameMaxBytes)
 	}
 
 	word := binary.BigEndian.Uint32(prefix[4:])
@@ -75,7 +76,8 @@ func readFrame(r io.Reader) (command, error) {
 	}
 	headerLength := word & 0xFFFFFF
 	if headerLength > length-4 {
-		return command{}, fmt.Errorf("%w: header of %d bytes in a frame of %d", errFrame, headerLength, length)
+		return command{}, fmt.Errorf("%w: header of %d bytes in a frame of %d",
+			errFrame, headerLength, length)
 	}
 
 	rest := make([]byte, length-4)

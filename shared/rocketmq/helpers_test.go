@@ -70,7 +70,8 @@ func testProducer(t *testing.T) *Producer {
 	return p
 }
 
-// publish sends count messages with bodies first, first+1, … to a queue, each stored exactly once.
+// publish sends count messages with bodies first, first+1, … to a queue, each stored exactly
+// once.
 func publish(t *testing.T, p *Producer, topic string, queue, queues, first, count int) {
 	t.Helper()
 	var batch []Message
@@ -111,7 +112,8 @@ func startConsumer(t *testing.T, topic, group string, batchMax int, handle Handl
 func newConsumer(t *testing.T, topic, group string, batchMax int, handle Handler) *Consumer {
 	t.Helper()
 	c, err := NewOrderlyConsumer(ConsumerConfig{
-		Namesrv: testNamesrv(t), Group: group, Topic: topic, Instance: t.Name(), BatchMax: batchMax, Logger: testLogger(t),
+		Namesrv: testNamesrv(t), Group: group, Topic: topic, Instance: t.Name(), BatchMax: batchMax,
+		Logger: testLogger(t),
 	}, handle)
 	if err != nil {
 		t.Fatal(err)

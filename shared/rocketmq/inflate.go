@@ -70,7 +70,8 @@ func recordSize(records []byte) (int, bool) {
 	if len(records) < recordBodyAt {
 		return 0, false
 	}
-	if magic := binary.BigEndian.Uint32(records[recordMagicAt:]); magic != recordMagic && magic != recordMagicV2 {
+	if magic := binary.BigEndian.Uint32(records[recordMagicAt:]); magic != recordMagic &&
+		magic != recordMagicV2 {
 		return 0, false
 	}
 	size := int64(binary.BigEndian.Uint32(records))

@@ -29,7 +29,8 @@ func publishCompressed(t *testing.T, topic string, bodies ...[]byte) {
 	t.Cleanup(func() { _ = inner.Shutdown() })
 
 	for _, body := range bodies {
-		if _, err := inner.SendSync(t.Context(), primitive.NewMessage(topic, body).WithKeys([]string{"k"})); err != nil {
+		if _, err := inner.SendSync(t.Context(), primitive.NewMessage(topic, body).
+			WithKeys([]string{"k"})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,9 +57,13 @@ func TestABodyThatInflatesTooFarIsCut(t *testing.T) {
 	for _, batch := range r.batches {
 		got = append(got, batch...)
 	}
-	for i, want := range [][]byte{[]byte("first"), whole, tooLarge[:shownMax], tooLarge[:shownMax], []byte("last")} {
-		if d := got[i]; !bytes.Equal(d.Body, want) || d.TooLarge != (i == 2 || i == 3) || d.Key != "k" || d.Offset != int64(i) {
-			t.Errorf("message %d: offset %d key %q too large %v, body of %d bytes, want %d", i, d.Offset, d.Key, d.TooLarge, len(d.Body), len(want))
+	for i, want := range [][]byte{
+		[]byte("first"), whole, tooLarge[:shownMax], tooLarge[:shownMax], []byte("last"),
+	} {
+		if d := got[i]; !bytes.Equal(d.Body, want) || d.TooLarge != (i == 2 || i == 3) ||
+			d.Key != "k" || d.Offset != int64(i) {
+			t.Errorf("message %d: offset %d key %q too large %v, body of %d bytes, want %d", i, d.Offset,
+				d.Key, d.TooLarge, len(d.Body), len(want))
 		}
 	}
 }
@@ -70,7 +75,8 @@ func TestAReaderCutsABodyThatInflatesTooFar(t *testing.T) {
 	publishCompressed(t, topic, make([]byte, inflateMax+1), make([]byte, inflateMax))
 	awaitEnd(t, testAdmin(t), onlyQueue(t, testAdmin(t), topic), 2)
 
-	r, err := OpenQueueReader(t.Context(), QueueReaderConfig{Namesrv: testNamesrv(t), Group: testGroup(), Topic: topic, Logger: testLogger(t)})
+	r, err := OpenQueueReader(t.Context(),
+		QueueReaderConfig{Namesrv: testNamesrv(t), Group: testGroup(), Topic: topic, Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +94,9 @@ func TestAReaderCutsABodyThatInflatesTooFar(t *testing.T) {
 		offset = next
 	}
 
-	if want := fmt.Sprint([]string{fmt.Sprint(shownMax, true), fmt.Sprint(inflateMax, false)}); fmt.Sprint(got) != want {
+	if want := fmt.Sprint([]string{
+		fmt.Sprint(shownMax, true), fmt.Sprint(inflateMax, false),
+	}); fmt.Sprint(got) != want {
 		t.Errorf("lengths and what is too large: %v, want %s", got, want)
 	}
 }

@@ -56,7 +56,9 @@ type intake struct {
 
 func newIntake(inflateMax int, logger *slog.Logger) *intake {
 	done, cancel := context.WithCancel(context.Background())
-	return &intake{inflateMax: inflateMax, logger: logger, done: done, close: cancel, doors: map[doorKey]*door{}}
+	return &intake{
+		inflateMax: inflateMax, logger: logger, done: done, close: cancel, doors: map[doorKey]*door{},
+	}
 }
 
 // shutdown closes every connection and waits for the goroutines that serve them.
@@ -154,7 +156,8 @@ func (in *intake) passRoutes(f rawFrame) (rawFrame, bool) {
 			if err != nil {
 				return f, true
 			}
-			f.body = bytes.ReplaceAll(f.body, fmt.Appendf(nil, "%q", addr), fmt.Appendf(nil, "%q", door.addr()))
+			f.body = bytes.ReplaceAll(f.body, fmt.Appendf(nil, "%q", addr),
+				fmt.Appendf(nil, "%q", door.addr()))
 		}
 	}
 	return f, false

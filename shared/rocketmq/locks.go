@@ -30,7 +30,9 @@ func (a *Admin) unlock(ctx context.Context, addr, group, clientID string, queues
 	return err
 }
 
-func (a *Admin) lockRequest(ctx context.Context, code int, addr, group, clientID string, queues []Queue) (command, error) {
+func (a *Admin) lockRequest(
+	ctx context.Context, code int, addr, group, clientID string, queues []Queue,
+) (command, error) {
 	request := lockBody{Group: group, ClientID: clientID}
 	for _, q := range queues {
 		request.Queues = append(request.Queues, lockQueue{q.Topic, q.Broker, q.ID})

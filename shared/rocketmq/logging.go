@@ -13,14 +13,17 @@ import (
 
 var adoptLogOnce sync.Once
 
-// adoptLog sends the library's log to logger. T41: the library has one logger for the process and reads it without
-// a lock, so it is set before the first client exists and never again. The first client's logger wins.
+// adoptLog sends the library's log to logger. T41: the library has one logger for the process and
+// reads it without a lock, so it is set before the first client exists and never again. The first
+// client's logger wins.
 func adoptLog(logger *slog.Logger) {
 	adoptLogOnce.Do(func() {
 		rlog.SetLogger(clientLog{logger.With("component", "rocketmq-client")})
-		// T24: the library recovers panics of its goroutines and says nothing. A queue would stand still without a word.
+		// T24: the library recovers panics of its goroutines and says nothing. A queue would stand
+		// still without a word.
 		primitive.DefaultPanicHandler = func(p any) {
-			logger.Error("panic in the RocketMQ client", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			logger.Error("panic in the RocketMQ client", "panic", fmt.Sprint(p),
+				"stack", string(debug.Stack()))
 		}
 	})
 }
@@ -45,7 +48,8 @@ var routine = map[string]bool{
 	// A queue moves between consumers, tried again every 20 s; or the consumer stops.
 	"the message queue not be able to consume, because it's dropped.": true,
 	"do defaultConsumer, add a new mq failed, because lock failed":    true,
-	// The name server does not know %RETRY%<group> yet: repeated every 30 s, and nothing is sent there.
+	// The name server does not know %RETRY%<group> yet: repeated every 30 s, and nothing is sent
+	// there.
 	"query topic route from server error":                  true,
 	"queryTopicRouteInfoFromServer return nil":             true,
 	"do balance in group failed, the topic does not exist": true,

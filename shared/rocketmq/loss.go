@@ -111,9 +111,11 @@ func (w *lossWatch) observe(look queueLook, acked int64) string {
 	case lag.Min < known.min:
 		wrong = fmt.Sprintf("it begins at %d, and began at %d before", lag.Min, known.min)
 	case lag.Min == known.min && look.earliest >= 0 && known.earliest >= 0 && look.earliest != known.earliest:
-		wrong = fmt.Sprintf("its oldest message is another one, stored at %s", time.UnixMilli(look.earliest).UTC())
+		wrong = fmt.Sprintf("its oldest message is another one, stored at %s",
+			time.UnixMilli(look.earliest).UTC())
 	case look.rewritten != noOffset && look.rewritten < acked:
-		wrong = fmt.Sprintf("its message %d was acknowledged, and another one was stored there later", look.rewritten)
+		wrong = fmt.Sprintf("its message %d was acknowledged, and another one was stored there later",
+			look.rewritten)
 	default:
 		*known = knownQueue{min: lag.Min, earliest: look.earliest, end: lag.Max}
 		return ""
@@ -133,7 +135,8 @@ func (c *Consumer) lose(look queueLook, acked int64, wrong string) {
 	}
 	c.lost[key] = true
 	c.logger.Error("the broker has lost messages of this queue that its group had consumed: beginning again with the oldest one",
-		"broker", key.broker, "queue", key.queue, "reason", wrong, "committed", look.lag.Committed, "acknowledged", acked,
+		"broker", key.broker, "queue", key.queue, "reason", wrong, "committed", look.lag.Committed,
+		"acknowledged", acked,
 		"oldest", look.lag.Min, "end", look.lag.Max)
 }
 
@@ -170,7 +173,8 @@ func (c *Consumer) refuseOffsetsBeyondTheEnd(ctx context.Context) error {
 		if look == startLooks-1 {
 			c.mu.Lock()
 			for _, b := range beyond {
-				c.lose(b, noOffset, fmt.Sprintf("it ends at %d, and %d is committed", b.lag.Max, b.lag.Committed))
+				c.lose(b, noOffset, fmt.Sprintf("it ends at %d, and %d is committed",
+					b.lag.Max, b.lag.Committed))
 			}
 			c.mu.Unlock()
 			return nil

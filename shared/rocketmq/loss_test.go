@@ -33,8 +33,11 @@ func onlyQueue(t *testing.T, admin *Admin, topic string) Queue {
 // deleteTopic deletes a topic as mqadmin does.
 func deleteTopic(t *testing.T, admin *Admin, q Queue) {
 	t.Helper()
-	for addr, code := range map[string]int{q.Addr: requestDeleteInBroker, admin.namesrvs[0]: requestDeleteInNamesrv} {
-		if _, err := admin.remoting.ask(t.Context(), addr, code, map[string]string{"topic": q.Topic}, nil); err != nil {
+	for addr, code := range map[string]int{
+		q.Addr: requestDeleteInBroker, admin.namesrvs[0]: requestDeleteInNamesrv,
+	} {
+		if _, err := admin.remoting.ask(t.Context(), addr, code,
+			map[string]string{"topic": q.Topic}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,7 +83,8 @@ func consumed(t *testing.T, p *Producer, count int) (topic, group string, q Queu
 	return topic, group, q
 }
 
-// T3: a committed offset beyond the queue's end is set to the oldest message when a consumer starts.
+// T3: a committed offset beyond the queue's end is set to the oldest message when a consumer
+// starts.
 func TestStartBeginsAgainWhenTheQueueEndsBeforeTheOffset(t *testing.T) {
 	t.Parallel()
 	p, admin := testProducer(t), testAdmin(t)
@@ -314,7 +318,8 @@ func TestLossWatch(t *testing.T) {
 		for n := 1; n <= lossLooks; n++ {
 			wrong := w.observe(test.second, test.acked)
 			if want := test.want && n == lossLooks; (wrong != "") != want || w.doubts(key) != test.want {
-				t.Errorf("%s: look %d says %q with doubts %v, want a loss %v", name, n, wrong, w.doubts(key), want)
+				t.Errorf("%s: look %d says %q with doubts %v, want a loss %v",
+					name, n, wrong, w.doubts(key), want)
 			}
 		}
 	}

@@ -8,13 +8,16 @@ import (
 
 // Message is one message to publish.
 type Message struct {
-	Topic       string
-	Queue       int    // the queue it goes to, from 0; must be the queue that SendBatch is given
-	Key         string // KEYS: what the message can be looked up by in a console
-	ShardingKey string // messages of one key have to stay in order; kept as a property: the queue is not derived from it here
+	Topic string
+	Queue int    // the queue it goes to, from 0; must be the queue that SendBatch is given
+	Key   string // KEYS: what the message can be looked up by in a console
+	// messages of one key have to stay in order; kept as a property: the queue is not derived from
+	// it here
+	ShardingKey string
 	Tag         string
 	Body        []byte
-	Properties  map[string]string // names that the broker keeps for itself are refused; an empty value is not sent
+	// names that the broker keeps for itself are refused; an empty value is not sent
+	Properties map[string]string
 }
 
 // Delivery is one message as it was received. Later deliveries of the same message share its body,
@@ -29,9 +32,10 @@ type Delivery struct {
 	ShardingKey string
 	Tag         string
 	Body        []byte
-	TooLarge    bool              // the body is compressed and inflates to more than 1 MiB: Body is only its beginning
-	Properties  map[string]string // the sender's own, without those that the broker and the library add
-	StoredAt    time.Time         // when the broker stored it
+	// the body is compressed and inflates to more than 1 MiB: Body is only its beginning
+	TooLarge   bool
+	Properties map[string]string // the sender's own, without those that the broker and the library add
+	StoredAt   time.Time         // when the broker stored it
 }
 
 func newDelivery(m *primitive.MessageExt, broker string, queue int) Delivery {
@@ -45,6 +49,7 @@ func newDelivery(m *primitive.MessageExt, broker string, queue int) Delivery {
 	return Delivery{
 		Topic: m.Topic, Broker: broker, Queue: queue, Offset: m.QueueOffset, MessageID: m.MsgId,
 		Key: m.GetKeys(), ShardingKey: m.GetShardingKey(), Tag: m.GetTags(),
-		Body: m.Body, TooLarge: m.SysFlag&flagTooLarge != 0, Properties: properties, StoredAt: time.UnixMilli(m.StoreTimestamp),
+		Body: m.Body, TooLarge: m.SysFlag&flagTooLarge != 0, Properties: properties,
+		StoredAt: time.UnixMilli(m.StoreTimestamp),
 	}
 }

@@ -70,7 +70,8 @@ func pullRefused(request string) {
 	}
 }
 
-// offsetRefused finds out, without holding up the library, why a broker has refused an offset of a queue.
+// offsetRefused finds out, without holding up the library, why a broker has refused an offset of a
+// queue.
 func (c *Consumer) offsetRefused(key queueKey, asked int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,7 +120,8 @@ func (c *Consumer) explainRefusal(ctx context.Context, key queueKey, asked int64
 		switch {
 		case passesOver:
 			look := queueLook{queue: q, lag: lag}
-			c.lose(look, known.acked, fmt.Sprintf("it ended at %d, and this consumer had read up to %d", lag.Max, asked))
+			c.lose(look, known.acked, fmt.Sprintf("it ended at %d, and this consumer had read up to %d",
+				lag.Max, asked))
 			select {
 			case c.wake <- struct{}{}:
 			default: // a look is due already
@@ -128,7 +130,8 @@ func (c *Consumer) explainRefusal(ctx context.Context, key queueKey, asked int64
 			c.logger.Warn("the broker was behind with the end of this queue: messages come again",
 				"broker", key.broker, "queue", key.queue, "ended", lag.Max, "offset", asked)
 		case asked < lag.Min:
-			c.logger.Error("messages of this queue have expired before they were consumed", "broker", key.broker,
+			c.logger.Error("messages of this queue have expired before they were consumed",
+				"broker", key.broker,
 				"queue", key.queue, "from", asked, "to", lag.Min-1, "messages", lag.Min-asked)
 		default:
 			known.resetTo = max(lag.Committed, 0)

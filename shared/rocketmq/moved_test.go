@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// resetToBeginning sets a group's offsets to the beginning as `mqadmin resetOffsetByTime -s 0` does.
+// resetToBeginning sets a group's offsets to the beginning as `mqadmin resetOffsetByTime -s 0`
+// does.
 func resetToBeginning(t *testing.T, admin *Admin, q Queue, group string) {
 	t.Helper()
 	_, err := admin.remoting.ask(t.Context(), q.Addr, requestResetOffset, map[string]string{
@@ -32,7 +33,9 @@ func TestAnOperatorsResetOutlivesAStop(t *testing.T) {
 			publish(t, p, c.cfg.Topic, 0, 1, count, 1) // ends the pull that is waiting
 			awaitReset(t, c)
 		},
-		"when the library has written its old offset": func(t *testing.T, c *Consumer, p *Producer, _ *record) {
+		"when the library has written its old offset": func(t *testing.T,
+			c *Consumer, p *Producer, _ *record,
+		) {
 			publish(t, p, c.cfg.Topic, 0, 1, count, 1)
 			awaitReset(t, c)
 			awaitCommitted(t, c.admin, onlyQueue(t, c.admin, c.cfg.Topic), c.cfg.Group, count)
@@ -189,11 +192,14 @@ func scriptedBroker(t *testing.T, ends []int64, later int64) (addr string) {
 			}
 
 			answer := command{
-				Opaque: request.Opaque, Flag: flagResponse, ExtFields: map[string]string{"offset": fmt.Sprint(offset)},
+				Opaque: request.Opaque, Flag: flagResponse,
+				ExtFields: map[string]string{"offset": fmt.Sprint(offset)},
 			}
 			if request.Code == requestRoute {
-				answer.Body = fmt.Appendf(nil, `{"queueDatas":[{"brokerName":"b","readQueueNums":1,"perm":%d}],`+
-					`"brokerDatas":[{"brokerName":"b","brokerAddrs":{"0":%q}}]}`, permRead, conn.LocalAddr())
+				answer.Body = fmt.Appendf(nil,
+					`{"queueDatas":[{"brokerName":"b","readQueueNums":1,"perm":%d}],`+
+						`"brokerDatas":[{"brokerName":"b","brokerAddrs":{"0":%q}}]}`, permRead,
+					conn.LocalAddr())
 			}
 
 			frame, err := encodeFrame(answer)

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// parseNamesrv splits "ip:port[;ip:port]" or "http://name:port" into addresses to dial, "host:port" each.
+// parseNamesrv splits "ip:port[;ip:port]" or "http://name:port" into addresses to dial, "host:port"
+// each.
 func parseNamesrv(namesrv string) ([]string, error) {
 	var addrs []string
 	for _, part := range strings.Split(namesrv, ";") {
@@ -27,15 +28,20 @@ func parseNamesrv(namesrv string) ([]string, error) {
 		}
 		// T37: the library would refuse a bare DNS name with "IP addr error".
 		if _, err := netip.ParseAddr(host); err != nil && !named {
-			return nil, fmt.Errorf("name server address %q: %q is not an IP address; write a DNS name as http://%s", part, host, part)
+			return nil, fmt.Errorf(
+				"name server address %q: %q is not an IP address; write a DNS name as http://%s", part, host,
+				part,
+			)
 		}
 
 		addrs = append(addrs, addr)
 	}
 
-	// T37: with no address the library would take one from a variable of its own, or ask a host on the internet.
+	// T37: with no address the library would take one from a variable of its own, or ask a host on
+	// the internet.
 	if len(addrs) == 0 {
-		return nil, fmt.Errorf("name server address %q is empty: use ip:port[;ip:port] or http://name:port", namesrv)
+		return nil, fmt.Errorf("name server address %q is empty: use ip:port[;ip:port] or http://name:port",
+			namesrv)
 	}
 	return addrs, nil
 }

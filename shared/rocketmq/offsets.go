@@ -40,7 +40,8 @@ func (a *Admin) MinOffset(ctx context.Context, q Queue) (int64, error) {
 	return offset, err
 }
 
-// CommittedOffset is the offset of a queue that a consumer group will read next, -1 when it never committed.
+// CommittedOffset is the offset of a queue that a consumer group will read next, -1 when it never
+// committed.
 func (a *Admin) CommittedOffset(ctx context.Context, q Queue, group string) (int64, error) {
 	offset, found, err := a.offset(ctx, requestCommittedOffset, q, group)
 	if err == nil && !found {
@@ -49,8 +50,9 @@ func (a *Admin) CommittedOffset(ctx context.Context, q Queue, group string) (int
 	return offset, err
 }
 
-// Lag says how far group is behind on each readable queue of topic, ascending by broker and queue. Queues of
-// a broker that is down are not in the route and so not in the answer. See MaxOffset for what may be missing.
+// Lag says how far group is behind on each readable queue of topic, ascending by broker and queue.
+// Queues of a broker that is down are not in the route and so not in the answer. See MaxOffset for
+// what may be missing.
 func (a *Admin) Lag(ctx context.Context, topic, group string) ([]QueueLag, error) {
 	// T56: ask for the route first, because a topic that does not exist has offsets too, and would
 	// look empty.
@@ -84,8 +86,8 @@ func (a *Admin) queueLag(ctx context.Context, q Queue, group string) (lag QueueL
 		return lag, err
 	}
 
-	// Messages that expired unread cannot be read any more; a committed offset above Max is left over from
-	// a broker that lost its store.
+	// Messages that expired unread cannot be read any more; a committed offset above Max is left
+	// over from a broker that lost its store.
 	lag.Lag = max(0, lag.Max-max(lag.Min, lag.Committed))
 	return lag, nil
 }
@@ -105,7 +107,9 @@ func (a *Admin) firstStoredAt(ctx context.Context, q Queue, ms int64) (int64, er
 }
 
 // number asks a queue's broker for one number.
-func (a *Admin) number(ctx context.Context, request int, q Queue, fields map[string]string, name string) (int64, error) {
+func (a *Admin) number(
+	ctx context.Context, request int, q Queue, fields map[string]string, name string,
+) (int64, error) {
 	answer, err := a.remoting.ask(ctx, q.Addr, request, fields, nil)
 	if err != nil {
 		return 0, fmt.Errorf("%s of topic %q queue %d: broker %w", name, q.Topic, q.ID, err)
@@ -129,7 +133,9 @@ func (a *Admin) commitOffset(ctx context.Context, q Queue, group string, offset 
 	return nil
 }
 
-func (a *Admin) offset(ctx context.Context, request int, q Queue, group string) (offset int64, found bool, err error) {
+func (a *Admin) offset(
+	ctx context.Context, request int, q Queue, group string,
+) (offset int64, found bool, err error) {
 	fields := queueFields(q)
 	if request == requestCommittedOffset {
 		fields["consumerGroup"] = group

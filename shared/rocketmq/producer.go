@@ -64,8 +64,8 @@ type cachedRoute struct {
 	asked    time.Time
 }
 
-// NewProducer makes a producer and starts it. No server is asked yet: the first SendBatch says if it cannot
-// be reached.
+// NewProducer makes a producer and starts it. No server is asked yet: the first SendBatch says if
+// it cannot be reached.
 func NewProducer(cfg ProducerConfig) (*Producer, error) {
 	addrs, err := parseNamesrv(cfg.Namesrv)
 	if err != nil {
@@ -117,14 +117,17 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 //
 // After an error with ErrOutcomeUnknown the messages may be stored, even after SendBatch has
 // returned. Sending them again makes repeats; not sending them again may lose them.
-func (p *Producer) SendBatch(ctx context.Context, topic string, queue, queues int, msgs []Message) (first int64, err error) {
+func (p *Producer) SendBatch(
+	ctx context.Context, topic string, queue, queues int, msgs []Message,
+) (first int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 
 	select {
 	case p.turns <- struct{}{}:
 	case <-ctx.Done():
-		return 0, fmt.Errorf("publish to %s queue %d: no turn among %d sends: %w", topic, queue, sendsMax, ctx.Err())
+		return 0, fmt.Errorf("publish to %s queue %d: no turn among %d sends: %w",
+			topic, queue, sendsMax, ctx.Err())
 	case <-p.closed:
 		return 0, fmt.Errorf("publish to %s queue %d: producer is closed", topic, queue)
 	}
@@ -220,7 +223,8 @@ func (p *Producer) target(ctx context.Context, topic string, queue, queues int) 
 		return Queue{}, err
 	}
 
-	// T17: to go on with another count would send an order's next message to another queue than its last one.
+	// T17: to go on with another count would send an order's next message to another queue than its
+	// last one.
 	if len(writable) != queues {
 		p.setRoute(topic, nil)
 		return Queue{}, fmt.Errorf("topic has %d writable queues, configured are %d: bring back the missing broker or correct the configuration",
@@ -257,7 +261,8 @@ func (p *Producer) writable(ctx context.Context, topic string) ([]Queue, error) 
 	case cached == nil || ctx.Err() != nil:
 		return nil, err
 	default:
-		p.logger.Warn("name server gives no route, publishing by the one it gave before", "topic", topic, "error", err)
+		p.logger.Warn("name server gives no route, publishing by the one it gave before",
+			"topic", topic, "error", err)
 		return cached.writable, nil
 	}
 }
@@ -283,8 +288,8 @@ func (p *Producer) doubtRoute(topic string) {
 	}
 }
 
-// Close waits for the sends under way, 3 s at most, and stops the producer. Later sends fail. It may be
-// called more than once.
+// Close waits for the sends under way, 3 s at most, and stops the producer. Later sends fail. It
+// may be called more than once.
 func (p *Producer) Close() (err error) {
 	p.close.Do(func() {
 		close(p.closed)

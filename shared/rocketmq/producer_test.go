@@ -23,8 +23,11 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 	began := time.Now().Add(-time.Minute)
 	message := func(queue, n int) Message {
 		return Message{
-			Topic: topic, Queue: queue, Key: fmt.Sprintf("key-%d", n), ShardingKey: fmt.Sprintf("order-%d", n), Tag: "settle",
-			Body: fmt.Append(nil, n), Properties: map[string]string{"traceparent": fmt.Sprintf("00-%d", n), "other": "ü"},
+			Topic: topic, Queue: queue, Key: fmt.Sprintf("key-%d", n),
+			ShardingKey: fmt.Sprintf("order-%d", n), Tag: "settle",
+			Body: fmt.Append(nil, n), Properties: map[string]string{
+				"traceparent": fmt.Sprintf("00-%d", n), "other": "ü",
+			},
 		}
 	}
 
@@ -54,14 +57,16 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 			}
 
 			want := message(n/1000, n)
-			if d.Topic != topic || d.Queue != want.Queue || d.Key != want.Key || d.ShardingKey != want.ShardingKey ||
+			if d.Topic != topic || d.Queue != want.Queue || d.Key != want.Key ||
+				d.ShardingKey != want.ShardingKey ||
 				d.Tag != want.Tag || !maps.Equal(d.Properties, want.Properties) {
 				t.Errorf("received %+v\nwant %+v", d, want)
 			}
 			if d.Offset != offsets[n] {
 				t.Errorf("message %s is at offset %d, its producer was told %d", d.Body, d.Offset, offsets[n])
 			}
-			if d.MessageID == "" || d.StoredAt.Before(began) || d.StoredAt.After(time.Now().Add(time.Minute)) {
+			if d.MessageID == "" || d.StoredAt.Before(began) ||
+				d.StoredAt.After(time.Now().Add(time.Minute)) {
 				t.Errorf("message %s has id %q and was stored at %s", d.Body, d.MessageID, d.StoredAt)
 			}
 		}
@@ -73,12 +78,17 @@ func TestBatchKeepsQueueKeysTagAndProperties(t *testing.T) {
 func TestTheShardingKeyHasBothNames(t *testing.T) {
 	t.Parallel()
 	topic, p := testTopic(t, 1), testProducer(t)
-	message := func(key string) Message { return Message{Topic: topic, Key: "k", ShardingKey: key, Body: []byte("b")} }
+	message := func(key string) Message {
+		return Message{
+			Topic: topic, Key: "k", ShardingKey: key, Body: []byte("b"),
+		}
+	}
 	send(t, p, topic, 0, 1, []Message{message("order-1")})
 	send(t, p, topic, 0, 1, []Message{message("order-2"), message("order-3"), message("")})
 	awaitEnd(t, testAdmin(t), onlyQueue(t, testAdmin(t), topic), 4)
 
-	r, err := OpenQueueReader(t.Context(), QueueReaderConfig{Namesrv: testNamesrv(t), Group: testGroup(), Topic: topic, Logger: testLogger(t)})
+	r, err := OpenQueueReader(t.Context(),
+		QueueReaderConfig{Namesrv: testNamesrv(t), Group: testGroup(), Topic: topic, Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +148,10 @@ func TestSendBatchRefuses(t *testing.T) {
 		"another queue":      {topic, 1, 4, with(func(m *Message) { m.Queue = 2 }), "queue 2"},
 		"another topic":      {topic, 1, 4, with(func(m *Message) { m.Topic = "x" }), `topic "x"`},
 		"no body":            {topic, 1, 4, with(func(m *Message) { m.Body = nil }), "no body"},
-		"reserved property":  {topic, 1, 4, with(func(m *Message) { m.Properties = map[string]string{"DELAY": "3"} }), "DELAY"},
-		"separator":          {topic, 1, 4, with(func(m *Message) { m.Key = "a\x01b" }), "0x01"},
+		"reserved property": {
+			topic, 1, 4, with(func(m *Message) { m.Properties = map[string]string{"DELAY": "3"} }), "DELAY",
+		},
+		"separator": {topic, 1, 4, with(func(m *Message) { m.Key = "a\x01b" }), "0x01"},
 		"large properties": {topic, 1, 4, with(func(m *Message) {
 			m.Properties = map[string]string{"p": strings.Repeat("x", 40_000)}
 		}), "the limit is 32767"},
@@ -254,7 +266,8 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// T44: a cancelled send is refused before it begins, so that nothing is stored behind the caller's back.
+// T44: a cancelled send is refused before it begins, so that nothing is stored behind the caller's
+// back.
 func TestSendBatchWithAnEndedContext(t *testing.T) {
 	t.Parallel()
 	topic, p := testTopic(t, 1), testProducer(t)

@@ -2,7 +2,8 @@ package rocketmq
 
 import "time"
 
-// staleAfter is how long an offset that the library has sent, with a commit or with a pull, may be on its way.
+// staleAfter is how long an offset that the library has sent, with a commit or with a pull, may be
+// on its way.
 const staleAfter = 30 * time.Second
 
 // queueKey names a queue of the consumer's topic.
@@ -11,7 +12,8 @@ type queueKey struct {
 	queue  int
 }
 
-// queueProgress is what this process knows of a queue. Guarded by Consumer.mu; it outlives sessions.
+// queueProgress is what this process knows of a queue. Guarded by Consumer.mu; it outlives
+// sessions.
 type queueProgress struct {
 	busy     bool      // a handler has it
 	failedAt int64     // offset of the first message of the batch that failed last

@@ -15,7 +15,8 @@ import (
 // readMax is the most messages that one Read gives. A broker gives that many at once by default.
 const readMax = 32
 
-// ErrOffsetOutside says that a queue has no message at an offset: it expired, or was not stored yet.
+// ErrOffsetOutside says that a queue has no message at an offset: it expired, or was not stored
+// yet.
 var ErrOffsetOutside = errors.New("offset is outside of the queue")
 
 // QueueReaderConfig says what to read.
@@ -37,8 +38,8 @@ type QueueReader struct {
 	queue  Queue
 }
 
-// OpenQueueReader connects. It fails within about 10 s when the topic or the queue is missing, or when no name server or
-// broker answers.
+// OpenQueueReader connects. It fails within about 10 s when the topic or the queue is missing, or
+// when no name server or broker answers.
 func OpenQueueReader(ctx context.Context, cfg QueueReaderConfig) (*QueueReader, error) {
 	admin, err := NewAdmin(cfg.Namesrv)
 	if err != nil {
@@ -48,7 +49,8 @@ func OpenQueueReader(ctx context.Context, cfg QueueReaderConfig) (*QueueReader, 
 	r := &QueueReader{admin: admin, intake: newIntake(inflateMax, loggerOrDefault(cfg.Logger))}
 	if err := r.open(ctx, cfg); err != nil {
 		r.intake.shutdown()
-		return nil, errors.Join(fmt.Errorf("reader of topic %s queue %d: %w", cfg.Topic, cfg.Queue, err), admin.Close())
+		return nil, errors.Join(fmt.Errorf("reader of topic %s queue %d: %w", cfg.Topic, cfg.Queue, err),
+			admin.Close())
 	}
 	return r, nil
 }
@@ -122,7 +124,9 @@ func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delive
 		}()
 		// T60: a new queue struct each time, because the library keeps it in the messages that it
 		// returns.
-		queue := &primitive.MessageQueue{Topic: r.queue.Topic, BrokerName: r.queue.Broker, QueueId: r.queue.ID}
+		queue := &primitive.MessageQueue{
+			Topic: r.queue.Topic, BrokerName: r.queue.Broker, QueueId: r.queue.ID,
+		}
 		result, err := r.client.PullFrom(ctx, queue, offset, readMax)
 		done <- answer{result, err}
 	}()
@@ -131,10 +135,12 @@ func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delive
 	select {
 	case got = <-done:
 	case <-ctx.Done():
-		return nil, 0, fmt.Errorf("read topic %s queue %d at offset %d: %w", r.queue.Topic, r.queue.ID, offset, ctx.Err())
+		return nil, 0, fmt.Errorf("read topic %s queue %d at offset %d: %w",
+			r.queue.Topic, r.queue.ID, offset, ctx.Err())
 	}
 	if got.err != nil {
-		return nil, 0, fmt.Errorf("read topic %s queue %d at offset %d: %w", r.queue.Topic, r.queue.ID, offset, got.err)
+		return nil, 0, fmt.Errorf("read topic %s queue %d at offset %d: %w",
+			r.queue.Topic, r.queue.ID, offset, got.err)
 	}
 
 	switch got.result.Status {
@@ -153,7 +159,8 @@ func (r *QueueReader) Read(ctx context.Context, offset int64) (messages []Delive
 		return nil, 0, fmt.Errorf("topic %s queue %d: %w: %d, it has %d to %d",
 			r.queue.Topic, r.queue.ID, ErrOffsetOutside, offset, got.result.MinOffset, got.result.MaxOffset)
 	}
-	return nil, 0, fmt.Errorf("read topic %s queue %d at offset %d: status %d is unknown", r.queue.Topic, r.queue.ID, offset, got.result.Status)
+	return nil, 0, fmt.Errorf("read topic %s queue %d at offset %d: status %d is unknown", r.queue.Topic,
+		r.queue.ID, offset, got.result.Status)
 }
 
 // Close closes the reader, within 5 s; a Read under way fails.

@@ -10,7 +10,10 @@ import (
 
 func openReader(t *testing.T, topic string, queue int) *QueueReader {
 	t.Helper()
-	r, err := OpenQueueReader(t.Context(), QueueReaderConfig{Namesrv: testNamesrv(t), Group: testGroup(), Topic: topic, Queue: queue, Logger: testLogger(t)})
+	r, err := OpenQueueReader(t.Context(),
+		QueueReaderConfig{
+			Namesrv: testNamesrv(t), Group: testGroup(), Topic: topic, Queue: queue, Logger: testLogger(t),
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +47,8 @@ func TestAQueueIsReadFromTheCallersOffset(t *testing.T) {
 				t.Fatalf("read at %d: %d messages, next %d, error %v", offset, len(messages), next, err)
 			}
 			for i, m := range messages {
-				if want := offset + int64(i); m.Offset != want || string(m.Body) != fmt.Sprint(want) || m.Queue != 1 {
+				if want := offset + int64(i); m.Offset != want || string(m.Body) != fmt.Sprint(want) ||
+					m.Queue != 1 {
 					t.Fatalf("offset %d of queue %d holds %s, want it at %d", m.Offset, m.Queue, m.Body, want)
 				}
 			}
@@ -58,7 +62,8 @@ func TestAReaderLeavesNoOffsetBehind(t *testing.T) {
 	topic, p := testTopic(t, 1), testProducer(t)
 	publish(t, p, topic, 0, 1, 0, 10)
 	group := testGroup()
-	r, err := OpenQueueReader(t.Context(), QueueReaderConfig{Namesrv: testNamesrv(t), Group: group, Topic: topic, Logger: testLogger(t)})
+	r, err := OpenQueueReader(t.Context(),
+		QueueReaderConfig{Namesrv: testNamesrv(t), Group: group, Topic: topic, Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,9 +21,11 @@ const (
 	handoverPoll = 200 * time.Millisecond
 )
 
-// allocate shares the queues out evenly, as the library does by default, and notes which are ours. The library
-// calls it at every rebalance.
-func (s *session) allocate(group, clientID string, all []*primitive.MessageQueue, clients []string) []*primitive.MessageQueue {
+// allocate shares the queues out evenly, as the library does by default, and notes which are ours.
+// The library calls it at every rebalance.
+func (s *session) allocate(
+	group, clientID string, all []*primitive.MessageQueue, clients []string,
+) []*primitive.MessageQueue {
 	c := s.consumer
 	// T29: a broker lists a client once for each of its connections, also for one that has ended
 	// without the broker's notice.
@@ -120,7 +122,8 @@ func (s *session) handOver(clientID string, lost []queueKey) {
 
 	oldest, err := c.oldest(ctx, again)
 	maps.Copy(set, oldest)
-	if err := errors.Join(err, c.commitOffsets(ctx, offsets), c.setOffsets(ctx, set, settleTime)); err != nil {
+	if err := errors.Join(err, c.commitOffsets(ctx, offsets),
+		c.setOffsets(ctx, set, settleTime)); err != nil {
 		c.logger.Warn("queues went to other consumers without their last offsets", "error", err)
 	} else {
 		c.begun(oldest)

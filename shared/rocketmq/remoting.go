@@ -14,7 +14,8 @@ import (
 const (
 	// callTimeout bounds one request to one address: dialling, sending and the answer.
 	callTimeout = 3 * time.Second
-	// strayFramesMax is how many frames that answer nothing are skipped before a connection is given up.
+	// strayFramesMax is how many frames that answer nothing are skipped before a connection is
+	// given up.
 	strayFramesMax = 1000
 )
 
@@ -31,8 +32,8 @@ func (e *responseError) Error() string {
 	return fmt.Sprintf("%s answered code %d: %s", e.Addr, e.Code, e.Remark)
 }
 
-// remoting sends requests and waits for their answers, one at a time for each address, over one connection
-// for each address.
+// remoting sends requests and waits for their answers, one at a time for each address, over one
+// connection for each address.
 type remoting struct {
 	opaque atomic.Int32
 	closed context.Context // done at close: ends the calls under way
@@ -57,7 +58,9 @@ func newRemoting() *remoting {
 }
 
 // ask is call, but every answer other than success becomes a *responseError.
-func (r *remoting) ask(ctx context.Context, addr string, code int, fields map[string]string, body []byte) (command, error) {
+func (r *remoting) ask(
+	ctx context.Context, addr string, code int, fields map[string]string, body []byte,
+) (command, error) {
 	answer, err := r.call(ctx, addr, code, fields, body)
 	if err == nil && answer.Code != responseSuccess {
 		err = &responseError{addr, answer.Code, answer.Remark}
@@ -65,9 +68,11 @@ func (r *remoting) ask(ctx context.Context, addr string, code int, fields map[st
 	return answer, err
 }
 
-// call sends a request to addr and returns the answer, which may be an error answer. Every request made
-// here may be sent twice without harm.
-func (r *remoting) call(ctx context.Context, addr string, code int, fields map[string]string, body []byte) (command, error) {
+// call sends a request to addr and returns the answer, which may be an error answer. Every request
+// made here may be sent twice without harm.
+func (r *remoting) call(
+	ctx context.Context, addr string, code int, fields map[string]string, body []byte,
+) (command, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	defer context.AfterFunc(r.closed, cancel)() //nolint:contextcheck // closing is not the caller's context
@@ -84,7 +89,8 @@ func (r *remoting) call(ctx context.Context, addr string, code int, fields map[s
 	}
 
 	request := command{
-		Code: code, Language: "GO", Version: clientVersion, Opaque: r.opaque.Add(1), ExtFields: fields, Body: body,
+		Code: code, Language: "GO", Version: clientVersion, Opaque: r.opaque.Add(1), ExtFields: fields,
+		Body: body,
 	}
 
 	reused := p.conn != nil
@@ -169,7 +175,8 @@ func (p *peer) roundTrip(ctx context.Context, request command) (answer command, 
 		}
 	}
 
-	return command{}, fmt.Errorf("%d frames, none of them the answer to request %d", strayFramesMax, request.Code)
+	return command{}, fmt.Errorf("%d frames, none of them the answer to request %d",
+		strayFramesMax, request.Code)
 }
 
 func (p *peer) connect(ctx context.Context) error {

@@ -50,7 +50,9 @@ func answer(conn net.Conn, change int32) error {
 	if err != nil {
 		return err
 	}
-	frame, err := encodeFrame(command{Opaque: request.Opaque + change, Flag: flagResponse, Body: []byte("answer")})
+	frame, err := encodeFrame(command{
+		Opaque: request.Opaque + change, Flag: flagResponse, Body: []byte("answer"),
+	})
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,8 @@ func TestCallIsBoundedByItsContext(t *testing.T) {
 		_, err := r.call(ctx, addr, 1, nil, nil)
 		cancel()
 
-		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), addr) {
+		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) ||
+			!strings.Contains(err.Error(), addr) {
 			t.Errorf("%s: error %v, want the context's with the address", name, err)
 		}
 		if took := time.Since(began); took > time.Second {
@@ -95,7 +98,8 @@ func TestCallIsBoundedWithoutADeadline(t *testing.T) {
 	addr := serve(t, func(net.Conn, int32) { <-release })
 
 	began := time.Now()
-	if _, err := testRemoting(t).call(t.Context(), addr, 1, nil, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := testRemoting(t).call(t.Context(), addr, 1,
+		nil, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want deadline exceeded", err)
 	}
 	if took := time.Since(began); took > callTimeout+time.Second {
@@ -103,7 +107,8 @@ func TestCallIsBoundedWithoutADeadline(t *testing.T) {
 	}
 }
 
-// A server that closes the connection after each answer is asked over a new one each time, without an error.
+// A server that closes the connection after each answer is asked over a new one each time, without
+// an error.
 func TestCallReconnects(t *testing.T) {
 	var connections atomic.Int32
 	addr := serve(t, func(conn net.Conn, number int32) {

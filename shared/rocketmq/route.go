@@ -23,8 +23,8 @@ type Queue struct {
 	ID     int    // from 0 on each broker
 }
 
-// Route is where a topic's queues are, each list ascending by broker and queue. Brokers without a master
-// and queues without the permission are left out.
+// Route is where a topic's queues are, each list ascending by broker and queue. Brokers without a
+// master and queues without the permission are left out.
 type Route struct {
 	Topic    string
 	Readable []Queue
@@ -111,7 +111,8 @@ func quoteKeys(body []byte) []byte {
 				end++
 			}
 
-			// A number is a key only with a colon behind it: in an array commas come before plain numbers too.
+			// A number is a key only with a colon behind it: in an array commas come before plain
+			// numbers too.
 			if rest := bytes.TrimLeft(body[end:], " \t\r\n"); len(rest) > 0 && rest[0] == ':' {
 				fmt.Fprintf(&out, "%q", body[i:end])
 			} else {

@@ -32,7 +32,8 @@ func TestQuoteKeysLeavesJSONAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := map[string]any{
 			"s": rapid.String().Draw(t, "s"), "n": rapid.Float64().Draw(t, "n"),
-			"a": rapid.SliceOf(rapid.Int()).Draw(t, "a"), "m": rapid.MapOf(rapid.String(), rapid.Int()).Draw(t, "m"),
+			"a": rapid.SliceOf(rapid.Int()).Draw(t, "a"), "m": rapid.MapOf(rapid.String(), rapid.Int()).
+				Draw(t, "m"),
 		}
 		in, err := json.Marshal(value)
 		if err != nil {
@@ -59,7 +60,9 @@ func TestParseRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	a0, b0, b1 := Queue{"t", "a", "10.0.0.1:10911", 0}, Queue{"t", "b", "10.0.0.2:10911", 0}, Queue{"t", "b", "10.0.0.2:10911", 1}
+	a0, b0, b1 := Queue{"t", "a", "10.0.0.1:10911", 0}, Queue{"t", "b", "10.0.0.2:10911", 0}, Queue{
+		"t", "b", "10.0.0.2:10911", 1,
+	}
 	want := Route{Topic: "t", Readable: []Queue{a0, b0, b1}, Writable: []Queue{b0}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("route is %+v\nwant %+v", got, want)
@@ -85,7 +88,10 @@ func TestParseNamesrv(t *testing.T) {
 		}
 	}
 
-	for _, in := range []string{"", ";", "127.0.0.1", "namesrv:9876", ":9876", "127.0.0.1:0", "127.0.0.1:x", "127.0.0.1:70000", "http://", "http://a"} {
+	for _, in := range []string{
+		"", ";", "127.0.0.1", "namesrv:9876", ":9876", "127.0.0.1:0", "127.0.0.1:x", "127.0.0.1:70000",
+		"http://", "http://a",
+	} {
 		if got, err := parseNamesrv(in); err == nil {
 			t.Errorf("%q: %q, want an error", in, got)
 		}

@@ -62,7 +62,8 @@ func (s *session) start() error {
 		consumer.WithInstance(uniqueInstance(c.cfg.Instance)),
 		consumer.WithConsumerModel(consumer.Clustering),
 		consumer.WithConsumerOrder(true),
-		// T6: by default a new group skips what was sent before its start, unless the topic is young.
+		// T6: by default a new group skips what was sent before its start, unless the topic is
+		// young.
 		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset),
 		consumer.WithConsumeMessageBatchMaxSize(c.cfg.BatchMax),
 		consumer.WithPullBatchSize(int32(max(32, c.cfg.BatchMax))), //nolint:gosec // at most batchMaxLimit
@@ -81,7 +82,8 @@ func (s *session) start() error {
 
 	var ok bool
 	if s.client, ok = inner.(library); !ok {
-		return fmt.Errorf("%T cannot be made to share its queues out: this is another version of the RocketMQ client", inner)
+		return fmt.Errorf("%T cannot be made to share its queues out: this is another version of the RocketMQ client",
+			inner)
 	}
 	if err := inner.Subscribe(c.cfg.Topic, consumer.MessageSelector{}, s.deliver); err != nil {
 		return err

@@ -15,8 +15,8 @@ type watchTiming struct {
 	drain        time.Duration // how long a new session waits for the handlers under way
 }
 
-// T27: a dead consumer's lock lives 60 s and a rebalance may take 20 s more, so that a queue can stand still for that
-// long with nothing wrong.
+// T27: a dead consumer's lock lives 60 s and a rebalance may take 20 s more, so that a queue can
+// stand still for that long with nothing wrong.
 var defaultTiming = watchTiming{
 	every: 5 * time.Second, stallAfter: 2 * time.Minute, rebuildEvery: 5 * time.Minute,
 	beginEvery: 30 * time.Second, drain: 30 * time.Second,
@@ -102,8 +102,10 @@ func (c *Consumer) look(ctx context.Context, progress *stallWatch) (now []int, l
 
 	for _, lag := range stalled {
 		if !slices.Contains(before, lag.Queue) {
-			c.logger.Error("queue stands still though it has messages", "broker", lag.Broker, "queue", lag.Queue,
-				"committed", lag.Committed, "max", lag.Max, "lag", lag.Lag, "for_at_least", c.timing.stallAfter.String())
+			c.logger.Error("queue stands still though it has messages",
+				"broker", lag.Broker, "queue", lag.Queue,
+				"committed", lag.Committed, "max", lag.Max, "lag", lag.Lag, "for_at_least",
+				c.timing.stallAfter.String())
 		}
 	}
 	return now, lost
@@ -158,8 +160,8 @@ func (c *Consumer) lookAtQueues(ctx context.Context) (lags []QueueLag, doubtful 
 	return lags, doubtful, nil
 }
 
-// rebuild replaces the session. When the new one cannot be started, the consumer has none and the next look
-// tries again.
+// rebuild replaces the session. When the new one cannot be started, the consumer has none and the
+// next look tries again.
 func (c *Consumer) rebuild(ctx context.Context, why string) {
 	c.mu.Lock()
 	old := c.session
@@ -220,7 +222,8 @@ func (c *Consumer) activity() func(queueKey) queueActivity {
 	known := make(map[queueKey]queueActivity, len(c.queues))
 	for key, q := range c.queues {
 		known[key] = queueActivity{
-			busy: q.busy, acked: q.acked, ackedFrom: q.ackedFrom, storedUntil: q.storedUntil, activeAt: q.activeAt,
+			busy: q.busy, acked: q.acked, ackedFrom: q.ackedFrom, storedUntil: q.storedUntil,
+			activeAt: q.activeAt,
 		}
 	}
 
@@ -257,7 +260,9 @@ func newStallWatch(after time.Duration) *stallWatch {
 func (w *stallWatch) reset() { clear(w.seen) }
 
 // observe notes the group's offsets at a time and returns the queues that are stalled then.
-func (w *stallWatch) observe(now time.Time, lags []QueueLag, activity func(queueKey) queueActivity) []QueueLag {
+func (w *stallWatch) observe(
+	now time.Time, lags []QueueLag, activity func(queueKey) queueActivity,
+) []QueueLag {
 	var stalled []QueueLag
 	for _, lag := range lags {
 		key := queueKey{lag.Broker, lag.Queue}

@@ -22,19 +22,35 @@ func TestStallWatch(t *testing.T) {
 		at       time.Duration
 		want     bool
 	}{
-		"stands still":              {lag, ours, after, true},
-		"not for long":              {lag, ours, after - 1, false},
-		"moved":                     {QueueLag{Broker: "b", Queue: 3, Max: 10, Committed: 5, Lag: 5}, ours, after, false},
-		"no backlog":                {QueueLag{Broker: "b", Queue: 3, Max: 4, Committed: 4}, ours, after, false},
-		"handler busy":              {lag, queueActivity{ours: true, busy: true, acked: noOffset}, after, false},
-		"handler just ended":        {lag, queueActivity{ours: true, acked: 5, activeAt: start.Add(after / 2)}, after, false},
-		"pausing":                   {lag, queueActivity{ours: true, acked: noOffset, activeAt: start.Add(2 * after)}, after, false},
-		"handler ended long ago":    {lag, queueActivity{ours: true, acked: 5, activeAt: start}, after, true},
-		"done but not committed":    {lag, queueActivity{ours: true, acked: 10, activeAt: start}, after, false},
-		"belongs to another":        {lag, queueActivity{acked: noOffset}, after, false},
-		"never committed, backlog":  {lag, queueActivity{ours: true, acked: noOffset}, 2 * after, true},
-		"never committed, new lag":  {QueueLag{Broker: "b", Queue: 3, Max: 12, Committed: 4, Lag: 8}, ours, after, true},
-		"another queue, first look": {QueueLag{Broker: "b", Queue: 4, Max: 10, Committed: 4, Lag: 6}, ours, after, false},
+		"stands still": {lag, ours, after, true},
+		"not for long": {lag, ours, after - 1, false},
+		"moved": {
+			QueueLag{Broker: "b", Queue: 3, Max: 10, Committed: 5, Lag: 5}, ours, after, false,
+		},
+		"no backlog": {
+			QueueLag{Broker: "b", Queue: 3, Max: 4, Committed: 4}, ours, after, false,
+		},
+		"handler busy": {
+			lag, queueActivity{ours: true, busy: true, acked: noOffset}, after, false,
+		},
+		"handler just ended": {
+			lag, queueActivity{ours: true, acked: 5, activeAt: start.Add(after / 2)}, after, false,
+		},
+		"pausing": {
+			lag, queueActivity{ours: true, acked: noOffset, activeAt: start.Add(2 * after)}, after, false,
+		},
+		"handler ended long ago": {lag, queueActivity{ours: true, acked: 5, activeAt: start}, after, true},
+		"done but not committed": {
+			lag, queueActivity{ours: true, acked: 10, activeAt: start}, after, false,
+		},
+		"belongs to another":       {lag, queueActivity{acked: noOffset}, after, false},
+		"never committed, backlog": {lag, queueActivity{ours: true, acked: noOffset}, 2 * after, true},
+		"never committed, new lag": {
+			QueueLag{Broker: "b", Queue: 3, Max: 12, Committed: 4, Lag: 8}, ours, after, true,
+		},
+		"another queue, first look": {
+			QueueLag{Broker: "b", Queue: 4, Max: 10, Committed: 4, Lag: 6}, ours, after, false,
+		},
 	} {
 		w := newStallWatch(after)
 		activity := func(queueKey) queueActivity { return test.activity }
@@ -42,7 +58,8 @@ func TestStallWatch(t *testing.T) {
 		if got := w.observe(start, []QueueLag{lag}, activity); len(got) != 0 {
 			t.Errorf("%s: stalled at the first look", name)
 		}
-		if got := w.observe(start.Add(test.at), []QueueLag{test.second}, activity); (len(got) == 1) != test.want {
+		if got := w.observe(start.Add(test.at), []QueueLag{test.second},
+			activity); (len(got) == 1) != test.want {
 			t.Errorf("%s: stalled %v, want %v", name, got, test.want)
 		}
 	}
@@ -72,7 +89,8 @@ func TestWatchdogNamesAStalledQueueAndRecovers(t *testing.T) {
 	}
 
 	lock := func() {
-		answer, err := admin.lockRequest(t.Context(), requestLock, route.Readable[held].Addr, group, "thief", route.Readable[held:held+1])
+		answer, err := admin.lockRequest(t.Context(), requestLock,
+			route.Readable[held].Addr, group, "thief", route.Readable[held:held+1])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +109,10 @@ func TestWatchdogNamesAStalledQueueAndRecovers(t *testing.T) {
 
 	var r record
 	c := newConsumer(t, topic, group, 8, r.handle)
-	c.timing = watchTiming{every: 200 * time.Millisecond, stallAfter: 5 * time.Second, rebuildEvery: 3 * time.Second, drain: time.Second}
+	c.timing = watchTiming{
+		every: 200 * time.Millisecond, stallAfter: 5 * time.Second, rebuildEvery: 3 * time.Second,
+		drain: time.Second,
+	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +139,8 @@ func TestWatchdogNamesAStalledQueueAndRecovers(t *testing.T) {
 		}
 	}
 
-	if err := admin.unlock(t.Context(), route.Readable[held].Addr, group, "thief", route.Readable[held:held+1]); err != nil {
+	if err := admin.unlock(t.Context(), route.Readable[held].Addr, group, "thief",
+		route.Readable[held:held+1]); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 2*received, r.atLeast(queues*10))
@@ -155,7 +177,9 @@ func TestWatchdogLeavesABusyHandlerAlone(t *testing.T) {
 		return r.handle(ctx, batch)
 	})
 
-	c.timing = watchTiming{every: 100 * time.Millisecond, stallAfter: stallAfter, rebuildEvery: time.Hour, drain: time.Second}
+	c.timing = watchTiming{
+		every: 100 * time.Millisecond, stallAfter: stallAfter, rebuildEvery: time.Hour, drain: time.Second,
+	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

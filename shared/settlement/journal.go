@@ -15,9 +15,10 @@ import (
 // position in one sequence over everything. Each record carries the hash of the one before, so none
 // can be changed, left out or put in between without the next one showing it.
 type JournalRecord struct {
-	Version   int             `json:"version"`
-	Position  int64           `json:"position"` // 1, 2, 3… over everything
-	Previous  string          `json:"previous"` // JournalHash of the body at the position before; JournalOrigin at 1
+	Version  int   `json:"version"`
+	Position int64 `json:"position"` // 1, 2, 3… over everything
+	// JournalHash of the body at the position before; JournalOrigin at 1
+	Previous  string          `json:"previous"`
 	PaymentNo string          `json:"payment_no"`
 	OrderID   string          `json:"order_id"`
 	Seq       int64           `json:"seq"`
@@ -37,7 +38,8 @@ var JournalOrigin = strings.Repeat("0", 2*sha256.Size)
 
 var journalHashForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// JournalHash is the SHA-256 of a record's body, byte for byte as it is on the topic, in lower-case hex.
+// JournalHash is the SHA-256 of a record's body, byte for byte as it is on the topic, in lower-case
+// hex.
 func JournalHash(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
@@ -65,5 +67,6 @@ func (r JournalRecord) validate() error {
 	if !journalHashForm.MatchString(r.Previous) {
 		return fmt.Errorf("previous is %.80q, must be 64 lower-case hex digits", r.Previous)
 	}
-	return validateIDs(id{"payment_no", r.PaymentNo}, id{"order_id", r.OrderID}, id{"account_id", r.AccountID})
+	return validateIDs(id{"payment_no", r.PaymentNo}, id{"order_id", r.OrderID},
+		id{"account_id", r.AccountID})
 }

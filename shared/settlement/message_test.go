@@ -28,7 +28,8 @@ func instruction() map[string]any {
 func TestAnInstructionSurvivesItsJSON(t *testing.T) {
 	want := settlement.Instruction{
 		Version: 1, Type: settlement.Refund, PaymentNo: idA, OrderID: idB, Seq: 2, AccountID: idC,
-		Amount: money.Money{Currency: money.CNY, Minor: 1999}, RequestedAt: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC),
+		Amount:      money.Money{Currency: money.CNY, Minor: 1999},
+		RequestedAt: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC),
 	}
 
 	body, err := json.Marshal(want)
@@ -52,23 +53,46 @@ func TestAnUnknownFieldIsIgnored(t *testing.T) {
 
 func TestPoison(t *testing.T) {
 	for name, change := range map[string]func(map[string]any){
-		"unknown version":    func(m map[string]any) { m["version"] = 2 },
-		"no version":         func(m map[string]any) { delete(m, "version") },
-		"unknown type":       func(m map[string]any) { m["type"] = "transfer" },
-		"no payment number":  func(m map[string]any) { delete(m, "payment_no") },
-		"deposit's number":   func(m map[string]any) { m["payment_no"] = settlement.NewDepositNo() },
-		"payment number":     func(m map[string]any) { m["payment_no"] = "42" },
-		"order id in caps":   func(m map[string]any) { m["order_id"] = strings.ToUpper(idB) },
-		"urn order id":       func(m map[string]any) { m["order_id"] = "urn:uuid:" + idB },
-		"seq 0":              func(m map[string]any) { m["seq"] = 0 },
-		"huge seq":           func(m map[string]any) { m["seq"] = settlement.SeqMax + 1 },
-		"seq as text":        func(m map[string]any) { m["seq"] = "1" },
-		"zero amount":        func(m map[string]any) { m["amount"] = map[string]any{"currency": "CNY", "minor": 0} },
-		"negative amount":    func(m map[string]any) { m["amount"] = map[string]any{"currency": "CNY", "minor": -5} },
-		"fraction":           func(m map[string]any) { m["amount"] = map[string]any{"currency": "CNY", "minor": 1.5} },
-		"overflowing amount": func(m map[string]any) { m["amount"] = map[string]any{"currency": "CNY", "minor": 1e30} },
-		"foreign currency":   func(m map[string]any) { m["amount"] = map[string]any{"currency": "BTC", "minor": 1} },
-		"too long":           func(m map[string]any) { m["filler"] = strings.Repeat("x", settlement.BodyMaxBytes) },
+		"unknown version":   func(m map[string]any) { m["version"] = 2 },
+		"no version":        func(m map[string]any) { delete(m, "version") },
+		"unknown type":      func(m map[string]any) { m["type"] = "transfer" },
+		"no payment number": func(m map[string]any) { delete(m, "payment_no") },
+		"deposit's number":  func(m map[string]any) { m["payment_no"] = settlement.NewDepositNo() },
+		"payment number":    func(m map[string]any) { m["payment_no"] = "42" },
+		"order id in caps":  func(m map[string]any) { m["order_id"] = strings.ToUpper(idB) },
+		"urn order id":      func(m map[string]any) { m["order_id"] = "urn:uuid:" + idB },
+		"seq 0":             func(m map[string]any) { m["seq"] = 0 },
+		"huge seq":          func(m map[string]any) { m["seq"] = settlement.SeqMax + 1 },
+		"seq as text":       func(m map[string]any) { m["seq"] = "1" },
+		"zero amount": func(m map[string]any) {
+			m["amount"] = map[string]any{
+				"currency": "CNY", "minor": 0,
+			}
+		},
+		"negative amount": func(m map[string]any) {
+			m["amount"] = map[string]any{
+				"currency": "CNY", "minor": -5,
+			}
+		},
+		"fraction": func(m map[string]any) {
+			m["amount"] = map[string]any{
+				"currency": "CNY", "minor": 1.5,
+			}
+		},
+		"overflowing amount": func(m map[string]any) {
+			m["amount"] = map[string]any{
+				"currency": "CNY", "minor": 1e30,
+			}
+		},
+		"foreign currency": func(m map[string]any) {
+			m["amount"] = map[string]any{
+				"currency": "BTC", "minor": 1,
+			}
+		},
+		"too long": func(m map[string]any) {
+			m["filler"] = strings.Repeat("x",
+				settlement.BodyMaxBytes)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := instruction()
@@ -102,7 +126,9 @@ func TestTraceparent(t *testing.T) {
 		t.Errorf("a valid traceparent became %q", got)
 	}
 
-	for _, bad := range []string{"", "garbage", "00-00000000000000000000000000000000-b7ad6b7169203331-01", valid + "-x"} {
+	for _, bad := range []string{
+		"", "garbage", "00-00000000000000000000000000000000-b7ad6b7169203331-01", valid + "-x",
+	} {
 		fresh := traceparent.Or(bad)
 		if fresh == bad || traceparent.Or(fresh) != fresh {
 			t.Errorf("%q became %q, want a new valid one", bad, fresh)
@@ -119,11 +145,15 @@ func TestPoisonPoints(t *testing.T) {
 		"seq 0":           func(c *settlement.PointsChange) { c.Seq = 0 },
 		"too many":        func(c *settlement.PointsChange) { c.Points = settlement.PointsMax + 1 },
 		"too few":         func(c *settlement.PointsChange) { c.Points = -settlement.PointsMax - 1 },
-		"long reason":     func(c *settlement.PointsChange) { c.Reason = strings.Repeat("x", settlement.ReasonMaxLength+1) },
+		"long reason": func(c *settlement.PointsChange) {
+			c.Reason = strings.Repeat("x",
+				settlement.ReasonMaxLength+1)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := settlement.PointsChange{
-				Version: 1, Type: settlement.PointsAdd, PointsNo: idA, CustomerID: idB, Seq: 3, Points: -3, Reason: "misconduct", OccurredAt: time.Now(),
+				Version: 1, Type: settlement.PointsAdd, PointsNo: idA, CustomerID: idB, Seq: 3, Points: -3,
+				Reason: "misconduct", OccurredAt: time.Now(),
 			}
 			body, err := json.Marshal(c)
 			if err != nil {
@@ -158,7 +188,8 @@ func TestTimesThatNoColumnHoldsArePoison(t *testing.T) {
 	} {
 		outcome, points := instruction(), instruction()
 		outcome["type"], outcome["occurred_at"] = "paid", at
-		points["type"], points["points_no"], points["customer_id"], points["occurred_at"] = "add", idA, idB, at
+		points["type"], points["occurred_at"] = "add", at
+		points["points_no"], points["customer_id"] = idA, idB
 
 		for kind, m := range map[string]map[string]any{"outcome": outcome, "points": points} {
 			body, err := json.Marshal(m)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// PointsType says how a change changes a customer's points. Set and add do not commute: in another order they come to
-// another number.
+// PointsType says how a change changes a customer's points. Set and add do not commute: in another
+// order they come to another number.
 type PointsType string
 
 // The changes.
@@ -26,8 +26,9 @@ type PointsChange struct {
 	CustomerID string     `json:"customer_id"` // UUID; the ordering key
 	Seq        int64      `json:"seq"`         // 1, 2, 3… per customer
 	Points     int64      `json:"points"`      // to set, or to add; below zero to take
-	Reason     string     `json:"reason"`      // registered, order_paid, order_refunded or misconduct; at most ReasonMaxLength bytes
-	OccurredAt time.Time  `json:"occurred_at"`
+	// registered, order_paid, order_refunded or misconduct; at most ReasonMaxLength bytes
+	Reason     string    `json:"reason"`
+	OccurredAt time.Time `json:"occurred_at"`
 }
 
 // ParsePointsChange decodes and validates body; every error wraps ErrPoison.

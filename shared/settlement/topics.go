@@ -2,8 +2,8 @@
 // topics. Changes are additive only; a reader ignores fields that it does not know.
 package settlement
 
-// Topics and consumer groups. The stack creates the topics; the broker must not. A group reads one topic: its members
-// must all have the same subscription.
+// Topics and consumer groups. The stack creates the topics; the broker must not. A group reads one
+// topic: its members must all have the same subscription.
 const (
 	TopicSettlement = "settlement"
 	TopicOutcome    = "payment-outcome"
@@ -16,8 +16,8 @@ const (
 	GroupAudit   = "payment-service-audit" // keeps its offsets in its own database
 )
 
-// DefaultQueues is the queue count of settlement and payment-outcome, PointsQueues that of points. The journal is in
-// global order, which only one queue gives: its count is no setting.
+// DefaultQueues is the queue count of settlement and payment-outcome, PointsQueues that of points.
+// The journal is in global order, which only one queue gives: its count is no setting.
 const (
 	DefaultQueues = 8
 	PointsQueues  = 4

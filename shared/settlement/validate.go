@@ -58,7 +58,8 @@ func validateTime(name string, t time.Time) error {
 // the numbers of their deposits.
 const depositVersion = 8
 
-// NewDepositNo returns a number for a deposit: a UUID of version 8 that ascends with time like one of version 7.
+// NewDepositNo returns a number for a deposit: a UUID of version 8 that ascends with time like one
+// of version 7.
 func NewDepositNo() string {
 	u := uuid.Must(uuid.NewV7())
 	u[6] = u[6]&0x0f | depositVersion<<4
@@ -70,7 +71,8 @@ func validatePaymentNo(no string) error {
 		return err
 	}
 	if uuid.MustParse(no).Version() == depositVersion {
-		return fmt.Errorf("payment_no is %q, which is the number of a deposit (a UUID of version %d)", no, depositVersion)
+		return fmt.Errorf("payment_no is %q, which is the number of a deposit (a UUID of version %d)",
+			no, depositVersion)
 	}
 	return nil
 }

@@ -25,11 +25,12 @@ const (
 )
 
 // Or returns given if it is a traceparent of version 00. Of a later version it returns what version
-// 00 has a place for, so that the trace goes on. Else it returns a new one: a broken header must not
-// break a payment.
+// 00 has a place for, so that the trace goes on. Else it returns a new one: a broken header must
+// not break a payment.
 func Or(given string) string {
 	m := traceparentForm.FindStringSubmatch(given)
-	if m == nil || m[1] == versionInvalid || m[2] == traceIDZero || m[3] == spanIDZero || m[1] == versionOurs && m[5] != "" {
+	if m == nil || m[1] == versionInvalid || m[2] == traceIDZero || m[3] == spanIDZero ||
+		m[1] == versionOurs && m[5] != "" {
 		return renew()
 	}
 	if m[1] == versionOurs {

@@ -32,7 +32,8 @@ func limitBody(c *gin.Context) {
 		return
 	}
 	if err != nil {
-		Fail(c, NewProblem(http.StatusBadRequest, CodeBodyIncomplete, "the body ended before it was complete: "+err.Error()))
+		Fail(c, NewProblem(http.StatusBadRequest, CodeBodyIncomplete,
+			"the body ended before it was complete: "+err.Error()))
 		return
 	}
 
@@ -40,8 +41,8 @@ func limitBody(c *gin.Context) {
 }
 
 // Decode reads the JSON body into v, a pointer to a struct of strings, booleans, integers, further
-// such structs with json tags, and pointers to them. A field without omitempty in its tag must be there. Every error
-// is a *Problem.
+// such structs with json tags, and pointers to them. A field without omitempty in its tag must be
+// there. Every error is a *Problem.
 func Decode(c *gin.Context, v any) error {
 	body, err := io.ReadAll(c.Request.Body)
 	if err != nil {
@@ -56,7 +57,8 @@ func Decode(c *gin.Context, v any) error {
 	return decode(body, v)
 }
 
-// DecodeOptional is Decode for a call that needs no body: without one v stays as it is. Every error is a *Problem.
+// DecodeOptional is Decode for a call that needs no body: without one v stays as it is. Every error
+// is a *Problem.
 func DecodeOptional(c *gin.Context, v any) error {
 	body, err := io.ReadAll(c.Request.Body)
 	if err != nil || len(body) == 0 {

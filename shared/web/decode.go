@@ -24,7 +24,10 @@ func decode(body []byte, v any) error {
 		return malformed(err)
 	}
 	if lone := loneSurrogate(body); lone != "" {
-		return malformed(fmt.Errorf(`%s is half of a character: a surrogate needs the other one of its pair beside it, as in \ud83d\ude00`, lone))
+		return malformed(
+			fmt.Errorf(`%s is half of a character: a surrogate needs the other one of its pair beside it, as in \ud83d\ude00`,
+				lone),
+		)
 	}
 
 	d := decoder{json.NewDecoder(bytes.NewReader(body))}
@@ -96,7 +99,8 @@ func (d decoder) object(v reflect.Value, path string) error {
 		at := join(path, name)
 		field, known := fields[name]
 		if !known {
-			return fieldProblem(shorten(at), CodeUnknownField, fmt.Sprintf("%s is not a field of this request", quote(at)))
+			return fieldProblem(shorten(at), CodeUnknownField,
+				fmt.Sprintf("%s is not a field of this request", quote(at)))
 		}
 		if seen[name] {
 			return fieldProblem(at, CodeInvalidField, at+" is there more than once")
@@ -152,7 +156,8 @@ func wrongType(path string, token json.Token, wanted string) error {
 	if path == "" {
 		return malformed(fmt.Errorf("it is %s, must be %s", show(token), wanted))
 	}
-	return fieldProblem(path, CodeInvalidField, fmt.Sprintf("%s is %s, must be %s", path, show(token), wanted))
+	return fieldProblem(path, CodeInvalidField,
+		fmt.Sprintf("%s is %s, must be %s", path, show(token), wanted))
 }
 
 // show describes a JSON value by its first token.

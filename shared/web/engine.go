@@ -28,8 +28,11 @@ type Config struct {
 	Logger  *slog.Logger
 	Metrics *prometheus.Registry // gets the edge's metrics, and is what /metrics shows
 	Checks  map[string]Check     // what /readyz asks, by name
-	Beside  map[string]Check     // what /readyz asks and shows of parts that the service can do without for a while
-	Query   map[string][]string  // the query parameters of each route, as in "GET /v1/orders"; a route without an entry takes none
+	// what /readyz asks and shows of parts that the service can do without for a while
+	Beside map[string]Check
+	// the query parameters of each route, as in "GET /v1/orders"; a route without an entry takes
+	// none
+	Query map[string][]string
 }
 
 // requestsMax is how many requests may be under way. A request above it is refused at once: if it
@@ -63,11 +66,13 @@ func NewEngine(cfg Config) *gin.Engine {
 	engine.RedirectTrailingSlash = false // a redirected POST would lose its body in many clients
 	engine.Use(e.observe, e.catchPanic, limitBody, e.limitRequests, limitTime, e.checkQuery, requireKey)
 	engine.NoRoute(func(c *gin.Context) {
-		Fail(c, NewProblem(http.StatusNotFound, CodeNotFound, "there is nothing at "+quote(c.Request.URL.Path)))
+		Fail(c, NewProblem(http.StatusNotFound, CodeNotFound, "there is nothing at "+
+			quote(c.Request.URL.Path)))
 	})
 	engine.NoMethod(func(c *gin.Context) {
 		Fail(c, NewProblem(http.StatusMethodNotAllowed, CodeMethodNotAllowed,
-			fmt.Sprintf("%s is not a method of %s, use %s", quote(c.Request.Method), quote(c.Request.URL.Path), c.Writer.Header().Get("Allow"))))
+			fmt.Sprintf("%s is not a method of %s, use %s", quote(c.Request.Method),
+				quote(c.Request.URL.Path), c.Writer.Header().Get("Allow"))))
 	})
 	return engine
 }
@@ -97,8 +102,10 @@ func (e edge) observe(c *gin.Context) {
 	e.seconds.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
 
 	attrs := []slog.Attr{
-		slog.String("method", shorten(c.Request.Method)), slog.String("route", route), slog.Int("status", status),
-		slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("trace_id", traceparent.TraceID(trace)),
+		slog.String("method", shorten(c.Request.Method)), slog.String("route", route),
+		slog.Int("status", status),
+		slog.Float64("took_ms", float64(took.Microseconds())/1000),
+		slog.String("trace_id", traceparent.TraceID(trace)),
 	}
 	if id := c.Param("id"); id != "" {
 		attrs = append(attrs, slog.String("id", shorten(id)))
@@ -129,7 +136,8 @@ func (e edge) catchPanic(c *gin.Context) {
 		if cause == nil {
 			return
 		}
-		e.log.ErrorContext(c.Request.Context(), "panic while a request was handled", "panic", fmt.Sprint(cause),
+		e.log.ErrorContext(c.Request.Context(), "panic while a request was handled",
+			"panic", fmt.Sprint(cause),
 			"trace_id", traceparent.TraceID(Traceparent(c)), "stack", string(debug.Stack()))
 
 		if c.Writer.Written() {
@@ -150,7 +158,8 @@ func (e edge) limitRequests(c *gin.Context) {
 	case e.underWay <- struct{}{}:
 	default:
 		Fail(c, NewRetryProblem(http.StatusServiceUnavailable, CodeUnavailable,
-			fmt.Sprintf("%d requests are under way, which is the limit: send the same request again, a POST with the same Idempotency-Key", requestsMax)))
+			fmt.Sprintf("%d requests are under way, which is the limit: send the same request again, a POST with the same Idempotency-Key",
+				requestsMax)))
 		return
 	}
 

@@ -136,11 +136,20 @@ func TestEdgeRefuses(t *testing.T) {
 		code                     string
 	}{
 		{"good", "POST", "/things/1", thing, header(asJSON, "k"), 200, ""},
-		{"good with charset", "POST", "/things/1", thing, header("Application/JSON; charset=UTF-8", "k"), 200, ""},
-		{"good with the other name of the charset", "POST", "/things/1", thing, header(asJSON+`;charset="utf8"`, "k"), 200, ""},
+		{
+			"good with charset", "POST", "/things/1", thing, header("Application/JSON; charset=UTF-8", "k"),
+			200, "",
+		},
+		{
+			"good with the other name of the charset", "POST", "/things/1", thing,
+			header(asJSON+`;charset="utf8"`, "k"), 200, "",
+		},
 		{"and in capitals", "POST", "/things/1", thing, header(asJSON+"; charset=UTF8", "k"), 200, ""},
 		{"half a character", "POST", "/empty", `"\ud83d"`, header(asJSON, "k"), 400, CodeMalformedJSON},
-		{"largest body", "POST", "/things/1", thing + strings.Repeat(" ", BodyMaxBytes-len(thing)), header(asJSON, "k"), 200, ""},
+		{
+			"largest body", "POST", "/things/1", thing + strings.Repeat(" ", BodyMaxBytes-len(thing)),
+			header(asJSON, "k"), 200, "",
+		},
 		{"nowhere", "GET", "/nowhere", "", nil, 404, CodeNotFound},
 		{"trailing slash", "GET", "/healthz/", "", nil, 404, CodeNotFound},
 		{"wrong method", "DELETE", "/things/1", "", nil, 405, CodeMethodNotAllowed},
@@ -149,24 +158,48 @@ func TestEdgeRefuses(t *testing.T) {
 		{"two keys", "POST", "/things/1", thing, header(asJSON, "a", "b"), 400, CodeKeyInvalid},
 		{"key with space", "POST", "/things/1", thing, header(asJSON, "a b"), 400, CodeKeyInvalid},
 		{"key not ASCII", "POST", "/things/1", thing, header(asJSON, "键"), 400, CodeKeyInvalid},
-		{"key too long", "POST", "/things/1", thing, header(asJSON, strings.Repeat("k", 256)), 400, CodeKeyInvalid},
-		{"UTF-16", "POST", "/things/1", thing, header(asJSON+"; charset=utf-16", "k"), 415, CodeUnsupportedMediaType},
+		{
+			"key too long", "POST", "/things/1", thing, header(asJSON, strings.Repeat("k", 256)), 400,
+			CodeKeyInvalid,
+		},
+		{
+			"UTF-16", "POST", "/things/1", thing, header(asJSON+"; charset=utf-16", "k"), 415,
+			CodeUnsupportedMediaType,
+		},
 		{"no content type", "POST", "/things/1", thing, header("", "k"), 415, CodeUnsupportedMediaType},
-		{"form", "POST", "/things/1", thing, header("application/x-www-form-urlencoded", "k"), 415, CodeUnsupportedMediaType},
-		{"other charset", "POST", "/things/1", thing, header(asJSON+"; charset=gbk", "k"), 415, CodeUnsupportedMediaType},
+		{
+			"form", "POST", "/things/1", thing, header("application/x-www-form-urlencoded", "k"), 415,
+			CodeUnsupportedMediaType,
+		},
+		{
+			"other charset", "POST", "/things/1", thing, header(asJSON+"; charset=gbk", "k"), 415,
+			CodeUnsupportedMediaType,
+		},
 		{"body empty", "POST", "/things/1", "", header(asJSON, "k"), 400, CodeMalformedJSON},
 		{"body too large", "POST", "/things/1", large, header(asJSON, "k"), 413, CodeBodyTooLarge},
-		{"body of 10 MB", "POST", "/things/1", strings.Repeat("x", 10<<20), header(asJSON, "k"), 413, CodeBodyTooLarge},
-		{"body of 10 MB that no call reads", "POST", "/nowhere", strings.Repeat("x", 10<<20), nil, 413, CodeBodyTooLarge},
+		{
+			"body of 10 MB", "POST", "/things/1", strings.Repeat("x", 10<<20), header(asJSON, "k"), 413,
+			CodeBodyTooLarge,
+		},
+		{
+			"body of 10 MB that no call reads", "POST", "/nowhere", strings.Repeat("x", 10<<20), nil, 413,
+			CodeBodyTooLarge,
+		},
 		{"no body", "POST", "/empty", "", header("", "k"), 200, ""},
 		{"empty object", "POST", "/empty", " {} ", header(asJSON, "k"), 200, ""},
 		{"empty object of no type", "POST", "/empty", "{}", header("", "k"), 415, CodeUnsupportedMediaType},
-		{"something where nothing belongs", "POST", "/empty", `{"a":1}`, header(asJSON, "k"), 400, CodeUnknownField},
+		{
+			"something where nothing belongs", "POST", "/empty", `{"a":1}`, header(asJSON, "k"), 400,
+			CodeUnknownField,
+		},
 		{"array where nothing belongs", "POST", "/empty", `[]`, header(asJSON, "k"), 400, CodeMalformedJSON},
 		{"unknown parameter", "GET", "/query?status=paid&state=paid", "", nil, 400, CodeInvalidParameter},
 		{"unknown parameter without value", "GET", "/query?state", "", nil, 400, CodeInvalidParameter},
 		{"parameter in capitals", "GET", "/query?Status=paid", "", nil, 400, CodeInvalidParameter},
-		{"parameter where none belongs", "POST", "/empty?dry_run=true", "", header(asJSON, "k"), 400, CodeInvalidParameter},
+		{
+			"parameter where none belongs", "POST", "/empty?dry_run=true", "", header(asJSON, "k"), 400,
+			CodeInvalidParameter,
+		},
 		{"parameter of a probe", "GET", "/healthz?verbose=1", "", nil, 400, CodeInvalidParameter},
 		{"parameter of nothing", "GET", "/nowhere?a=b", "", nil, 404, CodeNotFound},
 		{"broken query", "GET", "/query?a=%zz", "", nil, 400, CodeInvalidParameter},
@@ -175,7 +208,8 @@ func TestEdgeRefuses(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			got := do(t, c.method, url+c.path, c.body, c.header)
-			if got.status != c.status || (c.code != "" && !strings.Contains(got.body, `"code":"`+c.code+`"`)) {
+			if got.status != c.status || (c.code != "" &&
+				!strings.Contains(got.body, `"code":"`+c.code+`"`)) {
 				t.Fatalf("got %d %s, want %d %s", got.status, got.body, c.status, c.code)
 			}
 			if got := got.header.Get("Content-Type"); c.code != "" && got != "application/problem+json" {
@@ -196,7 +230,8 @@ func TestLargeBodyOfClientThatReadsLast(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 
 	const size = 10 << 20
-	header := fmt.Sprintf("POST /things/1 HTTP/1.1\r\nHost: a\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", size)
+	header := fmt.Sprintf("POST /things/1 HTTP/1.1\r\nHost: a\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+		size)
 	if _, err := io.WriteString(conn, header+strings.Repeat("x", size)); err != nil {
 		t.Fatal(err)
 	}
@@ -219,21 +254,24 @@ func TestBodyThatEndsEarly(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 
-	if _, err := io.WriteString(conn, "POST /things/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+	if _, err := io.WriteString(conn,
+		"POST /things/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"); err != nil {
 		t.Fatal(err)
 	}
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := io.ReadAll(conn)
-	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400") || !strings.Contains(string(answer), CodeBodyIncomplete) {
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400") ||
+		!strings.Contains(string(answer), CodeBodyIncomplete) {
 		t.Fatalf("got %q, %v", answer, err)
 	}
 }
 
 func TestEmptyQueryIsAbsent(t *testing.T) {
 	url, _ := serve(t, nil)
-	if got := do(t, "GET", url+"/query?customer_id=&status=paid&cursor=&limit=", "", nil); got.body != "status=paid" {
+	if got := do(t, "GET", url+"/query?customer_id=&status=paid&cursor=&limit=", "",
+		nil); got.body != "status=paid" {
 		t.Fatalf("query became %q", got.body)
 	}
 }
@@ -247,7 +285,8 @@ func TestUnknownParametersAreNamed(t *testing.T) {
 		"/healthz?a=1":           `"a\" is not a query parameter of this call: this call has none"`,
 		"/healthz?" + long:       `x…\" is not`,
 	} {
-		if got := do(t, "GET", url+query, "", nil); got.status != 400 || !strings.Contains(got.body, want) || len(got.body) > 1000 {
+		if got := do(t, "GET", url+query, "", nil); got.status != 400 ||
+			!strings.Contains(got.body, want) || len(got.body) > 1000 {
 			t.Errorf("%.80s: got %d %s, want 400 with %s", query, got.status, got.body, want)
 		}
 	}
@@ -267,12 +306,15 @@ func TestQueryOf(t *testing.T) {
 func TestPanicIsLoggedAndNotShown(t *testing.T) {
 	url, log := serve(t, nil)
 	got := do(t, "GET", url+"/panic", "", nil)
-	if got.status != http.StatusInternalServerError || !strings.Contains(got.body, CodeInternal) || strings.Contains(got.body, "secret") {
+	if got.status != http.StatusInternalServerError || !strings.Contains(got.body, CodeInternal) ||
+		strings.Contains(got.body, "secret") {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
 
 	trace := got.header.Get("traceparent")
-	for _, want := range []string{"secret of the house", "engine_test.go", `"level":"ERROR"`, traceparent.TraceID(trace)} {
+	for _, want := range []string{
+		"secret of the house", "engine_test.go", `"level":"ERROR"`, traceparent.TraceID(trace),
+	} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("%s is not in the log:\n%s", want, log)
 		}
@@ -331,11 +373,26 @@ func TestReady(t *testing.T) {
 		body   string
 	}{
 		{"all answer", answers, false, 200, `{"checks":{"broker":"ok","database":"ok"},"status":"ready"}`},
-		{"one fails", fails, false, 503, `{"checks":{"broker":"failed","database":"ok"},"status":"not_ready"}`},
-		{"one hangs", hangs, false, 503, `{"checks":{"broker":"failed","database":"ok"},"status":"not_ready"}`},
-		{"one beside answers", answers, true, 200, `{"checks":{"broker":"ok","database":"ok"},"status":"ready"}`},
-		{"one beside fails", fails, true, 200, `{"checks":{"broker":"failed","database":"ok"},"status":"ready"}`},
-		{"one beside hangs", hangs, true, 200, `{"checks":{"broker":"failed","database":"ok"},"status":"ready"}`},
+		{
+			"one fails", fails, false, 503,
+			`{"checks":{"broker":"failed","database":"ok"},"status":"not_ready"}`,
+		},
+		{
+			"one hangs", hangs, false, 503,
+			`{"checks":{"broker":"failed","database":"ok"},"status":"not_ready"}`,
+		},
+		{
+			"one beside answers", answers, true, 200,
+			`{"checks":{"broker":"ok","database":"ok"},"status":"ready"}`,
+		},
+		{
+			"one beside fails", fails, true, 200,
+			`{"checks":{"broker":"failed","database":"ok"},"status":"ready"}`,
+		},
+		{
+			"one beside hangs", hangs, true, 200,
+			`{"checks":{"broker":"failed","database":"ok"},"status":"ready"}`,
+		},
 	}
 
 	for _, c := range cases {
@@ -361,7 +418,8 @@ func TestReady(t *testing.T) {
 			if strings.Contains(c.body, "failed") && !strings.Contains(log.String(), `"a check `) {
 				t.Errorf("the log does not say why:\n%s", log)
 			}
-			if got := do(t, "GET", url+"/healthz", "", nil); got.status != http.StatusOK || got.body != `{"status":"ok"}` {
+			if got := do(t, "GET", url+"/healthz", "", nil); got.status != http.StatusOK ||
+				got.body != `{"status":"ok"}` {
 				t.Errorf("/healthz is %d %s", got.status, got.body)
 			}
 		})
@@ -388,8 +446,10 @@ func TestRequestsAboveTheLimitAreRefusedAtOnce(t *testing.T) {
 	}
 
 	refused := do(t, "GET", url+"/query?limit=1", "", nil)
-	if refused.status != 503 || refused.header.Get("Retry-After") == "" || !strings.Contains(refused.body, CodeUnavailable) {
-		t.Errorf("one more: %d, Retry-After %q, %s; want 503, told to come again", refused.status, refused.header.Get("Retry-After"), refused.body)
+	if refused.status != 503 || refused.header.Get("Retry-After") == "" ||
+		!strings.Contains(refused.body, CodeUnavailable) {
+		t.Errorf("one more: %d, Retry-After %q, %s; want 503, told to come again", refused.status,
+			refused.header.Get("Retry-After"), refused.body)
 	}
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		if got := do(t, "GET", url+path, "", nil); got.status != http.StatusOK {
@@ -420,8 +480,14 @@ func TestProblemOfErrors(t *testing.T) {
 		{idempotency.ErrKeyReused, 422, CodeKeyReused},
 		{idempotency.ErrInFlight, 409, CodeKeyInFlight},
 		{dbtx.ErrCommitUnknown, 503, CodeOutcomeUnknown},
-		{fmt.Errorf("%w: %w", dbtx.ErrCommitUnknown, &mysql.MySQLError{Number: 1317}), 503, CodeOutcomeUnknown},
-		{fmt.Errorf("%w: %w", dbtx.ErrCommitUnknown, &mysql.MySQLError{Number: 1290}), 503, CodeOutcomeUnknown},
+		{
+			fmt.Errorf("%w: %w", dbtx.ErrCommitUnknown, &mysql.MySQLError{Number: 1317}), 503,
+			CodeOutcomeUnknown,
+		},
+		{
+			fmt.Errorf("%w: %w", dbtx.ErrCommitUnknown, &mysql.MySQLError{Number: 1290}), 503,
+			CodeOutcomeUnknown,
+		},
 		{&mysql.MySQLError{Number: 1205}, 503, CodeUnavailable},
 		{&mysql.MySQLError{Number: 1047}, 503, CodeUnavailable},
 		{&mysql.MySQLError{Number: 1146}, 500, CodeInternal},

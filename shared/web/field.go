@@ -52,7 +52,9 @@ func CheckID(field, value string) *FieldError {
 	if id, err := uuid.Parse(value); err == nil && id.String() == value {
 		return nil
 	}
-	return &FieldError{field, CodeInvalidID, fmt.Sprintf("%s is %s, must be a UUID in lower case", field, quote(value))}
+	return &FieldError{
+		field, CodeInvalidID, fmt.Sprintf("%s is %s, must be a UUID in lower case", field, quote(value)),
+	}
 }
 
 // CheckCursorID wants a cursor of a list whose cursors are ids.
@@ -67,8 +69,8 @@ func CheckCursorID(cursor string) *FieldError {
 // 007 nor +7.
 var cursorNumberForm = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
 
-// CursorNumber reads a cursor of a list whose cursors are numbers: the number of the last item of the page before.
-// 0 stands for an absent one, with which the list begins.
+// CursorNumber reads a cursor of a list whose cursors are numbers: the number of the last item of
+// the page before. 0 stands for an absent one, with which the list begins.
 func CursorNumber(cursor string) (int64, *FieldError) {
 	if cursor == "" {
 		return 0, nil
@@ -81,7 +83,10 @@ func CursorNumber(cursor string) (int64, *FieldError) {
 }
 
 func invalidCursor(cursor string) *FieldError {
-	return &FieldError{"cursor", CodeInvalidCursor, fmt.Sprintf("cursor is %s, must be the next_cursor of a page", quote(cursor))}
+	return &FieldError{
+		"cursor", CodeInvalidCursor, fmt.Sprintf("cursor is %s, must be the next_cursor of a page",
+			quote(cursor)),
+	}
 }
 
 // CheckAmount wants a supported currency and an amount that can be paid.
@@ -101,18 +106,27 @@ func CheckCurrency(field string, c money.Currency) *FieldError {
 	if c.Validate() == nil {
 		return nil
 	}
-	return &FieldError{field, CodeUnsupportedCurrency, fmt.Sprintf("%s is %s, must be one of %v", field, quote(string(c)), money.Currencies())}
+	return &FieldError{
+		field, CodeUnsupportedCurrency,
+		fmt.Sprintf("%s is %s, must be one of %v", field, quote(string(c)), money.Currencies()),
+	}
 }
 
 // CheckText wants lengthMin to lengthMax characters (Unicode code points), none of them a
 // control character: the text ends up in logs, consoles and notifications.
 func CheckText(field, value string, lengthMin, lengthMax int) *FieldError {
 	if n := utf8.RuneCountInString(value); n < lengthMin || n > lengthMax {
-		return &FieldError{field, CodeInvalidField, fmt.Sprintf("%s has %d characters, must have %d to %d", field, n, lengthMin, lengthMax)}
+		return &FieldError{
+			field, CodeInvalidField, fmt.Sprintf("%s has %d characters, must have %d to %d", field, n,
+				lengthMin, lengthMax),
+		}
 	}
 	for _, r := range value {
 		if unicode.IsControl(r) {
-			return &FieldError{field, CodeInvalidField, fmt.Sprintf("%s has the control character %U, must have none", field, r)}
+			return &FieldError{
+				field, CodeInvalidField, fmt.Sprintf("%s has the control character %U, must have none", field,
+					r),
+			}
 		}
 	}
 	return nil
@@ -123,7 +137,9 @@ func CheckLimit(limit *int) *FieldError {
 	if limit == nil || (*limit >= 1 && *limit <= LimitMax) {
 		return nil
 	}
-	return &FieldError{"limit", CodeInvalidParameter, fmt.Sprintf("limit is %d, must be 1 to %d", *limit, LimitMax)}
+	return &FieldError{
+		"limit", CodeInvalidParameter, fmt.Sprintf("limit is %d, must be 1 to %d", *limit, LimitMax),
+	}
 }
 
 // LimitOr is the page size asked for, or LimitDefault.

@@ -14,8 +14,9 @@ import (
 // readyTimeout bounds all checks of one /readyz together.
 const readyTimeout = 3 * time.Second
 
-// besideGrace is how long /readyz waits for a check that the service can do without, once the others have answered: a
-// prober with a limit of a second must not take the service out because of it.
+// besideGrace is how long /readyz waits for a check that the service can do without, once the
+// others have answered: a prober with a limit of a second must not take the service out because of
+// it.
 const besideGrace = 300 * time.Millisecond
 
 // Check asks one thing that the service depends on; nil means that it answers. It must end
@@ -93,12 +94,15 @@ func (h Health) GetReadyz(c *gin.Context) {
 				answer[r.name] = "ok"
 				continue
 			}
-			h.log.WarnContext(ctx, "a check failed", "check", r.name, "needed", !h.beside[r.name], "error", r.err)
+			h.log.WarnContext(ctx, "a check failed", "check", r.name,
+				"needed", !h.beside[r.name], "error", r.err)
 		case <-grace:
-			h.log.WarnContext(ctx, "a check that is not needed did not answer", "checks", answer, "timeout", besideGrace.String())
+			h.log.WarnContext(ctx, "a check that is not needed did not answer",
+				"checks", answer, "timeout", besideGrace.String())
 			waiting = 0
 		case <-ctx.Done():
-			h.log.WarnContext(ctx, "a check did not answer", "checks", answer, "timeout", readyTimeout.String())
+			h.log.WarnContext(ctx, "a check did not answer", "checks",
+				answer, "timeout", readyTimeout.String())
 			waiting = 0
 		}
 	}

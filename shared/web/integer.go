@@ -8,9 +8,10 @@ import (
 // int64DigitsMax is how many digits the largest int64 has.
 const int64DigitsMax = 19
 
-// integer reads a JSON number whose value is an int64, however it is written: to JSON Schema, and so to the OpenAPI,
-// 400, 400.0 and 4e2 are the same integer. It reckons with digits, since a float64 has none to spare beyond 2^53, and
-// the exponent of a few bytes must not become a number of a million digits.
+// integer reads a JSON number whose value is an int64, however it is written: to JSON Schema, and
+// so to the OpenAPI, 400, 400.0 and 4e2 are the same integer. It reckons with digits, since a
+// float64 has none to spare beyond 2^53, and the exponent of a few bytes must not become a number
+// of a million digits.
 func integer(number string) (n int64, ok bool) {
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(number), "e")
 	mantissa, negative := strings.CutPrefix(mantissa, "-")

@@ -45,9 +45,11 @@ const (
 // Codes lists the codes above; a test of each service looks for them in its OpenAPI.
 func Codes() []string {
 	return []string{
-		CodeBodyIncomplete, CodeBodyTooLarge, CodeInternal, CodeInvalidAmount, CodeInvalidCursor, CodeInvalidField,
+		CodeBodyIncomplete, CodeBodyTooLarge, CodeInternal, CodeInvalidAmount, CodeInvalidCursor,
+		CodeInvalidField,
 		CodeInvalidID, CodeInvalidParameter, CodeKeyInFlight, CodeKeyInvalid, CodeKeyMissing, CodeKeyReused,
-		CodeMalformedJSON, CodeMethodNotAllowed, CodeMissingField, CodeNotFound, CodeOutcomeUnknown, CodeUnavailable,
+		CodeMalformedJSON, CodeMethodNotAllowed, CodeMissingField, CodeNotFound, CodeOutcomeUnknown,
+		CodeUnavailable,
 		CodeUnknownField, CodeUnsupportedCurrency, CodeUnsupportedMediaType,
 	}
 }
@@ -70,7 +72,9 @@ type Problem struct {
 
 // NewProblem makes a problem with an HTTP status of 400 or more.
 func NewProblem(status int, code, detail string) *Problem {
-	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code}
+	return &Problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code,
+	}
 }
 
 // NewRetryProblem makes a problem that asks the client, by Retry-After, to send the same

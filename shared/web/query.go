@@ -21,7 +21,8 @@ func (e edge) checkQuery(c *gin.Context) {
 
 	query, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
-		Fail(c, NewProblem(http.StatusBadRequest, CodeInvalidParameter, "the query cannot be read: "+err.Error()))
+		Fail(c, NewProblem(http.StatusBadRequest, CodeInvalidParameter,
+			"the query cannot be read: "+err.Error()))
 		return
 	}
 	if c.FullPath() != "" {
@@ -59,7 +60,8 @@ func unknownParameters(query url.Values, known []string) error {
 	return Invalid(wrong...)
 }
 
-// QueryOf lists the query parameters that the generator has made fields of params, a struct: those with a form tag.
+// QueryOf lists the query parameters that the generator has made fields of params, a struct: those
+// with a form tag.
 func QueryOf(params any) []string {
 	var names []string
 	for _, field := range reflect.VisibleFields(reflect.TypeOf(params)) {

@@ -53,7 +53,8 @@ func Serve(ctx context.Context, l Listening, handler http.Handler, log *slog.Log
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.ShutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(stopping); err != nil {
-		return fmt.Errorf("requests were cut off after %s: %w", l.ShutdownTimeout, errors.Join(err, server.Close()))
+		return fmt.Errorf("requests were cut off after %s: %w", l.ShutdownTimeout,
+			errors.Join(err, server.Close()))
 	}
 	return nil
 }
@@ -61,7 +62,8 @@ func Serve(ctx context.Context, l Listening, handler http.Handler, log *slog.Log
 // notReadyStopping is an answer of /readyz, in the form of the others.
 const notReadyStopping = `{"checks":{"serving":"failed"},"status":"not_ready"}`
 
-// stoppable is a handler whose /readyz says no once the service is stopping, whatever its checks would say.
+// stoppable is a handler whose /readyz says no once the service is stopping, whatever its checks
+// would say.
 type stoppable struct {
 	http.Handler
 	stopping atomic.Bool

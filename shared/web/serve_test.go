@@ -21,7 +21,9 @@ const stopLimit = 20 * time.Second
 var loggedAddress = regexp.MustCompile(`"address":"([^"]+)"`)
 
 // startServe runs Serve until stop, and returns where it listens.
-func startServe(t *testing.T, l Listening, handler http.Handler) (addr string, stop context.CancelFunc, ended chan error) {
+func startServe(
+	t *testing.T, l Listening, handler http.Handler,
+) (addr string, stop context.CancelFunc, ended chan error) {
 	t.Helper()
 	log := &logBuffer{}
 	ctx, stop := context.WithCancel(t.Context())
@@ -61,8 +63,12 @@ func TestItIsNotReadyBeforeItTakesNoMore(t *testing.T) {
 	const delay = 2 * time.Second
 	entered, release := make(chan struct{}), make(chan struct{})
 	routes := http.NewServeMux()
-	routes.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ready") })
-	routes.HandleFunc("/work", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
+	routes.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "ready")
+	})
+	routes.HandleFunc("/work", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "done")
+	})
 	routes.HandleFunc("/long", func(w http.ResponseWriter, _ *http.Request) {
 		close(entered)
 		<-release
@@ -124,7 +130,8 @@ func TestRequestsAreCutOffAfterTheirTimeout(t *testing.T) {
 		close(entered)
 		<-r.Context().Done()
 	})
-	addr, stop, ended := startServe(t, Listening{ShutdownDelay: 300 * time.Millisecond, ShutdownTimeout: 300 * time.Millisecond}, forever)
+	addr, stop, ended := startServe(t,
+		Listening{ShutdownDelay: 300 * time.Millisecond, ShutdownTimeout: 300 * time.Millisecond}, forever)
 	go func() { _, _, _ = fresh(t.Context(), "http://"+addr+"/") }()
 	<-entered
 

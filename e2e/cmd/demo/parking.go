@@ -96,7 +96,9 @@ func (p *plan) buyMeanwhile(ctx context.Context) error {
 func (p *plan) isTold(ctx context.Context) error {
 	var channels string
 	var waiting int
-	err := p.books.QueryRowContext(ctx, "SELECT COALESCE(GROUP_CONCAT(channel), ''), COUNT(*) - COUNT(told_at) FROM notifications WHERE parked_id = ?",
+	err := p.books.QueryRowContext(ctx,
+		"SELECT COALESCE(GROUP_CONCAT(channel), ''), COUNT(*) - COUNT(told_at) FROM notifications WHERE"+
+			" parked_id = ?",
 		p.broken.parked.ID).Scan(&channels, &waiting)
 	switch {
 	case err != nil:
@@ -141,13 +143,15 @@ func (p *plan) paidOrder(ctx context.Context) (client.Order, error) {
 }
 
 func (p *plan) setBalance(ctx context.Context, minor int64) error {
-	_, err := p.books.ExecContext(ctx, "UPDATE accounts SET balance_minor = ? WHERE id = ?", minor, p.broken.id)
+	_, err := p.books.ExecContext(ctx, "UPDATE accounts SET balance_minor = ? WHERE id = ?",
+		minor, p.broken.id)
 	return err
 }
 
 // replayed counts the parked messages that were replayed and whose notice was told.
 func (p *plan) replayed(ctx context.Context) (n int64, err error) {
-	err = p.books.QueryRowContext(ctx, "SELECT COUNT(DISTINCT m.id) FROM parked_messages m JOIN notifications n ON n.parked_id = m.id"+
-		" WHERE m.state = 'replayed' AND n.told_at IS NOT NULL").Scan(&n)
+	err = p.books.QueryRowContext(ctx,
+		"SELECT COUNT(DISTINCT m.id) FROM parked_messages m JOIN notifications n ON n.parked_id = m.id"+
+			" WHERE m.state = 'replayed' AND n.told_at IS NOT NULL").Scan(&n)
 	return n, err
 }

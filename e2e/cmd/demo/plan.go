@@ -81,7 +81,9 @@ func newPlan(s *stack.Stack) (*plan, error) {
 	if err != nil {
 		return nil, errors.Join(err, admin.Close())
 	}
-	return &plan{stack: s, api: client.New(s.OrderURL, s.PaymentURL, nil), admin: admin, check: check, books: books}, nil
+	return &plan{
+		stack: s, api: client.New(s.OrderURL, s.PaymentURL, nil), admin: admin, check: check, books: books,
+	}, nil
 }
 
 func (p *plan) close() error {
@@ -91,8 +93,10 @@ func (p *plan) close() error {
 }
 
 func (p *plan) play(ctx context.Context) (err error) {
-	say("Publishing every settle message again, 0 to %d times, as a producer does that lost its answer.", repeatsMax)
-	if p.repeater, err = traffic.NewRepeater(ctx, p.stack.NamesrvAddr, settlement.TopicSettlement, repeatsMax, repeatSeed); err != nil {
+	say("Publishing every settle message again, 0 to %d times, as a producer does that lost its answer.",
+		repeatsMax)
+	if p.repeater, err = traffic.NewRepeater(ctx, p.stack.NamesrvAddr,
+		settlement.TopicSettlement, repeatsMax, repeatSeed); err != nil {
 		return err
 	}
 	defer func() {
@@ -102,7 +106,8 @@ func (p *plan) play(ctx context.Context) (err error) {
 	}()
 
 	for _, step := range []func(context.Context) error{
-		p.openWallets, p.collectPoints, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome, p.awaitOutcomes, p.parkOne, p.replayIt, p.awaitOutcomes, p.repeatOldest, p.awaitQuiet, p.audit,
+		p.openWallets, p.collectPoints, p.placeOrders, p.settleWithARestart, p.awaitOutcomes, p.refundSome,
+		p.awaitOutcomes, p.parkOne, p.replayIt, p.awaitOutcomes, p.repeatOldest, p.awaitQuiet, p.audit,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -146,7 +151,8 @@ func (p *plan) placeOrders(ctx context.Context) error {
 		}
 	}
 
-	say("Placed %d orders of %s for %d customers; the poor one can pay %d of %d.", len(p.orders), cny(orderMinor), len(p.wallets), poorPaid, ordersEach)
+	say("Placed %d orders of %s for %d customers; the poor one can pay %d of %d.", len(p.orders),
+		cny(orderMinor), len(p.wallets), poorPaid, ordersEach)
 	return nil
 }
 
@@ -219,7 +225,8 @@ func (p *plan) cancel(ctx context.Context, orders []client.Order) error {
 		}
 		p.accepted++
 	}
-	say("%d customers have changed their minds: each refund waits its turn behind a settle that nobody has looked at yet.", len(orders))
+	say("%d customers have changed their minds: each refund waits its turn behind a settle that nobody has looked at yet.",
+		len(orders))
 	return nil
 }
 

@@ -11,8 +11,8 @@ import (
 // collected is how many orders the customer who collects points has paid.
 const collected = 1
 
-// collectPoints lets a customer register, pay an order and misbehave. Set and add do not commute: only in their
-// sequence do they come to 10, 12, 9.
+// collectPoints lets a customer register, pay an order and misbehave. Set and add do not commute:
+// only in their sequence do they come to 10, 12, 9.
 func (p *plan) collectPoints(ctx context.Context) error {
 	who, err := p.api.Register(ctx, key(), "Li Lei")
 	if err != nil {
@@ -55,7 +55,8 @@ func (p *plan) collectPoints(ctx context.Context) error {
 	for _, c := range slices.Backward(points.History) {
 		p.points = append(p.points, c.Points)
 	}
-	say("A customer has registered, paid an order and misbehaved. Points, one after the other: 0, then %v.", p.points)
+	say("A customer has registered, paid an order and misbehaved. Points, one after the other: 0, then %v.",
+		p.points)
 	return nil
 }
 

@@ -76,17 +76,32 @@ func (p *plan) count(ctx context.Context) ([]line, error) {
 	const deposited = richCustomers*richDeposit + poorDeposit
 	return []line{
 		{what: "instructions accepted by order-service", got: int64(p.accepted), want: all},
-		{what: "messages stored on topic settlement, repeats included", got: delivered.Stored, anyAbove0: true},
-		{what: "  of them repeats, absorbed without effect", got: delivered.Stored - decided, anyAbove0: true},
+		{
+			what: "messages stored on topic settlement, repeats included", got: delivered.Stored,
+			anyAbove0: true,
+		},
+		{
+			what: "  of them repeats, absorbed without effect", got: delivered.Stored - decided,
+			anyAbove0: true,
+		},
 		{what: "instructions decided by payment-service", got: decided, want: all},
 		{what: "  settled", got: outcomes["paid"], want: paid},
 		{what: "  declined", got: outcomes["declined"], want: ordersEach - poorPaid},
 		{what: "  refunded", got: outcomes["refunded"], want: refunds + parts + cancelled + parked},
 		{what: "cancelled while they were settling: paid, then refunded", got: paidBack, want: cancelled},
 		{what: "parked, somebody told, replayed by an operator", got: replayed, want: parked},
-		{what: "points of one who registers, pays and misbehaves: set 10, + 2, - 3", got: p.lastPoints(), want: 9},
-		{what: "records of the journal, in one sequence, that the auditor finds right", got: p.audited, want: all},
-		{what: "books: wallets hold, in fen", got: held, want: deposited - (paid-refunds-cancelled-parked)*orderMinor + parts*partMinor},
+		{
+			what: "points of one who registers, pays and misbehaves: set 10, + 2, - 3", got: p.lastPoints(),
+			want: 9,
+		},
+		{
+			what: "records of the journal, in one sequence, that the auditor finds right", got: p.audited,
+			want: all,
+		},
+		{
+			what: "books: wallets hold, in fen", got: held,
+			want: deposited - (paid-refunds-cancelled-parked)*orderMinor + parts*partMinor,
+		},
 	}, nil
 }
 
@@ -94,7 +109,9 @@ func (p *plan) count(ctx context.Context) ([]line, error) {
 func (p *plan) paidBack(ctx context.Context) (n int64, err error) {
 	for _, o := range p.changed {
 		var outcomes string
-		err := p.books.QueryRowContext(ctx, "SELECT GROUP_CONCAT(outcome ORDER BY seq) FROM payment_numbers WHERE order_id = ?", o.ID).Scan(&outcomes)
+		err := p.books.QueryRowContext(ctx,
+			"SELECT GROUP_CONCAT(outcome ORDER BY seq) FROM payment_numbers WHERE order_id = ?", o.ID).
+			Scan(&outcomes)
 		if err != nil {
 			return 0, err
 		}

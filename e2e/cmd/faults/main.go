@@ -40,13 +40,18 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.names, "case", "", "names of cases, with commas between; empty: all")
-	flag.StringVar(&o.from, "from", "", "only cases whose repeat or loss comes from there: client, producer, broker, consumer, database, with commas between")
+	flag.StringVar(&o.from, "from", "",
+		"only cases whose repeat or loss comes from there: client, producer, broker, consumer, database, with commas between")
 	flag.Uint64Var(&o.seed, "seed", 1, "every choice; the same seed makes the same ones")
 	flag.IntVar(&o.lanes, "lanes", 3, "stacks side by side, each with its own servers")
-	flag.DurationVar(&o.recovery, "recovery", 90*time.Second, "how long after a fault's end everything may take to be right")
-	flag.DurationVar(&o.soak, "soak", 0, "instead of case by case: a random mix for this long, under the highest load")
-	flag.StringVar(&o.html, "html", filepath.Join(".run", "faults.html"), "where the report goes; one for a CI, in the form of JUnit's, and one in JSON go beside it")
-	flag.BoolVar(&o.disarmed, "disarmed", false, "play the cases and break nothing: each has to say that its fault had no effect")
+	flag.DurationVar(&o.recovery, "recovery", 90*time.Second,
+		"how long after a fault's end everything may take to be right")
+	flag.DurationVar(&o.soak, "soak", 0,
+		"instead of case by case: a random mix for this long, under the highest load")
+	flag.StringVar(&o.html, "html", filepath.Join(".run", "faults.html"),
+		"where the report goes; one for a CI, in the form of JUnit's, and one in JSON go beside it")
+	flag.BoolVar(&o.disarmed, "disarmed", false,
+		"play the cases and break nothing: each has to say that its fault had no effect")
 	flag.BoolVar(&o.list, "list", false, "list the cases and do nothing")
 	flag.Parse()
 
@@ -84,7 +89,8 @@ func run(ctx context.Context, o options) error {
 		from := strings.Split(o.from, ",")
 		for _, f := range from {
 			if !slices.ContainsFunc(cases.All(), func(c cases.Case) bool { return c.From == f }) {
-				return fmt.Errorf("-from %s: no case comes from there; want client, producer, broker, consumer or database", f)
+				return fmt.Errorf("-from %s: no case comes from there; want client, producer, broker, consumer or database",
+					f)
 			}
 		}
 		all = slices.DeleteFunc(all, func(c cases.Case) bool { return !slices.Contains(from, c.From) })
@@ -96,7 +102,8 @@ func run(ctx context.Context, o options) error {
 
 	rows, err := play(ctx, all, o)
 	report.Table(os.Stdout, rows)
-	title, beside := fmt.Sprintf("Fault cases, seed %d", o.seed), strings.TrimSuffix(o.html, filepath.Ext(o.html))
+	title, beside := fmt.Sprintf("Fault cases, seed %d", o.seed), strings.TrimSuffix(o.html,
+		filepath.Ext(o.html))
 	err = errors.Join(err, report.WriteHTML(o.html, title, rows),
 		report.WriteJUnit(beside+".xml", title, rows), report.WriteJSON(beside+".json", title, rows))
 	if err != nil {
@@ -112,7 +119,8 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// disarmed plays the cases without their faults. One that holds then would hold whatever the services do.
+// disarmed plays the cases without their faults. One that holds then would hold whatever the
+// services do.
 func disarmed(ctx context.Context, all []cases.Case, o options) error {
 	rows, err := play(ctx, all, o)
 	if seeing := report.Disarmed(os.Stdout, rows); err == nil && !seeing {
@@ -122,7 +130,9 @@ func disarmed(ctx context.Context, all []cases.Case, o options) error {
 }
 
 func play(ctx context.Context, all []cases.Case, o options) ([]report.Row, error) {
-	settings := cases.Options{Seed: o.seed, Lanes: o.lanes, Recovery: o.recovery, Log: os.Stderr, Disarmed: o.disarmed}
+	settings := cases.Options{
+		Seed: o.seed, Lanes: o.lanes, Recovery: o.recovery, Log: os.Stderr, Disarmed: o.disarmed,
+	}
 	if o.soak > 0 {
 		settings.Progress = report.NewProgress(os.Stdout, 1)
 		defer settings.Progress.Close()

@@ -31,7 +31,8 @@ environment of up:
   DB=KIND|DSN                   database of a native stack; a DSN like root:password@tcp(host:port)/
                                 names a running server and a user who may create databases and users
   ROCKETMQ=5.4.0|5.5.0          name server and broker of a native stack, and of run
-  CONSUME_BATCH_MAX, LOG_LEVEL, SHUTDOWN_DELAY, SHUTDOWN_TIMEOUT, WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_SECRET_FILE
+  CONSUME_BATCH_MAX, LOG_LEVEL, SHUTDOWN_DELAY, SHUTDOWN_TIMEOUT,
+  WEBHOOK_URL, WEBHOOK_SECRET, WEBHOOK_SECRET_FILE
                                 go to the services, see shared/config/README.md
 `
 

@@ -77,17 +77,20 @@ func (c *Project) Signal(s *service.Service, sig syscall.Signal) error {
 
 // Stop ends the service by SIGTERM; an error means that it did not end well.
 func (c *Project) Stop(ctx context.Context, s *service.Service) error {
-	if _, err := c.container(ctx, s, "stop", "-t", strconv.Itoa(int(service.StopGrace.Seconds()))); err != nil {
+	if _, err := c.container(ctx, s, "stop", "-t",
+		strconv.Itoa(int(service.StopGrace.Seconds()))); err != nil {
 		return err
 	}
 	code, err := c.inspect(ctx, s, "{{.State.ExitCode}}")
 	if err == nil && code != "0" {
-		err = fmt.Errorf("%s did not end well within %s after SIGTERM: exit code %s; its log ends with:\n%s", s.Name, service.StopGrace, code, c.tail(ctx, s, 20))
+		err = fmt.Errorf("%s did not end well within %s after SIGTERM: exit code %s; its log ends with:\n%s",
+			s.Name, service.StopGrace, code, c.tail(ctx, s, 20))
 	}
 	return err
 }
 
-// Ready asks /readyz from outside where there is a port outside, else Docker for the health check's result.
+// Ready asks /readyz from outside where there is a port outside, else Docker for the health check's
+// result.
 func (c *Project) Ready(ctx context.Context, s *service.Service) error {
 	ctx, cancel := context.WithTimeout(ctx, service.ReadyLimit)
 	defer cancel()
@@ -99,7 +102,8 @@ func (c *Project) Ready(ctx context.Context, s *service.Service) error {
 		switch {
 		case err != nil:
 		case !strings.HasPrefix(state, "running"):
-			return fmt.Errorf("%s: its container is %s; its log ends with:\n%s", s.Name, state, c.tail(ctx, s, 20))
+			return fmt.Errorf("%s: its container is %s; its log ends with:\n%s",
+				s.Name, state, c.tail(ctx, s, 20))
 		case s.URL != "":
 			err = service.Readyz(ctx, s.URL)
 		case !strings.HasSuffix(state, " healthy"):
@@ -111,7 +115,8 @@ func (c *Project) Ready(ctx context.Context, s *service.Service) error {
 
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: %w; its log ends with:\n%s", s.Name, context.Cause(ctx), err, c.tail(ctx, s, 20))
+			return fmt.Errorf("%s: %w: %w; its log ends with:\n%s",
+				s.Name, context.Cause(ctx), err, c.tail(ctx, s, 20))
 		case <-tick.C:
 		}
 	}
@@ -138,7 +143,9 @@ func (c *Project) tail(ctx context.Context, s *service.Service, lines int) strin
 
 // Another starts a further container of a service. The services share one network, whose ports were
 // published when it was made, so this one listens there on a free port and has none outside.
-func (c *Project) Another(ctx context.Context, binary, name string, env map[string]string) (*service.Service, error) {
+func (c *Project) Another(
+	ctx context.Context, binary, name string, env map[string]string,
+) (*service.Service, error) {
 	at, err := port.Free()
 	if err != nil {
 		return nil, err

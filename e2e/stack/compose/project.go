@@ -48,7 +48,8 @@ func Default() Settings {
 	}
 	return Settings{
 		Order: from("ORDER_PORT", 8081), Payment: from("PAYMENT_PORT", 8082),
-		Namesrv: from("NAMESRV_PORT", 9876), Broker: from("BROKER_PORT", 10911), MySQL: from("MYSQL_PORT", 3306),
+		Namesrv: from("NAMESRV_PORT", 9876), Broker: from("BROKER_PORT", 10911),
+		MySQL: from("MYSQL_PORT", 3306),
 	}
 }
 
@@ -109,7 +110,8 @@ func (c *Project) Up(ctx context.Context) error {
 	done := c.w.SayWhile(func() string { return "docker compose: still at it" })
 	defer done()
 	if _, err := c.run(ctx, upLimit, "up", "-d", "--wait", "--build"); err != nil {
-		logs, _ := c.run(context.WithoutCancel(ctx), callLimit, "logs", "--no-color", "--tail", "20") // more to the error, if there is more
+		// more to the error, if there is more
+		logs, _ := c.run(context.WithoutCancel(ctx), callLimit, "logs", "--no-color", "--tail", "20")
 		return fmt.Errorf("%w\n%s", err, logs)
 	}
 	c.w.Say("docker compose: up in %s", workspace.Since(began))
@@ -149,7 +151,8 @@ func (c *Project) docker(ctx context.Context, args ...string) (string, error) {
 		"MYSQL_PORT="+strconv.Itoa(c.MySQL),
 		"STOP_GRACE_PERIOD="+c.Config.StopGrace().String(),
 	)
-	for _, name := range service.PassedOn { // an empty one takes the default of docker-compose.yml, whatever our environment has
+	// an empty one takes the default of docker-compose.yml, whatever our environment has
+	for _, name := range service.PassedOn {
 		cmd.Env = append(cmd.Env, name+"="+c.Config[name])
 	}
 

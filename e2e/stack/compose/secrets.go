@@ -28,8 +28,8 @@ func Secret(w *workspace.Workspace, name string) (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
-// MakeSecrets writes a random password to each secrets file that is missing. One that is there stays:
-// the database has been made with it.
+// MakeSecrets writes a random password to each secrets file that is missing. One that is there
+// stays: the database has been made with it.
 func MakeSecrets(w *workspace.Workspace) error {
 	for _, name := range []string{rootSecret, OrdersSecret, PaymentsSecret} {
 		path := secretPath(w, name)

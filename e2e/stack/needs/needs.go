@@ -1,5 +1,5 @@
-// Package needs is what the system has to have: Java, Maven, a C compiler, libraries. As root on Debian
-// it installs what is missing.
+// Package needs is what the system has to have: Java, Maven, a C compiler, libraries. As root on
+// Debian it installs what is missing.
 package needs
 
 import (
@@ -37,16 +37,28 @@ var (
 		return errors.Join(javaTooOld(string(out)), inPath("javac"))
 	}}
 	Maven = Need{"Maven", []string{"maven"}, func(context.Context) error { return inPath("mvn") }}
-	C     = Need{"C compiler (go test -race)", []string{"gcc", "libc6-dev"}, func(context.Context) error { return inPath("gcc") }}
+	C     = Need{
+		"C compiler (go test -race)",
+		[]string{"gcc", "libc6-dev"},
+		func(context.Context) error { return inPath("gcc") },
+	}
 	// Not the packages mariadb-server and mariadb-client: the two below have the programs, and
 	// nothing in them starts a server when it is installed.
-	MariaDB = Need{"MariaDB server", []string{"mariadb-server-core", "mariadb-client-core"}, func(context.Context) error {
-		return errors.Join(inPath("mariadbd"), inPath("mariadb-install-db"), inPath("my_print_defaults"))
-	}}
+	MariaDB = Need{
+		"MariaDB server",
+		[]string{"mariadb-server-core", "mariadb-client-core"},
+		func(context.Context) error {
+			return errors.Join(inPath("mariadbd"), inPath("mariadb-install-db"), inPath("my_print_defaults"))
+		},
+	}
 	// APT fetches MySQL 9 and MariaDB 11, which are packages of another Debian than the system's.
-	APT = Need{"apt-get and dpkg-deb (MySQL 9 and MariaDB 11 are Debian's packages)", []string{"apt", "dpkg"}, func(context.Context) error {
-		return errors.Join(inPath("apt-get"), inPath("dpkg-deb"))
-	}}
+	APT = Need{
+		"apt-get and dpkg-deb (MySQL 9 and MariaDB 11 are Debian's packages)",
+		[]string{"apt", "dpkg"},
+		func(context.Context) error {
+			return errors.Join(inPath("apt-get"), inPath("dpkg-deb"))
+		},
+	}
 )
 
 // Libraries is met when the system has every library that the program at path is linked with.

@@ -71,7 +71,8 @@ func isFree(p int) bool {
 	return true
 }
 
-// takenLooks and takenPause are how often, and how far apart, a port is looked at before it counts as taken.
+// takenLooks and takenPause are how often, and how far apart, a port is looked at before it counts
+// as taken.
 const (
 	takenLooks = 20
 	takenPause = 50 * time.Millisecond

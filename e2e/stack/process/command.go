@@ -17,8 +17,8 @@ import (
 const commandGrace = 30 * time.Second
 
 // RunCommand runs the command in a process group of its own, so that a SIGTERM to us reaches its
-// children too (`go test` starts a process for every package). At a terminal it stays in ours, which
-// Ctrl-C reaches anyway, because a group in the background may not read from the terminal.
+// children too (`go test` starts a process for every package). At a terminal it stays in ours,
+// which Ctrl-C reaches anyway, because a group in the background may not read from the terminal.
 func RunCommand(ctx context.Context, command, env []string) (int, error) {
 	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // it gets a SIGTERM and time to end, below
 	cmd.Env = append(os.Environ(), env...)

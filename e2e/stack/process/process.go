@@ -1,4 +1,5 @@
-// Package process starts programs as processes of the operating system, and asks, freezes and ends them.
+// Package process starts programs as processes of the operating system, and asks, freezes and ends
+// them.
 package process
 
 import (
@@ -170,7 +171,9 @@ func (p *Process) waitEnd(limit time.Duration) bool {
 
 // WaitReady polls ready until it returns nil, and gives up when the process ends, the limit passes
 // or ctx is done. The error carries the last answer of ready and the end of the process's log.
-func (p *Process) WaitReady(ctx context.Context, limit time.Duration, ready func(context.Context) error) error {
+func (p *Process) WaitReady(
+	ctx context.Context, limit time.Duration, ready func(context.Context) error,
+) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready after %s", limit))
 	defer cancel()
@@ -184,7 +187,8 @@ func (p *Process) WaitReady(ctx context.Context, limit time.Duration, ready func
 			return nil
 		}
 		if caller.Err() != nil {
-			return fmt.Errorf("%s: given up: %w; its last answer: %w", p.Name, context.Cause(caller), err) // not the server's fault: its log would mislead
+			// not the server's fault: its log would mislead
+			return fmt.Errorf("%s: given up: %w; its last answer: %w", p.Name, context.Cause(caller), err)
 		}
 		if !alive {
 			return fmt.Errorf("%s ended while it started; %s ends with:\n%s", p.Name, p.Log, Tail(p.Log, 20))
@@ -192,7 +196,8 @@ func (p *Process) WaitReady(ctx context.Context, limit time.Duration, ready func
 
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: %w; %s ends with:\n%s", p.Name, context.Cause(ctx), err, p.Log, Tail(p.Log, 20))
+			return fmt.Errorf("%s: %w: %w; %s ends with:\n%s", p.Name,
+				context.Cause(ctx), err, p.Log, Tail(p.Log, 20))
 		case <-tick.C:
 		}
 	}
@@ -215,7 +220,8 @@ func Tail(path string, lines int) string {
 
 	var all []string
 	for line := range strings.Lines(string(buf[:n])) {
-		// RocketMQ's logging library tells of its own start, in a hundred lines that hide what matters.
+		// RocketMQ's logging library tells of its own start, in a hundred lines that hide what
+		// matters.
 		if !strings.Contains(line, "|-INFO in ") && strings.TrimSpace(line) != "" {
 			all = append(all, strings.TrimRight(line, "\n"))
 		}

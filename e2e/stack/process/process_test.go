@@ -11,7 +11,10 @@ import (
 func TestNothingIsExecutedBeforeItIsRecorded(t *testing.T) {
 	dir := t.TempDir()
 	mark := filepath.Join(dir, "executed")
-	p := Program{Name: "marker", Path: "/usr/bin/touch", Args: []string{mark}, Dir: dir, Log: filepath.Join(dir, "marker.log")}
+	p := Program{
+		Name: "marker", Path: "/usr/bin/touch", Args: []string{mark}, Dir: dir,
+		Log: filepath.Join(dir, "marker.log"),
+	}
 
 	full := errors.New("no space left on device")
 	if _, err := StartDetached(p, func(*Process) error { return full }); !errors.Is(err, full) {

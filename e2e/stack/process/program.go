@@ -44,7 +44,8 @@ func (p Program) PortsFree() error {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 		if n, err := strconv.Atoi(number); err != nil || port.StaysTaken(n) {
-			return fmt.Errorf("%s cannot start: another program has its port, %s; end that one, or choose other ports by make down and make up", p.Name, addr)
+			return fmt.Errorf("%s cannot start: another program has its port, %s; end that one, or choose other ports by make down and make up",
+				p.Name, addr)
 		}
 	}
 	return nil

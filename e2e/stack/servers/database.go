@@ -28,7 +28,8 @@ import (
 const (
 	databaseGrace = 30 * time.Second // to write dirty pages at SIGTERM
 
-	// Every test package and every instance of a service has its own pool; 151 by default is soon used up.
+	// Every test package and every instance of a service has its own pool; 151 by default is soon
+	// used up.
 	databaseConnections = 600
 )
 
@@ -115,10 +116,11 @@ func (d Database) ready(ctx context.Context) error {
 
 // engine is an installed database server.
 type engine struct {
-	path    string
-	args    []string
-	env     []string
-	newData func(ctx context.Context, w *workspace.Workspace, dir string) error // makes a data directory with a root
+	path string
+	args []string
+	env  []string
+	// makes a data directory with a root
+	newData func(ctx context.Context, w *workspace.Workspace, dir string) error
 }
 
 func engineOf(ctx context.Context, w *workspace.Workspace, kind string) (engine, error) {
@@ -133,7 +135,8 @@ func HasKind(kind string) bool { return kinds[kind] != nil }
 
 func checkKind(kind string) error {
 	if !HasKind(kind) {
-		return fmt.Errorf("database %q: want one of %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		return fmt.Errorf("database %q: want one of %s", kind,
+			strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	}
 	return nil
 }
@@ -157,7 +160,10 @@ func mysql8(ctx context.Context, w *workspace.Workspace) (engine, error) {
 
 	e := engine{
 		path: filepath.Join(home, "bin", "mysqld"),
-		env:  []string{"LD_LIBRARY_PATH=" + filepath.Join(home, "lib"), "DYLD_LIBRARY_PATH=" + filepath.Join(home, "lib")},
+		env: []string{
+			"LD_LIBRARY_PATH=" + filepath.Join(home, "lib"), "DYLD_LIBRARY_PATH=" +
+				filepath.Join(home, "lib"),
+		},
 	}
 	if runtime.GOOS == "linux" {
 		if err := needs.Provide(ctx, w, needs.Libraries(e.path, filepath.Join(home, "lib"))); err != nil {
@@ -168,7 +174,8 @@ func mysql8(ctx context.Context, w *workspace.Workspace) (engine, error) {
 	common := []string{
 		"--basedir=" + home,
 		"--lc-messages-dir=" + filepath.Join(home, "share"),
-		"--default-authentication-plugin=mysql_native_password", // the other one needs TLS or an RSA key exchange
+		// the other one needs TLS or an RSA key exchange
+		"--default-authentication-plugin=mysql_native_password",
 	}
 	return e.initialisedByItself(download.MySQL8.Name, common), nil
 }
@@ -230,7 +237,8 @@ func mariadb11(ctx context.Context, w *workspace.Workspace) (engine, error) {
 	}
 	usr := filepath.Join(root, "usr")
 	return engine{path: filepath.Join(usr, "sbin", "mariadbd")}.initialisedBy(
-		filepath.Join(usr, "bin", "mariadb-install-db"), download.MariaDB11.Name, []string{"--basedir=" + usr}), nil
+		filepath.Join(usr, "bin", "mariadb-install-db"), download.MariaDB11.Name,
+		[]string{"--basedir=" + usr}), nil
 }
 
 // initialisedBy returns e as a MariaDB server, whose data directory the script install makes.
@@ -239,16 +247,21 @@ func (e engine) initialisedBy(install, name string, common []string) engine {
 	e.args = common
 	e.newData = func(ctx context.Context, w *workspace.Workspace, dir string) error {
 		return copyOfNew(ctx, w, name, dir, func(data string) *exec.Cmd {
-			args := []string{"--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", "--datadir=" + data}
+			args := []string{
+				"--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal", "--datadir=" +
+					data,
+			}
 			return exec.CommandContext(ctx, install, slices.Concat(args, common, asRoot())...)
 		})
 	}
 	return e
 }
 
-// copyOfNew makes dir a copy of a fresh data directory, which initialise fills once and which stays in
-// the cache: to copy takes a tenth of a second, to initialise takes five.
-func copyOfNew(ctx context.Context, w *workspace.Workspace, name, dir string, initialise func(data string) *exec.Cmd) error {
+// copyOfNew makes dir a copy of a fresh data directory, which initialise fills once and which stays
+// in the cache: to copy takes a tenth of a second, to initialise takes five.
+func copyOfNew(
+	ctx context.Context, w *workspace.Workspace, name, dir string, initialise func(data string) *exec.Cmd,
+) error {
 	fresh, err := w.Cached(ctx, name+"-data", func(data string) error {
 		w.Say("%s: initialising a data directory", name)
 		if out, err := initialise(data).CombinedOutput(); err != nil {

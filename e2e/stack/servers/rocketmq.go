@@ -32,7 +32,8 @@ const ClusterName = "settlement-cluster"
 // jvmFlags are what RocketMQ 5.4.0 needs on JDK 17 and what keeps it small.
 var jvmFlags = []string{
 	"-Xms256m", "-Xmx512m",
-	// Most stacks live for a minute, and then the optimising compiler and G1 cost more than they give.
+	// Most stacks live for a minute, and then the optimising compiler and G1 cost more than they
+	// give.
 	"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
 	"--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
 	"--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
@@ -74,41 +75,46 @@ func (r RocketMQ) NamesrvAddr() string { return port.Loopback(r.NamesrvPort) }
 func (r RocketMQ) BrokerAddr() string  { return port.Loopback(r.BrokerPort) }
 
 func (r RocketMQ) namesrv(classes, dir string) (process.Program, error) {
-	return java(classes, dir, Namesrv, []int{r.NamesrvPort}, "org.apache.rocketmq.namesrv.NamesrvStartup", nil, map[string]string{
-		"bindAddress": "127.0.0.1",
-		"listenPort":  strconv.Itoa(r.NamesrvPort),
-	})
+	return java(classes, dir, Namesrv, []int{r.NamesrvPort},
+		"org.apache.rocketmq.namesrv.NamesrvStartup", nil, map[string]string{
+			"bindAddress": "127.0.0.1",
+			"listenPort":  strconv.Itoa(r.NamesrvPort),
+		})
 }
 
 func (r RocketMQ) broker(classes, dir string) (process.Program, error) {
 	flags := []string{
-		// T27: a consumer that dies keeps its queues locked for this long, 60 s by default; clients renew every 20 s.
+		// T27: a consumer that dies keeps its queues locked for this long, 60 s by default; clients
+		// renew every 20 s.
 		"-Drocketmq.broker.rebalance.lockMaxLiveTime=25000",
-		// T50: by default the broker refuses messages on a disk that is 90 % full; a developer's often is.
+		// T50: by default the broker refuses messages on a disk that is 90 % full; a developer's
+		// often is.
 		"-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99",
 	}
 
-	return java(classes, dir, Broker, []int{r.BrokerPort, r.BrokerPort - 2, r.MetricsPort}, "org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
-		// The broker makes system topics with these two names, which nobody else may create:
-		// neither is one of our topics.
-		"brokerClusterName":     ClusterName,
-		"brokerName":            "settlement-broker",
-		"brokerIP1":             "127.0.0.1",
-		"brokerIP2":             "127.0.0.1",
-		"bindAddress":           "127.0.0.1",
-		"listenPort":            strconv.Itoa(r.BrokerPort),
-		"namesrvAddr":           r.NamesrvAddr(),
-		"storePathRootDir":      BrokerStore(dir),
-		"storePathCommitLog":    CommitLog(dir),
-		"autoCreateTopicEnable": "false",
-		"flushDiskType":         "SYNC_FLUSH",
-		// T49: under load the default of 200 ms refuses sends that a little later would have been stored.
-		"waitTimeMillsInSendQueue": "5000",
-		"mappedFileSizeCommitLog":  strconv.Itoa(CommitLogFile),
-		"metricsExporterType":      "PROM",
-		"metricsPromExporterHost":  "127.0.0.1",
-		"metricsPromExporterPort":  strconv.Itoa(r.MetricsPort),
-	})
+	return java(classes, dir, Broker, []int{r.BrokerPort, r.BrokerPort - 2, r.MetricsPort},
+		"org.apache.rocketmq.broker.BrokerStartup", flags, map[string]string{
+			// The broker makes system topics with these two names, which nobody else may create:
+			// neither is one of our topics.
+			"brokerClusterName":     ClusterName,
+			"brokerName":            "settlement-broker",
+			"brokerIP1":             "127.0.0.1",
+			"brokerIP2":             "127.0.0.1",
+			"bindAddress":           "127.0.0.1",
+			"listenPort":            strconv.Itoa(r.BrokerPort),
+			"namesrvAddr":           r.NamesrvAddr(),
+			"storePathRootDir":      BrokerStore(dir),
+			"storePathCommitLog":    CommitLog(dir),
+			"autoCreateTopicEnable": "false",
+			"flushDiskType":         "SYNC_FLUSH",
+			// T49: under load the default of 200 ms refuses sends that a little later would have
+			// been stored.
+			"waitTimeMillsInSendQueue": "5000",
+			"mappedFileSizeCommitLog":  strconv.Itoa(CommitLogFile),
+			"metricsExporterType":      "PROM",
+			"metricsPromExporterHost":  "127.0.0.1",
+			"metricsPromExporterPort":  strconv.Itoa(r.MetricsPort),
+		})
 }
 
 // BrokerStore is where the broker of a run keeps what it has stored.
@@ -117,7 +123,9 @@ func BrokerStore(dir string) string { return filepath.Join(dir, "broker", "store
 func CommitLog(dir string) string { return filepath.Join(BrokerStore(dir), "commitlog") }
 
 // java writes the server's configuration and returns how it is started.
-func java(classes, dir, name string, ports []int, class string, flags []string, conf map[string]string) (process.Program, error) {
+func java(
+	classes, dir, name string, ports []int, class string, flags []string, conf map[string]string,
+) (process.Program, error) {
 	home := filepath.Join(dir, name)
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return process.Program{}, fmt.Errorf("prepare %s: %w", name, err)
@@ -173,8 +181,10 @@ func (r RocketMQ) brokerReady(ctx context.Context) error {
 func (r RocketMQ) CreateTopics(ctx context.Context) error {
 	return r.withAdmin(func(a *mq.Admin) error {
 		for topic, queues := range map[string]int{
-			settlement.TopicSettlement: settlement.DefaultQueues, settlement.TopicOutcome: settlement.DefaultQueues,
-			settlement.TopicPoints: settlement.PointsQueues, settlement.TopicJournal: settlement.JournalQueues,
+			settlement.TopicSettlement: settlement.DefaultQueues,
+			settlement.TopicOutcome:    settlement.DefaultQueues,
+			settlement.TopicPoints:     settlement.PointsQueues,
+			settlement.TopicJournal:    settlement.JournalQueues,
 		} {
 			if err := a.CreateTopic(ctx, topic, queues); err != nil {
 				return err

@@ -98,7 +98,9 @@ func (s *Set) bootNamed(ctx context.Context, o RunOptions) ([]string, error) {
 // StartDatabase starts a server of one of the kinds for the caller alone, for what cannot be done
 // to a server that others use. args come on top of our own. It returns a go-sql-driver DSN of root
 // without a database. stop ends the server and removes its data.
-func StartDatabase(ctx context.Context, kind string, log io.Writer, args ...string) (dsn string, stop func() error, err error) {
+func StartDatabase(
+	ctx context.Context, kind string, log io.Writer, args ...string,
+) (dsn string, stop func() error, err error) {
 	w, err := workspace.Find(log)
 	if err != nil {
 		return "", nil, err

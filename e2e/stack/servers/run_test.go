@@ -36,11 +36,13 @@ type runner struct {
 func startRunner(t *testing.T, script string) runner {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "stack")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "settlement/e2e/cmd/stack").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "settlement/e2e/cmd/stack").
+		CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 
-	r := runner{cmd: exec.CommandContext(t.Context(), binary, "run", "--db", "mariadb", "--", "sh", "-c", script)}
+	r := runner{cmd: exec.CommandContext(t.Context(), binary,
+		"run", "--db", "mariadb", "--", "sh", "-c", script)}
 	r.cmd.Stderr = os.Stderr
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
@@ -85,7 +87,8 @@ func (r runner) expectAllGone(t *testing.T) {
 }
 
 func TestRunStopsEverythingAtSIGTERM(t *testing.T) {
-	// A child of the command, as go test is of make, is the process that stays behind when only the command is told.
+	// A child of the command, as go test is of make, is the process that stays behind when only the
+	// command is told.
 	r := startRunner(t, `sleep 600 & echo $! "$TEST_MARIADB_DSN"; wait`)
 	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

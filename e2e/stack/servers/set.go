@@ -33,7 +33,9 @@ const startLimit = 15 * time.Minute
 
 // Boot starts p, unless it runs already, and waits until it is ready. On an error whatever was
 // started stays, to be stopped with the others.
-func (s *Set) Boot(ctx context.Context, p process.Program, addr string, ready func(context.Context) error) error {
+func (s *Set) Boot(
+	ctx context.Context, p process.Program, addr string, ready func(context.Context) error,
+) error {
 	began := time.Now()
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -60,8 +62,11 @@ func (s *Set) Boot(ctx context.Context, p process.Program, addr string, ready fu
 	return nil
 }
 
-// tellWhile tells of a start that takes its time, with the last answer of ready, until done is called.
-func (s *Set) tellWhile(p process.Program, ready func(context.Context) error) (told func(context.Context) error, done func()) {
+// tellWhile tells of a start that takes its time, with the last answer of ready, until done is
+// called.
+func (s *Set) tellWhile(
+	p process.Program, ready func(context.Context) error,
+) (told func(context.Context) error, done func()) {
 	var last atomic.Value // string
 	last.Store("not asked yet")
 	told = func(ctx context.Context) error {
@@ -80,7 +85,8 @@ func (s *Set) tellWhile(p process.Program, ready func(context.Context) error) (t
 func (s *Set) Add(p *process.Process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running = append(slices.DeleteFunc(s.running, func(q *process.Process) bool { return q.Name == p.Name }), p)
+	s.running = append(slices.DeleteFunc(s.running,
+		func(q *process.Process) bool { return q.Name == p.Name }), p)
 }
 
 // Find returns the process with this name, nil when none was started. It may have ended.
@@ -119,8 +125,8 @@ func (s *Set) BootDatabase(ctx context.Context, d Database) error {
 	return s.Boot(ctx, p, port.Loopback(d.Port), d.ready)
 }
 
-// BootRocketMQ starts the name server, then the broker, which registers with it; or only the one that
-// is named.
+// BootRocketMQ starts the name server, then the broker, which registers with it; or only the one
+// that is named.
 func (s *Set) BootRocketMQ(ctx context.Context, r RocketMQ, only ...string) error {
 	classes, err := download.RocketMQClasses(ctx, s.Workspace, r.Version)
 	if err != nil {
@@ -135,7 +141,10 @@ func (s *Set) BootRocketMQ(ctx context.Context, r RocketMQ, only ...string) erro
 		prepare func(classes, dir string) (process.Program, error)
 		addr    string
 		ready   func(context.Context) error
-	}{{Namesrv, r.namesrv, r.NamesrvAddr(), r.namesrvReady}, {Broker, r.broker, r.BrokerAddr(), r.brokerReady}} {
+	}{
+		{Namesrv, r.namesrv, r.NamesrvAddr(), r.namesrvReady},
+		{Broker, r.broker, r.BrokerAddr(), r.brokerReady},
+	} {
 		if len(only) > 0 && !slices.Contains(only, server.name) {
 			continue
 		}

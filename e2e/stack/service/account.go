@@ -38,7 +38,8 @@ func CreateAccounts(ctx context.Context, adminDSN string, accounts ...Account) e
 				fmt.Sprintf("CREATE USER IF NOT EXISTS '%s'@'%%' IDENTIFIED BY '%s'", a.User, a.Password),
 				fmt.Sprintf("ALTER USER '%s'@'%%' IDENTIFIED BY '%s'", a.User, a.Password),
 				// In a grant an underscore stands for any character unless it is escaped.
-				fmt.Sprintf("GRANT ALL ON `%s`.* TO '%s'@'%%'", strings.ReplaceAll(a.Database, "_", `\_`), a.User),
+				fmt.Sprintf("GRANT ALL ON `%s`.* TO '%s'@'%%'", strings.ReplaceAll(a.Database, "_", `\_`),
+					a.User),
 			} {
 				if _, err := db.ExecContext(ctx, statement); err != nil {
 					return fmt.Errorf("create database and user %s: %w", a.Database, err)

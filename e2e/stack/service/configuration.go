@@ -26,8 +26,8 @@ const (
 // it does to the services.
 type Configuration map[string]string
 
-// WithoutBalancer is the configuration of a stack that ends with its run: nothing in front of it has
-// to see that a service is about to stop.
+// WithoutBalancer is the configuration of a stack that ends with its run: nothing in front of it
+// has to see that a service is about to stop.
 var WithoutBalancer = Configuration{"SHUTDOWN_DELAY": "0s"}
 
 // ConfigurationFromEnv is what the caller has set.
@@ -73,7 +73,8 @@ func (c Configuration) Differs(wish Configuration) string {
 
 // StopGrace is what a service may need between SIGTERM and its end.
 func (c Configuration) StopGrace() time.Duration {
-	delay, timeout := c.duration("SHUTDOWN_DELAY", defaultShutdownDelay), c.duration("SHUTDOWN_TIMEOUT", defaultShutdownTimeout)
+	delay, timeout := c.duration("SHUTDOWN_DELAY", defaultShutdownDelay), c.duration("SHUTDOWN_TIMEOUT",
+		defaultShutdownTimeout)
 	const (
 		consumers    = 2                // of payment-service, one after the other
 		consumerMore = 10 * time.Second // on top of SHUTDOWN_TIMEOUT, each

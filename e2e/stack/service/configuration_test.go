@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// chosen are the variables of the README's table that a stack sets itself: where a service listens and its servers
-// are, and how many queues the topics have that it makes.
+// chosen are the variables of the README's table that a stack sets itself: where a service listens
+// and its servers are, and how many queues the topics have that it makes.
 var chosen = []string{
 	"HTTP_ADDR", "DB_ADDR", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_PASSWORD_FILE", "NAMESRV_ADDR",
 	"SETTLEMENT_QUEUES", "OUTCOME_QUEUES", "POINTS_QUEUES",
@@ -26,7 +26,9 @@ func TestEveryDocumentedVariableReachesTheServices(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	for file, heading := range map[string]string{"shared/config/README.md": "## Configuration", "shared/config/README.zh-CN.md": "## 配置"} {
+	for file, heading := range map[string]string{
+		"shared/config/README.md": "## Configuration", "shared/config/README.zh-CN.md": "## 配置",
+	} {
 		text, err := os.ReadFile(filepath.Join("..", "..", "..", file))
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +71,8 @@ func TestServicesGetWhatTheCallerHasSet(t *testing.T) {
 	t.Chdir(dir)
 	for name, value := range map[string]string{
 		"CONSUME_BATCH_MAX": "7", "LOG_LEVEL": "debug", "SHUTDOWN_DELAY": "1s", "SHUTDOWN_TIMEOUT": "30s",
-		"WEBHOOK_URL": "http://127.0.0.1:1/a?b=c&d", "WEBHOOK_SECRET": "", "WEBHOOK_SECRET_FILE": "secret", "SETTLEMENT_QUEUES": "99",
+		"WEBHOOK_URL": "http://127.0.0.1:1/a?b=c&d", "WEBHOOK_SECRET": "", "WEBHOOK_SECRET_FILE": "secret",
+		"SETTLEMENT_QUEUES": "99",
 	} {
 		t.Setenv(name, value)
 	}

@@ -1,5 +1,5 @@
-// Package service is an instance of order-service or payment-service: what it is built from, what it is
-// told, and what can be done to it.
+// Package service is an instance of order-service or payment-service: what it is built from, what
+// it is told, and what can be done to it.
 package service
 
 import (
@@ -63,8 +63,8 @@ func (s *Service) Pause() error { return s.Backend.Signal(s, syscall.SIGSTOP) }
 // Resume lets a paused service go on.
 func (s *Service) Resume() error { return s.Backend.Signal(s, syscall.SIGCONT) }
 
-// Stop asks the service to end by SIGTERM and waits for it; an error means that it had to be killed,
-// or ended with another exit code than 0.
+// Stop asks the service to end by SIGTERM and waits for it; an error means that it had to be
+// killed, or ended with another exit code than 0.
 func (s *Service) Stop(ctx context.Context) error { return s.Backend.Stop(ctx, s) }
 
 // Start starts the service again, at the same URL. It does not wait: see WaitReady.
@@ -78,8 +78,8 @@ func (s *Service) Restart(ctx context.Context) error {
 	return s.Start(ctx)
 }
 
-// WaitReady waits until /readyz answers 200, at most 2 minutes. The error carries the last answer and
-// the end of the service's log; a service that has ended is reported at once.
+// WaitReady waits until /readyz answers 200, at most 2 minutes. The error carries the last answer
+// and the end of the service's log; a service that has ended is reported at once.
 func (s *Service) WaitReady(ctx context.Context) error { return s.Backend.Ready(ctx, s) }
 
 // LogTail returns the last lines of what the service has logged.
@@ -96,7 +96,8 @@ func (s *Service) Exec(ctx context.Context, args ...string) (printed string, err
 	cmd.WaitDelay = process.KillWait
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		err = fmt.Errorf("%s %s: %w: %s", s.Binary, strings.Join(args, " "), err, out[max(0, len(out)-answerMax):])
+		err = fmt.Errorf("%s %s: %w: %s", s.Binary, strings.Join(args, " "), err,
+			out[max(0, len(out)-answerMax):])
 	}
 	return string(out), err
 }

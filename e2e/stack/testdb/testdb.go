@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,9 +22,12 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// subtests maps the prefix of the environment variables that hold an administrator's DSN and the server's kind to the
-// name of the subtest that runs there.
+// subtests maps the prefix of the environment variables that hold an administrator's DSN and the
+// server's kind to the name of the subtest that runs there.
 var subtests = map[string]string{"TEST_MYSQL": "mysql", "TEST_MARIADB": "mariadb"}
+
+var errNoServer = errors.New("no database server: set TEST_MYSQL_DSN or TEST_MARIADB_DSN to an" +
+	" administrator's DSN, or run make test, which starts both")
 
 // Each runs test as a subtest on every configured server, on a fresh migrated database
 // that is dropped at the end. It fails when no server is configured.
@@ -59,11 +63,12 @@ func eachServer(t *testing.T, test func(t *testing.T, dsn, kind string)) {
 		t.Run(name, func(t *testing.T) { test(t, dsn, cmp.Or(os.Getenv(prefix+"_KIND"), name)) })
 	}
 	if !configured {
-		t.Fatal("no database server: set TEST_MYSQL_DSN or TEST_MARIADB_DSN to an administrator's DSN, or run make test, which starts both")
+		t.Fatal(errNoServer)
 	}
 }
 
-// EachOwn is EachEmpty on servers that the test has for itself and may set up as it likes; they are started with args.
+// EachOwn is EachEmpty on servers that the test has for itself and may set up as it likes; they are
+// started with args.
 func EachOwn(t *testing.T, args []string, test func(t *testing.T, db Database)) {
 	t.Helper()
 	eachServer(t, func(t *testing.T, _, kind string) {
@@ -122,7 +127,9 @@ func fresh(t *testing.T, adminDSN string) Database {
 		t.Fatal(err)
 	}
 
-	d := Database{Admin: admin, Config: dbtx.Config{Addr: parsed.Addr, Name: name, User: parsed.User, Password: parsed.Passwd}}
+	d := Database{Admin: admin, Config: dbtx.Config{
+		Addr: parsed.Addr, Name: name, User: parsed.User, Password: parsed.Passwd,
+	}}
 	d.Pool = d.Open(t)
 	return d
 }

@@ -19,7 +19,8 @@ const (
 	// removeLimit bounds the removal of a dead run's containers.
 	removeLimit = 90 * time.Second
 
-	// projectFile, in a run's directory, holds the name of the Compose project that the run started.
+	// projectFile, in a run's directory, holds the name of the Compose project that the run
+	// started.
 	projectFile = "compose-project"
 )
 
@@ -146,7 +147,8 @@ func removeDeadProject(ctx context.Context, dir string) error {
 
 	ctx, cancel := context.WithTimeout(ctx, removeLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "docker", "compose", "-p", string(project), "down", "-v", "--remove-orphans")
+	cmd := exec.CommandContext(ctx, "docker", "compose", "-p",
+		string(project), "down", "-v", "--remove-orphans")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("remove containers of %s: %w: %s", project, err, out)
 	}

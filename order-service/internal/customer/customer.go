@@ -1,5 +1,5 @@
-// Package customer holds the rules by which customers collect points: what each event changes, and in which sequence.
-// It does no I/O.
+// Package customer holds the rules by which customers collect points: what each event changes, and
+// in which sequence. It does no I/O.
 package customer
 
 import (
@@ -57,12 +57,15 @@ func (c Customer) Misconduct(no string, now time.Time) (Customer, settlement.Poi
 	return c.change(no, settlement.PointsAdd, misconductPoints, "misconduct", now)
 }
 
-func (c Customer) change(no string, t settlement.PointsType, points int64, reason string, now time.Time) (Customer, settlement.PointsChange, error) {
+func (c Customer) change(
+	no string, t settlement.PointsType, points int64, reason string, now time.Time,
+) (Customer, settlement.PointsChange, error) {
 	if c.PointsSeq == settlement.SeqMax {
 		return c, settlement.PointsChange{}, ErrFull
 	}
 	c.PointsSeq++
 	return c, settlement.PointsChange{
-		Version: settlement.Version, Type: t, PointsNo: no, CustomerID: c.ID, Seq: c.PointsSeq, Points: points, Reason: reason, OccurredAt: now,
+		Version: settlement.Version, Type: t, PointsNo: no, CustomerID: c.ID, Seq: c.PointsSeq,
+		Points: points, Reason: reason, OccurredAt: now,
 	}, nil
 }

@@ -44,8 +44,10 @@ func newCustomer(c customer.Customer) Customer {
 
 func newOrder(o order.Order) Order {
 	return Order{
-		ID: o.ID, CustomerID: o.CustomerID, AccountID: o.AccountID, Amount: o.Amount, Description: o.Description,
-		Refunded: money.Money{Currency: o.Amount.Currency, Minor: o.Refunded.Minor}, // a kept answer of a release before partial refunds has no currency
+		ID: o.ID, CustomerID: o.CustomerID, AccountID: o.AccountID, Amount: o.Amount,
+		Description: o.Description,
+		// a kept answer of a release before partial refunds has no currency
+		Refunded: money.Money{Currency: o.Amount.Currency, Minor: o.Refunded.Minor},
 		Status:   OrderStatus(o.Status), PaymentNo: o.PaymentNo, Reason: o.Reason, Seq: o.Seq,
 		CreatedAt: o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),
 	}

@@ -48,11 +48,15 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orders := store.New(pool, parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now), testdb.Topics, func() {}, time.Now)
+	orders := store.New(pool, parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)),
+		time.Now), testdb.Topics, func() {}, time.Now)
 	handler := httpapi.New(orders, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
-		Checks:  map[string]web.Check{"database": func(ctx context.Context) error { return pool.Writable(ctx, outbox.Table) }, "broker": func(context.Context) error { return nil }},
+		Checks: map[string]web.Check{"database": func(ctx context.Context) error {
+			return pool.Writable(ctx,
+				outbox.Table)
+		}, "broker": func(context.Context) error { return nil }},
 	})
 	return service{API: webtest.Serve(t, handler, spec), store: orders, pool: pool, db: db}
 }
@@ -86,10 +90,13 @@ func (s service) settled(t *testing.T, outcome settlement.OutcomeType, reason st
 }
 
 // ends applies the outcome of an instruction, and reads its order.
-func (s service) ends(t *testing.T, a httpapi.Accepted, outcome settlement.OutcomeType, amount money.Money, reason string) (o httpapi.Order) {
+func (s service) ends(
+	t *testing.T, a httpapi.Accepted, outcome settlement.OutcomeType, amount money.Money, reason string,
+) (o httpapi.Order) {
 	t.Helper()
 	applied, err := s.store.ApplyOutcomes(t.Context(), []store.Received{{Message: settlement.Outcome{
-		Version: settlement.Version, Type: outcome, PaymentNo: a.PaymentNo, OrderID: a.OrderID, Seq: a.Seq, Amount: amount,
+		Version: settlement.Version, Type: outcome, PaymentNo: a.PaymentNo, OrderID: a.OrderID, Seq: a.Seq,
+		Amount: amount,
 		Reason: reason, OccurredAt: time.Now(),
 	}}})
 	if err != nil || len(applied.Changed) != 1 {
@@ -100,7 +107,8 @@ func (s service) ends(t *testing.T, a httpapi.Accepted, outcome settlement.Outco
 }
 
 func newOrderBody(customer string, minor int64) string {
-	return fmt.Sprintf(`{"customer_id":%q,"account_id":"019a5e1c-7c00-7000-8000-000000000042","amount":{"currency":"CNY","minor":%d}}`, customer, minor)
+	return fmt.Sprintf(`{"customer_id":%q,"account_id":"019a5e1c-7c00-7000-8000-000000000042","amount":{"currency":"CNY","minor":%d}}`,
+		customer, minor)
 }
 
 // rows counts the rows of every table that a request can change, and sums up the orders'
@@ -109,7 +117,8 @@ func (s service) rows(t *testing.T) map[string]string {
 	t.Helper()
 	counts := map[string]string{}
 	for _, query := range []string{
-		"SELECT COUNT(*) FROM orders", "SELECT COUNT(*) FROM outbox", "SELECT COUNT(*) FROM payments", "SELECT COUNT(*) FROM idempotency_keys",
+		"SELECT COUNT(*) FROM orders", "SELECT COUNT(*) FROM outbox", "SELECT COUNT(*) FROM payments",
+		"SELECT COUNT(*) FROM idempotency_keys",
 		"SELECT COALESCE(GROUP_CONCAT(CONCAT(id, status, seq, updated_at) ORDER BY id), '') FROM orders",
 	} {
 		var n string
@@ -139,7 +148,8 @@ func TestOrderThroughItsLife(t *testing.T) {
 		if got := answer.Header.Get("Location"); got != "/v1/orders/"+o.ID {
 			t.Errorf("Location is %q", got)
 		}
-		if o.Status != "created" || o.PaymentNo != "" || o.Reason != "" || o.Seq != 0 || o.Description != description || o.CreatedAt != o.UpdatedAt {
+		if o.Status != "created" || o.PaymentNo != "" || o.Reason != "" || o.Seq != 0 ||
+			o.Description != description || o.CreatedAt != o.UpdatedAt {
 			t.Errorf("new order is %+v", o)
 		}
 		if read := s.get(t, "/v1/orders/"+o.ID).Want(t, 200, ""); string(read.Body) != string(answer.Body) {
@@ -149,7 +159,8 @@ func TestOrderThroughItsLife(t *testing.T) {
 		var accepted httpapi.Accepted
 		answer = s.post(t, "/v1/orders/"+o.ID+"/settle", uuid.NewString(), "{}").Want(t, 202, "")
 		answer.Into(t, &accepted)
-		if accepted.OrderID != o.ID || accepted.Seq != 1 || accepted.Status != "settling" || answer.Header.Get("Location") != "/v1/orders/"+o.ID {
+		if accepted.OrderID != o.ID || accepted.Seq != 1 || accepted.Status != "settling" ||
+			answer.Header.Get("Location") != "/v1/orders/"+o.ID {
 			t.Errorf("settle answered %+v, Location %q", accepted, answer.Header.Get("Location"))
 		}
 		s.get(t, "/v1/orders/"+o.ID).Want(t, 200, "").Into(t, &o)
@@ -178,29 +189,36 @@ func TestRefunds(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
 		paid := s.settled(t, settlement.Paid, "")
 		path := "/v1/orders/" + paid.ID + "/refund"
-		part := func(minor int64) string { return fmt.Sprintf(`{"amount":{"currency":"CNY","minor":%d}}`, minor) }
+		part := func(minor int64) string {
+			return fmt.Sprintf(`{"amount":{"currency":"CNY","minor":%d}}`,
+				minor)
+		}
 		cny := func(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }
 		if paid.Refunded != cny(0) {
 			t.Errorf("refunded of a paid order is %+v", paid.Refunded)
 		}
 
 		s.post(t, path, uuid.NewString(), part(2000)).Want(t, 409, store.CodeRefundAmount)
-		s.post(t, path, uuid.NewString(), `{"amount":{"currency":"USD","minor":1}}`).Want(t, 409, store.CodeRefundAmount)
+		s.post(t, path, uuid.NewString(), `{"amount":{"currency":"USD","minor":1}}`).
+			Want(t, 409, store.CodeRefundAmount)
 
 		var a httpapi.Accepted
 		s.post(t, path, "part", part(500)).Want(t, 202, "").Into(t, &a)
 		s.post(t, path, "part", "").Want(t, 422, web.CodeKeyReused)
-		if o := s.ends(t, a, settlement.Refunded, cny(500), ""); o.Status != "paid" || o.Refunded != cny(500) {
+		if o := s.ends(t, a, settlement.Refunded, cny(500), ""); o.Status != "paid" ||
+			o.Refunded != cny(500) {
 			t.Errorf("refunded in part: %+v", o)
 		}
 
 		s.post(t, path, uuid.NewString(), part(1500)).Want(t, 409, store.CodeRefundAmount)
 		s.post(t, path, uuid.NewString(), "").Want(t, 202, "").Into(t, &a)
-		if o := s.ends(t, a, settlement.Failed, cny(1499), "discarded"); o.Status != "paid" || o.Reason != "discarded" || o.Refunded != cny(500) {
+		if o := s.ends(t, a, settlement.Failed, cny(1499), "discarded"); o.Status != "paid" ||
+			o.Reason != "discarded" || o.Refunded != cny(500) {
 			t.Errorf("a discarded refund leaves %+v", o)
 		}
 		s.post(t, path, uuid.NewString(), part(1499)).Want(t, 202, "").Into(t, &a)
-		if o := s.ends(t, a, settlement.Refunded, cny(1499), ""); o.Status != "refunded" || o.Refunded != cny(1999) || o.Reason != "" {
+		if o := s.ends(t, a, settlement.Refunded, cny(1499), ""); o.Status != "refunded" ||
+			o.Refunded != cny(1999) || o.Reason != "" {
 			t.Errorf("refunded: %+v", o)
 		}
 	})
@@ -212,7 +230,8 @@ func TestACustomerCancels(t *testing.T) {
 		var settle, refund httpapi.Accepted
 		s.post(t, "/v1/orders/"+o.ID+"/settle", uuid.NewString(), "").Want(t, 202, "").Into(t, &settle)
 		path := "/v1/orders/" + o.ID + "/refund"
-		s.post(t, path, uuid.NewString(), `{"amount":{"currency":"CNY","minor":1}}`).Want(t, 409, store.CodeRefundAmount)
+		s.post(t, path, uuid.NewString(), `{"amount":{"currency":"CNY","minor":1}}`).
+			Want(t, 409, store.CodeRefundAmount)
 		s.post(t, path, uuid.NewString(), "").Want(t, 202, "").Into(t, &refund)
 		if refund.Status != "cancelling" || refund.Seq != 2 {
 			t.Errorf("cancelled as %+v", refund)
@@ -226,7 +245,8 @@ func TestACustomerCancels(t *testing.T) {
 		}
 
 		s.ends(t, settle, settlement.Declined, o.Amount, "insufficient_funds")
-		if o := s.ends(t, refund, settlement.Failed, o.Amount, "nothing_to_refund"); o.Status != "declined" || o.Reason != "insufficient_funds" {
+		if o := s.ends(t, refund, settlement.Failed, o.Amount, "nothing_to_refund"); o.Status != "declined" ||
+			o.Reason != "insufficient_funds" {
 			t.Errorf("cancelled and not paid: %+v", o)
 		}
 	})
@@ -282,11 +302,13 @@ func TestTraceparentReachesTheOutbox(t *testing.T) {
 		for _, header := range []string{given, "00-broken"} {
 			o := s.create(t, "customer-42")
 			answer := s.Do(t, webtest.Request{
-				Method: "POST", Path: "/v1/orders/" + o.ID + "/settle", Key: uuid.NewString(), Header: map[string]string{"traceparent": header},
+				Method: "POST", Path: "/v1/orders/" + o.ID + "/settle", Key: uuid.NewString(),
+				Header: map[string]string{"traceparent": header},
 			}).Want(t, 202, "")
 
 			var stored string
-			err := s.db.QueryRowContext(t.Context(), "SELECT traceparent FROM outbox WHERE sharding_key = ?", o.ID).Scan(&stored)
+			err := s.db.QueryRowContext(t.Context(), "SELECT traceparent FROM outbox WHERE sharding_key = ?",
+				o.ID).Scan(&stored)
 			if err != nil || stored != answer.Header.Get("traceparent") {
 				t.Errorf("outbox has %q, %v, the answer %q", stored, err, answer.Header.Get("traceparent"))
 			}
@@ -304,7 +326,8 @@ func TestExamplesOfTheContractWork(t *testing.T) {
 		settle := s.Example(t, "/v1/orders/{id}/settle")
 		s.post(t, "/v1/orders/"+s.create(t, "c").ID+"/settle", uuid.NewString(), settle).Want(t, 202, "")
 		refund := s.Example(t, "/v1/orders/{id}/refund")
-		s.post(t, "/v1/orders/"+s.settled(t, settlement.Paid, "").ID+"/refund", uuid.NewString(), refund).Want(t, 202, "")
+		s.post(t, "/v1/orders/"+s.settled(t, settlement.Paid, "").ID+"/refund", uuid.NewString(), refund).
+			Want(t, 202, "")
 	})
 }
 
@@ -328,7 +351,8 @@ func TestRequestsAreTakenAsTheContractSays(t *testing.T) {
 // nowhere is a pool whose database does not answer.
 func nowhere(t *testing.T) *dbtx.Pool {
 	t.Helper()
-	pool, err := dbtx.Open(dbtx.Config{Addr: "127.0.0.1:1", Name: "none", User: "none"}, prometheus.NewRegistry())
+	pool, err := dbtx.Open(dbtx.Config{Addr: "127.0.0.1:1", Name: "none", User: "none"},
+		prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +379,8 @@ func TestDatabaseAway(t *testing.T) {
 		}
 	}
 
-	if ready := s.get(t, "/readyz"); ready.Status != 503 || string(ready.Body) != `{"checks":{"broker":"ok","database":"failed"},"status":"not_ready"}` {
+	if ready := s.get(t, "/readyz"); ready.Status != 503 ||
+		string(ready.Body) != `{"checks":{"broker":"ok","database":"failed"},"status":"not_ready"}` {
 		t.Errorf("/readyz is %d %s", ready.Status, ready.Body)
 	}
 	s.get(t, "/healthz").Want(t, 200, "")

@@ -32,7 +32,8 @@ func (a *API) CreateOrder(c *gin.Context, params CreateOrderParams) {
 	}
 
 	created, err := a.store.CreateOrder(c.Request.Context(), req, order.New{
-		CustomerID: body.CustomerID, AccountID: body.AccountID, Amount: body.Amount, Description: body.Description,
+		CustomerID: body.CustomerID, AccountID: body.AccountID, Amount: body.Amount,
+		Description: body.Description,
 	})
 	if err != nil {
 		fail(c, err)

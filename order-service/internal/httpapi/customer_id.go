@@ -16,6 +16,7 @@ func checkCustomerID(id, code string) *web.FieldError {
 	}
 	return &web.FieldError{
 		Field: "customer_id", Code: code,
-		Detail: fmt.Sprintf("customer_id is %.80q, must be 1 to 64 of the characters A-Z a-z 0-9 . _ : -", id),
+		Detail: fmt.Sprintf("customer_id is %.80q, must be 1 to 64 of the characters A-Z a-z 0-9 . _ : -",
+			id),
 	}
 }

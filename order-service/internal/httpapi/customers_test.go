@@ -31,11 +31,14 @@ func TestCustomers(t *testing.T) {
 		}
 
 		s.get(t, "/v1/customers/"+uuid.NewString()).Want(t, 404, "customer_not_found")
-		s.post(t, "/v1/customers/"+uuid.NewString()+"/misconduct", uuid.NewString(), "").Want(t, 404, "customer_not_found")
+		s.post(t, "/v1/customers/"+uuid.NewString()+"/misconduct", uuid.NewString(), "").
+			Want(t, 404, "customer_not_found")
 		s.get(t, "/v1/customers/42").Want(t, 400, web.CodeInvalidID)
 		s.post(t, "/v1/customers/42/misconduct", uuid.NewString(), "").Want(t, 400, web.CodeInvalidID)
 		s.post(t, path+"/misconduct", uuid.NewString(), `{"points":1}`).Want(t, 400, web.CodeUnknownField)
-		for _, body := range []string{`{"name":""}`, `{"name":"a\u0007"}`, `{"name":"` + strings.Repeat("名", 129) + `"}`} {
+		for _, body := range []string{
+			`{"name":""}`, `{"name":"a\u0007"}`, `{"name":"` + strings.Repeat("名", 129) + `"}`,
+		} {
 			s.post(t, "/v1/customers", uuid.NewString(), body).Want(t, 400, web.CodeInvalidField)
 		}
 		s.post(t, "/v1/customers", uuid.NewString(), `{}`).Want(t, 400, web.CodeMissingField)

@@ -15,15 +15,19 @@ import (
 func TestRepeatGetsTheFirstAnswer(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
 		// The same JSON, written in another way, is the same request.
-		first := s.post(t, "/v1/orders", "create", `{"customer_id":"c","account_id":"019a5e1c-7c00-7000-8000-000000000042","amount":{"currency":"CNY","minor":1}}`).Want(t, 201, "")
-		again := s.post(t, "/v1/orders", "create", `{ "amount" : {"minor":1,"currency":"CNY"}, "description":"", "account_id":"019a5e1c-7c00-7000-8000-000000000042","customer_id":"\u0063"}`)
+		first := s.post(t, "/v1/orders", "create",
+			`{"customer_id":"c","account_id":"019a5e1c-7c00-7000-8000-000000000042","amount":{"currency":"CNY","minor":1}}`).Want(t, 201, "")
+		again := s.post(t, "/v1/orders", "create",
+			`{ "amount" : {"minor":1,"currency":"CNY"}, "description":"", "account_id":"019a5e1c-7c00-7000-8000-000000000042","customer_id":"\u0063"}`)
 		if !first.Same(again) {
 			t.Errorf("create: first\n%s\nthen\n%s", first.Body, again.Body)
 		}
 
 		paid := "/v1/orders/" + s.settled(t, settlement.Paid, "").ID
 		created := "/v1/orders/" + s.create(t, "c").ID
-		refund, refused := s.post(t, paid+"/refund", "refund", "").Want(t, 202, ""), s.post(t, created+"/refund", "refused", "").Want(t, 409, store.CodeNotRefundable)
+		refund, refused := s.post(t, paid+"/refund", "refund", "").
+			Want(t, 202, ""), s.post(t, created+"/refund", "refused", "").
+			Want(t, 409, store.CodeNotRefundable)
 		settle := s.post(t, created+"/settle", "settle", "{}").Want(t, 202, "")
 
 		before := s.rows(t)
@@ -45,7 +49,8 @@ func TestRepeatGetsTheFirstAnswer(t *testing.T) {
 
 func TestKeyOfAnotherRequest(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
-		o, other, declined := s.create(t, "c").ID, s.create(t, "c").ID, s.settled(t, settlement.Declined, "insufficient_funds").ID
+		o, other, declined := s.create(t, "c").ID, s.create(t, "c").
+			ID, s.settled(t, settlement.Declined, "insufficient_funds").ID
 		s.post(t, "/v1/orders", "k1", newOrderBody("c", 1)).Want(t, 201, "")
 		s.post(t, "/v1/orders/"+o+"/settle", "k2", "").Want(t, 202, "")
 		s.post(t, "/v1/orders/"+declined+"/refund", "k3", "").Want(t, 409, store.CodeNotRefundable)
@@ -100,7 +105,8 @@ func TestOneKeyAtOnce(t *testing.T) {
 		}
 
 		for query, want := range map[string]int{
-			"SELECT COUNT(*) FROM orders": 2, "SELECT COUNT(*) FROM outbox": 1, "SELECT MAX(seq) FROM orders": 1, "SELECT COUNT(*) FROM idempotency_keys": 3,
+			"SELECT COUNT(*) FROM orders": 2, "SELECT COUNT(*) FROM outbox": 1,
+			"SELECT MAX(seq) FROM orders": 1, "SELECT COUNT(*) FROM idempotency_keys": 3,
 		} {
 			var got int
 			if err := s.db.QueryRowContext(t.Context(), query).Scan(&got); err != nil || got != want {
@@ -132,7 +138,8 @@ func TestManyKeysAtOnce(t *testing.T) {
 		}
 
 		var messages int
-		if err := s.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").Scan(&messages); err != nil || accepted != 1 || messages != 1 {
+		if err := s.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM outbox").
+			Scan(&messages); err != nil || accepted != 1 || messages != 1 {
 			t.Errorf("%d accepted, %d messages, %v", accepted, messages, err)
 		}
 	})
@@ -145,12 +152,15 @@ func TestKeyInFlight(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = tx.Rollback() }()
-		_, err = tx.ExecContext(t.Context(), "INSERT INTO idempotency_keys (idem_key, request_hash, result, refusal_code, refusal_detail, created_at) VALUES ('k', '', '', '', '', NOW())")
+		_, err = tx.ExecContext(t.Context(),
+			"INSERT INTO idempotency_keys (idem_key, request_hash, result, refusal_code, refusal_detail,"+
+				" created_at) VALUES ('k', '', '', '', '', NOW())")
 		if err != nil {
 			t.Fatal(err)
 		}
 
-		if answer := s.post(t, "/v1/orders", "k", newOrderBody("c", 1)).Want(t, 409, web.CodeKeyInFlight); answer.Header.Get("Retry-After") == "" {
+		if answer := s.post(t, "/v1/orders", "k", newOrderBody("c", 1)).
+			Want(t, 409, web.CodeKeyInFlight); answer.Header.Get("Retry-After") == "" {
 			t.Error("409 in flight without Retry-After")
 		}
 		if err := tx.Rollback(); err != nil {

@@ -13,7 +13,8 @@ import (
 )
 
 // accept is a store's method that takes an instruction for an order.
-type accept func(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error)
+type accept func(ctx context.Context, req idempotency.Request,
+	orderID, traceparent string) (order.Accepted, error)
 
 // instruct answers POST /v1/orders/{id}/<name>, whose body is decoded and checked.
 func (a *API) instruct(c *gin.Context, id OrderID, key, name string, body any, accept accept) {
@@ -33,7 +34,8 @@ func (a *API) instruct(c *gin.Context, id OrderID, key, name string, body any, a
 		return
 	}
 
-	a.log.Info("instruction accepted", "type", name, "payment_no", accepted.PaymentNo, "order_id", accepted.OrderID,
+	a.log.Info("instruction accepted", "type", name, "payment_no",
+		accepted.PaymentNo, "order_id", accepted.OrderID,
 		"seq", accepted.Seq, "trace_id", traceparent.TraceID(web.Traceparent(c))) // logged again for each repeat of the request
 	c.Header("Location", orderPath(id))
 	c.JSON(http.StatusAccepted, newAccepted(accepted))

@@ -18,7 +18,8 @@ func (a *API) ListOrders(c *gin.Context, params ListOrdersParams) {
 		return
 	}
 	found, next, err := a.store.Orders(c.Request.Context(), store.Filter{
-		CustomerID: params.CustomerID, Status: order.Status(params.Status), Cursor: params.Cursor, Limit: web.LimitOr(params.Limit),
+		CustomerID: params.CustomerID, Status: order.Status(params.Status), Cursor: params.Cursor,
+		Limit: web.LimitOr(params.Limit),
 	})
 	if err != nil {
 		fail(c, err)

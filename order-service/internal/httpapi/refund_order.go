@@ -10,7 +10,8 @@ import (
 	"settlement/shared/web"
 )
 
-// RefundOrder accepts the instruction to refund an order that is paid, or to cancel one that is settling.
+// RefundOrder accepts the instruction to refund an order that is paid, or to cancel one that is
+// settling.
 func (a *API) RefundOrder(c *gin.Context, id OrderID, params RefundOrderParams) {
 	var body RefundOrderRequest
 	if err := web.DecodeOptional(c, &body); err != nil {
@@ -22,7 +23,9 @@ func (a *API) RefundOrder(c *gin.Context, id OrderID, params RefundOrderParams) 
 		return
 	}
 
-	refund := func(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error) {
+	refund := func(ctx context.Context, req idempotency.Request,
+		orderID, traceparent string,
+	) (order.Accepted, error) {
 		return a.store.Refund(ctx, req, orderID, traceparent, body.Amount)
 	}
 	a.instruct(c, id, params.IdempotencyKey, "refund", body, refund)

@@ -53,22 +53,37 @@ func badOrders() []refusal {
 		{"name in capitals", "", body("Description", `"x"`), 400, web.CodeUnknownField},
 		{"no customer", "", body("customer_id", ""), 400, web.CodeMissingField},
 		{"empty customer", "", body("customer_id", `""`), 400, web.CodeInvalidField},
-		{"long customer", "", body("customer_id", `"`+strings.Repeat("c", 65)+`"`), 400, web.CodeInvalidField},
+		{
+			"long customer", "", body("customer_id", `"`+strings.Repeat("c", 65)+`"`), 400,
+			web.CodeInvalidField,
+		},
 		{"customer with space", "", body("customer_id", `"a b"`), 400, web.CodeInvalidField},
 		{"customer with newline", "", body("customer_id", `"a\n"`), 400, web.CodeInvalidField},
 		{"customer not ASCII", "", body("customer_id", `"顾客"`), 400, web.CodeInvalidField},
 		{"customer is a number", "", body("customer_id", `42`), 400, web.CodeInvalidField},
 		{"no account", "", body("account_id", ""), 400, web.CodeMissingField},
 		{"account is no UUID", "", body("account_id", `"42"`), 400, web.CodeInvalidID},
-		{"account in capitals", "", body("account_id", `"019A5E1C-7C00-7000-8000-000000000042"`), 400, web.CodeInvalidID},
-		{"account in braces", "", body("account_id", `"{019a5e1c-7c00-7000-8000-000000000042}"`), 400, web.CodeInvalidID},
-		{"long description", "", body("description", `"`+strings.Repeat("票", 256)+`"`), 400, web.CodeInvalidField},
+		{
+			"account in capitals", "", body("account_id", `"019A5E1C-7C00-7000-8000-000000000042"`), 400,
+			web.CodeInvalidID,
+		},
+		{
+			"account in braces", "", body("account_id", `"{019a5e1c-7c00-7000-8000-000000000042}"`), 400,
+			web.CodeInvalidID,
+		},
+		{
+			"long description", "", body("description", `"`+strings.Repeat("票", 256)+`"`), 400,
+			web.CodeInvalidField,
+		},
 		{"description with NUL", "", body("description", `"a\u0000"`), 400, web.CodeInvalidField},
 		{"description is null", "", body("description", `null`), 400, web.CodeInvalidField},
 		{"no amount", "", body("amount", ""), 400, web.CodeMissingField},
 		{"amount is a number", "", body("amount", `19.99`), 400, web.CodeInvalidField},
 		{"amount is empty", "", body("amount", `{}`), 400, web.CodeMissingField},
-		{"amount with unknown field", "", body("amount", `{"currency":"CNY","minor":1,"major":1}`), 400, web.CodeUnknownField},
+		{
+			"amount with unknown field", "", body("amount", `{"currency":"CNY","minor":1,"major":1}`), 400,
+			web.CodeUnknownField,
+		},
 		{"zero", "", minor(`0`), 400, web.CodeInvalidAmount},
 		{"negative", "", minor(`-1`), 400, web.CodeInvalidAmount},
 		{"smallest int64", "", minor(`-9223372036854775808`), 400, web.CodeInvalidAmount},
@@ -103,17 +118,44 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 			{"refund of nothing", "/v1/orders/" + unknown + "/refund", "", 404, "order_not_found"},
 			{"settle of no id", "/v1/orders/42/settle", "", 400, web.CodeInvalidID},
 			{"refund of no id", "/v1/orders/42/refund", "", 400, web.CodeInvalidID},
-			{"settle of id in capitals", "/v1/orders/" + strings.ToUpper(created) + "/settle", "", 400, web.CodeInvalidID},
-			{"settle with body", "/v1/orders/" + created + "/settle", `{"amount":1}`, 400, web.CodeUnknownField},
+			{
+				"settle of id in capitals", "/v1/orders/" + strings.ToUpper(created) + "/settle", "", 400,
+				web.CodeInvalidID,
+			},
+			{
+				"settle with body", "/v1/orders/" + created + "/settle", `{"amount":1}`, 400,
+				web.CodeUnknownField,
+			},
 			{"settle with array", "/v1/orders/" + created + "/settle", `[]`, 400, web.CodeMalformedJSON},
-			{"settle with 10 MB", "/v1/orders/" + created + "/settle", strings.Repeat(" ", 10<<20), 413, web.CodeBodyTooLarge},
-			{"settle on trial", "/v1/orders/" + created + "/settle?dry_run=true", "", 400, web.CodeInvalidParameter},
+			{
+				"settle with 10 MB", "/v1/orders/" + created + "/settle", strings.Repeat(" ", 10<<20), 413,
+				web.CodeBodyTooLarge,
+			},
+			{
+				"settle on trial", "/v1/orders/" + created + "/settle?dry_run=true", "", 400,
+				web.CodeInvalidParameter,
+			},
 			{"refund on trial", "/v1/orders/" + paid + "/refund?dry_run", "", 400, web.CodeInvalidParameter},
-			{"order on trial", "/v1/orders?dry_run=true", newOrderBody("c", 1), 400, web.CodeInvalidParameter},
-			{"refund of 0", "/v1/orders/" + paid + "/refund", `{"amount":{"currency":"CNY","minor":0}}`, 400, web.CodeInvalidAmount},
-			{"refund in half a currency", "/v1/orders/" + paid + "/refund", `{"amount":{"minor":1}}`, 400, web.CodeMissingField},
-			{"refund of null", "/v1/orders/" + paid + "/refund", `{"amount":null}`, 400, web.CodeInvalidField},
-			{"refund of a number", "/v1/orders/" + paid + "/refund", `{"amount":500}`, 400, web.CodeInvalidField},
+			{
+				"order on trial", "/v1/orders?dry_run=true", newOrderBody("c", 1), 400,
+				web.CodeInvalidParameter,
+			},
+			{
+				"refund of 0", "/v1/orders/" + paid + "/refund", `{"amount":{"currency":"CNY","minor":0}}`,
+				400, web.CodeInvalidAmount,
+			},
+			{
+				"refund in half a currency", "/v1/orders/" + paid + "/refund", `{"amount":{"minor":1}}`, 400,
+				web.CodeMissingField,
+			},
+			{
+				"refund of null", "/v1/orders/" + paid + "/refund", `{"amount":null}`, 400,
+				web.CodeInvalidField,
+			},
+			{
+				"refund of a number", "/v1/orders/" + paid + "/refund", `{"amount":500}`, 400,
+				web.CodeInvalidField,
+			},
 			{"unknown verb", "/v1/orders/" + created + "/cancel", "", 404, web.CodeNotFound},
 			{"post to an order", "/v1/orders/" + created, "", 405, web.CodeMethodNotAllowed},
 		}...)
@@ -126,12 +168,15 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 			})
 		}
 
-		for _, path := range []string{"/v1/orders", "/v1/orders/" + created + "/settle", "/v1/orders/" + paid + "/refund"} {
+		for _, path := range []string{
+			"/v1/orders", "/v1/orders/" + created + "/settle", "/v1/orders/" + paid + "/refund",
+		} {
 			t.Run("without key "+path, func(t *testing.T) {
 				before := s.rows(t)
 				s.post(t, path, "", newOrderBody("c", 1)).Want(t, 400, web.CodeKeyMissing)
 				s.post(t, path, "a b", newOrderBody("c", 1)).Want(t, 400, web.CodeKeyInvalid)
-				s.post(t, path, strings.Repeat("k", 256), newOrderBody("c", 1)).Want(t, 400, web.CodeKeyInvalid)
+				s.post(t, path, strings.Repeat("k", 256), newOrderBody("c", 1)).
+					Want(t, 400, web.CodeKeyInvalid)
 				s.wantRows(t, before)
 			})
 		}
@@ -148,12 +193,17 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 		})
 
 		t.Run("not in this status", func(t *testing.T) {
-			// A refusal is remembered under its key, so only the orders and the outbox stay as they were.
+			// A refusal is remembered under its key, so only the orders and the outbox stay as they
+			// were.
 			before := s.rows(t)
-			s.post(t, "/v1/orders/"+paid+"/settle", uuid.NewString(), "").Want(t, 409, store.CodeNotSettleable)
-			s.post(t, "/v1/orders/"+failed+"/settle", uuid.NewString(), "").Want(t, 409, store.CodeNotSettleable)
-			s.post(t, "/v1/orders/"+failed+"/refund", uuid.NewString(), "").Want(t, 409, store.CodeNotRefundable)
-			s.post(t, "/v1/orders/"+created+"/refund", uuid.NewString(), "").Want(t, 409, store.CodeNotRefundable)
+			s.post(t, "/v1/orders/"+paid+"/settle", uuid.NewString(), "").
+				Want(t, 409, store.CodeNotSettleable)
+			s.post(t, "/v1/orders/"+failed+"/settle", uuid.NewString(), "").
+				Want(t, 409, store.CodeNotSettleable)
+			s.post(t, "/v1/orders/"+failed+"/refund", uuid.NewString(), "").
+				Want(t, 409, store.CodeNotRefundable)
+			s.post(t, "/v1/orders/"+created+"/refund", uuid.NewString(), "").
+				Want(t, 409, store.CodeNotRefundable)
 			const keys = "SELECT COUNT(*) FROM idempotency_keys"
 			after := s.rows(t)
 			before[keys] = after[keys]
@@ -194,7 +244,8 @@ func TestRefusedReads(t *testing.T) {
 func TestEveryWrongFieldIsNamed(t *testing.T) {
 	s := serve(t, nowhere(t))
 	var p httpapi.Problem
-	s.post(t, "/v1/orders", "k", `{"customer_id":"","account_id":"42","amount":{"currency":"XXX","minor":0},"description":"\u0007"}`).
+	s.post(t,
+		"/v1/orders", "k", `{"customer_id":"","account_id":"42","amount":{"currency":"XXX","minor":0},"description":"\u0007"}`).
 		Want(t, 400, web.CodeInvalidField).Into(t, &p)
 	var fields []string
 	for _, e := range p.Errors {

@@ -20,7 +20,8 @@ func (a *API) ReportMisconduct(c *gin.Context, id CustomerKey, params ReportMisc
 		return
 	}
 
-	req, err := idempotency.NewRequest(params.IdempotencyKey, "POST "+customerPath(id)+"/misconduct", struct{}{})
+	req, err := idempotency.NewRequest(params.IdempotencyKey,
+		"POST "+customerPath(id)+"/misconduct", struct{}{})
 	if err != nil {
 		fail(c, err)
 		return
@@ -32,5 +33,7 @@ func (a *API) ReportMisconduct(c *gin.Context, id CustomerKey, params ReportMisc
 	}
 
 	c.Header("Location", customerPath(id))
-	c.JSON(http.StatusAccepted, PointsAccepted{CustomerID: taken.CustomerID, PointsNo: taken.PointsNo, Seq: taken.Seq})
+	c.JSON(http.StatusAccepted, PointsAccepted{
+		CustomerID: taken.CustomerID, PointsNo: taken.PointsNo, Seq: taken.Seq,
+	})
 }

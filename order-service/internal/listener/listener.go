@@ -24,7 +24,9 @@ type Listener struct {
 }
 
 // New makes a listener and registers its metrics.
-func New(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger) *Listener {
+func New(
+	s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger,
+) *Listener {
 	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "order_outcomes_total",
 		Help: "Outcomes by result: applied, repeated, conflict, waiting, poison, parked.",
@@ -60,12 +62,15 @@ func (l *Listener) apply(ctx context.Context, batch []store.Received) (effects i
 
 	for _, r := range applied.Changed {
 		out := r.Message
-		l.log.Info("outcome applied", "outcome", out.Type, "amount", out.Amount.String(), "reason", out.Reason,
+		l.log.Info("outcome applied", "outcome", out.Type, "amount",
+			out.Amount.String(), "reason", out.Reason,
 			"payment_no", out.PaymentNo, "order_id", out.OrderID, "seq", out.Seq, "trace_id", r.TraceID())
 	}
 	for _, c := range applied.Conflicts {
-		l.log.Error("outcome parked: it is in conflict with what is recorded", "reason", c.Reason, "outcome", c.Message.Type,
-			"payment_no", c.Message.PaymentNo, "order_id", c.Message.OrderID, "seq", c.Message.Seq, "trace_id", c.TraceID())
+		l.log.Error("outcome parked: it is in conflict with what is recorded",
+			"reason", c.Reason, "outcome", c.Message.Type,
+			"payment_no", c.Message.PaymentNo, "order_id", c.Message.OrderID, "seq", c.Message.Seq,
+			"trace_id", c.TraceID())
 	}
 	return len(applied.Changed), nil
 }

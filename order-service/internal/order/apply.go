@@ -47,7 +47,9 @@ func (o Order) PassOver() (after Order, settleNo string, ok bool) {
 // Apply returns the order as it is after out, and the type of the instruction that out ends. The
 // error says why out does not answer the instruction whose outcome comes next: out belongs to
 // another instruction, or it contradicts what was asked.
-func (o Order) Apply(out settlement.Outcome, now time.Time) (after Order, of settlement.InstructionType, err error) {
+func (o Order) Apply(
+	out settlement.Outcome, now time.Time,
+) (after Order, of settlement.InstructionType, err error) {
 	in, underWay := o.awaited()
 	switch {
 	case !underWay:
@@ -57,7 +59,8 @@ func (o Order) Apply(out settlement.Outcome, now time.Time) (after Order, of set
 		return o, "", fmt.Errorf("order %s waits for the outcome of seq %d with payment %s, this one answers seq %d with payment %s",
 			o.ID, in.seq, in.paymentNo, out.Seq, out.PaymentNo)
 	case out.Amount != in.amount:
-		return o, "", fmt.Errorf("payment %s of order %s is of %s, the outcome of %s", in.paymentNo, o.ID, in.amount, out.Amount)
+		return o, "", fmt.Errorf("payment %s of order %s is of %s, the outcome of %s",
+			in.paymentNo, o.ID, in.amount, out.Amount)
 	}
 
 	refunded := o.Refunded
@@ -70,11 +73,14 @@ func (o Order) Apply(out settlement.Outcome, now time.Time) (after Order, of set
 	}
 	next, fits := o.Status.Ended(in.kind, out.Type, refunded == o.Amount)
 	if !fits {
-		return o, "", fmt.Errorf("order %s is %s, and %s is no outcome of the %s that it waits for", o.ID, o.Status, out.Type, in.kind)
+		return o, "", fmt.Errorf("order %s is %s, and %s is no outcome of the %s that it waits for",
+			o.ID, o.Status, out.Type, in.kind)
 	}
 
 	cancelledInVain := o.Status == Cancelling && in.kind == settlement.Refund
-	if !cancelledInVain { // otherwise Reason stays: it says why the settle was not paid, and not that there was nothing to refund
+	// otherwise Reason stays: it says why the settle was not paid, and not that there was nothing
+	// to refund
+	if !cancelledInVain {
 		o.Reason = out.Reason
 	}
 	if o.CancelledNo == in.paymentNo {

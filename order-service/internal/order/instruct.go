@@ -7,12 +7,13 @@ import (
 	"settlement/shared/settlement"
 )
 
-// Settle accepts the settling of the order: it returns the order as it is from then on and the message that carries the
-// instruction, or a *NotAllowedError.
+// Settle accepts the settling of the order: it returns the order as it is from then on and the
+// message that carries the instruction, or a *NotAllowedError.
 func (o Order) Settle(paymentNo string, now time.Time) (Order, settlement.Instruction, error) {
 	next, ok := o.Status.Next(settlement.Settle)
 	if !ok || o.Seq == settlement.SeqMax {
-		return o, settlement.Instruction{}, &NotAllowedError{OrderID: o.ID, Status: o.Status, Wanted: "settled"}
+		return o, settlement.Instruction{},
+			&NotAllowedError{OrderID: o.ID, Status: o.Status, Wanted: "settled"}
 	}
 	o.Refunded.Minor = 0
 	return o.instruct(settlement.Settle, next, o.Amount, paymentNo, now)
@@ -21,10 +22,13 @@ func (o Order) Settle(paymentNo string, now time.Time) (Order, settlement.Instru
 // Refund accepts the refund of amount, or of all that is left of what was paid when amount is nil.
 // It returns what Settle returns, or a *RefundAmountError. The refund of an order that is settling
 // cancels it: all of it is refunded, if it is paid at all.
-func (o Order) Refund(amount *money.Money, paymentNo string, now time.Time) (Order, settlement.Instruction, error) {
+func (o Order) Refund(
+	amount *money.Money, paymentNo string, now time.Time,
+) (Order, settlement.Instruction, error) {
 	next, ok := o.Status.Next(settlement.Refund)
 	if !ok || o.Seq == settlement.SeqMax {
-		return o, settlement.Instruction{}, &NotAllowedError{OrderID: o.ID, Status: o.Status, Wanted: "refunded"}
+		return o, settlement.Instruction{},
+			&NotAllowedError{OrderID: o.ID, Status: o.Status, Wanted: "refunded"}
 	}
 
 	left := money.Money{Currency: o.Amount.Currency, Minor: o.Amount.Minor - o.Refunded.Minor}
@@ -32,8 +36,10 @@ func (o Order) Refund(amount *money.Money, paymentNo string, now time.Time) (Ord
 	if amount != nil {
 		asked = *amount
 	}
-	if asked.Currency != left.Currency || asked.Minor < 1 || asked.Minor > left.Minor || next == Cancelling && asked != left {
-		return o, settlement.Instruction{}, &RefundAmountError{OrderID: o.ID, Status: o.Status, Asked: asked, Left: left}
+	if asked.Currency != left.Currency || asked.Minor < 1 ||
+		asked.Minor > left.Minor || next == Cancelling && asked != left {
+		return o, settlement.Instruction{},
+			&RefundAmountError{OrderID: o.ID, Status: o.Status, Asked: asked, Left: left}
 	}
 
 	if next == Cancelling {

@@ -30,11 +30,14 @@ type Order struct {
 	Status      Status
 	PaymentNo   string      // of the latest instruction; empty before the first
 	Asked       money.Money `json:",omitzero"` // the amount of the latest instruction
-	CancelledNo string      `json:",omitzero"` // payment number of a settle that has no outcome yet while a refund follows it; else empty
-	Reason      string      // why the latest instruction was declined or failed; for a cancelled order, why it was not paid; else empty
-	Seq         int64       // of the latest instruction; 0 before the first
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// payment number of a settle that has no outcome yet while a refund follows it; else empty
+	CancelledNo string `json:",omitzero"`
+	// why the latest instruction was declined or failed; for a cancelled order, why it was not
+	// paid; else empty
+	Reason    string
+	Seq       int64 // of the latest instruction; 0 before the first
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // New is what a client asks to be created.
@@ -74,7 +77,8 @@ type RefundAmountError struct {
 
 func (e *RefundAmountError) Error() string {
 	if e.Status == Settling && e.Asked.Currency == e.Left.Currency && e.Asked.Minor < e.Left.Minor {
-		return fmt.Sprintf("order %s is %s: all of its %s can be refunded, %s of it only when it is paid", e.OrderID, e.Status, e.Left, e.Asked)
+		return fmt.Sprintf("order %s is %s: all of its %s can be refunded, %s of it only when it is paid",
+			e.OrderID, e.Status, e.Left, e.Asked)
 	}
 	return fmt.Sprintf("order %s has %s that can be refunded, not %s", e.OrderID, e.Left, e.Asked)
 }

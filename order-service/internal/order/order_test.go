@@ -16,8 +16,10 @@ import (
 
 var (
 	instructions = []settlement.InstructionType{settlement.Settle, settlement.Refund}
-	outcomes     = []settlement.OutcomeType{settlement.Paid, settlement.Declined, settlement.Refunded, settlement.Failed}
-	now          = time.Unix(0, 0).UTC()
+	outcomes     = []settlement.OutcomeType{
+		settlement.Paid, settlement.Declined, settlement.Refunded, settlement.Failed,
+	}
+	now = time.Unix(0, 0).UTC()
 )
 
 // accepts and ends are the whole machine; what is not listed is refused.
@@ -37,7 +39,9 @@ type ending struct {
 
 // whatever returns one ending twice: once when the whole amount is refunded with it, once when it
 // is not.
-func whatever(of settlement.InstructionType, out settlement.OutcomeType, next order.Status) map[ending]order.Status {
+func whatever(
+	of settlement.InstructionType, out settlement.OutcomeType, next order.Status,
+) map[ending]order.Status {
 	return map[ending]order.Status{{of, out, true}: next, {of, out, false}: next}
 }
 
@@ -89,7 +93,8 @@ func TestEveryStatusMeetsEveryOutcome(t *testing.T) {
 					want, fits := ends[s][ending{of, out, whole}]
 					got, ok := s.Ended(of, out, whole)
 					if ok != fits || (ok && got != want) {
-						t.Errorf("%s of a %s (whole: %v) in status %s: %s, %v; want %s, %v", out, of, whole, s, got, ok, want, fits)
+						t.Errorf("%s of a %s (whole: %v) in status %s: %s, %v; want %s, %v",
+							out, of, whole, s, got, ok, want, fits)
 					}
 				}
 			}
@@ -103,7 +108,8 @@ func newOrder(minor int64) order.Order {
 	return order.Order{ID: "o", AccountID: "a", Amount: cny(minor), Refunded: cny(0), Status: order.Created}
 }
 
-// life plays steps of an order's life and keeps what was asked, so that an answer can be made for it.
+// life plays steps of an order's life and keeps what was asked, so that an answer can be made for
+// it.
 type life struct {
 	t     *testing.T
 	order order.Order
@@ -131,7 +137,9 @@ func (l *life) took(after order.Order, in settlement.Instruction, err error) *li
 // answer is the outcome of the n-th instruction, from 1.
 func (l *life) answer(n int, t settlement.OutcomeType, reason string) settlement.Outcome {
 	in := l.asked[n-1]
-	return settlement.Outcome{Type: t, PaymentNo: in.PaymentNo, OrderID: in.OrderID, Seq: in.Seq, Amount: in.Amount, Reason: reason}
+	return settlement.Outcome{
+		Type: t, PaymentNo: in.PaymentNo, OrderID: in.OrderID, Seq: in.Seq, Amount: in.Amount, Reason: reason,
+	}
 }
 
 func (l *life) ends(n int, t settlement.OutcomeType, reason string) *life {
@@ -154,7 +162,8 @@ func (l *life) ends(n int, t settlement.OutcomeType, reason string) *life {
 func (l *life) is(s order.Status, reason string, refunded int64) *life {
 	l.t.Helper()
 	if l.order.Status != s || l.order.Reason != reason || l.order.Refunded != cny(refunded) {
-		l.t.Fatalf("%s (%s), refunded %s; want %s (%s), %s", l.order.Status, l.order.Reason, l.order.Refunded, s, reason, cny(refunded))
+		l.t.Fatalf("%s (%s), refunded %s; want %s (%s), %s", l.order.Status,
+			l.order.Reason, l.order.Refunded, s, reason, cny(refunded))
 	}
 	return l
 }
@@ -166,19 +175,23 @@ func TestACancelledOrderEnds(t *testing.T) {
 	}
 
 	t.Run("paid, then refunded", func(t *testing.T) {
-		cancelled(t).ends(1, settlement.Paid, "").is(order.Refunding, "", 0).ends(2, settlement.Refunded, "").is(order.Refunded, "", 10)
+		cancelled(t).ends(1, settlement.Paid, "").is(order.Refunding, "", 0).ends(2, settlement.Refunded, "").
+			is(order.Refunded, "", 10)
 	})
 	t.Run("paid, and the refund given up", func(t *testing.T) {
-		cancelled(t).ends(1, settlement.Paid, "").ends(2, settlement.Failed, "discarded").is(order.Paid, "discarded", 0).
+		cancelled(t).ends(1, settlement.Paid, "").ends(2, settlement.Failed, "discarded").
+			is(order.Paid, "discarded", 0).
 			refund(nil).ends(3, settlement.Refunded, "").is(order.Refunded, "", 10)
 	})
 	t.Run("declined, then nothing to refund", func(t *testing.T) {
-		cancelled(t).ends(1, settlement.Declined, "insufficient_funds").is(order.Cancelling, "insufficient_funds", 0).
+		cancelled(t).ends(1, settlement.Declined, "insufficient_funds").
+			is(order.Cancelling, "insufficient_funds", 0).
 			ends(2, settlement.Failed, "nothing_to_refund").is(order.Declined, "insufficient_funds", 0).
 			settle().ends(3, settlement.Paid, "").is(order.Paid, "", 0)
 	})
 	t.Run("the settle given up, then nothing to refund", func(t *testing.T) {
-		cancelled(t).ends(1, settlement.Failed, "discarded").ends(2, settlement.Failed, "nothing_to_refund").is(order.Declined, "discarded", 0)
+		cancelled(t).ends(1, settlement.Failed, "discarded").ends(2, settlement.Failed, "nothing_to_refund").
+			is(order.Declined, "discarded", 0)
 	})
 	t.Run("the refund's outcome waits for the settle's", func(t *testing.T) {
 		l := cancelled(t)
@@ -209,13 +222,16 @@ func TestPartsAreRefundedUpToTheTotal(t *testing.T) {
 	l.refund(part(3)).is(order.Refunding, "", 0).ends(2, settlement.Refunded, "").is(order.Paid, "", 3)
 	l.refund(part(3)).ends(3, settlement.Failed, "discarded").is(order.Paid, "discarded", 3)
 
-	for name, amount := range map[string]money.Money{"too much": cny(8), "another currency": {Currency: money.USD, Minor: 1}} {
+	for name, amount := range map[string]money.Money{
+		"too much": cny(8), "another currency": {Currency: money.USD, Minor: 1},
+	} {
 		var refused *order.RefundAmountError
 		after, _, err := l.order.Refund(&amount, "X", now)
 		if !errors.As(err, &refused) || after != l.order || refused.Left != cny(7) {
 			t.Errorf("%s: %+v, %v", name, after, err)
 		}
-		if text := fmt.Sprint(err); !strings.Contains(text, "0.07 CNY") || !strings.Contains(text, amount.String()) {
+		if text := fmt.Sprint(err); !strings.Contains(text, "0.07 CNY") ||
+			!strings.Contains(text, amount.String()) {
 			t.Errorf("%s: %q does not say what is left and what was asked for", name, text)
 		}
 	}
@@ -228,10 +244,12 @@ func TestPartsAreRefundedUpToTheTotal(t *testing.T) {
 	l.settle().is(order.Settling, "", 0)
 
 	var refused *order.RefundAmountError
-	if _, _, err := l.order.Refund(part(3), "X", now); !errors.As(err, &refused) || !strings.Contains(err.Error(), "only when it is paid") {
+	if _, _, err := l.order.Refund(part(3), "X", now); !errors.As(err, &refused) ||
+		!strings.Contains(err.Error(), "only when it is paid") {
 		t.Errorf("a part of what is not paid yet: %v, want a refusal that says from when on", err)
 	}
-	if _, _, err := l.order.Refund(part(11), "X", now); !errors.As(err, &refused) || strings.Contains(err.Error(), "only when it is paid") {
+	if _, _, err := l.order.Refund(part(11), "X", now); !errors.As(err, &refused) ||
+		strings.Contains(err.Error(), "only when it is paid") {
 		t.Errorf("more than will be paid: %v, want a refusal that promises nothing", err)
 	}
 }
@@ -247,7 +265,9 @@ func TestRandomLife(t *testing.T) {
 				no := string(rune('A' + step))
 				after, message, err := o.Settle(no, now)
 				if rapid.Bool().Draw(t, "refund") {
-					after, message, err = o.Refund(rapid.SampledFrom([]*money.Money{nil, {Currency: money.CNY, Minor: 2}}).Draw(t, "part"), no, now)
+					after, message, err = o.Refund(rapid.SampledFrom([]*money.Money{
+						nil, {Currency: money.CNY, Minor: 2},
+					}).Draw(t, "part"), no, now)
 				}
 				if err != nil {
 					if after != o {
@@ -255,7 +275,8 @@ func TestRandomLife(t *testing.T) {
 					}
 					continue
 				}
-				if after.Seq != o.Seq+1 || message.Seq != after.Seq || message.PaymentNo != no || after.PaymentNo != no {
+				if after.Seq != o.Seq+1 || message.Seq != after.Seq || message.PaymentNo != no ||
+					after.PaymentNo != no {
 					t.Fatalf("made %+v of %+v with message %+v", after, o, message)
 				}
 				o, numbers = after, append(numbers, no)
@@ -280,7 +301,8 @@ func TestRandomLife(t *testing.T) {
 			switch {
 			case answered[out.PaymentNo], out.Seq < o.Seq-1, out.Seq == o.Seq && o.CancelledNo != "":
 				t.Fatalf("%+v was applied to %+v", out, o)
-			case after.Refunded.Minor > after.Amount.Minor || (after.Status == order.Refunded) != (after.Refunded == after.Amount):
+			case after.Refunded.Minor > after.Amount.Minor ||
+				(after.Status == order.Refunded) != (after.Refunded == after.Amount):
 				t.Fatalf("%+v made %+v of %+v", out, after, o)
 			}
 

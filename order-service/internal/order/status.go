@@ -44,7 +44,9 @@ func (s Status) Next(t settlement.InstructionType) (next Status, ok bool) {
 // A cancelled order has two instructions under way, a settle and a refund, and their outcomes come
 // in this order. When the settle is paid, the order is refunding like any other. When it is not,
 // the order waits for the refund to find that there is nothing to refund.
-func (s Status) Ended(of settlement.InstructionType, o settlement.OutcomeType, whole bool) (next Status, ok bool) {
+func (s Status) Ended(
+	of settlement.InstructionType, o settlement.OutcomeType, whole bool,
+) (next Status, ok bool) {
 	switch of {
 	case settlement.Settle:
 		return s.settleEnded(o)

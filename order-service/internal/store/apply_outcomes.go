@@ -63,12 +63,14 @@ func (s *Store) ApplyOutcomes(ctx context.Context, batch []Received) (Applied, e
 
 // outcomeBatch is a batch on its way through one run of the transaction.
 type outcomeBatch struct {
-	now       time.Time
-	store     *Store
-	resolving string // id of the kept message that is being resolved, which must not count as kept; else empty
+	now   time.Time
+	store *Store
+	// id of the kept message that is being resolved, which must not count as kept; else empty
+	resolving string
 
-	orders   map[string]order.Order        // locked; each as it is after the outcomes that were taken
-	recorded map[string]settlement.Outcome // outcomes that were applied, before or in this batch, by payment number
+	orders map[string]order.Order // locked; each as it is after the outcomes that were taken
+	// outcomes that were applied, before or in this batch, by payment number
+	recorded map[string]settlement.Outcome
 	kept     map[string]settlement.Outcome // outcomes that wait or are parked, by payment number
 	answered []string                      // payment numbers that have their outcome, now or before
 	turns    []turn                        // orders that were paid or refunded, in this order
@@ -135,8 +137,10 @@ func (b *outcomeBatch) wait(tx dbtx.Tx, r Received, reason string) error {
 
 func (b *outcomeBatch) conflict(tx dbtx.Tx, r Received, reason string) error {
 	if b.resolving == "" {
-		if _, err := b.store.keeper.Park(tx, r.Delivery, SubjectOf(r.Message), parking.CauseConflict, reason); err != nil {
-			return fmt.Errorf("park outcome of payment %s, which is in conflict: %w", r.Message.PaymentNo, err)
+		if _, err := b.store.keeper.Park(tx, r.Delivery, SubjectOf(r.Message),
+			parking.CauseConflict, reason); err != nil {
+			return fmt.Errorf("park outcome of payment %s, which is in conflict: %w",
+				r.Message.PaymentNo, err)
 		}
 		b.kept[r.Message.PaymentNo] = r.Message
 	}
@@ -155,10 +159,13 @@ func (b *outcomeBatch) finish(tx dbtx.Tx) (err error) {
 
 // applyOne inserts the payment number first. The number is the unique key that lets a repeat change
 // nothing, even when another process applies it at the same time.
-func applyOne(tx dbtx.Tx, out settlement.Outcome, of settlement.InstructionType, before, after order.Order) error {
+func applyOne(
+	tx dbtx.Tx, out settlement.Outcome, of settlement.InstructionType, before, after order.Order,
+) error {
 	err := tx.DB().Create(&paymentRow{
-		PaymentNo: out.PaymentNo, OrderID: out.OrderID, Type: of, Seq: out.Seq, Outcome: out.Type, AmountMinor: &out.Amount.Minor,
-		OccurredAt: out.OccurredAt,
+		PaymentNo: out.PaymentNo, OrderID: out.OrderID, Type: of, Seq: out.Seq, Outcome: out.Type,
+		AmountMinor: &out.Amount.Minor,
+		OccurredAt:  out.OccurredAt,
 	}).Error
 	if dbtx.IsDuplicateKey(err) {
 		return dbtx.Again("duplicate_key", err)

@@ -44,12 +44,14 @@ func lockCustomers(tx dbtx.Tx, ids []string) (map[string]customer.Customer, erro
 
 // updateCustomer writes the new sequence, provided that the row still has the one that was locked.
 func updateCustomer(tx dbtx.Tx, before, after customer.Customer) error {
-	res := tx.DB().Model(&customerRow{}).Where("id = ? AND points_seq = ?", before.ID, before.PointsSeq).Update("points_seq", after.PointsSeq)
+	res := tx.DB().Model(&customerRow{}).Where("id = ? AND points_seq = ?", before.ID, before.PointsSeq).
+		Update("points_seq", after.PointsSeq)
 	if res.Error != nil {
 		return fmt.Errorf("update customer %s: %w", before.ID, res.Error)
 	}
 	if res.RowsAffected != 1 {
-		return fmt.Errorf("customer %s changed under its lock: %d rows still have points_seq %d", before.ID, res.RowsAffected, before.PointsSeq)
+		return fmt.Errorf("customer %s changed under its lock: %d rows still have points_seq %d", before.ID,
+			res.RowsAffected, before.PointsSeq)
 	}
 	return nil
 }
@@ -60,6 +62,7 @@ func (s *Store) addPoints(tx dbtx.Tx, now time.Time, c settlement.PointsChange, 
 		return fmt.Errorf("encode change of points %s: %w", c.PointsNo, err)
 	}
 	return outbox.Add(tx, s.topics, now, outbox.Message{
-		Topic: settlement.TopicPoints, ShardingKey: c.CustomerID, Key: c.PointsNo, Tag: string(c.Type), Traceparent: traceparent, Body: body,
+		Topic: settlement.TopicPoints, ShardingKey: c.CustomerID, Key: c.PointsNo, Tag: string(c.Type),
+		Traceparent: traceparent, Body: body,
 	})
 }

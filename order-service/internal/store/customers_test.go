@@ -20,7 +20,8 @@ import (
 func (d *desk) published() (changes []settlement.PointsChange) {
 	d.t.Helper()
 	var bodies [][]byte
-	if err := d.pool.Read(d.t.Context()).Table("outbox").Where("topic = ?", settlement.TopicPoints).Order("id").Pluck("body", &bodies).Error; err != nil {
+	if err := d.pool.Read(d.t.Context()).Table("outbox").Where("topic = ?", settlement.TopicPoints).
+		Order("id").Pluck("body", &bodies).Error; err != nil {
 		d.t.Fatal(err)
 	}
 	for _, body := range bodies {
@@ -41,7 +42,8 @@ func TestACustomerCollectsPoints(t *testing.T) {
 			t.Fatal(err)
 		}
 		o, err := d.store.CreateOrder(t.Context(), d.request(), order.New{
-			CustomerID: who.ID, AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1999},
+			CustomerID: who.ID, AccountID: uuid.NewString(),
+			Amount: money.Money{Currency: money.CNY, Minor: 1999},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -49,7 +51,8 @@ func TestACustomerCollectsPoints(t *testing.T) {
 
 		accepted := d.settle(o.ID)
 		paid := settlement.Outcome{
-			Version: settlement.Version, Type: settlement.Paid, PaymentNo: accepted.PaymentNo, OrderID: o.ID, Seq: 1,
+			Version: settlement.Version, Type: settlement.Paid, PaymentNo: accepted.PaymentNo, OrderID: o.ID,
+			Seq:    1,
 			Amount: o.Amount, OccurredAt: time.Now().UTC(),
 		}
 		for range 3 { // it comes again
@@ -72,15 +75,21 @@ func TestACustomerCollectsPoints(t *testing.T) {
 			}
 			got[i] = settlement.PointsChange{Type: got[i].Type, Seq: got[i].Seq, Points: got[i].Points}
 		}
-		want, _ := json.Marshal([]settlement.PointsChange{{Type: "set", Seq: 1, Points: 10}, {Type: "add", Seq: 2, Points: 2}, {Type: "add", Seq: 3, Points: -3}})
+		want, _ := json.Marshal([]settlement.PointsChange{
+			{Type: "set", Seq: 1, Points: 10},
+			{Type: "add", Seq: 2, Points: 2},
+			{Type: "add", Seq: 3, Points: -3},
+		})
 		if have, _ := json.Marshal(got); string(have) != string(want) {
 			t.Errorf("published %s, want %s", have, want)
 		}
 
-		if now, err := d.store.Customer(t.Context(), who.ID); err != nil || now.PointsSeq != 3 || now.Name != "李雷" {
+		if now, err := d.store.Customer(t.Context(), who.ID); err != nil ||
+			now.PointsSeq != 3 || now.Name != "李雷" {
 			t.Errorf("customer %+v, %v", now, err)
 		}
-		if _, err := d.store.Misconduct(t.Context(), d.request(), uuid.NewString(), trace); !errors.Is(err, customer.ErrNotFound) {
+		if _, err := d.store.Misconduct(t.Context(), d.request(),
+			uuid.NewString(), trace); !errors.Is(err, customer.ErrNotFound) {
 			t.Errorf("misconduct of a stranger: %v, want ErrNotFound", err)
 		}
 	})

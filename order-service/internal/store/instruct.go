@@ -28,7 +28,9 @@ const (
 // Settle accepts the settling of an order: its status, sequence, payment number and the
 // outbox row are one transaction. It returns order.ErrNotFound, or an
 // *idempotency.Refusal with CodeNotSettleable.
-func (s *Store) Settle(ctx context.Context, req idempotency.Request, orderID, traceparent string) (order.Accepted, error) {
+func (s *Store) Settle(
+	ctx context.Context, req idempotency.Request, orderID, traceparent string,
+) (order.Accepted, error) {
 	return s.instruct(ctx, req, CodeNotSettleable, orderID, traceparent, order.Order.Settle)
 }
 
@@ -77,7 +79,9 @@ func (s *Store) instruct(
 			return order.Accepted{}, err
 		}
 
-		return order.Accepted{OrderID: after.ID, PaymentNo: after.PaymentNo, Seq: after.Seq, Status: after.Status}, nil
+		return order.Accepted{
+			OrderID: after.ID, PaymentNo: after.PaymentNo, Seq: after.Seq, Status: after.Status,
+		}, nil
 	})
 	if err == nil {
 		s.wake()
@@ -87,7 +91,8 @@ func (s *Store) instruct(
 
 func lockOrder(tx dbtx.Tx, id string) (order.Order, error) {
 	var row orderRow
-	err := tx.DB().Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("id = ?", id).Take(&row).Error
+	err := tx.DB().Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("id = ?", id).
+		Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return order.Order{}, fmt.Errorf("%w: %s", order.ErrNotFound, id)
 	}
@@ -97,7 +102,9 @@ func lockOrder(tx dbtx.Tx, id string) (order.Order, error) {
 	return row.order(), nil
 }
 
-func (s *Store) addInstruction(tx dbtx.Tx, now time.Time, in settlement.Instruction, traceparent string) error {
+func (s *Store) addInstruction(
+	tx dbtx.Tx, now time.Time, in settlement.Instruction, traceparent string,
+) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("encode instruction %s: %w", in.PaymentNo, err)

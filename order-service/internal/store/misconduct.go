@@ -14,7 +14,9 @@ import (
 const CodeNoMorePoints = "points_sequence_full"
 
 // Misconduct takes points from a customer. It returns customer.ErrNotFound.
-func (s *Store) Misconduct(ctx context.Context, req idempotency.Request, id, traceparent string) (customer.Accepted, error) {
+func (s *Store) Misconduct(
+	ctx context.Context, req idempotency.Request, id, traceparent string,
+) (customer.Accepted, error) {
 	now := s.now()
 	taken, err := idempotency.Run(ctx, s.pool, req, now, func(tx dbtx.Tx) (customer.Accepted, error) {
 		customers, err := lockCustomers(tx, []string{id})
@@ -28,7 +30,9 @@ func (s *Store) Misconduct(ctx context.Context, req idempotency.Request, id, tra
 
 		after, change, err := c.Misconduct(newID(), now)
 		if errors.Is(err, customer.ErrFull) {
-			return customer.Accepted{}, &idempotency.Refusal{Code: CodeNoMorePoints, Detail: fmt.Sprintf("%s: %s", err, id)}
+			return customer.Accepted{}, &idempotency.Refusal{
+				Code: CodeNoMorePoints, Detail: fmt.Sprintf("%s: %s", err, id),
+			}
 		}
 		if err != nil {
 			return customer.Accepted{}, err

@@ -67,7 +67,8 @@ func (b *outcomeBatch) passOver(out settlement.Outcome) error {
 		return nil
 	}
 	if _, here := b.kept[settleNo]; here {
-		return parking.NotReplayable("the outcome of the settle before it, payment %s, is here: replay that one first", settleNo)
+		return parking.NotReplayable("the outcome of the settle before it, payment %s, is here: replay that one first",
+			settleNo)
 	}
 	if out.Type != settlement.Failed || out.Reason != settlement.ReasonNothingToRefund {
 		return parking.NotReplayable("the refund ended as %s (%s), which does not say that its order was not paid: "+

@@ -81,15 +81,20 @@ func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
 		k := keeper(d.pool)
-		decisions := operator.New(d.pool, k, parking.NewLot(d.pool, k), parking.Resolvers{settlement.TopicOutcome: d.store.Outcomes()})
+		decisions := operator.New(d.pool, k, parking.NewLot(d.pool, k),
+			parking.Resolvers{settlement.TopicOutcome: d.store.Outcomes()})
 		for name, c := range map[string]struct {
 			outcome settlement.OutcomeType
 			reason  string
 			parked  bool // the outcome of the settle is here, with an operator
 			want    order.Status
 		}{
-			"nothing to refund":               {settlement.Failed, settlement.ReasonNothingToRefund, false, order.Declined},
-			"the settle's outcome is parked":  {settlement.Failed, settlement.ReasonNothingToRefund, true, order.Cancelling},
+			"nothing to refund": {
+				settlement.Failed, settlement.ReasonNothingToRefund, false, order.Declined,
+			},
+			"the settle's outcome is parked": {
+				settlement.Failed, settlement.ReasonNothingToRefund, true, order.Cancelling,
+			},
 			"given up, perhaps behind a paid": {settlement.Failed, "discarded", false, order.Cancelling},
 			"refunded, so it was paid":        {settlement.Refunded, "", false, order.Cancelling},
 		} {
@@ -104,7 +109,8 @@ func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 			if c.parked {
 				paid := received(outcome(settle, settlement.Paid))[0]
 				park := func(tx dbtx.Tx) error {
-					_, err := keeper(d.pool).Park(tx, paid.Delivery, store.SubjectOf(paid.Message), parking.CauseFailed, "a bug")
+					_, err := keeper(d.pool).Park(tx, paid.Delivery, store.SubjectOf(paid.Message),
+						parking.CauseFailed, "a bug")
 					return err
 				}
 				if err := d.pool.Run(t.Context(), park); err != nil {
@@ -113,16 +119,19 @@ func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 			}
 
 			var id string
-			err := db.Pool.Read(t.Context()).Raw("SELECT id FROM parked_messages WHERE payment_no = ?", refund.PaymentNo).Scan(&id).Error
+			err := db.Pool.Read(t.Context()).
+				Raw("SELECT id FROM parked_messages WHERE payment_no = ?", refund.PaymentNo).Scan(&id).Error
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = decisions.Replay(t.Context(), operator.Decision{Operator: "o", Reason: "lost", CloseGap: true}, id)
+			_, err = decisions.Replay(t.Context(),
+				operator.Decision{Operator: "o", Reason: "lost", CloseGap: true}, id)
 			if refused := err != nil; refused != (c.want == order.Cancelling) {
 				t.Errorf("%s: %v", name, err)
 			}
 			d.wantStatus(o.ID, c.want)
-			d.wantCount("unanswered_instructions WHERE order_id = '"+o.ID+"'", map[order.Status]int64{order.Declined: 0, order.Cancelling: 2}[c.want])
+			d.wantCount("unanswered_instructions WHERE order_id = '"+o.ID+"'",
+				map[order.Status]int64{order.Declined: 0, order.Cancelling: 2}[c.want])
 		}
 	})
 }
@@ -133,7 +142,8 @@ func TestOrdersOfAnEarlierReleaseGoOn(t *testing.T) {
 		d := openDesk(t, db.Pool)
 		forget := func(id string) {
 			for _, statement := range []string{
-				"UPDATE orders SET asked_minor = NULL, refunded_minor = 0 WHERE id = ?", "UPDATE payments SET amount_minor = NULL WHERE order_id = ?",
+				"UPDATE orders SET asked_minor = NULL, refunded_minor = 0 WHERE id = ?",
+				"UPDATE payments SET amount_minor = NULL WHERE order_id = ?",
 			} {
 				if err := db.Pool.Read(t.Context()).Exec(statement, id).Error; err != nil {
 					t.Fatal(err)
@@ -155,7 +165,8 @@ func TestOrdersOfAnEarlierReleaseGoOn(t *testing.T) {
 		forget(o.ID)
 		d.apply(ended(refund, settlement.Refunded, 1999))
 		forget(o.ID)
-		if got, err := d.store.Order(t.Context(), o.ID); err != nil || got.Status != order.Refunded || got.Refunded != o.Amount {
+		if got, err := d.store.Order(t.Context(), o.ID); err != nil ||
+			got.Status != order.Refunded || got.Refunded != o.Amount {
 			t.Errorf("refunded: %+v, %v", got, err)
 		}
 
@@ -163,7 +174,8 @@ func TestOrdersOfAnEarlierReleaseGoOn(t *testing.T) {
 		// of date then.
 		again := d.settle(o.ID)
 		d.apply(outcome(again, settlement.Paid))
-		if err := db.Pool.Read(t.Context()).Exec("UPDATE orders SET asked_minor = 500 WHERE id = ?", o.ID).Error; err != nil {
+		if err := db.Pool.Read(t.Context()).Exec("UPDATE orders SET asked_minor = 500 WHERE id = ?", o.ID).
+			Error; err != nil {
 			t.Fatal(err)
 		}
 		if _, err := d.store.Refund(t.Context(), d.request(), o.ID, trace, nil); err != nil {
@@ -186,8 +198,10 @@ func TestARefundOfAPart(t *testing.T) {
 		d.apply(ended(part, settlement.Refunded, 500))
 		d.wantStatus(o.ID, order.Paid)
 
-		// The amount of what was applied is remembered: the same again is a repeat, another one is not.
-		if a := d.apply(ended(part, settlement.Refunded, 500), ended(part, settlement.Refunded, 1999)); a.Repeated != 1 || len(a.Conflicts) != 1 {
+		// The amount of what was applied is remembered: the same again is a repeat, another one is
+		// not.
+		if a := d.apply(ended(part, settlement.Refunded, 500),
+			ended(part, settlement.Refunded, 1999)); a.Repeated != 1 || len(a.Conflicts) != 1 {
 			t.Errorf("once more, and of another amount: %+v", a)
 		}
 
@@ -210,7 +224,8 @@ func TestPointsGoBackWithTheMoney(t *testing.T) {
 		}
 
 		o := d.order()
-		if err := db.Pool.Read(t.Context()).Exec("UPDATE orders SET customer_id = ? WHERE id = ?", who.ID, o.ID).Error; err != nil {
+		if err := db.Pool.Read(t.Context()).
+			Exec("UPDATE orders SET customer_id = ? WHERE id = ?", who.ID, o.ID).Error; err != nil {
 			t.Fatal(err)
 		}
 		d.apply(outcome(d.settle(o.ID), settlement.Paid))

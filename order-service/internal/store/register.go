@@ -11,7 +11,9 @@ import (
 
 // Register stores a new customer and the outbox row that sets the first points, once per
 // idempotency key.
-func (s *Store) Register(ctx context.Context, req idempotency.Request, name, traceparent string) (customer.Customer, error) {
+func (s *Store) Register(
+	ctx context.Context, req idempotency.Request, name, traceparent string,
+) (customer.Customer, error) {
 	now := s.now()
 	registered, err := idempotency.Run(ctx, s.pool, req, now, func(tx dbtx.Tx) (customer.Customer, error) {
 		c := customer.Customer{ID: newID(), Name: name, CreatedAt: now}

@@ -73,7 +73,9 @@ func (r paymentRow) outcome(amount money.Money) settlement.Outcome {
 	if r.AmountMinor != nil {
 		amount.Minor = *r.AmountMinor
 	}
-	return settlement.Outcome{PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, Type: r.Outcome, Amount: amount}
+	return settlement.Outcome{
+		PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, Type: r.Outcome, Amount: amount,
+	}
 }
 
 func (paymentRow) TableName() string { return "payments" }

@@ -21,7 +21,9 @@ type Store struct {
 
 // New makes a store. keeper keeps the outcomes that cannot be applied now. topics are those of the
 // relay. wake is called after every commit that added to the outbox.
-func New(pool *dbtx.Pool, keeper *parking.Keeper, topics outbox.Topics, wake func(), now func() time.Time) *Store {
+func New(
+	pool *dbtx.Pool, keeper *parking.Keeper, topics outbox.Topics, wake func(), now func() time.Time,
+) *Store {
 	// Microseconds are what DATETIME(6) keeps: the answer to a POST and a later GET agree.
 	micros := func() time.Time { return now().UTC().Truncate(time.Microsecond) }
 	return &Store{pool: pool, keeper: keeper, topics: topics, wake: wake, now: micros}

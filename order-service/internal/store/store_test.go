@@ -79,7 +79,8 @@ func (d *desk) request() idempotency.Request {
 func (d *desk) order() order.Order {
 	d.t.Helper()
 	o, err := d.store.CreateOrder(d.t.Context(), d.request(), order.New{
-		CustomerID: "c", AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1999}, Description: "茶",
+		CustomerID: "c", AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1999},
+		Description: "茶",
 	})
 	if err != nil {
 		d.t.Fatal(err)
@@ -120,11 +121,13 @@ func (d *desk) wantCount(from string, want int64) {
 // at.
 func (d *desk) lookAtWaiting() {
 	d.t.Helper()
-	if err := d.pool.Read(d.t.Context()).Exec("UPDATE parked_messages SET next_try_at = NOW(6)").Error; err != nil {
+	if err := d.pool.Read(d.t.Context()).Exec("UPDATE parked_messages SET next_try_at = NOW(6)").
+		Error; err != nil {
 		d.t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	lot, resolvers := parking.NewLot(d.pool, keeper(d.pool)), parking.Resolvers{settlement.TopicOutcome: d.store.Outcomes()}
+	lot, resolvers := parking.NewLot(d.pool,
+		keeper(d.pool)), parking.Resolvers{settlement.TopicOutcome: d.store.Outcomes()}
 	policy := intake.NewPolicy(settlement.TopicOutcome, lot, prometheus.NewRegistry(), quiet)
 	if err := intake.NewWaiting(lot, resolvers, quiet, policy).Round(d.t.Context()); err != nil {
 		d.t.Fatal(err)
@@ -162,7 +165,8 @@ func TestSettleWritesTheInstructionWithTheOrder(t *testing.T) {
 		if err := db.Pool.Read(t.Context()).Table("outbox").Take(&row).Error; err != nil {
 			t.Fatal(err)
 		}
-		if row.Topic != "settlement" || row.ShardingKey != o.ID || row.MessageKey != accepted.PaymentNo || row.Tag != "settle" || row.Traceparent != trace {
+		if row.Topic != "settlement" || row.ShardingKey != o.ID || row.MessageKey != accepted.PaymentNo ||
+			row.Tag != "settle" || row.Traceparent != trace {
 			t.Errorf("outbox row %+v", row)
 		}
 
@@ -170,7 +174,8 @@ func TestSettleWritesTheInstructionWithTheOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if in.PaymentNo != accepted.PaymentNo || in.OrderID != o.ID || in.Seq != 1 || in.AccountID != o.AccountID || in.Amount != o.Amount {
+		if in.PaymentNo != accepted.PaymentNo || in.OrderID != o.ID || in.Seq != 1 ||
+			in.AccountID != o.AccountID || in.Amount != o.Amount {
 			t.Errorf("instruction %+v for order %+v", in, o)
 		}
 		if d.wakes.Load() == 0 {
@@ -189,7 +194,8 @@ func TestARefusalWritesNothing(t *testing.T) {
 			t.Errorf("refund of an unpaid order: %v", err)
 		}
 
-		if _, err := d.store.Settle(t.Context(), d.request(), uuid.NewString(), trace); !errors.Is(err, order.ErrNotFound) {
+		if _, err := d.store.Settle(t.Context(), d.request(), uuid.NewString(),
+			trace); !errors.Is(err, order.ErrNotFound) {
 			t.Errorf("settle of an unknown order: %v", err)
 		}
 		var n int64
@@ -223,7 +229,8 @@ func TestEachOutcomeIsAppliedOnce(t *testing.T) {
 		d.wantStatus(o.ID, order.Refunded)
 
 		var kinds []string
-		if err := db.Pool.Read(t.Context()).Table("payments").Where("order_id = ?", o.ID).Order("seq").Pluck("type", &kinds).Error; err != nil {
+		if err := db.Pool.Read(t.Context()).Table("payments").Where("order_id = ?", o.ID).Order("seq").
+			Pluck("type", &kinds).Error; err != nil {
 			t.Fatal(err)
 		}
 		if got, _ := json.Marshal(kinds); string(got) != `["settle","refund"]` {
@@ -264,7 +271,8 @@ func TestForeignOutcomesAreParkedAndChangeNothing(t *testing.T) {
 		d := openDesk(t, db.Pool)
 		o := d.order()
 		accepted := d.settle(o.ID)
-		unknownNumber, wrongType, cheap := accepted, outcome(accepted, settlement.Refunded), outcome(accepted, settlement.Paid)
+		unknownNumber, wrongType, cheap := accepted, outcome(accepted,
+			settlement.Refunded), outcome(accepted, settlement.Paid)
 		unknownNumber.PaymentNo, cheap.Amount = uuid.NewString(), money.Money{Currency: money.USD, Minor: 1}
 		foreign := []settlement.Outcome{outcome(unknownNumber, settlement.Paid), wrongType, cheap}
 		if a := d.apply(foreign...); len(a.Conflicts) != 3 || len(a.Changed) != 0 {
@@ -304,7 +312,8 @@ func TestAnOutcomeThatComesTooEarlyIsAppliedLater(t *testing.T) {
 		}
 
 		paid := outcome(accepted, settlement.Paid)
-		// As this database was a moment ago: without the order, then with it and without its instruction.
+		// As this database was a moment ago: without the order, then with it and without its
+		// instruction.
 		behind("CREATE TABLE later AS SELECT * FROM orders WHERE id = ?", "DELETE FROM orders WHERE id = ?")
 		if a := d.apply(paid, paid); a.Waiting != 1 || a.Repeated != 1 {
 			t.Errorf("outcome of an unknown order, twice: %+v, want it to wait", a)
@@ -313,7 +322,8 @@ func TestAnOutcomeThatComesTooEarlyIsAppliedLater(t *testing.T) {
 		d.lookAtWaiting()
 		d.wantCount("parked_messages WHERE state = 'waiting'", 1)
 
-		behind("INSERT INTO orders SELECT * FROM later WHERE id = ?", "UPDATE orders SET seq = 0, status = 'created', payment_no = NULL WHERE id = ?")
+		behind("INSERT INTO orders SELECT * FROM later WHERE id = ?",
+			"UPDATE orders SET seq = 0, status = 'created', payment_no = NULL WHERE id = ?")
 		d.lookAtWaiting()
 		d.wantStatus(o.ID, order.Created)
 		behind("DELETE FROM orders WHERE id = ?", "INSERT INTO orders SELECT * FROM later WHERE id = ?")
@@ -325,7 +335,8 @@ func TestAnOutcomeThatComesTooEarlyIsAppliedLater(t *testing.T) {
 		stranger := paid
 		stranger.OrderID, stranger.PaymentNo = uuid.NewString(), uuid.NewString()
 		d.apply(stranger)
-		if err := db.Pool.Read(t.Context()).Exec("UPDATE parked_messages SET waits_since = NOW(6) - INTERVAL 5 MINUTE").Error; err != nil {
+		if err := db.Pool.Read(t.Context()).
+			Exec("UPDATE parked_messages SET waits_since = NOW(6) - INTERVAL 5 MINUTE").Error; err != nil {
 			t.Fatal(err)
 		}
 		d.lookAtWaiting()
@@ -339,7 +350,8 @@ func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 	testdb.Each(t, migrations.Order, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool)
 		one, another := d.order(), d.order()
-		for outbox.QueueOf(one.ID, settlement.DefaultQueues) == outbox.QueueOf(another.ID, settlement.DefaultQueues) {
+		for outbox.QueueOf(one.ID, settlement.DefaultQueues) == outbox.QueueOf(another.ID,
+			settlement.DefaultQueues) {
 			another = d.order() // of another queue
 		}
 		first, second := d.settle(one.ID), d.settle(another.ID)
@@ -358,9 +370,11 @@ func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 
 		resend(0)
 		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
-		exec("UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR") // the relay is behind: nothing was lost yet
+		// the relay is behind: nothing was lost yet
+		exec("UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR")
 		resend(0)
-		d.wantCount("unanswered_instructions WHERE sends = 1 AND next_send_at > NOW(6) + INTERVAL 20 SECOND", 2)
+		d.wantCount("unanswered_instructions WHERE sends = 1 AND next_send_at > NOW(6) + INTERVAL 20 SECOND",
+			2)
 
 		// One row still waits, the other is gone: its instruction may have been lost. A row of a
 		// topic that the service does not send to says nothing about either.
@@ -383,7 +397,8 @@ func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 		d.wantCount("outbox o JOIN sent s ON s.body = o.body AND s.message_key = o.message_key AND s.sharding_key = o.sharding_key"+
 			" AND s.topic = o.topic AND s.tag = o.tag AND s.traceparent = o.traceparent", 1)
 		resend(0)
-		d.wantCount("unanswered_instructions WHERE sends = 2 AND next_send_at > NOW(6) + INTERVAL 50 SECOND", 1)
+		d.wantCount("unanswered_instructions WHERE sends = 2 AND next_send_at > NOW(6) + INTERVAL 50 SECOND",
+			1)
 
 		// Two instances at once: one of them sends.
 		exec("DELETE FROM outbox")

@@ -40,8 +40,9 @@ func (unansweredRow) TableName() string { return "unanswered_instructions" }
 
 func (r unansweredRow) instruction() settlement.Instruction {
 	return settlement.Instruction{
-		Version: settlement.Version, Type: r.Type, PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, AccountID: r.AccountID,
-		Amount: money.Money{Currency: r.Currency, Minor: r.AmountMinor}, RequestedAt: r.RequestedAt,
+		Version: settlement.Version, Type: r.Type, PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq,
+		AccountID: r.AccountID,
+		Amount:    money.Money{Currency: r.Currency, Minor: r.AmountMinor}, RequestedAt: r.RequestedAt,
 	}
 }
 
@@ -56,8 +57,10 @@ func pause(sends int) time.Duration {
 
 // expectAnswer notes that an instruction is to be answered.
 func expectAnswer(tx dbtx.Tx, in settlement.Instruction, traceparent string) error {
-	err := tx.DB().Exec("INSERT INTO unanswered_instructions (payment_no, order_id, seq, type, account_id, amount_minor, currency,"+
-		" requested_at, traceparent, sends, next_send_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NOW(6) + INTERVAL ? SECOND)",
+	err := tx.DB().Exec("INSERT INTO unanswered_instructions (payment_no, order_id, seq, type, account_id,"+
+		" amount_minor, currency,"+
+		" requested_at, traceparent, sends, next_send_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NOW(6) +"+
+		" INTERVAL ? SECOND)",
 		in.PaymentNo, in.OrderID, in.Seq, in.Type, in.AccountID, in.Amount.Minor, in.Amount.Currency,
 		in.RequestedAt, traceparent, int(resendAfter.Seconds())).Error
 	if err != nil {
@@ -91,7 +94,8 @@ func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 		for _, r := range due {
 			orders = append(orders, r.OrderID)
 		}
-		behind, err := outbox.Behind(tx, s.topics, settlement.TopicSettlement, s.now().Add(-resendAfter), orders...)
+		behind, err := outbox.Behind(tx, s.topics, settlement.TopicSettlement,
+			s.now().Add(-resendAfter), orders...)
 		if err != nil {
 			return err
 		}
@@ -101,7 +105,9 @@ func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 		for _, r := range due {
 			sends := r.Sends + 1
 			if behind[r.OrderID] {
-				sends = r.Sends // put off as well: if more than limit of them stayed due, nothing else would be read
+				// put off as well: if more than limit of them stayed due, nothing else would be
+				// read
+				sends = r.Sends
 			}
 
 			mine, err := r.plan(tx, sends)
@@ -130,10 +136,11 @@ func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 // plan notes how often an instruction was sent and when it is sent next. mine is false when another
 // instance has sent it meanwhile, or its outcome came.
 func (r unansweredRow) plan(tx dbtx.Tx, sends int) (mine bool, err error) {
-	res := tx.DB().Model(&unansweredRow{}).Where("payment_no = ? AND sends = ?", r.PaymentNo, r.Sends).Updates(map[string]any{
-		"sends":        sends,
-		"next_send_at": gorm.Expr("NOW(6) + INTERVAL ? SECOND", int(pause(sends).Seconds())),
-	})
+	res := tx.DB().Model(&unansweredRow{}).Where("payment_no = ? AND sends = ?", r.PaymentNo, r.Sends).
+		Updates(map[string]any{
+			"sends":        sends,
+			"next_send_at": gorm.Expr("NOW(6) + INTERVAL ? SECOND", int(pause(sends).Seconds())),
+		})
 	if res.Error != nil {
 		return false, fmt.Errorf("plan the next send of unanswered payment %s: %w", r.PaymentNo, res.Error)
 	}

@@ -12,7 +12,9 @@ import (
 func updateOrder(tx dbtx.Tx, before, after order.Order) error {
 	refunded := after.Refunded.Minor
 	if after.Status == order.Refunded {
-		refunded = 0 // it is the whole amount, and an older instance that settles the order anew does not know the column
+		// it is the whole amount, and an older instance that settles the order anew does not know
+		// the column
+		refunded = 0
 	}
 
 	res := tx.DB().Model(&orderRow{}).
@@ -26,7 +28,8 @@ func updateOrder(tx dbtx.Tx, before, after order.Order) error {
 		return fmt.Errorf("update order %s: %w", before.ID, res.Error)
 	}
 	if res.RowsAffected != 1 {
-		return fmt.Errorf("order %s changed under its lock: %d rows are still %s with seq %d", before.ID, res.RowsAffected, before.Status, before.Seq)
+		return fmt.Errorf("order %s changed under its lock: %d rows are still %s with seq %d", before.ID,
+			res.RowsAffected, before.Status, before.Seq)
 	}
 	return nil
 }

@@ -120,7 +120,8 @@ func (a *Auditor) catchUp(ctx context.Context, took func(Taken)) error {
 	}
 
 	if offset > next {
-		return fmt.Errorf("the journal's topic ends at offset %d and was read up to %d before: its broker is still recovering, or has lost messages", next, offset)
+		return fmt.Errorf("the journal's topic ends at offset %d and was read up to %d before: its broker is still recovering, or has lost messages",
+			next, offset)
 	}
 	if offset < oldest {
 		if err := a.tape.Skip(ctx, offset, oldest); err != nil {
@@ -135,7 +136,8 @@ func (a *Auditor) catchUp(ctx context.Context, took func(Taken)) error {
 			return err
 		}
 		if after <= offset {
-			return fmt.Errorf("the broker has nothing at offset %d of the journal's topic, which ends at %d: is it still recovering?", offset, next)
+			return fmt.Errorf("the broker has nothing at offset %d of the journal's topic, which ends at %d: is it still recovering?",
+				offset, next)
 		}
 
 		taken, err := a.tape.Take(ctx, offset, after, messages)
@@ -183,7 +185,8 @@ func (a *Auditor) missing(ctx context.Context, took func(Taken)) (breaks []strin
 	}
 
 	for no, order := range absent {
-		breaks = append(breaks, fmt.Sprintf("journal: payment %s of order %s was decided, and is not in it", no, order))
+		breaks = append(breaks, fmt.Sprintf("journal: payment %s of order %s was decided, and is not in it",
+			no, order))
 	}
 	return breaks, underWay, ctx.Err()
 }

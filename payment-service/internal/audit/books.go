@@ -18,10 +18,13 @@ const rangeRows = 20_000
 
 // inRanges calls ask for one range of a table's ids after another. Ranges are counted in rows,
 // because ids may have gaps of any size.
-func (a *Auditor) inRanges(ctx context.Context, table string, after uint64, ask func(after, to uint64) error) error {
+func (a *Auditor) inRanges(
+	ctx context.Context, table string, after uint64, ask func(after, to uint64) error,
+) error {
 	for {
 		to := []uint64{}
-		err := a.pool.Read(ctx).Raw("SELECT id FROM "+table+" WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", after, rangeRows-1).Scan(&to).Error
+		err := a.pool.Read(ctx).Raw("SELECT id FROM "+table+" WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?",
+			after, rangeRows-1).Scan(&to).Error
 		if err != nil {
 			return fmt.Errorf("audit %s behind id %d: %w", table, after, err)
 		}
@@ -55,7 +58,8 @@ func (a *Auditor) absent(ctx context.Context) (map[string]string, error) {
 	absent := map[string]string{}
 	err := a.inRanges(ctx, "payment_numbers", began[0], func(after, to uint64) error {
 		var rows []struct{ PaymentNo, OrderID string }
-		err := db.Raw("SELECT p.payment_no, p.order_id FROM payment_numbers p LEFT JOIN audit_records r ON r.payment_no = p.payment_no"+
+		err := db.Raw("SELECT p.payment_no, p.order_id FROM payment_numbers p LEFT JOIN audit_records r ON"+
+			" r.payment_no = p.payment_no"+
 			" WHERE p.id > ? AND p.id <= ? AND r.payment_no IS NULL", after, to).Scan(&rows).Error
 		for _, r := range rows {
 			absent[r.PaymentNo] = r.OrderID
@@ -69,7 +73,8 @@ func (a *Auditor) absent(ctx context.Context) (map[string]string, error) {
 func (a *Auditor) leaveOutRecorded(ctx context.Context, absent map[string]string) error {
 	for numbers := range slices.Chunk(slices.Collect(maps.Keys(absent)), compareRows) {
 		var found []string
-		if err := a.pool.Read(ctx).Raw("SELECT payment_no FROM audit_records WHERE payment_no IN ?", numbers).Scan(&found).Error; err != nil {
+		if err := a.pool.Read(ctx).Raw("SELECT payment_no FROM audit_records WHERE payment_no IN ?", numbers).
+			Scan(&found).Error; err != nil {
 			return fmt.Errorf("look for %d payment numbers in the journal: %w", len(numbers), err)
 		}
 		for _, no := range found {
@@ -84,7 +89,8 @@ func (a *Auditor) leaveOutRecorded(ctx context.Context, absent map[string]string
 // between is seen at its next station.
 func (a *Auditor) leaveOutUnderWay(ctx context.Context, absent map[string]string) error {
 	var pending []string
-	if err := a.pool.Read(ctx).Raw("SELECT payment_no FROM journal_pending").Scan(&pending).Error; err != nil {
+	if err := a.pool.Read(ctx).Raw("SELECT payment_no FROM journal_pending").Scan(&pending).
+		Error; err != nil {
 		return fmt.Errorf("read what has no place in the journal yet: %w", err)
 	}
 	unsent, err := outbox.Keys(ctx, a.pool, settlement.TopicJournal)
@@ -102,7 +108,8 @@ func (a *Auditor) leaveOutUnderWay(ctx context.Context, absent map[string]string
 // audit or before, and the offset of the last of them.
 func (a *Auditor) findings(ctx context.Context, after int64) (breaks []string, last int64, err error) {
 	var rows []findingRow
-	if err := a.pool.Read(ctx).Where("queue_offset > ?", after).Order("queue_offset").Find(&rows).Error; err != nil {
+	if err := a.pool.Read(ctx).Where("queue_offset > ?", after).Order("queue_offset").Find(&rows).
+		Error; err != nil {
 		return nil, after, fmt.Errorf("read findings: %w", err)
 	}
 	for _, f := range rows {
@@ -128,12 +135,16 @@ func (a *Auditor) amiss(ctx context.Context) (breaks []string, err error) {
 	err = a.inRanges(ctx, "entries", 0, func(after, to uint64) error {
 		return errors.Join(
 			ask("entries: money was moved under %s, which is no payment number",
-				"SELECT DISTINCT e.payment_no FROM entries e LEFT JOIN payment_numbers p ON p.payment_no = e.payment_no"+
-					" WHERE e.id > ? AND e.id <= ? AND e.kind <> 'deposit' AND p.payment_no IS NULL", after, to),
+				"SELECT DISTINCT e.payment_no FROM entries e LEFT JOIN payment_numbers p ON p.payment_no ="+
+					" e.payment_no"+
+					" WHERE e.id > ? AND e.id <= ? AND e.kind <> 'deposit' AND p.payment_no IS NULL", after,
+				to),
 			// All entries of a number belong to the range of its first entry.
 			ask("entries: those of %s do not sum to zero",
-				"SELECT e.payment_no FROM (SELECT DISTINCT payment_no FROM entries WHERE id > ? AND id <= ?) r JOIN entries e ON e.payment_no = r.payment_no"+
-					" GROUP BY e.payment_no, e.currency HAVING SUM(e.amount_minor) <> 0 AND MIN(e.id) > ?", after, to, after))
+				"SELECT e.payment_no FROM (SELECT DISTINCT payment_no FROM entries WHERE id > ? AND id <= ?)"+
+					" r JOIN entries e ON e.payment_no = r.payment_no"+
+					" GROUP BY e.payment_no, e.currency HAVING SUM(e.amount_minor) <> 0 AND MIN(e.id) > ?",
+				after, to, after))
 	})
 	if err != nil {
 		return breaks, err

@@ -18,10 +18,13 @@ const compareRows = 500
 // compareFrom goes through the records after an end. It checks that the chain is whole, and that
 // the books say the same. It returns the end that it has come to, also with an error. done is
 // called with the last record's position after each page.
-func (a *Auditor) compareFrom(ctx context.Context, from end, done func(position int64)) (at end, breaks []string, err error) {
+func (a *Auditor) compareFrom(
+	ctx context.Context, from end, done func(position int64),
+) (at end, breaks []string, err error) {
 	for at = from; ; {
 		var page []recordRow
-		err := a.pool.Read(ctx).Where("position > ?", at.position).Order("position").Limit(compareRows).Find(&page).Error
+		err := a.pool.Read(ctx).Where("position > ?", at.position).Order("position").Limit(compareRows).
+			Find(&page).Error
 		if err != nil {
 			return at, breaks, fmt.Errorf("read records after %d: %w", at.position, err)
 		}
@@ -50,7 +53,8 @@ func (a *Auditor) compareFrom(ctx context.Context, from end, done func(position 
 // checkRow checks that a kept record follows the end, and that it is what it was when it was kept.
 func (e end) checkRow(r recordRow) (breaks []string) {
 	add := func(format string, args ...any) {
-		breaks = append(breaks, fmt.Sprintf("audit_records: record %d (payment %s) ", r.Position, r.PaymentNo)+fmt.Sprintf(format, args...))
+		breaks = append(breaks, fmt.Sprintf("audit_records: record %d (payment %s) ", r.Position,
+			r.PaymentNo)+fmt.Sprintf(format, args...))
 	}
 
 	if r.Position != e.position+1 {
@@ -67,7 +71,8 @@ func (e end) checkRow(r recordRow) (breaks []string) {
 	case record.Position != r.Position || record.PaymentNo != r.PaymentNo:
 		add("has the body of record %d (payment %s)", record.Position, record.PaymentNo)
 	case r.Position == e.position+1 && record.Previous != e.hash:
-		add("does not follow record %d: it names %s as the hash there, which is %s", e.position, record.Previous, e.hash)
+		add("does not follow record %d: it names %s as the hash there, which is %s",
+			e.position, record.Previous, e.hash)
 	}
 	return breaks
 }
@@ -128,14 +133,16 @@ func (a *Auditor) misplaced(ctx context.Context, page []recordRow) (breaks []str
 		Position, Other    int64
 	}
 	first, last := page[0].Position, page[len(page)-1].Position
-	err = a.pool.Read(ctx).Raw("SELECT r.payment_no, r.position, q.payment_no AS other_no, o.position AS other FROM audit_records r"+
+	err = a.pool.Read(ctx).Raw("SELECT r.payment_no, r.position, q.payment_no AS other_no, o.position AS"+
+		" other FROM audit_records r"+
 		" STRAIGHT_JOIN payment_numbers p ON p.payment_no = r.payment_no"+
 		" STRAIGHT_JOIN payment_numbers q ON q.order_id = p.order_id AND q.seq = p.seq + 1"+
 		" STRAIGHT_JOIN audit_records o ON o.payment_no = q.payment_no"+
 		" WHERE r.position BETWEEN ? AND ? AND o.position + 0 < r.position"+
 		" UNION ALL SELECT r.payment_no, r.position, o.payment_no, o.position FROM audit_records r"+
 		" STRAIGHT_JOIN audit_records o ON o.payment_no = r.payment_no"+
-		" WHERE r.position BETWEEN ? AND ? AND o.position + 0 < r.position", first, last, first, last).Scan(&rows).Error
+		" WHERE r.position BETWEEN ? AND ? AND o.position + 0 < r.position", first, last, first, last).
+		Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("look for records out of their place: %w", err)
 	}
@@ -166,12 +173,14 @@ func differs(record settlement.JournalRecord, m payment.Movement) string {
 
 func terms(r settlement.JournalRecord) string {
 	return fmt.Sprintf("order %s seq %d %s %s %q %s of account %s at %s",
-		r.OrderID, r.Seq, r.Type, r.Outcome, r.Reason, r.Amount, r.AccountID, r.DecidedAt.UTC().Format("2006-01-02T15:04:05.000000Z"))
+		r.OrderID, r.Seq, r.Type, r.Outcome, r.Reason, r.Amount, r.AccountID, r.DecidedAt.UTC().
+			Format("2006-01-02T15:04:05.000000Z"))
 }
 
 func movementOf(r settlement.JournalRecord) payment.Movement {
 	return payment.Movement{
-		PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, Type: r.Type, Outcome: r.Outcome, Reason: r.Reason,
+		PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, Type: r.Type, Outcome: r.Outcome,
+		Reason:    r.Reason,
 		AccountID: r.AccountID, Amount: r.Amount, CreatedAt: r.DecidedAt,
 	}
 }
@@ -197,7 +206,8 @@ func lines(entries []payment.Entry) []line {
 		all = append(all, line{e.AccountID, e.Amount, e.Kind})
 	}
 	slices.SortFunc(all, func(a, b line) int {
-		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.amount.Minor, b.amount.Minor), cmp.Compare(a.kind, b.kind))
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.amount.Minor, b.amount.Minor),
+			cmp.Compare(a.kind, b.kind))
 	})
 	return all
 }

@@ -28,7 +28,9 @@ func (r Report) Print(out io.Writer) {
 	if more := len(r.Breaks) - breaksShownMax; more > 0 {
 		fmt.Fprintf(out, "BREAK  … and %d more\n", more)
 	}
-	fmt.Fprintf(out, "records: %d, of which %d are new; copies among what was read: %d; hash of the last: %s\n", r.Records, r.New, r.Repeats, r.Hash)
+	fmt.Fprintf(out,
+		"records: %d, of which %d are new; copies among what was read: %d; hash of the last: %s\n", r.Records,
+		r.New, r.Repeats, r.Hash)
 	fmt.Fprintf(out, "decided, and still on the way to the journal: %d\n", r.UnderWay)
 	if len(r.Breaks) == 0 {
 		fmt.Fprintln(out, "The chain is whole, and the books say what it says.")

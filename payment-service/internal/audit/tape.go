@@ -15,8 +15,8 @@ import (
 	"settlement/shared/settlement"
 )
 
-// ErrMovedOn says that the offset is not the one that was read from: another auditor runs, or an earlier commit whose
-// answer was lost took effect. Begin again with Offset.
+// ErrMovedOn says that the offset is not the one that was read from: another auditor runs, or an
+// earlier commit whose answer was lost took effect. Begin again with Offset.
 var ErrMovedOn = errors.New("somebody else has read on meanwhile")
 
 // findingMaxLength is how much of a finding is kept, in bytes.
@@ -66,7 +66,8 @@ type Taken struct {
 
 // Offset returns the offset at which to go on reading.
 func (t *Tape) Offset(ctx context.Context) (offset int64, err error) {
-	if err := t.pool.Read(ctx).Raw("SELECT next_offset FROM audit_offset WHERE id = 1").Scan(&offset).Error; err != nil {
+	if err := t.pool.Read(ctx).Raw("SELECT next_offset FROM audit_offset WHERE id = 1").Scan(&offset).
+		Error; err != nil {
 		return 0, fmt.Errorf("read the auditor's offset: %w", err)
 	}
 	return offset, nil
@@ -91,7 +92,9 @@ func (t *Tape) Skip(ctx context.Context, offset, next int64) error {
 		if err := moveOffset(tx, offset, next); err != nil {
 			return err
 		}
-		finding := t.newFinding(offset, fmt.Sprintf("and those up to offset %d had expired on the broker before they were audited", next-1))
+		finding := t.newFinding(offset,
+			fmt.Sprintf("and those up to offset %d had expired on the broker before they were audited",
+				next-1))
 		return tx.DB().Create(&finding).Error
 	})
 }
@@ -150,18 +153,23 @@ func (t *Tape) ResumeAt(ctx context.Context, m rocketmq.Delivery, by Decision) e
 
 	err = t.pool.Run(ctx, func(tx dbtx.Tx) error {
 		row := newRecordRow(record, m)
-		finding := t.newFinding(m.Offset, fmt.Sprintf("was taken for record %d because operator %s said so: %s", record.Position, by.Operator, by.Reason))
+		finding := t.newFinding(m.Offset,
+			fmt.Sprintf("was taken for record %d because operator %s said so: %s", record.Position,
+				by.Operator, by.Reason))
 
 		return firstError(
 			func() error {
 				return tx.DB().Exec("UPDATE audit_offset SET next_offset = ? WHERE id = 1", m.Offset+1).Error
 			},
-			func() error { return tx.DB().Where("position >= ?", record.Position).Delete(&recordRow{}).Error },
+			func() error {
+				return tx.DB().Where("position >= ?", record.Position).Delete(&recordRow{}).Error
+			},
 			func() error { return tx.DB().Where("queue_offset >= ?", m.Offset).Delete(&findingRow{}).Error },
 			func() error { return tx.DB().Create(&row).Error },
 			func() error { return tx.DB().Create(&finding).Error },
 			func() error {
-				return tx.DB().Exec("INSERT INTO audit_decisions (queue_offset, position, operator, reason, created_at) VALUES (?, ?, ?, ?, ?)",
+				return tx.DB().Exec("INSERT INTO audit_decisions (queue_offset, position, operator, reason,"+
+					" created_at) VALUES (?, ?, ?, ?, ?)",
 					m.Offset, record.Position, by.Operator, by.Reason, finding.CreatedAt).Error
 			})
 	})
@@ -204,7 +212,8 @@ func firstError(steps ...func() error) error {
 
 func newRecordRow(record settlement.JournalRecord, m rocketmq.Delivery) recordRow {
 	return recordRow{
-		Position: record.Position, PaymentNo: record.PaymentNo, QueueOffset: m.Offset, Body: m.Body, Hash: settlement.JournalHash(m.Body),
+		Position: record.Position, PaymentNo: record.PaymentNo, QueueOffset: m.Offset, Body: m.Body,
+		Hash: settlement.JournalHash(m.Body),
 	}
 }
 
@@ -250,7 +259,8 @@ func hashes(tx dbtx.Tx, messages []rocketmq.Delivery) (map[int64]string, error) 
 	}
 
 	var rows []recordRow
-	if err := tx.DB().Select("position", "hash").Where("position IN ?", positions).Find(&rows).Error; err != nil {
+	if err := tx.DB().Select("position", "hash").Where("position IN ?", positions).Find(&rows).
+		Error; err != nil {
 		return nil, fmt.Errorf("read earlier records: %w", err)
 	}
 	for _, r := range rows {

@@ -44,7 +44,8 @@ func TestWhatIsNoPartOfTheChain(t *testing.T) {
 		if len(taken.Records) != 4 || taken.Repeats != 1 {
 			t.Errorf("%d records and %d copies, want 4 and 1", len(taken.Records), taken.Repeats)
 		}
-		b.wantFindings("offset 3 is no journal record", "offset 4 is another record 1", "offset 5 is record 4, and 3 to 3 are missing", "offset 8 is record 5", "offset 9 is no")
+		b.wantFindings("offset 3 is no journal record", "offset 4 is another record 1",
+			"offset 5 is record 4, and 3 to 3 are missing", "offset 8 is record 5", "offset 9 is no")
 		b.wantBreak("a forged record that fits", "payment_numbers", b.numbers[4], "record 4", "0.90")
 	})
 }
@@ -80,7 +81,8 @@ func (b *bench) wantFindings(want ...string) {
 	}
 }
 
-// Behind a gap, and behind a stranger's record that fits, an operator says what the journal goes on with.
+// Behind a gap, and behind a stranger's record that fits, an operator says what the journal goes on
+// with.
 func TestAnOperatorResumesTheJournal(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := open(t, db.Pool)
@@ -94,13 +96,17 @@ func TestAnOperatorResumesTheJournal(t *testing.T) {
 		}
 
 		b.take(0, 5)
-		b.wantFindings("offset 2 is another record 2", "offset 3 is record 3", "offset 4 is record 4, and 3 to 3 are missing")
-		if err := b.tape.ResumeAt(t.Context(), b.topic[2], Decision{Operator: "Han Meimei", Reason: "the second was lost"}); err != nil {
+		b.wantFindings("offset 2 is another record 2", "offset 3 is record 3",
+			"offset 4 is record 4, and 3 to 3 are missing")
+		if err := b.tape.ResumeAt(t.Context(), b.topic[2],
+			Decision{Operator: "Han Meimei", Reason: "the second was lost"}); err != nil {
 			t.Fatal(err)
 		}
 		b.wantAt(3, 2)
 		var who, why string
-		if err := db.Pool.Read(t.Context()).Raw("SELECT operator, reason FROM audit_decisions WHERE queue_offset = 2 AND position = 2").Row().Scan(&who, &why); err != nil || who != "Han Meimei" || why != "the second was lost" {
+		if err := db.Pool.Read(t.Context()).
+			Raw("SELECT operator, reason FROM audit_decisions WHERE queue_offset = 2 AND position = 2").Row().
+			Scan(&who, &why); err != nil || who != "Han Meimei" || why != "the second was lost" {
 			t.Errorf("decided by %q because %q, %v", who, why, err)
 		}
 
@@ -111,12 +117,14 @@ func TestAnOperatorResumesTheJournal(t *testing.T) {
 			t.Errorf("breaks:\n%s", strings.Join(found, "\n"))
 		}
 
-		if err := b.tape.ResumeAt(t.Context(), b.topic[4], Decision{}); err != nil { // as if the third had expired
+		// as if the third had expired
+		if err := b.tape.ResumeAt(t.Context(), b.topic[4], Decision{}); err != nil {
 			t.Fatal(err)
 		}
 		b.exec("DELETE FROM audit_records WHERE position = 3")
 		b.wantBreak("the gap", "record 4", "comes after record 2")
-		if err := b.tape.ResumeAt(t.Context(), rocketmq.Delivery{Offset: 9, Body: []byte("nothing")}, Decision{}); err == nil {
+		if err := b.tape.ResumeAt(t.Context(), rocketmq.Delivery{Offset: 9, Body: []byte("nothing")},
+			Decision{}); err == nil {
 			t.Error("resumed with what is no record")
 		}
 	})
@@ -183,7 +191,8 @@ func TestALostCommitAnswerIsFoundByTheOffset(t *testing.T) {
 			from := 2 * i
 			lost := &faults.SQLRule{Touching: "audit_records", At: moment, Limit: 1, Do: faults.Cut}
 			proxy.Add(lost)
-			_, err = NewTape(pool, time.Now).Take(t.Context(), int64(from), int64(from+2), b.topic[from:from+2])
+			_, err = NewTape(pool, time.Now).
+				Take(t.Context(), int64(from), int64(from+2), b.topic[from:from+2])
 			if !dbtx.IsTransient(err) || lost.Fired() != 1 {
 				t.Fatalf("error %v, the answer was lost %d times", err, lost.Fired())
 			}

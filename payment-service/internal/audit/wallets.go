@@ -39,7 +39,10 @@ func (a *Auditor) wallets(ctx context.Context) (breaks []string, err error) {
 				return breaks, fmt.Errorf("audit the entries of wallet %s: %w", b.ID, err)
 			}
 			if sum != b.Minor {
-				breaks = append(breaks, fmt.Sprintf("accounts: the balance of wallet %s is not the sum of its entries", b.ID))
+				breaks = append(
+					breaks, fmt.Sprintf("accounts: the balance of wallet %s is not the sum of its entries",
+						b.ID),
+				)
 			}
 		}
 
@@ -59,9 +62,11 @@ func (a *Auditor) sumOfEntries(ctx context.Context, b balance) (sum int64, err e
 			Last    uint64
 		}
 
-		err := a.pool.Read(ctx).Raw("SELECT COALESCE(SUM(p.amount_minor), 0) AS sum, COUNT(*) AS entries, COALESCE(MAX(p.id), 0) AS last"+
+		err := a.pool.Read(ctx).Raw("SELECT COALESCE(SUM(p.amount_minor), 0) AS sum, COUNT(*) AS entries,"+
+			" COALESCE(MAX(p.id), 0) AS last"+
 			" FROM (SELECT id, amount_minor FROM entries FORCE INDEX (entries_by_account)"+
-			" WHERE account_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?) AS p", b.ID, after, b.LastEntry, walletEntries).Scan(&page).Error
+			" WHERE account_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?) AS p", b.ID, after,
+			b.LastEntry, walletEntries).Scan(&page).Error
 		if err != nil {
 			return 0, err
 		}

@@ -6,8 +6,8 @@
 // queue. It does not make it certain. A consumer whose lock has expired goes on until it notices,
 // an operator sets an offset back, a foreign producer sends what it likes. So the sequence is
 // compared again where a message takes effect: in the transaction, with the row that holds the
-// key's last sequence locked. Whoever gets that lock sees what everybody before has committed, under READ
-// COMMITTED, and cannot be overtaken until it commits itself.
+// key's last sequence locked. Whoever gets that lock sees what everybody before has committed,
+// under READ COMMITTED, and cannot be overtaken until it commits itself.
 //
 // The rules here do no I/O.
 package fence
@@ -17,12 +17,14 @@ type Verdict int
 
 // The verdicts.
 const (
-	Due   Verdict = iota // the next one of its key: takes effect
-	Stale                // not after the last one that took effect: a repeat, a late writer or a rival; changes nothing
-	Ahead                // its predecessor has not taken effect yet: waits for it
+	Due Verdict = iota // the next one of its key: takes effect
+	// not after the last one that took effect: a repeat, a late writer or a rival; changes nothing
+	Stale
+	Ahead // its predecessor has not taken effect yet: waits for it
 )
 
-// Compare compares a message's sequence number with the last one of its key that took effect, which is 0 before the first.
+// Compare compares a message's sequence number with the last one of its key that took effect, which
+// is 0 before the first.
 func Compare(seq, last int64) Verdict {
 	switch {
 	case seq <= last:

@@ -10,7 +10,9 @@ import (
 
 func TestOnlyTheNextOneIsDue(t *testing.T) {
 	const last = 3
-	for seq, want := range map[int64]fence.Verdict{1: fence.Stale, 3: fence.Stale, 4: fence.Due, 5: fence.Ahead, 9: fence.Ahead} {
+	for seq, want := range map[int64]fence.Verdict{
+		1: fence.Stale, 3: fence.Stale, 4: fence.Due, 5: fence.Ahead, 9: fence.Ahead,
+	} {
 		if got := fence.Compare(seq, last); got != want {
 			t.Errorf("seq %d behind %d: verdict %d, want %d", seq, last, got, want)
 		}
@@ -28,14 +30,15 @@ type sequence struct {
 }
 
 func (s *sequence) follow(may func(fence.Waiter[string]) bool) error {
-	return s.waiting.Follow("key", func(string) int64 { return s.last }, may, func(w fence.Waiter[string]) error {
-		if w.Received == "fails" {
-			return errors.New(w.Received)
-		}
-		s.last++
-		s.took = append(s.took, w.Received)
-		return nil
-	})
+	return s.waiting.Follow("key", func(string) int64 { return s.last }, may,
+		func(w fence.Waiter[string]) error {
+			if w.Received == "fails" {
+				return errors.New(w.Received)
+			}
+			s.last++
+			s.took = append(s.took, w.Received)
+			return nil
+		})
 }
 
 func anyOf(fence.Waiter[string]) bool { return true }
@@ -54,7 +57,9 @@ func TestWhatWaitsFollowsInSequence(t *testing.T) {
 }
 
 func TestNothingPassesOneThatMayNotGo(t *testing.T) {
-	s := &sequence{waiting: fence.Waiting[string]{{Key: "key", Seq: 1}: {Received: "first"}, {Key: "key", Seq: 2}: {Received: "second"}}}
+	s := &sequence{waiting: fence.Waiting[string]{
+		{Key: "key", Seq: 1}: {Received: "first"}, {Key: "key", Seq: 2}: {Received: "second"},
+	}}
 	err := s.follow(func(w fence.Waiter[string]) bool { return w.Received != "first" })
 	if err != nil || len(s.took) > 0 || len(s.waiting) != 2 {
 		t.Errorf("%v took effect and %v wait, %v, want both to wait", s.took, s.waiting, err)
@@ -62,7 +67,9 @@ func TestNothingPassesOneThatMayNotGo(t *testing.T) {
 }
 
 func TestNothingFollowsOneThatFails(t *testing.T) {
-	s := &sequence{waiting: fence.Waiting[string]{{Key: "key", Seq: 1}: {Received: "fails"}, {Key: "key", Seq: 2}: {Received: "second"}}}
+	s := &sequence{waiting: fence.Waiting[string]{
+		{Key: "key", Seq: 1}: {Received: "fails"}, {Key: "key", Seq: 2}: {Received: "second"},
+	}}
 	if err := s.follow(anyOf); err == nil || len(s.took) > 0 {
 		t.Errorf("%v took effect, error %v, want none and the error", s.took, err)
 	}
@@ -70,7 +77,8 @@ func TestNothingFollowsOneThatFails(t *testing.T) {
 
 func TestPlacesOfWhatWaits(t *testing.T) {
 	w := fence.Waiting[string]{
-		{Key: "b", Seq: 2}: {}, {Key: "a", Seq: 10}: {}, {Key: "a", Seq: 9}: {}, {Key: "a", Seq: 3}: {ID: "recorded"},
+		{Key: "b", Seq: 2}: {}, {Key: "a", Seq: 10}: {}, {Key: "a", Seq: 9}: {},
+		{Key: "a", Seq: 3}: {ID: "recorded"},
 	}
 	last := func(key string) int64 { return map[string]int64{"a": 2, "b": 0}[key] }
 	if ready := w.Ready([]string{"a", "b", "c"}, last); !slices.Equal(ready, []string{"a"}) {
@@ -79,7 +87,8 @@ func TestPlacesOfWhatWaits(t *testing.T) {
 	if places := w.Unrecorded(); !slices.Equal(places, []fence.Place{{"a", 9}, {"a", 10}, {"b", 2}}) {
 		t.Errorf("without a record %v, want them by key and number", places)
 	}
-	if at, waiter, found := w.Before(fence.Place{Key: "a", Seq: 9}); !found || at.Seq != 3 || waiter.ID != "recorded" {
+	if at, waiter, found := w.Before(fence.Place{Key: "a", Seq: 9}); !found ||
+		at.Seq != 3 || waiter.ID != "recorded" {
 		t.Errorf("before a 9 waits %v %v, want seq 3", at, waiter)
 	}
 	if at, _, found := w.Before(fence.Place{Key: "b", Seq: 2}); found {

@@ -25,7 +25,9 @@ type Waiting[M any] map[Place]Waiter[M]
 // Follow takes the messages that wait right behind a key's last place, one after the other. It ends
 // at an empty place, at a message that may not go, and at an error of take. take makes a message
 // take effect, and last returns that message's sequence number from then on.
-func (w Waiting[M]) Follow(key string, last func(key string) int64, may func(Waiter[M]) bool, take func(Waiter[M]) error) error {
+func (w Waiting[M]) Follow(
+	key string, last func(key string) int64, may func(Waiter[M]) bool, take func(Waiter[M]) error,
+) error {
 	for {
 		at := Place{key, last(key) + 1}
 		next, waits := w[at]
@@ -65,6 +67,10 @@ func (w Waiting[M]) Before(at Place) (Place, Waiter[M], bool) {
 func (w Waiting[M]) Unrecorded() []Place {
 	places := slices.Collect(maps.Keys(w))
 	places = slices.DeleteFunc(places, func(at Place) bool { return w[at].ID != "" })
-	slices.SortFunc(places, func(x, y Place) int { return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Seq, y.Seq)) })
+	slices.SortFunc(places, func(x,
+		y Place,
+	) int {
+		return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Seq, y.Seq))
+	})
 	return places
 }

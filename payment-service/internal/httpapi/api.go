@@ -26,7 +26,10 @@ type API struct {
 }
 
 // New makes the handler of the whole service, /healthz, /readyz and /metrics included.
-func New(books *store.Store, lot *parking.Lot, decisions *operator.Decisions, reader *backlog.Reader, cfg web.Config) http.Handler {
+func New(
+	books *store.Store, lot *parking.Lot, decisions *operator.Decisions, reader *backlog.Reader,
+	cfg web.Config,
+) http.Handler {
 	cfg.Query = map[string][]string{
 		"GET /v1/accounts/:id/entries": web.QueryOf(ListEntriesParams{}),
 		"GET /v1/points/:customer_id":  web.QueryOf(GetPointsParams{}),
@@ -40,12 +43,16 @@ func New(books *store.Store, lot *parking.Lot, decisions *operator.Decisions, re
 }
 
 func newAccount(a payment.Account) Account {
-	return Account{ID: a.ID, Owner: a.Owner, Currency: a.Balance.Currency, Balance: a.Balance, CreatedAt: a.CreatedAt.UTC()}
+	return Account{
+		ID: a.ID, Owner: a.Owner, Currency: a.Balance.Currency, Balance: a.Balance,
+		CreatedAt: a.CreatedAt.UTC(),
+	}
 }
 
 func newEntry(e payment.Entry) Entry {
 	return Entry{
 		ID:        int64(e.ID), //nolint:gosec // G115: an AUTO_INCREMENT value, far below 2^63
-		PaymentNo: e.PaymentNo, AccountID: e.AccountID, Amount: e.Amount, Kind: EntryKind(e.Kind), CreatedAt: e.CreatedAt.UTC(),
+		PaymentNo: e.PaymentNo, AccountID: e.AccountID, Amount: e.Amount, Kind: EntryKind(e.Kind),
+		CreatedAt: e.CreatedAt.UTC(),
 	}
 }

@@ -63,15 +63,20 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 	keeper := parking.NewKeeper(notify.NewTeller(pool, slog.New(slog.DiscardHandler)), time.Now)
 	books := store.New(pool, keeper, testdb.Topics, func() {}, time.Now)
 	lot := parking.NewLot(pool, keeper)
-	decisions := operator.New(pool, keeper, lot, parking.Resolvers{settlement.TopicSettlement: books.Instructions()})
-	reader := backlog.NewReader(admin, backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment})
+	decisions := operator.New(pool, keeper, lot,
+		parking.Resolvers{settlement.TopicSettlement: books.Instructions()})
+	reader := backlog.NewReader(admin,
+		backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment})
 
 	handler := httpapi.New(books, lot, decisions, reader, web.Config{
 		Logger:  slog.New(slog.DiscardHandler),
 		Metrics: prometheus.NewRegistry(),
 		Checks: map[string]web.Check{
 			"database": func(ctx context.Context) error { return pool.Writable(ctx, outbox.Table) },
-			"broker":   func(ctx context.Context) error { return admin.Ping(ctx, settlement.TopicSettlement) },
+			"broker": func(ctx context.Context) error {
+				return admin.Ping(ctx,
+					settlement.TopicSettlement)
+			},
 		},
 	})
 	return service{API: webtest.Serve(t, handler, spec), store: books, lot: lot, db: db}
@@ -80,7 +85,8 @@ func serve(t *testing.T, pool *dbtx.Pool) service {
 // nowhere is a pool whose database does not answer.
 func nowhere(t *testing.T) *dbtx.Pool {
 	t.Helper()
-	pool, err := dbtx.Open(dbtx.Config{Addr: closedAddr, Name: "none", User: "none"}, prometheus.NewRegistry())
+	pool, err := dbtx.Open(dbtx.Config{Addr: closedAddr, Name: "none", User: "none"},
+		prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +109,8 @@ func (s service) post(t *testing.T, path, key, body string) webtest.Answer {
 func (s service) open(t *testing.T) (id, path string) {
 	t.Helper()
 	var a httpapi.Account
-	s.post(t, "/v1/accounts", uuid.NewString(), `{"owner":"Li Lei","currency":"CNY"}`).Want(t, 201, "").Into(t, &a)
+	s.post(t, "/v1/accounts", uuid.NewString(), `{"owner":"Li Lei","currency":"CNY"}`).Want(t, 201, "").
+		Into(t, &a)
 	return a.ID, "/v1/accounts/" + a.ID
 }
 
@@ -134,10 +141,13 @@ func (s service) rows(t *testing.T) map[string]string {
 	t.Helper()
 	counts := map[string]string{}
 	for _, query := range []string{
-		"SELECT COUNT(*) FROM accounts", "SELECT COUNT(*) FROM entries", "SELECT COUNT(*) FROM payment_numbers",
-		"SELECT COUNT(*) FROM order_progress", "SELECT COUNT(*) FROM outbox", "SELECT COUNT(*) FROM idempotency_keys",
+		"SELECT COUNT(*) FROM accounts", "SELECT COUNT(*) FROM entries",
+		"SELECT COUNT(*) FROM payment_numbers",
+		"SELECT COUNT(*) FROM order_progress", "SELECT COUNT(*) FROM outbox",
+		"SELECT COUNT(*) FROM idempotency_keys",
 		"SELECT COALESCE(SUM(balance_minor), 0) FROM accounts",
-		"SELECT COALESCE(GROUP_CONCAT(CONCAT(id, state, resolution, updated_at) ORDER BY id), '') FROM parked_messages",
+		"SELECT COALESCE(GROUP_CONCAT(CONCAT(id, state, resolution, updated_at) ORDER BY id), '') FROM" +
+			" parked_messages",
 	} {
 		var n string
 		if err := s.db.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
@@ -163,7 +173,8 @@ func TestWallet(t *testing.T) {
 		var a httpapi.Account
 		answer.Want(t, 201, "").Into(t, &a)
 		path := answer.Header.Get("Location")
-		if path != "/v1/accounts/"+a.ID || a.Owner != owner || a.Currency != money.CNY || a.Balance != (money.Money{Currency: money.CNY}) {
+		if path != "/v1/accounts/"+a.ID || a.Owner != owner || a.Currency != money.CNY ||
+			a.Balance != (money.Money{Currency: money.CNY}) {
 			t.Errorf("new account is %+v at %q", a, path)
 		}
 		if read := s.get(t, path).Want(t, 200, ""); string(read.Body) != string(answer.Body) {
@@ -177,7 +188,8 @@ func TestWallet(t *testing.T) {
 		}
 
 		var d httpapi.Deposit
-		s.post(t, path+"/deposits", uuid.NewString(), deposit(money.AmountMaxMinor)).Want(t, 201, "").Into(t, &d)
+		s.post(t, path+"/deposits", uuid.NewString(), deposit(money.AmountMaxMinor)).Want(t, 201, "").
+			Into(t, &d)
 		if d.AccountID != a.ID || d.Amount.Minor != money.AmountMaxMinor || d.Balance != d.Amount {
 			t.Errorf("deposit answered %+v", d)
 		}
@@ -185,7 +197,8 @@ func TestWallet(t *testing.T) {
 		var p httpapi.Payment
 		no := s.settle(t, a.ID, 1999)
 		s.get(t, "/v1/payments/"+no).Want(t, 200, "").Into(t, &p)
-		if p.PaymentNo != no || p.Type != "settle" || p.Outcome != "paid" || p.Reason != "" || p.Seq != 1 || p.AccountID != a.ID || p.Amount.Minor != 1999 {
+		if p.PaymentNo != no || p.Type != "settle" || p.Outcome != "paid" || p.Reason != "" || p.Seq != 1 ||
+			p.AccountID != a.ID || p.Amount.Minor != 1999 {
 			t.Errorf("payment is %+v", p)
 		}
 
@@ -194,7 +207,8 @@ func TestWallet(t *testing.T) {
 			t.Errorf("balance is %+v", a.Balance)
 		}
 		s.get(t, path+"/entries").Want(t, 200, "").Into(t, &page)
-		if len(page.Items) != 2 || page.Items[0].PaymentNo != no || page.Items[0].Amount.Minor != -1999 || page.Items[0].Kind != "settle" ||
+		if len(page.Items) != 2 || page.Items[0].PaymentNo != no || page.Items[0].Amount.Minor != -1999 ||
+			page.Items[0].Kind != "settle" ||
 			page.Items[1].PaymentNo != d.DepositNo || page.Items[1].Kind != "deposit" {
 			t.Errorf("entries are %+v", page.Items)
 		}
@@ -247,9 +261,11 @@ func TestExamplesOfTheContractWork(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
 		s.post(t, "/v1/accounts", uuid.NewString(), s.Example(t, "/v1/accounts")).Want(t, 201, "")
 		_, path := s.open(t)
-		s.post(t, path+"/deposits", uuid.NewString(), s.Example(t, "/v1/accounts/{id}/deposits")).Want(t, 201, "")
+		s.post(t, path+"/deposits", uuid.NewString(), s.Example(t, "/v1/accounts/{id}/deposits")).
+			Want(t, 201, "")
 		poison := s.park(t, []byte("not JSON"))
-		s.post(t, poison+"/discard", uuid.NewString(), s.Example(t, "/v1/parked/{id}/discard")).Want(t, 200, "")
+		s.post(t, poison+"/discard", uuid.NewString(), s.Example(t, "/v1/parked/{id}/discard")).
+			Want(t, 200, "")
 	})
 }
 
@@ -265,9 +281,10 @@ func TestRequestsAreTakenAsTheContractSays(t *testing.T) {
 	s.WantOnlyListedParameters(t)
 	s.WantCursorsAsListed(t)
 	s.WantHeads(t)
-	s.WantAmountsAsListed(t, "/v1/accounts/019a5e1c-7c00-7000-8000-000000000042/deposits", "DepositRequest", func(minor string) string {
-		return `{"amount":{"currency":"CNY","minor":` + minor + `}}`
-	})
+	s.WantAmountsAsListed(t, "/v1/accounts/019a5e1c-7c00-7000-8000-000000000042/deposits",
+		"DepositRequest", func(minor string) string {
+			return `{"amount":{"currency":"CNY","minor":` + minor + `}}`
+		})
 }
 
 func TestDatabaseAndBrokerAway(t *testing.T) {
@@ -293,10 +310,12 @@ func TestDatabaseAndBrokerAway(t *testing.T) {
 		}
 	}
 
-	if answer := s.get(t, "/v1/backlog").Want(t, 503, "broker_unavailable"); strings.Contains(string(answer.Body), "127.0.0.1") {
+	if answer := s.get(t, "/v1/backlog").
+		Want(t, 503, "broker_unavailable"); strings.Contains(string(answer.Body), "127.0.0.1") {
 		t.Errorf("the answer shows where the broker is: %s", answer.Body)
 	}
-	if ready := s.get(t, "/readyz"); ready.Status != 503 || string(ready.Body) != `{"checks":{"broker":"failed","database":"failed"},"status":"not_ready"}` {
+	if ready := s.get(t, "/readyz"); ready.Status != 503 ||
+		string(ready.Body) != `{"checks":{"broker":"failed","database":"failed"},"status":"not_ready"}` {
 		t.Errorf("/readyz is %d %s", ready.Status, ready.Body)
 	}
 

@@ -38,6 +38,7 @@ func (a *API) Deposit(c *gin.Context, id AccountID, params DepositParams) {
 	}
 
 	c.JSON(http.StatusCreated, Deposit{
-		DepositNo: d.DepositNo, AccountID: d.AccountID, Amount: d.Amount, Balance: d.Balance, CreatedAt: d.CreatedAt.UTC(),
+		DepositNo: d.DepositNo, AccountID: d.AccountID, Amount: d.Amount, Balance: d.Balance,
+		CreatedAt: d.CreatedAt.UTC(),
 	})
 }

@@ -25,7 +25,9 @@ func (a *API) GetBacklog(c *gin.Context) {
 }
 
 func newBacklogGroup(g backlog.Group) BacklogGroup {
-	group := BacklogGroup{Topic: g.Topic, Group: g.Group, Lag: g.Lag, Queues: make([]BacklogQueue, 0, len(g.Queues))}
+	group := BacklogGroup{
+		Topic: g.Topic, Group: g.Group, Lag: g.Lag, Queues: make([]BacklogQueue, 0, len(g.Queues)),
+	}
 	for _, q := range g.Queues {
 		group.Queues = append(group.Queues, BacklogQueue{
 			Broker: q.Broker, Queue: q.Queue, Min: q.Min, Max: q.Max, Committed: q.Committed, Lag: q.Lag,

@@ -20,7 +20,8 @@ func (a *API) GetPayment(c *gin.Context, paymentNo ID) {
 		return
 	}
 	c.JSON(http.StatusOK, Payment{
-		PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq, Type: PaymentType(m.Type), Outcome: PaymentOutcome(m.Outcome),
-		Reason: m.Reason, AccountID: m.AccountID, Amount: m.Amount, CreatedAt: m.CreatedAt.UTC(),
+		PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq, Type: PaymentType(m.Type),
+		Outcome: PaymentOutcome(m.Outcome),
+		Reason:  m.Reason, AccountID: m.AccountID, Amount: m.Amount, CreatedAt: m.CreatedAt.UTC(),
 	})
 }

@@ -14,7 +14,8 @@ import (
 func TestRepeatGetsTheFirstAnswer(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
 		first := s.post(t, "/v1/accounts", "create", `{"owner":"Li Lei","currency":"CNY"}`).Want(t, 201, "")
-		if again := s.post(t, "/v1/accounts", "create", `{ "currency":"CNY", "owner":"\u004ci Lei" }`); !again.Same(first) {
+		if again := s.post(t, "/v1/accounts", "create",
+			`{ "currency":"CNY", "owner":"\u004ci Lei" }`); !again.Same(first) {
 			t.Errorf("create: first\n%s\nthen\n%s", first.Body, again.Body)
 		}
 

@@ -28,11 +28,13 @@ func newParked(r parking.Record) Parked {
 	}
 
 	return Parked{
-		ID: r.ID, State: ParkedState(r.State), Cause: ParkedCause(r.Cause), Topic: r.Topic, Broker: r.Broker, Queue: r.Queue,
+		ID: r.ID, State: ParkedState(r.State), Cause: ParkedCause(r.Cause), Topic: r.Topic, Broker: r.Broker,
+		Queue:  r.Queue,
 		Offset: r.Offset, MessageID: r.MessageID,
 		PaymentNo: r.Number, OrderID: r.OrderingKey, Seq: r.Seq,
-		Payload: strings.ToValidUTF8(string(shown), "\uFFFD"), PayloadSize: r.PayloadSize, Properties: properties,
-		Reason: r.Reason, Attempts: r.Attempts, Resolution: r.Resolution,
+		Payload: strings.ToValidUTF8(string(shown), "\uFFFD"), PayloadSize: r.PayloadSize,
+		Properties: properties,
+		Reason:     r.Reason, Attempts: r.Attempts, Resolution: r.Resolution,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }

@@ -27,8 +27,9 @@ func (s service) park(t *testing.T, body []byte) string {
 	}
 
 	_, err := s.lot.Park(t.Context(), rocketmq.Delivery{
-		Topic: settlement.TopicSettlement, Queue: 3, Offset: offset, MessageID: "7F00000100002A9F00000000000186A0",
-		Body: body, Properties: map[string]string{"KEYS": "k"},
+		Topic: settlement.TopicSettlement, Queue: 3, Offset: offset,
+		MessageID: "7F00000100002A9F00000000000186A0",
+		Body:      body, Properties: map[string]string{"KEYS": "k"},
 	}, parking.Subject{}, parking.CausePoison, "poison message: not the JSON of this message")
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +68,10 @@ func TestParkedMessages(t *testing.T) {
 		if len(page.Items) != 1 || page.NextCursor != "" {
 			t.Fatalf("second page is %+v", page)
 		}
-		if p := page.Items[0]; "/v1/parked/"+p.ID != poison || p.State != "parked" || p.Payload != "{\uFFFD" || p.PayloadSize != 2 ||
-			p.Topic != "settlement" || p.Queue != 3 || p.Properties["KEYS"] != "k" || !strings.HasPrefix(p.Reason, "poison") || p.Attempts != 1 {
+		if p := page.Items[0]; "/v1/parked/"+p.ID != poison || p.State != "parked" ||
+			p.Payload != "{\uFFFD" || p.PayloadSize != 2 ||
+			p.Topic != "settlement" || p.Queue != 3 || p.Properties["KEYS"] != "k" ||
+			!strings.HasPrefix(p.Reason, "poison") || p.Attempts != 1 {
 			t.Errorf("poison is %+v", p)
 		}
 
@@ -80,7 +83,8 @@ func TestParkedMessages(t *testing.T) {
 		}
 		s.get(t, "/v1/payments/"+in.PaymentNo).Want(t, 200, "")
 		s.post(t, good+"/replay", uuid.NewString(), "").Want(t, 409, parking.CodeAlreadyResolved)
-		s.post(t, good+"/discard", uuid.NewString(), `{"reason":"too late"}`).Want(t, 409, parking.CodeAlreadyResolved)
+		s.post(t, good+"/discard", uuid.NewString(), `{"reason":"too late"}`).
+			Want(t, 409, parking.CodeAlreadyResolved)
 
 		reason := strings.Repeat("因", 512)
 		discarded := s.post(t, poison+"/discard", "discard", `{"reason":"`+reason+`"}`).Want(t, 200, "")
@@ -90,7 +94,8 @@ func TestParkedMessages(t *testing.T) {
 		}
 
 		before := s.rows(t)
-		if again := s.post(t, poison+"/discard", "discard", `{"reason":"`+reason+`"}`); !again.Same(discarded) {
+		if again := s.post(t, poison+"/discard", "discard", `{"reason":"`+reason+
+			`"}`); !again.Same(discarded) {
 			t.Errorf("discard: first\n%s\nthen\n%s", discarded.Body, again.Body)
 		}
 		s.post(t, good+"/replay", "replay", "").Want(t, 200, "")
@@ -110,14 +115,17 @@ func TestWaitingMessageIsLeftAlone(t *testing.T) {
 		account, _ := s.open(t)
 		in := newInstruction(account, 400)
 		in.Seq = 2
-		received := store.Received{Message: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Body: encode(t, in)}}
+		received := store.Received{
+			Message: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Body: encode(t, in)},
+		}
 		if _, err := s.store.SettleBatch(t.Context(), []store.Received{received}); err != nil {
 			t.Fatal(err)
 		}
 
 		var page httpapi.ParkedPage
 		s.get(t, "/v1/parked?state=waiting").Want(t, 200, "").Into(t, &page)
-		if len(page.Items) != 1 || page.Items[0].OrderID != in.OrderID || page.Items[0].PaymentNo != in.PaymentNo || page.Items[0].Seq != 2 {
+		if len(page.Items) != 1 || page.Items[0].OrderID != in.OrderID ||
+			page.Items[0].PaymentNo != in.PaymentNo || page.Items[0].Seq != 2 {
 			t.Fatalf("waiting are %+v", page.Items)
 		}
 
@@ -134,8 +142,10 @@ func TestLargePoison(t *testing.T) {
 		var page httpapi.ParkedPage
 		list := s.get(t, "/v1/parked").Want(t, 200, "")
 		list.Into(t, &page)
-		if len(list.Body) > 64<<10 || page.Items[0].PayloadSize != 1<<20 || len(page.Items[0].Payload) != 16<<10 {
-			t.Errorf("answer has %d bytes, of the payload's %d it shows %d", len(list.Body), page.Items[0].PayloadSize, len(page.Items[0].Payload))
+		if len(list.Body) > 64<<10 || page.Items[0].PayloadSize != 1<<20 ||
+			len(page.Items[0].Payload) != 16<<10 {
+			t.Errorf("answer has %d bytes, of the payload's %d it shows %d", len(list.Body),
+				page.Items[0].PayloadSize, len(page.Items[0].Payload))
 		}
 
 		s.post(t, path+"/replay", uuid.NewString(), "").Want(t, 409, parking.CodeNotReplayable)
@@ -166,12 +176,21 @@ func TestRefusedOperatorRequests(t *testing.T) {
 			{"replay of no id", "/v1/parked/42/replay", "", 400, web.CodeInvalidID},
 			{"discard of no id", "/v1/parked/42/discard", `{"reason":"a"}`, 400, web.CodeInvalidID},
 			{"replay with body", poison + "/replay", `{"reasons":"a"}`, 400, web.CodeUnknownField},
-			{"replay with long reason", poison + "/replay", `{"reason":"` + strings.Repeat("r", 513) + `"}`, 400, web.CodeInvalidField},
+			{
+				"replay with long reason", poison + "/replay", `{"reason":"` + strings.Repeat("r", 513) +
+					`"}`, 400, web.CodeInvalidField,
+			},
 			{"discard without body", poison + "/discard", "", 400, web.CodeMalformedJSON},
 			{"discard without reason", poison + "/discard", `{}`, 400, web.CodeMissingField},
 			{"discard with empty reason", poison + "/discard", `{"reason":""}`, 400, web.CodeInvalidField},
-			{"discard with long reason", poison + "/discard", `{"reason":"` + strings.Repeat("r", 513) + `"}`, 400, web.CodeInvalidField},
-			{"discard with control character", poison + "/discard", `{"reason":"a\u001b[2J"}`, 400, web.CodeInvalidField},
+			{
+				"discard with long reason", poison + "/discard", `{"reason":"` + strings.Repeat("r", 513) +
+					`"}`, 400, web.CodeInvalidField,
+			},
+			{
+				"discard with control character", poison + "/discard", `{"reason":"a\u001b[2J"}`, 400,
+				web.CodeInvalidField,
+			},
 			{"discard with number", poison + "/discard", `{"reason":7}`, 400, web.CodeInvalidField},
 		} {
 			t.Run(c.name, func(t *testing.T) {
@@ -204,7 +223,9 @@ func TestDiscardInFlight(t *testing.T) {
 		}
 		defer func() { _ = tx.Rollback() }()
 
-		_, err = tx.ExecContext(t.Context(), "INSERT INTO idempotency_keys (idem_key, request_hash, result, refusal_code, refusal_detail, created_at) VALUES ('k', '', '', '', '', NOW())")
+		_, err = tx.ExecContext(t.Context(),
+			"INSERT INTO idempotency_keys (idem_key, request_hash, result, refusal_code, refusal_detail,"+
+				" created_at) VALUES ('k', '', '', '', '', NOW())")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,9 +252,11 @@ func TestAGapIsClosed(t *testing.T) {
 			t.Errorf("state %s, want it to wait for seq 1", waits.State)
 		}
 
-		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":false}`).Want(t, 409, parking.CodeNotReplayable)
+		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":false}`).
+			Want(t, 409, parking.CodeNotReplayable)
 		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":"yes"}`).Want(t, 400, "invalid_field")
-		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":true,"reason":"seq 1 was cut"}`).Want(t, 200, "").Into(t, &done)
+		s.post(t, path+"/replay", uuid.NewString(), `{"close_gap":true,"reason":"seq 1 was cut"}`).
+			Want(t, 200, "").Into(t, &done)
 		if done.State != "replayed" {
 			t.Errorf("state %s, want it replayed", done.State)
 		}

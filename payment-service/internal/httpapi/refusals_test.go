@@ -27,12 +27,21 @@ func badAccounts() []refusal {
 		{"empty object", "", `{}`, 400, web.CodeMissingField},
 		{"no currency", "", `{"owner":"a"}`, 400, web.CodeMissingField},
 		{"no owner", "", `{"currency":"CNY"}`, 400, web.CodeMissingField},
-		{"opening balance", "", `{"owner":"a","currency":"CNY","balance_minor":100}`, 400, web.CodeUnknownField},
+		{
+			"opening balance", "", `{"owner":"a","currency":"CNY","balance_minor":100}`, 400,
+			web.CodeUnknownField,
+		},
 		{"empty owner", "", `{"owner":"","currency":"CNY"}`, 400, web.CodeInvalidField},
-		{"long owner", "", `{"owner":"` + strings.Repeat("韩", 129) + `","currency":"CNY"}`, 400, web.CodeInvalidField},
+		{
+			"long owner", "", `{"owner":"` + strings.Repeat("韩", 129) + `","currency":"CNY"}`, 400,
+			web.CodeInvalidField,
+		},
 		{"owner with newline", "", `{"owner":"a\nb","currency":"CNY"}`, 400, web.CodeInvalidField},
 		{"owner is a number", "", `{"owner":1,"currency":"CNY"}`, 400, web.CodeInvalidField},
-		{"owner with half a character", "", `{"owner":"a\ud83d","currency":"CNY"}`, 400, web.CodeMalformedJSON},
+		{
+			"owner with half a character", "", `{"owner":"a\ud83d","currency":"CNY"}`, 400,
+			web.CodeMalformedJSON,
+		},
 		{"owner with the other half", "", `{"owner":"a\udc00","currency":"CNY"}`, 400, web.CodeMalformedJSON},
 		{"unknown currency", "", `{"owner":"a","currency":"BTC"}`, 400, web.CodeUnsupportedCurrency},
 		{"currency in lower case", "", `{"owner":"a","currency":"cny"}`, 400, web.CodeUnsupportedCurrency},
@@ -50,7 +59,10 @@ func badDeposits(path string) []refusal {
 	cases := []refusal{
 		{"no amount", "", `{}`, 400, web.CodeMissingField},
 		{"amount is a number", "", `{"amount":1}`, 400, web.CodeInvalidField},
-		{"unknown field", "", `{"amount":{"currency":"CNY","minor":1},"note":"a"}`, 400, web.CodeUnknownField},
+		{
+			"unknown field", "", `{"amount":{"currency":"CNY","minor":1},"note":"a"}`, 400,
+			web.CodeUnknownField,
+		},
 		{"zero", "", minor(`0`), 400, web.CodeInvalidAmount},
 		{"negative", "", minor(`-1`), 400, web.CodeInvalidAmount},
 		{"above the maximum", "", minor(`1000000000001`), 400, web.CodeInvalidAmount},
@@ -59,7 +71,10 @@ func badDeposits(path string) []refusal {
 		{"fraction", "", minor(`1.5`), 400, web.CodeInvalidField},
 		{"exponent", "", minor(`15e-1`), 400, web.CodeInvalidField},
 		{"string", "", minor(`"100"`), 400, web.CodeInvalidField},
-		{"unsupported currency", "", `{"amount":{"currency":"XAU","minor":1}}`, 400, web.CodeUnsupportedCurrency},
+		{
+			"unsupported currency", "", `{"amount":{"currency":"XAU","minor":1}}`, 400,
+			web.CodeUnsupportedCurrency,
+		},
 		{"body of 10 MB", "", strings.Repeat(" ", 10<<20), 413, web.CodeBodyTooLarge},
 	}
 
@@ -76,9 +91,15 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 		cases := append(append(badAccounts(), badDeposits(path)...), []refusal{
 			{"deposit into nothing", unknown + "/deposits", deposit(1), 404, "account_not_found"},
 			{"deposit into no id", "/v1/accounts/42/deposits", deposit(1), 400, web.CodeInvalidID},
-			{"deposit into the merchant", "/v1/accounts/00000000-0000-7000-8000-000000000001/deposits", deposit(1), 404, "account_not_found"},
+			{
+				"deposit into the merchant", "/v1/accounts/00000000-0000-7000-8000-000000000001/deposits",
+				deposit(1), 404, "account_not_found",
+			},
 			{"deposit on trial", path + "/deposits?dry_run=true", deposit(1), 400, web.CodeInvalidParameter},
-			{"account on trial", "/v1/accounts?dry_run=true", `{"owner":"a","currency":"CNY"}`, 400, web.CodeInvalidParameter},
+			{
+				"account on trial", "/v1/accounts?dry_run=true", `{"owner":"a","currency":"CNY"}`, 400,
+				web.CodeInvalidParameter,
+			},
 			{"post to an account", path, deposit(1), 405, web.CodeMethodNotAllowed},
 			{"withdrawal", path + "/withdrawals", deposit(1), 404, web.CodeNotFound},
 		}...)
@@ -93,7 +114,9 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 
 		t.Run("without a usable key", func(t *testing.T) {
 			before := s.rows(t)
-			for path, body := range map[string]string{"/v1/accounts": `{"owner":"a","currency":"CNY"}`, path + "/deposits": deposit(1)} {
+			for path, body := range map[string]string{
+				"/v1/accounts": `{"owner":"a","currency":"CNY"}`, path + "/deposits": deposit(1),
+			} {
 				s.post(t, path, "", body).Want(t, 400, web.CodeKeyMissing)
 				s.post(t, path, "a b", body).Want(t, 400, web.CodeKeyInvalid)
 				s.post(t, path, strings.Repeat("k", 256), body).Want(t, 400, web.CodeKeyInvalid)
@@ -104,7 +127,8 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 		t.Run("wrong media type", func(t *testing.T) {
 			before := s.rows(t)
 			s.Do(t, webtest.Request{
-				Method: "POST", Path: path + "/deposits", Key: "k", Body: deposit(1), Header: map[string]string{"Content-Type": "text/plain"},
+				Method: "POST", Path: path + "/deposits", Key: "k", Body: deposit(1),
+				Header: map[string]string{"Content-Type": "text/plain"},
 			}).Want(t, 415, web.CodeUnsupportedMediaType)
 			s.wantRows(t, before)
 		})
@@ -115,22 +139,27 @@ func TestRefusedRequestsChangeNothing(t *testing.T) {
 func TestRefusedDeposits(t *testing.T) {
 	each(t, func(t *testing.T, s service) {
 		id, path := s.open(t)
-		if _, err := s.db.ExecContext(t.Context(), "UPDATE accounts SET balance_minor = ? WHERE id = ?", money.BalanceMaxMinor-1, id); err != nil {
+		if _, err := s.db.ExecContext(t.Context(), "UPDATE accounts SET balance_minor = ? WHERE id = ?",
+			money.BalanceMaxMinor-1, id); err != nil {
 			t.Fatal(err)
 		}
 
-		mismatch := s.post(t, path+"/deposits", "mismatch", `{"amount":{"currency":"USD","minor":1}}`).Want(t, 409, store.CodeCurrencyMismatch)
+		mismatch := s.post(t, path+"/deposits", "mismatch", `{"amount":{"currency":"USD","minor":1}}`).
+			Want(t, 409, store.CodeCurrencyMismatch)
 		full := s.post(t, path+"/deposits", "full", deposit(2)).Want(t, 409, store.CodeBalanceLimitExceeded)
 		s.post(t, path+"/deposits", "last", deposit(1)).Want(t, 201, "")
-		if _, err := s.db.ExecContext(t.Context(), "UPDATE accounts SET balance_minor = 0 WHERE id = ?", id); err != nil {
+		if _, err := s.db.ExecContext(t.Context(), "UPDATE accounts SET balance_minor = 0 WHERE id = ?",
+			id); err != nil {
 			t.Fatal(err)
 		}
 
 		before := s.rows(t)
-		if again := s.post(t, path+"/deposits", "mismatch", `{"amount":{"currency":"USD","minor":1}}`); !again.Same(mismatch) {
+		if again := s.post(t, path+"/deposits", "mismatch",
+			`{"amount":{"currency":"USD","minor":1}}`); !again.Same(mismatch) {
 			t.Errorf("first\n%s\nthen\n%s", mismatch.Body, again.Body)
 		}
-		if again := s.post(t, path+"/deposits", "full", deposit(2)); !again.Same(full) { // although there is room now
+		// although there is room now
+		if again := s.post(t, path+"/deposits", "full", deposit(2)); !again.Same(full) {
 			t.Errorf("first\n%s\nthen\n%s", full.Body, again.Body)
 		}
 		s.wantRows(t, before)

@@ -25,7 +25,9 @@ func (headRow) TableName() string { return "journal_head" }
 // that instance writes then.
 func lockHead(tx dbtx.Tx) (head headRow, mine bool, err error) {
 	var rows []headRow
-	err = tx.DB().Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate, Options: clause.LockingOptionsSkipLocked}).
+	err = tx.DB().Clauses(clause.Locking{
+		Strength: clause.LockingStrengthUpdate, Options: clause.LockingOptionsSkipLocked,
+	}).
 		Where("id = 1").Find(&rows).Error
 	if err != nil {
 		return headRow{}, false, fmt.Errorf("lock the journal's head: %w", err)

@@ -1,7 +1,7 @@
 // Package journal puts every decided payment number into one sequence over everything, and
-// publishes it to a topic that has one queue. Add notes a decision in the transaction that makes it. The
-// Writer gives it its position in a transaction of its own: if the settle transaction gave it, all
-// settlements of all orders would wait for one row.
+// publishes it to a topic that has one queue. Add notes a decision in the transaction that makes
+// it. The Writer gives it its position in a transaction of its own: if the settle transaction gave
+// it, all settlements of all orders would wait for one row.
 package journal
 
 import (
@@ -43,7 +43,9 @@ func Add(tx dbtx.Tx, now time.Time, notes []Note) error {
 		if err != nil {
 			return fmt.Errorf("encode journal record of payment %s: %w", n.Movement.PaymentNo, err)
 		}
-		rows = append(rows, pendingRow{PaymentNo: n.Movement.PaymentNo, Record: record, Traceparent: n.Traceparent, CreatedAt: now})
+		rows = append(rows, pendingRow{
+			PaymentNo: n.Movement.PaymentNo, Record: record, Traceparent: n.Traceparent, CreatedAt: now,
+		})
 	}
 
 	if err := tx.DB().Create(&rows).Error; err != nil {
@@ -55,7 +57,8 @@ func Add(tx dbtx.Tx, now time.Time, notes []Note) error {
 // RecordOf is what the journal says of a decision, without its position.
 func RecordOf(m payment.Movement) settlement.JournalRecord {
 	return settlement.JournalRecord{
-		Version: settlement.Version, PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq, Type: m.Type, Outcome: m.Outcome,
-		Reason: m.Reason, AccountID: m.AccountID, Amount: m.Amount, DecidedAt: m.CreatedAt.UTC(),
+		Version: settlement.Version, PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq, Type: m.Type,
+		Outcome: m.Outcome,
+		Reason:  m.Reason, AccountID: m.AccountID, Amount: m.Amount, DecidedAt: m.CreatedAt.UTC(),
 	}
 }

@@ -18,16 +18,21 @@ var (
 
 // Gauges reports how far the journal is.
 func Gauges(pool *dbtx.Pool) prometheus.Collector {
-	return gauges.Query{Descs: []*prometheus.Desc{positionDesc, pendingDesc}, Read: func(ctx context.Context, set gauges.Set) error {
-		var now struct{ Position, Pending float64 }
-		err := pool.Read(ctx).Raw("SELECT position, (SELECT COUNT(*) FROM journal_pending) AS pending FROM journal_head WHERE id = 1").
-			Scan(&now).Error
-		if err != nil {
-			return err
-		}
+	return gauges.Query{
+		Descs: []*prometheus.Desc{positionDesc, pendingDesc},
+		Read: func(ctx context.Context, set gauges.Set) error {
+			var now struct{ Position, Pending float64 }
+			err := pool.Read(ctx).Raw("SELECT position, (SELECT COUNT(*) FROM journal_pending) AS pending" +
+				" FROM" +
+				" journal_head WHERE id = 1").
+				Scan(&now).Error
+			if err != nil {
+				return err
+			}
 
-		set(positionDesc, now.Position)
-		set(pendingDesc, now.Pending)
-		return nil
-	}}
+			set(positionDesc, now.Position)
+			set(pendingDesc, now.Pending)
+			return nil
+		},
+	}
 }

@@ -20,7 +20,8 @@ const (
 	// topic, the other decisions wait in journal_pending: an audit reads every record that is in
 	// the outbox.
 	unsentMax = 2000
-	// pollInterval finds the decisions of other instances and of the command line, whose commits do not wake this writer.
+	// pollInterval finds the decisions of other instances and of the command line, whose commits do
+	// not wake this writer.
 	pollInterval = 500 * time.Millisecond
 	// pauseMin and pauseMax bound the growing pause after a failure.
 	pauseMin = 100 * time.Millisecond
@@ -40,8 +41,11 @@ type Writer struct {
 	log     *slog.Logger
 }
 
-// NewWriter makes a writer. topics is the relay's; written is called after each commit that added to the outbox.
-func NewWriter(pool *dbtx.Pool, topics outbox.Topics, written func(), now func() time.Time, log *slog.Logger) *Writer {
+// NewWriter makes a writer. topics is the relay's; written is called after each commit that added
+// to the outbox.
+func NewWriter(
+	pool *dbtx.Pool, topics outbox.Topics, written func(), now func() time.Time, log *slog.Logger,
+) *Writer {
 	return &Writer{pool: pool, topics: topics, written: written, now: now, bell: wake.NewBell(), log: log}
 }
 
@@ -110,7 +114,8 @@ func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 	}
 
 	var unsent int64
-	err = tx.DB().Raw("SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE topic = ? LIMIT ?) AS unsent", settlement.TopicJournal, unsentMax+1).Scan(&unsent).Error
+	err = tx.DB().Raw("SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE topic = ? LIMIT ?) AS unsent",
+		settlement.TopicJournal, unsentMax+1).Scan(&unsent).Error
 	if err != nil {
 		return 0, fmt.Errorf("count records in the outbox: %w", err)
 	}
@@ -132,7 +137,8 @@ func (w *Writer) writeIn(tx dbtx.Tx) (int, error) {
 		}
 		ids = append(ids, row.ID)
 		messages = append(messages, outbox.Message{
-			Topic: settlement.TopicJournal, ShardingKey: settlement.JournalShardingKey, Key: row.PaymentNo, Tag: string(record.Outcome),
+			Topic: settlement.TopicJournal, ShardingKey: settlement.JournalShardingKey, Key: row.PaymentNo,
+			Tag:         string(record.Outcome),
 			Traceparent: row.Traceparent, Body: body,
 		})
 	}

@@ -26,14 +26,17 @@ const limit = 30 * time.Second
 // note is a decision of an order.
 func note(order string, seq int64) journal.Note {
 	return journal.Note{Movement: payment.Movement{
-		PaymentNo: uuid.NewString(), OrderID: order, Seq: seq, Type: settlement.Settle, Outcome: settlement.Declined, Reason: `a "reason" <&>`,
-		AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1}, CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
+		PaymentNo: uuid.NewString(), OrderID: order, Seq: seq, Type: settlement.Settle,
+		Outcome: settlement.Declined, Reason: `a "reason" <&>`,
+		AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1},
+		CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
 	}}
 }
 
 func add(t *testing.T, pool *dbtx.Pool, notes ...journal.Note) {
 	t.Helper()
-	if err := pool.Run(t.Context(), func(tx dbtx.Tx) error { return journal.Add(tx, time.Now().UTC(), notes) }); err != nil {
+	if err := pool.Run(t.Context(),
+		func(tx dbtx.Tx) error { return journal.Add(tx, time.Now().UTC(), notes) }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -45,7 +48,8 @@ func newWriter(pool *dbtx.Pool) *journal.Writer {
 // sent are the records in the outbox, in the order in which the relay sends them.
 func sent(t *testing.T, pool *dbtx.Pool) (bodies [][]byte, records []settlement.JournalRecord) {
 	t.Helper()
-	if err := pool.Read(t.Context()).Table("outbox").Where("topic = ?", settlement.TopicJournal).Order("id").Pluck("body", &bodies).Error; err != nil {
+	if err := pool.Read(t.Context()).Table("outbox").Where("topic = ?", settlement.TopicJournal).Order("id").
+		Pluck("body", &bodies).Error; err != nil {
 		t.Fatal(err)
 	}
 	for _, b := range bodies {
@@ -58,7 +62,8 @@ func sent(t *testing.T, pool *dbtx.Pool) (bodies [][]byte, records []settlement.
 	return bodies, records
 }
 
-// wantChain wants each payment number once, each record behind the one before, each order in its sequence.
+// wantChain wants each payment number once, each record behind the one before, each order in its
+// sequence.
 func wantChain(t *testing.T, pool *dbtx.Pool, count int) {
 	t.Helper()
 	bodies, records := sent(t, pool)
@@ -69,7 +74,8 @@ func wantChain(t *testing.T, pool *dbtx.Pool, count int) {
 	previous, numbers, seqs := settlement.JournalOrigin, map[string]bool{}, map[string]int64{}
 	for i, r := range records {
 		if r.Position != int64(i+1) || r.Previous != previous {
-			t.Fatalf("record %d has position %d and previous %s, want previous %s", i+1, r.Position, r.Previous, previous)
+			t.Fatalf("record %d has position %d and previous %s, want previous %s",
+				i+1, r.Position, r.Previous, previous)
 		}
 		if numbers[r.PaymentNo] {
 			t.Errorf("payment %s is there twice", r.PaymentNo)
@@ -189,7 +195,9 @@ func TestAJournalThatIsNotSentLeavesTheOutboxToOthers(t *testing.T) {
 			t.Errorf("%d of %d records are in the outbox", written, decisions)
 		}
 
-		err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec("DELETE FROM outbox WHERE id <= 1000").Error }) // as if sent
+		// as if sent
+		err := db.Pool.Run(t.Context(),
+			func(tx dbtx.Tx) error { return tx.DB().Exec("DELETE FROM outbox WHERE id <= 1000").Error })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +222,8 @@ func drain(t *testing.T, w *journal.Writer) (written int) {
 
 func TestALostHeadIsAnError(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
-		if err := db.Pool.Run(t.Context(), func(tx dbtx.Tx) error { return tx.DB().Exec("DELETE FROM journal_head").Error }); err != nil {
+		if err := db.Pool.Run(t.Context(),
+			func(tx dbtx.Tx) error { return tx.DB().Exec("DELETE FROM journal_head").Error }); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := newWriter(db.Pool).Write(t.Context()); err == nil {

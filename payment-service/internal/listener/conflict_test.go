@@ -21,13 +21,16 @@ import (
 func claims(t *testing.T, no, order string, seq, minor, offset int64) rocketmq.Delivery {
 	t.Helper()
 	body, err := json.Marshal(settlement.Instruction{
-		Version: settlement.Version, Type: settlement.Settle, PaymentNo: no, OrderID: order, Seq: seq, AccountID: uuid.Nil.String(),
-		Amount: money.Money{Currency: money.CNY, Minor: minor}, RequestedAt: time.Now().UTC(),
+		Version: settlement.Version, Type: settlement.Settle, PaymentNo: no, OrderID: order, Seq: seq,
+		AccountID: uuid.Nil.String(),
+		Amount:    money.Money{Currency: money.CNY, Minor: minor}, RequestedAt: time.Now().UTC(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rocketmq.Delivery{Topic: settlement.TopicSettlement, Broker: "a", Offset: offset, MessageID: "m", Body: body}
+	return rocketmq.Delivery{
+		Topic: settlement.TopicSettlement, Broker: "a", Offset: offset, MessageID: "m", Body: body,
+	}
 }
 
 func (d *desk) handle(batch ...rocketmq.Delivery) {
@@ -42,14 +45,28 @@ func (d *desk) handle(batch ...rocketmq.Delivery) {
 func TestAConflictIsParkedAndTold(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		for name, conflicting := range map[string]func(no, order string) rocketmq.Delivery{
-			"another order":  func(no, _ string) rocketmq.Delivery { return claims(t, no, uuid.NewString(), 1, 10, 2) },
-			"another seq":    func(no, order string) rocketmq.Delivery { return claims(t, no, order, 2, 10, 2) },
-			"another amount": func(no, order string) rocketmq.Delivery { return claims(t, no, order, 1, 5000, 2) },
-			"another number": func(_, order string) rocketmq.Delivery { return claims(t, uuid.NewString(), order, 1, 10, 2) },
+			"another order": func(no, _ string) rocketmq.Delivery {
+				return claims(t,
+					no, uuid.NewString(), 1, 10, 2)
+			},
+			"another seq": func(no, order string) rocketmq.Delivery {
+				return claims(t,
+					no, order, 2, 10, 2)
+			},
+			"another amount": func(no, order string) rocketmq.Delivery {
+				return claims(t,
+					no, order, 1, 5000, 2)
+			},
+			"another number": func(_, order string) rocketmq.Delivery {
+				return claims(t,
+					uuid.NewString(), order, 1, 10, 2)
+			},
 		} {
 			for _, how := range []string{"one after the other", "in one batch", "ahead, in one batch"} {
 				d := openDesk(t, db.Pool, db.Pool)
-				for _, table := range []string{"parked_messages", "notifications", "payment_numbers", "order_progress", "outbox"} {
+				for _, table := range []string{
+					"parked_messages", "notifications", "payment_numbers", "order_progress", "outbox",
+				} {
 					d.sql("DELETE FROM " + table)
 				}
 
@@ -65,17 +82,22 @@ func TestAConflictIsParkedAndTold(t *testing.T) {
 				default:
 					genuine = claims(t, no, order, 2, 10, 1)
 					if name == "another number" || name == "another amount" {
-						other = claims(t, map[bool]string{true: uuid.NewString(), false: no}[name == "another number"], order, 2, 77, 2)
+						other = claims(t, map[bool]string{
+							true: uuid.NewString(), false: no,
+						}[name == "another number"], order, 2, 77, 2)
 					}
 					d.handle(genuine, other)
 					decided = 0
 					if name == "another seq" || name == "another order" {
-						continue // until one of them is decided, nothing tells such a claim from the genuine instruction
+						// until one of them is decided, nothing tells such a claim from the genuine
+						// instruction
+						continue
 					}
 				}
 
 				d.wantCount("payment_numbers", decided)
-				d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'conflict' AND queue_offset = 2", 1)
+				d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'conflict' AND queue_offset"+
+					" = 2", 1)
 				d.wantCount("notifications", 1)
 
 				// The same message once more, from another offset: it is kept already.
@@ -112,7 +134,10 @@ func TestCopiesAtOnceAreNoConflicts(t *testing.T) {
 			m := claims(t, uuid.NewString(), order, seq, 1, seq)
 			done := make(chan error, 2)
 			for range 2 {
-				go func() { done <- d.listener.Handle(context.WithoutCancel(t.Context()), []rocketmq.Delivery{m}) }()
+				go func() {
+					done <- d.listener.Handle(context.WithoutCancel(t.Context()),
+						[]rocketmq.Delivery{m})
+				}()
 			}
 			for range 2 {
 				if err := <-done; err != nil {
@@ -134,7 +159,9 @@ func TestCopiesAtOnceAreNoConflicts(t *testing.T) {
 func TestParkedMessagesKnowTheirBroker(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
-		m := rocketmq.Delivery{Topic: settlement.TopicSettlement, Broker: "a", MessageID: "m", Body: []byte("x")}
+		m := rocketmq.Delivery{
+			Topic: settlement.TopicSettlement, Broker: "a", MessageID: "m", Body: []byte("x"),
+		}
 		d.handle(m)
 		m.Broker = "b"
 		d.handle(m, m)
@@ -154,7 +181,8 @@ func TestADepositsNumberIsNoPaymentNumber(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		deposit, err := d.store.Deposit(t.Context(), d.request(), account.ID, money.Money{Currency: money.CNY, Minor: 1000})
+		deposit, err := d.store.Deposit(t.Context(), d.request(), account.ID,
+			money.Money{Currency: money.CNY, Minor: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,16 +193,20 @@ func TestADepositsNumberIsNoPaymentNumber(t *testing.T) {
 		old := uuid.NewString()
 		d.sql(fmt.Sprintf("UPDATE entries SET payment_no = '%s'", old))
 		body, err := json.Marshal(settlement.Instruction{
-			Version: settlement.Version, Type: settlement.Settle, PaymentNo: old, OrderID: uuid.NewString(), Seq: 1, AccountID: account.ID,
+			Version: settlement.Version, Type: settlement.Settle, PaymentNo: old, OrderID: uuid.NewString(),
+			Seq: 1, AccountID: account.ID,
 			Amount: money.Money{Currency: money.CNY, Minor: 10}, RequestedAt: time.Now().UTC(),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 
-		bad := rocketmq.Delivery{Topic: settlement.TopicSettlement, Broker: "a", Offset: 2, MessageID: "m", Body: body}
+		bad := rocketmq.Delivery{
+			Topic: settlement.TopicSettlement, Broker: "a", Offset: 2, MessageID: "m", Body: body,
+		}
 		for round := int64(0); ; round++ {
-			err := d.listener.Handle(t.Context(), []rocketmq.Delivery{bad, claims(t, uuid.NewString(), uuid.NewString(), 1, 1, 10+round)})
+			err := d.listener.Handle(t.Context(),
+				[]rocketmq.Delivery{bad, claims(t, uuid.NewString(), uuid.NewString(), 1, 1, 10+round)})
 			d.wantCount("payment_numbers", round+1) // its neighbour does not wait
 			if err == nil {
 				break
@@ -214,13 +246,21 @@ func TestABadChangeOfPointsStopsNobodyElse(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
 		change := func(customer, at string, offset int64) rocketmq.Delivery {
-			return rocketmq.Delivery{Topic: settlement.TopicPoints, Broker: "a", Offset: offset, MessageID: "m", Body: []byte(
-				`{"version":1,"type":"set","points_no":"` + uuid.NewString() + `","customer_id":"` + customer + `","seq":1,"points":10,"reason":"x","occurred_at":"` + at + `"}`)}
+			return rocketmq.Delivery{
+				Topic:  settlement.TopicPoints,
+				Broker: "a", Offset: offset, MessageID: "m", Body: []byte(
+					`{"version":1,"type":"set","points_no":"` + uuid.NewString() + `","customer_id":"` +
+						customer + `","seq":1,"points":10,"reason":"x","occurred_at":"` + at + `"}`),
+			}
 		}
 
 		const today = "2026-01-01T00:00:00Z"
-		for i, at := range []string{"0000-06-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59-01:00"} {
-			batch := []rocketmq.Delivery{change(uuid.NewString(), at, int64(10*i)), change(uuid.NewString(), today, int64(10*i+1))}
+		for i, at := range []string{
+			"0000-06-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59-01:00",
+		} {
+			batch := []rocketmq.Delivery{
+				change(uuid.NewString(), at, int64(10*i)), change(uuid.NewString(), today, int64(10*i+1)),
+			}
 			if err := d.points.Handle(t.Context(), batch); err != nil {
 				t.Errorf("occurred at %s: %v", at, err)
 			}
@@ -230,16 +270,19 @@ func TestABadChangeOfPointsStopsNobodyElse(t *testing.T) {
 		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'poison'", 3)
 
 		bad := uuid.NewString()
-		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON points_history FOR EACH ROW BEGIN IF NEW.customer_id = '" + bad +
+		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON points_history FOR EACH ROW BEGIN IF NEW.customer_id =" +
+			" '" + bad +
 			"' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
 		failing := change(bad, today, 100)
-		for round := int64(0); d.points.Handle(t.Context(), []rocketmq.Delivery{change(uuid.NewString(), today, 101+round), failing}) != nil; round++ {
+		for round := int64(0); d.points.Handle(t.Context(),
+			[]rocketmq.Delivery{change(uuid.NewString(), today, 101+round), failing}) != nil; round++ {
 			if round == parking.TriesMax {
 				t.Fatal("not parked")
 			}
 		}
 
-		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'failed' AND topic = 'points' AND order_id = '"+bad+"'", 1)
+		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'failed' AND topic = 'points' AND"+
+			" order_id = '"+bad+"'", 1)
 		d.sql("DROP TRIGGER refuse")
 		if err := d.tryOffset(100, false); err != nil {
 			t.Error(err)
@@ -259,7 +302,8 @@ func TestAParkedInstructionKeepsItsPlace(t *testing.T) {
 
 		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW BEGIN IF NEW.order_id = '" + order +
 			"' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
-		for round := int64(0); d.listener.Handle(t.Context(), []rocketmq.Delivery{about(t, uuid.NewString(), 1, 100+round), genuine}) != nil; round++ {
+		for round := int64(0); d.listener.Handle(t.Context(),
+			[]rocketmq.Delivery{about(t, uuid.NewString(), 1, 100+round), genuine}) != nil; round++ {
 			if round == parking.TriesMax {
 				t.Fatal("not parked")
 			}

@@ -21,8 +21,10 @@ import (
 func about(t *testing.T, order string, seq, offset int64) rocketmq.Delivery {
 	t.Helper()
 	body, err := json.Marshal(settlement.Instruction{
-		Version: settlement.Version, Type: settlement.Settle, PaymentNo: uuid.NewString(), OrderID: order, Seq: seq,
-		AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1}, RequestedAt: time.Now().UTC(),
+		Version: settlement.Version, Type: settlement.Settle, PaymentNo: uuid.NewString(), OrderID: order,
+		Seq:       seq,
+		AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1},
+		RequestedAt: time.Now().UTC(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +37,8 @@ func about(t *testing.T, order string, seq, offset int64) rocketmq.Delivery {
 func (d *desk) refuse(order string) {
 	d.t.Helper()
 	d.sql("CREATE TABLE executed (n INT) ENGINE = MyISAM")
-	d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW BEGIN IF NEW.order_id = '" + order + "' THEN" +
+	d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW BEGIN IF NEW.order_id = '" +
+		order + "' THEN" +
 		" INSERT INTO executed VALUES (1); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF; END")
 }
 
@@ -46,7 +49,8 @@ func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 		d := openDesk(t, db.Pool, db.Pool)
 		d.refuse(bad)
 		batch := []rocketmq.Delivery{
-			about(t, uuid.NewString(), 1, 0), about(t, bad, 1, 1), about(t, bad, 2, 2), about(t, uuid.NewString(), 1, 3),
+			about(t, uuid.NewString(), 1, 0), about(t, bad, 1, 1), about(t, bad, 2, 2),
+			about(t, uuid.NewString(), 1, 3),
 		}
 
 		if err := d.listener.Handle(t.Context(), batch); err == nil || dbtx.IsTransient(err) {
@@ -59,7 +63,8 @@ func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 			t.Fatalf("second time: %v, want the message parked and acknowledged", err)
 		}
 		d.wantCount("executed", parking.TriesMax) // in its batch, alone, and alone again
-		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'failed' AND attempts = 3 AND seq = 1 AND reason LIKE 'Error 1644%a bug |%'", 1)
+		d.wantCount("parked_messages WHERE state = 'parked' AND cause = 'failed' AND attempts = 3 AND seq ="+
+			" 1 AND reason LIKE 'Error 1644%a bug |%'", 1)
 		d.wantCount("parked_messages WHERE state = 'waiting' AND seq = 2", 1)
 		if n := d.counted("parked"); n != 1 {
 			t.Errorf("one instruction was parked, counted %v times", n)
@@ -76,9 +81,11 @@ func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 		}
 		d.wantCount("executed", parking.TriesMax)
 		d.wantCount("parked_messages", 2)
-		d.wantCount("notifications WHERE channel = 'log' AND body LIKE '%"+bad+"%'", 1) // and not one for each redelivery
+		// and not one for each redelivery
+		d.wantCount("notifications WHERE channel = 'log' AND body LIKE '%"+bad+"%'", 1)
 		d.wantCount("notifications", 1)
-		d.wantCount("notifications WHERE body LIKE '%a bug%'", 0) // the error text of the database is not sent to people
+		// the error text of the database is not sent to people
+		d.wantCount("notifications WHERE body LIKE '%a bug%'", 0)
 	})
 }
 
@@ -116,7 +123,8 @@ func TestTriesAreCountedAcrossRestarts(t *testing.T) {
 	})
 }
 
-// A fault of the system meets every message. None is to blame, so none is parked, and people are told once.
+// A fault of the system meets every message. None is to blame, so none is parked, and people are
+// told once.
 func TestASystemicFaultParksNothing(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		d := openDesk(t, db.Pool, db.Pool)
@@ -130,7 +138,8 @@ func TestASystemicFaultParksNothing(t *testing.T) {
 		}
 
 		// The triggers of a bad release refuse each payment.
-		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bad release'")
+		d.sql("CREATE TRIGGER refuse BEFORE INSERT ON payment_numbers FOR EACH ROW SIGNAL SQLSTATE '45000'" +
+			" SET MESSAGE_TEXT = 'a bad release'")
 		for range 2 * parking.TriesMax {
 			if err := d.listener.Handle(t.Context(), append(batch, repeat)); err == nil {
 				t.Fatal("the batch was acknowledged")
@@ -190,7 +199,8 @@ func TestAFailingSuccessorIsNotBlamedOnItsPredecessor(t *testing.T) {
 		d.wantCount("parked_messages WHERE state = 'waiting'", 2)
 
 		for range parking.TriesMax + 1 {
-			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{about(t, uuid.NewString(), 1, 4)}); err != nil {
+			if err := d.listener.Handle(t.Context(),
+				[]rocketmq.Delivery{about(t, uuid.NewString(), 1, 4)}); err != nil {
 				t.Fatal(err)
 			}
 			d.lookAtWaiting()
@@ -213,8 +223,12 @@ func TestAGapIsToldAndClosed(t *testing.T) {
 		d := openDesk(t, db.Pool, db.Pool)
 		order := uuid.NewString()
 		// The first instruction was cut on its way, and comes as poison.
-		cutShort := rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: 1, MessageID: "m", Body: []byte(`{"version":1,"order_id":"` + order)}
-		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{cutShort, about(t, order, 2, 2), about(t, order, 3, 3)}); err != nil {
+		cutShort := rocketmq.Delivery{
+			Topic: settlement.TopicSettlement, Offset: 1, MessageID: "m",
+			Body: []byte(`{"version":1,"order_id":"` + order),
+		}
+		if err := d.listener.Handle(t.Context(),
+			[]rocketmq.Delivery{cutShort, about(t, order, 2, 2), about(t, order, 3, 3)}); err != nil {
 			t.Fatal(err)
 		}
 
@@ -224,7 +238,8 @@ func TestAGapIsToldAndClosed(t *testing.T) {
 		d.lookAtWaiting()
 		d.lookAtWaiting()
 		d.wantCount("notifications WHERE type = 'message.waiting'", 2) // told together, see the teller
-		d.wantCount("(SELECT DISTINCT cause_key FROM notifications WHERE type = 'message.waiting') AS causes", 1)
+		d.wantCount("(SELECT DISTINCT cause_key FROM notifications WHERE type = 'message.waiting') AS causes",
+			1)
 
 		for seq, closeGap := range map[int]bool{2: false, 3: true} {
 			if err := d.try(seq, closeGap); err == nil {

@@ -29,11 +29,14 @@ func (d *desk) lookAtWaiting() {
 func (d *desk) try(seq int, closeGap bool) error {
 	d.t.Helper()
 	var id string
-	err := d.pool.Read(d.t.Context()).Raw("SELECT id FROM parked_messages WHERE seq = ? AND state IN ('parked', 'waiting')", seq).Scan(&id).Error
+	err := d.pool.Read(d.t.Context()).
+		Raw("SELECT id FROM parked_messages WHERE seq = ? AND state IN ('parked', 'waiting')", seq).Scan(&id).
+		Error
 	if err != nil || id == "" {
 		d.t.Fatalf("nothing is kept for seq %d: %v", seq, err)
 	}
-	_, err = d.decisions.Replay(d.t.Context(), operator.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, id)
+	_, err = d.decisions.Replay(d.t.Context(),
+		operator.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, id)
 	return err
 }
 
@@ -77,7 +80,8 @@ func (d *desk) gauge(name, topic string) float64 {
 func (d *desk) offset(offset int) string {
 	d.t.Helper()
 	var id string
-	err := d.pool.Read(d.t.Context()).Raw("SELECT id FROM parked_messages WHERE queue_offset = ?", offset).Scan(&id).Error
+	err := d.pool.Read(d.t.Context()).Raw("SELECT id FROM parked_messages WHERE queue_offset = ?", offset).
+		Scan(&id).Error
 	if err != nil || id == "" {
 		d.t.Fatalf("nothing is kept from offset %d: %v", offset, err)
 	}
@@ -86,13 +90,15 @@ func (d *desk) offset(offset int) string {
 
 func (d *desk) tryOffset(offset int, closeGap bool) error {
 	d.t.Helper()
-	_, err := d.decisions.Replay(d.t.Context(), operator.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, d.offset(offset))
+	_, err := d.decisions.Replay(d.t.Context(),
+		operator.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, d.offset(offset))
 	return err
 }
 
 func (d *desk) discardOffset(offset int) error {
 	d.t.Helper()
-	_, err := d.decisions.Discard(d.t.Context(), operator.Decision{Operator: "o", Reason: "r"}, d.offset(offset))
+	_, err := d.decisions.Discard(d.t.Context(), operator.Decision{Operator: "o", Reason: "r"},
+		d.offset(offset))
 	return err
 }
 
@@ -112,7 +118,8 @@ func (d *desk) wallet(minor int64) string {
 func pays(t *testing.T, account string, offset int64) rocketmq.Delivery {
 	t.Helper()
 	body, err := json.Marshal(settlement.Instruction{
-		Version: settlement.Version, Type: settlement.Settle, PaymentNo: uuid.NewString(), OrderID: uuid.NewString(), Seq: 1,
+		Version: settlement.Version, Type: settlement.Settle, PaymentNo: uuid.NewString(),
+		OrderID: uuid.NewString(), Seq: 1,
 		AccountID: account, Amount: money.Money{Currency: money.CNY, Minor: 1}, RequestedAt: time.Now().UTC(),
 	})
 	if err != nil {

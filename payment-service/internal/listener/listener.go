@@ -25,7 +25,9 @@ type Instructions struct {
 }
 
 // NewInstructions makes the listener and registers its metrics.
-func NewInstructions(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger) *Instructions {
+func NewInstructions(
+	s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger,
+) *Instructions {
 	l := &Instructions{store: s, metrics: newInstructionMetrics(registry), log: log}
 	l.intake = intake.New(intake.Topic[settlement.Instruction]{
 		Name:    settlement.TopicSettlement,
@@ -36,8 +38,8 @@ func NewInstructions(s *store.Store, lot *parking.Lot, policy *intake.Policy, re
 	return l
 }
 
-// Handle settles or parks every message of a batch. After nil the batch may be acknowledged; after an error it has
-// to be given again, as a whole.
+// Handle settles or parks every message of a batch. After nil the batch may be acknowledged; after
+// an error it has to be given again, as a whole.
 func (l *Instructions) Handle(ctx context.Context, batch []rocketmq.Delivery) error {
 	l.metrics.batchSize.Observe(float64(len(batch)))
 	return l.intake.Handle(ctx, batch)
@@ -56,14 +58,18 @@ func (l *Instructions) settle(ctx context.Context, batch []store.Received) (effe
 
 func (l *Instructions) report(summary store.Summary) {
 	for _, m := range summary.Decided {
-		l.log.Info("instruction decided", "type", m.Type, "amount", m.Amount.String(), "outcome", m.Outcome, "reason", m.Reason,
-			"payment_no", m.PaymentNo, "order_id", m.OrderID, "seq", m.Seq, "trace_id", traceparent.TraceID(m.Traceparent))
+		l.log.Info("instruction decided", "type", m.Type, "amount",
+			m.Amount.String(), "outcome", m.Outcome, "reason", m.Reason,
+			"payment_no", m.PaymentNo, "order_id", m.OrderID, "seq", m.Seq, "trace_id",
+			traceparent.TraceID(m.Traceparent))
 	}
 	for _, c := range summary.Conflicts {
 		l.log.Error("instruction parked: it is in conflict with what is recorded", "reason", c.Reason,
-			"type", c.Message.Type, "payment_no", c.Message.PaymentNo, "order_id", c.Message.OrderID, "seq", c.Message.Seq, "trace_id", c.TraceID())
+			"type", c.Message.Type, "payment_no", c.Message.PaymentNo, "order_id", c.Message.OrderID, "seq",
+			c.Message.Seq, "trace_id", c.TraceID())
 	}
 	if summary.Unreleased != nil {
-		l.log.Warn("successors were not released with their predecessor, they are tried by themselves", "error", summary.Unreleased)
+		l.log.Warn("successors were not released with their predecessor, they are tried by themselves",
+			"error", summary.Unreleased)
 	}
 }

@@ -69,8 +69,10 @@ func (d *desk) sql(statement string) {
 
 func instruction(seq int64) []byte {
 	body, err := json.Marshal(settlement.Instruction{
-		Version: settlement.Version, Type: settlement.Settle, PaymentNo: uuid.NewString(), OrderID: uuid.NewString(), Seq: seq,
-		AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1}, RequestedAt: time.Now().UTC(),
+		Version: settlement.Version, Type: settlement.Settle, PaymentNo: uuid.NewString(),
+		OrderID: uuid.NewString(), Seq: seq,
+		AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1},
+		RequestedAt: time.Now().UTC(),
 	})
 	if err != nil {
 		panic(err)
@@ -115,16 +117,23 @@ func TestAnyMessageCanBeParked(t *testing.T) {
 		poison := []rocketmq.Delivery{
 			{MessageID: strings.Repeat("u", 65), Body: []byte("x")},
 			{MessageID: "\xff\xfe", Body: []byte("\xff\xfe")},
-			{MessageID: "m", Body: bytes.Repeat([]byte{0}, 17<<20)}, // compressed, it passes the broker's limit
+			// compressed, it passes the broker's limit
+			{MessageID: "m", Body: bytes.Repeat([]byte{0}, 17<<20)},
 			{MessageID: "m", Body: []byte{}},
 			{MessageID: "m"},
-			{MessageID: "m", Body: []byte("y"), Properties: map[string]string{"long": strings.Repeat("p", 40_000), "bad": "\xff"}},
+			{
+				MessageID: "m", Body: []byte("y"),
+				Properties: map[string]string{"long": strings.Repeat("p", 40_000), "bad": "\xff"},
+			},
 			{MessageID: strings.Repeat("u", 65), Body: instruction(2)}, // no poison: it waits
 		}
 
 		for i, p := range poison {
 			p.Topic, p.Offset = settlement.TopicSettlement, int64(i)
-			good := rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: int64(100 + i), MessageID: "g", Body: instruction(1)}
+			good := rocketmq.Delivery{
+				Topic: settlement.TopicSettlement, Offset: int64(100 + i), MessageID: "g",
+				Body: instruction(1),
+			}
 			if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{p, good}); err != nil {
 				t.Errorf("message %d stops its queue: %.200v", i, err)
 			}
@@ -138,7 +147,8 @@ func TestAnyMessageCanBeParked(t *testing.T) {
 
 func TestAPoisonMessageThatComesAgainIsParkedAndCountedOnce(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
-		away, err := dbtx.Open(dbtx.Config{Addr: "127.0.0.1:1", Name: "n", User: "u"}, prometheus.NewRegistry())
+		away, err := dbtx.Open(dbtx.Config{Addr: "127.0.0.1:1", Name: "n", User: "u"},
+			prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,17 +182,22 @@ func TestWhatTheServerDoesNotTakeWholeIsParkedCut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := migrations.Up(t.Context(), pool, migrations.Payment, slog.New(slog.DiscardHandler)); err != nil {
+		if err := migrations.Up(t.Context(), pool, migrations.Payment,
+			slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 
 		d := openDesk(t, db.Pool, db.Pool)
-		quotes := rocketmq.Delivery{Topic: settlement.TopicSettlement, MessageID: "m", Body: bytes.Repeat([]byte{'\''}, 3<<20)} // each is written as two bytes
+		// each is written as two bytes
+		quotes := rocketmq.Delivery{
+			Topic: settlement.TopicSettlement, MessageID: "m", Body: bytes.Repeat([]byte{'\''}, 3<<20),
+		}
 		if err := d.listener.Handle(t.Context(), []rocketmq.Delivery{quotes}); err != nil {
 			t.Fatalf("%.300v", err)
 		}
 
-		d.wantCount("parked_messages WHERE cause = 'poison' AND LENGTH(payload) BETWEEN 100000 AND 600000 AND reason LIKE 'payload cut from 3145728 bytes%'", 1)
+		d.wantCount("parked_messages WHERE cause = 'poison' AND LENGTH(payload) BETWEEN 100000 AND 600000"+
+			" AND reason LIKE 'payload cut from 3145728 bytes%'", 1)
 		d.wantCount("notifications", 1)
 	})
 }

@@ -22,7 +22,9 @@ type Points struct {
 }
 
 // NewPoints makes the listener and registers its metrics.
-func NewPoints(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger) *Points {
+func NewPoints(
+	s *store.Store, lot *parking.Lot, policy *intake.Policy, registry prometheus.Registerer, log *slog.Logger,
+) *Points {
 	changes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "points_changes_total",
 		Help: "Changes of points by result: applied, repeated, conflict, waiting, poison, parked.",
@@ -39,8 +41,8 @@ func NewPoints(s *store.Store, lot *parking.Lot, policy *intake.Policy, registry
 	return p
 }
 
-// Handle applies or parks every message of a batch. After nil the batch may be acknowledged; after an error it has
-// to be given again, as a whole.
+// Handle applies or parks every message of a batch. After nil the batch may be acknowledged; after
+// an error it has to be given again, as a whole.
 func (p *Points) Handle(ctx context.Context, batch []rocketmq.Delivery) error {
 	return p.intake.Handle(ctx, batch)
 }
@@ -65,7 +67,8 @@ func (p *Points) apply(ctx context.Context, batch []store.ReceivedPoints) (effec
 			"customer_id", c.Message.CustomerID, "seq", c.Message.Seq, "points_no", c.Message.PointsNo)
 	}
 	if applied.Unreleased != nil {
-		p.log.Warn("changes of points were not released with their predecessor, they are tried by themselves", "error", applied.Unreleased)
+		p.log.Warn("changes of points were not released with their predecessor, they are tried by themselves",
+			"error", applied.Unreleased)
 	}
 	return len(applied.Changed), nil
 }

@@ -49,11 +49,13 @@ func (l *Ledger) Apply(in settlement.Instruction, now time.Time) (Movement, erro
 	return m, nil
 }
 
-// GiveUp decides an instruction that is due as failed, because an operator gave it up. It moves no money.
+// GiveUp decides an instruction that is due as failed, because an operator gave it up. It moves no
+// money.
 func (l *Ledger) GiveUp(in settlement.Instruction, now time.Time) Movement {
 	l.LastSeq[in.OrderID] = in.Seq
 	return Movement{
-		PaymentNo: in.PaymentNo, OrderID: in.OrderID, Seq: in.Seq, Type: in.Type, Outcome: settlement.Failed, Reason: ReasonDiscarded,
+		PaymentNo: in.PaymentNo, OrderID: in.OrderID, Seq: in.Seq, Type: in.Type, Outcome: settlement.Failed,
+		Reason:    ReasonDiscarded,
 		AccountID: in.AccountID, Amount: in.Amount, CreatedAt: now,
 	}
 }
@@ -79,7 +81,8 @@ func (l *Ledger) decideRefund(in settlement.Instruction) (settlement.OutcomeType
 	switch {
 	case !ok:
 		return settlement.Failed, ReasonNothingToRefund
-	case paid.AccountID != in.AccountID || paid.Left.Currency != in.Amount.Currency || paid.Left.Minor < in.Amount.Minor:
+	case paid.AccountID != in.AccountID || paid.Left.Currency != in.Amount.Currency ||
+		paid.Left.Minor < in.Amount.Minor:
 		return settlement.Failed, ReasonRefundMismatch
 	}
 	return settlement.Refunded, ""

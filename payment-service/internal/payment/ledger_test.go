@@ -16,14 +16,19 @@ import (
 var now = time.Unix(0, 0).UTC()
 
 func newLedger(balances map[string]money.Money) *payment.Ledger {
-	return &payment.Ledger{LastSeq: map[string]int64{}, Balance: balances, Standing: map[string]payment.Standing{}}
+	return &payment.Ledger{
+		LastSeq: map[string]int64{}, Balance: balances, Standing: map[string]payment.Standing{},
+	}
 }
 
 func cny(minor int64) money.Money { return money.Money{Currency: money.CNY, Minor: minor} }
 
-func instruct(t settlement.InstructionType, order string, seq int64, account string, amount money.Money) settlement.Instruction {
+func instruct(
+	t settlement.InstructionType, order string, seq int64, account string, amount money.Money,
+) settlement.Instruction {
 	return settlement.Instruction{
-		Version: settlement.Version, Type: t, PaymentNo: fmt.Sprintf("%s-%d", order, seq), OrderID: order, Seq: seq,
+		Version: settlement.Version, Type: t, PaymentNo: fmt.Sprintf("%s-%d", order, seq), OrderID: order,
+		Seq:       seq,
 		AccountID: account, Amount: amount, RequestedAt: now,
 	}
 }
@@ -36,18 +41,51 @@ func TestDecisions(t *testing.T) {
 		reason  string
 		balance int64 // of account a afterwards; before the instruction it held 100 and paid 30
 	}{
-		"enough":                  {instruct(settlement.Settle, "o", 1, "a", cny(70)), settlement.Paid, "", 0},
-		"one too much":            {instruct(settlement.Settle, "o", 1, "a", cny(71)), settlement.Declined, payment.ReasonInsufficientFunds, 70},
-		"unknown account":         {instruct(settlement.Settle, "o", 1, "b", cny(1)), settlement.Declined, payment.ReasonUnknownAccount, 70},
-		"merchant as payer":       {instruct(settlement.Settle, "o", 1, payment.MerchantID, cny(1)), settlement.Declined, payment.ReasonUnknownAccount, 70},
-		"foreign currency":        {instruct(settlement.Settle, "o", 1, "a", money.Money{Currency: money.USD, Minor: 1}), settlement.Declined, payment.ReasonCurrencyMismatch, 70},
-		"paid already":            {instruct(settlement.Settle, "paid", 2, "a", cny(30)), settlement.Declined, payment.ReasonAlreadyPaid, 70},
-		"refund":                  {instruct(settlement.Refund, "paid", 2, "a", cny(30)), settlement.Refunded, "", 100},
-		"refund of nothing":       {instruct(settlement.Refund, "o", 1, "a", cny(30)), settlement.Failed, payment.ReasonNothingToRefund, 70},
-		"refund of a part":        {instruct(settlement.Refund, "paid", 2, "a", cny(29)), settlement.Refunded, "", 99},
-		"refund of more":          {instruct(settlement.Refund, "paid", 2, "a", cny(31)), settlement.Failed, payment.ReasonRefundMismatch, 70},
-		"refund in other money":   {instruct(settlement.Refund, "paid", 2, "a", money.Money{Currency: money.USD, Minor: 1}), settlement.Failed, payment.ReasonRefundMismatch, 70},
-		"refund to somebody else": {instruct(settlement.Refund, "paid", 2, "b", cny(30)), settlement.Failed, payment.ReasonRefundMismatch, 70},
+		"enough": {
+			instruct(settlement.Settle, "o", 1, "a", cny(70)), settlement.Paid, "", 0,
+		},
+		"one too much": {
+			instruct(settlement.Settle, "o", 1, "a", cny(71)), settlement.Declined,
+			payment.ReasonInsufficientFunds, 70,
+		},
+		"unknown account": {
+			instruct(settlement.Settle, "o", 1, "b", cny(1)), settlement.Declined,
+			payment.ReasonUnknownAccount, 70,
+		},
+		"merchant as payer": {
+			instruct(settlement.Settle, "o", 1, payment.MerchantID, cny(1)), settlement.Declined,
+			payment.ReasonUnknownAccount, 70,
+		},
+		"foreign currency": {
+			instruct(settlement.Settle, "o", 1, "a",
+				money.Money{Currency: money.USD, Minor: 1}), settlement.Declined,
+			payment.ReasonCurrencyMismatch,
+			70,
+		},
+		"paid already": {
+			instruct(settlement.Settle, "paid", 2, "a", cny(30)), settlement.Declined,
+			payment.ReasonAlreadyPaid, 70,
+		},
+		"refund": {
+			instruct(settlement.Refund, "paid", 2, "a", cny(30)), settlement.Refunded, "", 100,
+		},
+		"refund of nothing": {
+			instruct(settlement.Refund, "o", 1, "a", cny(30)), settlement.Failed,
+			payment.ReasonNothingToRefund, 70,
+		},
+		"refund of a part": {
+			instruct(settlement.Refund, "paid", 2, "a", cny(29)), settlement.Refunded, "", 99,
+		},
+		"refund of more": {
+			instruct(settlement.Refund, "paid", 2, "a", cny(31)), settlement.Failed,
+			payment.ReasonRefundMismatch, 70,
+		},
+		"refund in other money": {instruct(settlement.Refund, "paid", 2, "a",
+			money.Money{Currency: money.USD, Minor: 1}), settlement.Failed, payment.ReasonRefundMismatch, 70},
+		"refund to somebody else": {
+			instruct(settlement.Refund, "paid", 2, "b", cny(30)), settlement.Failed,
+			payment.ReasonRefundMismatch, 70,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(map[string]money.Money{"a": cny(100)})
@@ -93,7 +131,8 @@ func TestPartsAreRefundedUpToWhatWasPaid(t *testing.T) {
 	} {
 		m, err := l.Apply(instruct(step.in, "o", int64(i+1), "a", cny(step.minor)), now)
 		if err != nil || m.Outcome != step.outcome || l.Balance["a"].Minor != step.balance {
-			t.Fatalf("step %d: %+v (%v), balance %s; want %s, %d", i+1, m, err, l.Balance["a"], step.outcome, step.balance)
+			t.Fatalf("step %d: %+v (%v), balance %s; want %s, %d", i+
+				1, m, err, l.Balance["a"], step.outcome, step.balance)
 		}
 	}
 }
@@ -103,12 +142,15 @@ func TestPartsAreRefundedUpToWhatWasPaid(t *testing.T) {
 func TestMoneyIsConserved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		accounts := []string{"a", "b", "c"}
-		l := newLedger(map[string]money.Money{"a": cny(100), "b": cny(5), "c": {Currency: money.JPY, Minor: 50}})
+		l := newLedger(map[string]money.Money{
+			"a": cny(100), "b": cny(5), "c": {Currency: money.JPY, Minor: 50},
+		})
 		merchant := map[money.Currency]int64{}
 
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			in := instruct(
-				rapid.SampledFrom([]settlement.InstructionType{settlement.Settle, settlement.Refund}).Draw(t, "type"),
+				rapid.SampledFrom([]settlement.InstructionType{settlement.Settle, settlement.Refund}).
+					Draw(t, "type"),
 				rapid.SampledFrom([]string{"o1", "o2", "o3"}).Draw(t, "order"),
 				rapid.Int64Range(1, 12).Draw(t, "seq"),
 				rapid.SampledFrom(append(accounts, "nobody")).Draw(t, "account"),
@@ -137,7 +179,8 @@ func TestMoneyIsConserved(t *testing.T) {
 				t.Fatalf("entries of %+v sum to %d", m, sum)
 			}
 
-			if l.Balance["a"].Minor+l.Balance["b"].Minor+merchant[money.CNY] != 105 || l.Balance["c"].Minor+merchant[money.JPY] != 50 {
+			if l.Balance["a"].Minor+l.Balance["b"].Minor+merchant[money.CNY] != 105 ||
+				l.Balance["c"].Minor+merchant[money.JPY] != 50 {
 				t.Fatalf("after %+v the books hold %v and the merchant %v", m, l.Balance, merchant)
 			}
 			for id, balance := range l.Balance {

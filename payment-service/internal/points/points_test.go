@@ -29,7 +29,8 @@ func TestPointsFollowTheSequence(t *testing.T) {
 		}
 
 		if place != step.wasAtPlace || b.Points != step.want {
-			t.Errorf("step %d: place %v and %d points, want %v and %d", i, place, b.Points, step.wasAtPlace, step.want)
+			t.Errorf("step %d: place %v and %d points, want %v and %d",
+				i, place, b.Points, step.wasAtPlace, step.want)
 		}
 	}
 }

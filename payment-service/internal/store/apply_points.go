@@ -67,14 +67,16 @@ func (b *pointsBatch) take(r ReceivedPoints) {
 		b.repeated(r, first)
 		return
 	}
-	if first, parked := b.parked[c.PointsNo]; parked { // its number waits for an operator, and a copy waits too
+	// its number waits for an operator, and a copy waits too
+	if first, parked := b.parked[c.PointsNo]; parked {
 		b.repeated(r, first)
 		return
 	}
 
 	at := pointsPlace(c)
 	for no, parked := range b.parked {
-		if parked.CustomerID == c.CustomerID && parked.Seq == c.Seq { // the parked one keeps its place until an operator has decided
+		// the parked one keeps its place until an operator has decided
+		if parked.CustomerID == c.CustomerID && parked.Seq == c.Seq {
 			b.conflict(r, "its place is that of another number, which is parked: "+no)
 			return
 		}
@@ -82,7 +84,8 @@ func (b *pointsBatch) take(r ReceivedPoints) {
 
 	switch fence.Compare(c.Seq, b.lastSeq(c.CustomerID)) {
 	case fence.Stale:
-		b.conflict(r, fmt.Sprintf("seq %d of customer %s was taken by another number, or passed over", c.Seq, c.CustomerID))
+		b.conflict(r, fmt.Sprintf("seq %d of customer %s was taken by another number, or passed over",
+			c.Seq, c.CustomerID))
 	case fence.Ahead:
 		first, taken := b.waiting[at]
 		if taken {
@@ -158,7 +161,8 @@ func pointsDiffer(claimed, recorded settlement.PointsChange) string {
 	case claimed.Seq != recorded.Seq:
 		return fmt.Sprintf("seq %d, recorded is %d", claimed.Seq, recorded.Seq)
 	case claimed.Type != recorded.Type || claimed.Points != recorded.Points:
-		return fmt.Sprintf("%s %d points, recorded is %s %d", claimed.Type, claimed.Points, recorded.Type, recorded.Points)
+		return fmt.Sprintf("%s %d points, recorded is %s %d", claimed.Type,
+			claimed.Points, recorded.Type, recorded.Points)
 	}
 	return ""
 }
@@ -168,7 +172,8 @@ func (b *pointsBatch) apply(c settlement.PointsChange) {
 	b.after[c.CustomerID] = balance
 	b.known[c.PointsNo] = c
 	b.history = append(b.history, pointsHistoryRow{
-		CustomerID: c.CustomerID, Seq: c.Seq, PointsNo: c.PointsNo, Type: c.Type, ChangeBy: c.Points, Points: balance.Points,
+		CustomerID: c.CustomerID, Seq: c.Seq, PointsNo: c.PointsNo, Type: c.Type, ChangeBy: c.Points,
+		Points: balance.Points,
 		Reason: c.Reason, OccurredAt: c.OccurredAt, CreatedAt: b.now,
 	})
 	b.changed = append(b.changed, c)

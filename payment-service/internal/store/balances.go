@@ -34,7 +34,8 @@ func updateBalances(tx dbtx.Tx, deltas map[string]int64) error {
 		return fmt.Errorf("update %d balances: %w", len(ids), res.Error)
 	}
 	if res.RowsAffected != int64(len(ids)) {
-		return fmt.Errorf("updated %d of %d balances: an account of %v is gone or would be overdrawn", res.RowsAffected, len(ids), ids)
+		return fmt.Errorf("updated %d of %d balances: an account of %v is gone or would be overdrawn",
+			res.RowsAffected, len(ids), ids)
 	}
 	return nil
 }

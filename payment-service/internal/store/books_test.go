@@ -36,7 +36,9 @@ func cny(minor int64) money.Money { return money.Money{Currency: money.CNY, Mino
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // received is an instruction under a new payment number, as it would come from offset.
-func received(t settlement.InstructionType, orderID string, seq int64, account string, amount money.Money, offset int64) store.Received {
+func received(
+	t settlement.InstructionType, orderID string, seq int64, account string, amount money.Money, offset int64,
+) store.Received {
 	in := settlement.Instruction{
 		Version: settlement.Version, Type: t, PaymentNo: newID(), OrderID: orderID, Seq: seq,
 		AccountID: account, Amount: amount, RequestedAt: time.Now().UTC(),
@@ -45,7 +47,11 @@ func received(t settlement.InstructionType, orderID string, seq int64, account s
 	if err != nil {
 		panic(err)
 	}
-	return store.Received{Message: in, Delivery: rocketmq.Delivery{Topic: settlement.TopicSettlement, Offset: offset, Body: body}}
+	return store.Received{
+		Message: in, Delivery: rocketmq.Delivery{
+			Topic: settlement.TopicSettlement, Offset: offset, Body: body,
+		},
+	}
 }
 
 func (b *books) request() idempotency.Request {
@@ -106,7 +112,8 @@ func (b *books) wantCount(from string, want int64) {
 // the sum of its entries.
 func (b *books) wantBooksClosed() {
 	b.t.Helper()
-	b.wantCount("(SELECT payment_no FROM entries GROUP BY payment_no HAVING SUM(amount_minor) <> 0) AS open_numbers", 0)
+	b.wantCount("(SELECT payment_no FROM entries GROUP BY payment_no HAVING SUM(amount_minor) <> 0) AS"+
+		" open_numbers", 0)
 	b.wantCount("(SELECT a.id FROM accounts a LEFT JOIN entries e ON e.account_id = a.id"+
 		" GROUP BY a.id, a.balance_minor HAVING a.balance_minor <> COALESCE(SUM(e.amount_minor), 0)) AS wrong_wallets", 0)
 }
@@ -123,9 +130,11 @@ func (b *books) number(query string) (n int64) {
 func (b *books) waitForLockWait() {
 	b.t.Helper()
 	wait.Until(b.t, 5*time.Second, func() error {
-		// Not information_schema.innodb_trx: it answers from a cache for as long as it is asked often.
+		// Not information_schema.innodb_trx: it answers from a cache for as long as it is asked
+		// often.
 		var status struct{ Status string }
-		if err := b.pool.Read(context.Background()).Raw("SHOW ENGINE INNODB STATUS").Scan(&status).Error; err != nil {
+		if err := b.pool.Read(context.Background()).Raw("SHOW ENGINE INNODB STATUS").Scan(&status).
+			Error; err != nil {
 			return err
 		}
 		if !strings.Contains(status.Status, "LOCK WAIT") {

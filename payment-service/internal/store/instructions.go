@@ -51,7 +51,8 @@ func (i instructions) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (parki
 
 	switch b.ledger.Fence(in) {
 	case fence.Stale:
-		return "", "", parking.NotReplayable("seq %d of order %s was decided under another payment number, or passed over", in.Seq, in.OrderID)
+		return "", "", parking.NotReplayable("seq %d of order %s was decided under another payment number, or passed over",
+			in.Seq, in.OrderID)
 	case fence.Ahead:
 		b.touched[in.OrderID] = struct{}{}
 		return parking.Waiting, "", b.write(tx)
@@ -97,7 +98,8 @@ func (i instructions) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) error
 		if differs(in, instructionOf(b.known[in.PaymentNo])) != "" {
 			return nil
 		}
-		return parking.NotDiscardable("payment %s was decided meanwhile: replay the message, which changes nothing", in.PaymentNo)
+		return parking.NotDiscardable("payment %s was decided meanwhile: replay the message, which changes nothing",
+			in.PaymentNo)
 	}
 	if b.rival(in) != "" { // the number or the place belongs to the other record, and stays with it
 		return nil
@@ -146,11 +148,13 @@ func (b *batchState) lockOne(tx dbtx.Tx, r Received) (known bool, err error) {
 // is kept, unless the other was parked as a conflict.
 func (b *batchState) rival(in settlement.Instruction) string {
 	if kept, there := b.parked[in.PaymentNo]; there && kept.cause != parking.CauseConflict {
-		return fmt.Sprintf("payment %s is parked for seq %d of order %s in another record", in.PaymentNo, kept.in.Seq, kept.in.OrderID)
+		return fmt.Sprintf("payment %s is parked for seq %d of order %s in another record",
+			in.PaymentNo, kept.in.Seq, kept.in.OrderID)
 	}
 	at := placeOf(in)
 	if no, claimed := b.claimed[at]; claimed {
-		return fmt.Sprintf("payment %s is parked for seq %d of order %s in another record", no, in.Seq, in.OrderID)
+		return fmt.Sprintf("payment %s is parked for seq %d of order %s in another record",
+			no, in.Seq, in.OrderID)
 	}
 	if first, taken := b.successors[at]; taken {
 		return fmt.Sprintf("payment %s waits for seq %d of order %s already, in another record",
@@ -168,11 +172,13 @@ func (b *batchState) closeGap(in settlement.Instruction) error {
 	}
 
 	if at, s, waits := b.successors.Before(placeOf(in)); waits {
-		return parking.NotReplayable("seq %d of the order waits too, as message %s: close the gap before that one", at.Seq, s.ID)
+		return parking.NotReplayable("seq %d of the order waits too, as message %s: close the gap before that one",
+			at.Seq, s.ID)
 	}
 	for no, kept := range b.parked {
 		if kept.in.OrderID == in.OrderID && kept.in.Seq > last && kept.in.Seq < in.Seq {
-			return parking.NotReplayable("seq %d of the order is parked under payment %s: replay or discard that one first", kept.in.Seq, no)
+			return parking.NotReplayable("seq %d of the order is parked under payment %s: replay or discard that one first",
+				kept.in.Seq, no)
 		}
 	}
 

@@ -28,7 +28,9 @@ func newStore(pool *dbtx.Pool) *store.Store {
 func newLot(pool *dbtx.Pool) *parking.Lot { return parking.NewLot(pool, keeper(pool)) }
 
 func resolvers(s *store.Store) parking.Resolvers {
-	return parking.Resolvers{settlement.TopicSettlement: s.Instructions(), settlement.TopicPoints: s.PointsChanges()}
+	return parking.Resolvers{
+		settlement.TopicSettlement: s.Instructions(), settlement.TopicPoints: s.PointsChanges(),
+	}
 }
 
 // newDecisions makes the decisions about the messages that a store keeps.

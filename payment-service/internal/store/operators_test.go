@@ -19,7 +19,8 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 		b := openBooks(t, db.Pool)
 		lot, decisions, wallet := newLot(db.Pool), newDecisions(db.Pool, b.store), b.wallet(cny(10_000))
 		for i := range int64(messages) {
-			if _, err := lot.Park(t.Context(), received(settlement.Settle, newID(), 1, wallet, cny(1), i).Delivery, parking.Subject{}, parking.CausePoison, "in a test"); err != nil {
+			if _, err := lot.Park(t.Context(), received(settlement.Settle, newID(), 1, wallet, cny(1), i).
+				Delivery, parking.Subject{}, parking.CausePoison, "in a test"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -50,9 +51,11 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 		working.Wait()
 
 		if wins.Load() != messages || beaten.Load() == 0 {
-			t.Errorf("%d replays, %d too late; want each of %d messages replayed by one operator, and somebody beaten", wins.Load(), beaten.Load(), messages)
+			t.Errorf("%d replays, %d too late; want each of %d messages replayed by one operator, and somebody beaten",
+				wins.Load(), beaten.Load(), messages)
 		}
-		b.wantCount("parked_audit WHERE action = 'replay' AND operator = 'tester' AND reason = 'a test' AND state = 'replayed'", messages)
+		b.wantCount("parked_audit WHERE action = 'replay' AND operator = 'tester' AND reason = 'a test' AND"+
+			" state = 'replayed'", messages)
 		b.wantBalance(wallet, 10_000-messages)
 		b.wantBooksClosed()
 	})
@@ -63,13 +66,16 @@ func TestATriedReplayChangesNothing(t *testing.T) {
 		b := openBooks(t, db.Pool)
 		lot, decisions, wallet := newLot(db.Pool), newDecisions(db.Pool, b.store), b.wallet(cny(100))
 		order := newID()
-		first, second := received(settlement.Settle, order, 1, wallet, cny(30), 1), received(settlement.Refund, order, 2, wallet, cny(30), 2)
+		first, second := received(settlement.Settle, order, 1, wallet, cny(30),
+			1), received(settlement.Refund, order, 2, wallet, cny(30), 2)
 		due, ahead := b.park(lot, first), b.park(lot, second)
 
-		if rec, err := decisions.TryReplay(t.Context(), by, due); err != nil || rec.State != parking.Replayed || rec.Resolution != string(settlement.Paid) {
+		if rec, err := decisions.TryReplay(t.Context(), by, due); err != nil ||
+			rec.State != parking.Replayed || rec.Resolution != string(settlement.Paid) {
 			t.Errorf("tried %+v, %v; want it to come to paid", rec, err)
 		}
-		if rec, err := decisions.TryReplay(t.Context(), by, ahead); err != nil || rec.State != parking.Waiting {
+		if rec, err := decisions.TryReplay(t.Context(), by, ahead); err != nil ||
+			rec.State != parking.Waiting {
 			t.Errorf("tried %+v, %v; want it to come to waiting", rec, err)
 		}
 		b.wantCount("parked_messages WHERE state = 'parked'", 2)
@@ -77,7 +83,8 @@ func TestATriedReplayChangesNothing(t *testing.T) {
 		b.wantBalance(wallet, 100)
 
 		b.settle(first)
-		if rec, err := decisions.Replay(t.Context(), by, due); err != nil || rec.Resolution != "settled before: nothing changed" {
+		if rec, err := decisions.Replay(t.Context(), by, due); err != nil ||
+			rec.Resolution != "settled before: nothing changed" {
 			t.Errorf("replayed %+v, %v; want it to say that it was settled before", rec, err)
 		}
 		b.wantBalance(wallet, 70)

@@ -67,7 +67,8 @@ func (c terminal) park(order string, seq int64, typ settlement.InstructionType, 
 	c.t.Helper()
 	in := settlement.Instruction{
 		Version: settlement.Version, Type: typ, PaymentNo: uuid.NewString(), OrderID: order, Seq: seq,
-		AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1}, RequestedAt: time.Now().UTC(),
+		AccountID: uuid.NewString(), Amount: money.Money{Currency: money.CNY, Minor: 1},
+		RequestedAt: time.Now().UTC(),
 	}
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -75,7 +76,9 @@ func (c terminal) park(order string, seq int64, typ settlement.InstructionType, 
 	}
 
 	_, _, err = c.lot.Failed(c.t.Context(), parking.Failure{
-		Delivery: delivery(body), Subject: parking.Subject{Number: in.PaymentNo, OrderingKey: order, Seq: seq},
+		Delivery: delivery(body), Subject: parking.Subject{
+			Number: in.PaymentNo, OrderingKey: order, Seq: seq,
+		},
 		Executions: parking.TriesMax, Alone: true, Err: errors.New(reason),
 	})
 	if err != nil {
@@ -87,7 +90,8 @@ func (c terminal) park(order string, seq int64, typ settlement.InstructionType, 
 // poison parks a message that cannot be read and returns the record's id.
 func (c terminal) poison(body []byte) string {
 	c.t.Helper()
-	if _, err := c.lot.Park(c.t.Context(), delivery(body), parking.Subject{}, parking.CausePoison, "poison"); err != nil {
+	if _, err := c.lot.Park(c.t.Context(), delivery(body), parking.Subject{},
+		parking.CausePoison, "poison"); err != nil {
 		c.t.Fatal(err)
 	}
 	return c.newest()
@@ -135,7 +139,8 @@ func TestAnOperatorAtATerminal(t *testing.T) {
 		c.wantCount("parked_messages WHERE state = 'parked'", 2)
 
 		printed, err = c.types("replay", "--all", "--why", "修好了", "--who", "小王")
-		if err == nil || !strings.Contains(printed, first+"  replayed: declined") || !strings.Contains(printed, poison+"  refused: poison message") {
+		if err == nil || !strings.Contains(printed, first+"  replayed: declined") ||
+			!strings.Contains(printed, poison+"  refused: poison message") {
 			t.Errorf("error %v after\n%s\nwant one replayed, one refused, and an error for it", err, printed)
 		}
 		printed, err = c.types("show", first)
@@ -156,7 +161,8 @@ func TestASelectionIsReplayed(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		c := openTerminal(t, db.Pool)
 		order := uuid.NewString()
-		second, first := c.park(order, 2, settlement.Refund, "bug one"), c.park(order, 1, settlement.Settle, "bug one")
+		second, first := c.park(order, 2, settlement.Refund, "bug one"), c.park(order,
+			1, settlement.Settle, "bug one")
 		other := c.park(uuid.NewString(), 1, settlement.Settle, "bug two")
 
 		printed, err := c.types("replay", "--matching", "two", "--why", "w")
@@ -172,12 +178,15 @@ func TestASelectionIsDiscarded(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		c := openTerminal(t, db.Pool)
 		order := uuid.NewString()
-		first, second := c.park(order, 1, settlement.Settle, "bug one"), c.park(order, 2, settlement.Refund, "bug one")
+		first, second := c.park(order, 1, settlement.Settle, "bug one"), c.park(order,
+			2, settlement.Refund, "bug one")
 		other := c.park(uuid.NewString(), 1, settlement.Settle, "bug two")
 
 		printed, err := c.types("discard", "--order", order, "--dry-run")
-		if err == nil || !strings.Contains(printed, first+"  discarded") || !strings.Contains(printed, second+"  refused") {
-			t.Errorf("error %v after\n%s\nwant the first would be discarded, and the second not while the first is there", err, printed)
+		if err == nil || !strings.Contains(printed, first+"  discarded") ||
+			!strings.Contains(printed, second+"  refused") {
+			t.Errorf("error %v after\n%s\nwant the first would be discarded, and the second not while the first is there",
+				err, printed)
 		}
 		c.wantCount("parked_messages WHERE state = 'parked'", 3)
 		c.wantCount("payment_numbers", 0)
@@ -199,9 +208,12 @@ func TestWhatAnOperatorCannotMean(t *testing.T) {
 		id := c.park(uuid.NewString(), 1, settlement.Settle, "a bug")
 
 		for _, line := range []string{
-			"replay --why w", "replay " + id, "replay --all --order o --why w", "replay 42 --why w", "replay --all --why w --rate 0",
-			"replay --all --why w --rate 1e9", "discard --why w", "discard " + id, "show", "show " + uuid.NewString(), "list --state lost", "lose",
-			"replay " + uuid.NewString() + " --why w", "replay --matching nobody --why w", "discard --order " + uuid.NewString() + " --why w",
+			"replay --why w", "replay " + id, "replay --all --order o --why w", "replay 42 --why w",
+			"replay --all --why w --rate 0",
+			"replay --all --why w --rate 1e9", "discard --why w", "discard " + id, "show", "show " +
+				uuid.NewString(), "list --state lost", "lose",
+			"replay " + uuid.NewString() + " --why w", "replay --matching nobody --why w",
+			"discard --order " + uuid.NewString() + " --why w",
 			"replay --matching BUG --why w", "list -o xml",
 		} {
 			if printed, err := c.types(strings.Fields(line)...); err == nil {

@@ -38,7 +38,8 @@ func (p pointsChanges) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (park
 
 	if first, known := b.known[c.PointsNo]; known {
 		if difference := pointsDiffer(c, first); difference != "" {
-			return "", "", parking.NotReplayable("its number belongs to another change of points: %s", difference)
+			return "", "", parking.NotReplayable("its number belongs to another change of points: %s",
+				difference)
 		}
 		return parking.Replayed, "applied before: nothing changed", nil
 	}
@@ -53,7 +54,8 @@ func (p pointsChanges) Replay(tx dbtx.Tx, m parking.Record, closeGap bool) (park
 
 	switch fence.Compare(c.Seq, b.lastSeq(c.CustomerID)) {
 	case fence.Stale:
-		return "", "", parking.NotReplayable("seq %d of customer %s was taken by another number, or passed over", c.Seq, c.CustomerID)
+		return "", "", parking.NotReplayable("seq %d of customer %s was taken by another number, or passed over",
+			c.Seq, c.CustomerID)
 	case fence.Ahead:
 		b.touched[c.CustomerID] = true
 		return parking.Waiting, "", b.write(tx)
@@ -84,7 +86,8 @@ func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) erro
 		if pointsDiffer(c, first) != "" {
 			return nil
 		}
-		return parking.NotDiscardable("change of points %s was applied meanwhile: replay the message, which changes nothing", c.PointsNo)
+		return parking.NotDiscardable("change of points %s was applied meanwhile: replay the message, which changes nothing",
+			c.PointsNo)
 	}
 	if b.rival(c) != "" { // the number or the place belongs to the other record, and stays with it
 		return nil
@@ -117,7 +120,8 @@ func (p pointsChanges) Discard(tx dbtx.Tx, m parking.Record, closeGap bool) erro
 func (b *pointsBatch) rival(c settlement.PointsChange) string {
 	for no, parked := range b.parked {
 		if no == c.PointsNo || parked.CustomerID == c.CustomerID && parked.Seq == c.Seq {
-			return fmt.Sprintf("number %s is parked for seq %d of customer %s in another record", no, parked.Seq, parked.CustomerID)
+			return fmt.Sprintf("number %s is parked for seq %d of customer %s in another record", no,
+				parked.Seq, parked.CustomerID)
 		}
 	}
 	if first, taken := b.waiting[pointsPlace(c)]; taken {
@@ -136,11 +140,13 @@ func (b *pointsBatch) closeGap(c settlement.PointsChange) error {
 	}
 
 	if at, w, waits := b.waiting.Before(pointsPlace(c)); waits {
-		return parking.NotReplayable("seq %d of the customer waits too, as message %s: close the gap before that one", at.Seq, w.ID)
+		return parking.NotReplayable("seq %d of the customer waits too, as message %s: close the gap before that one",
+			at.Seq, w.ID)
 	}
 	for no, parked := range b.parked {
 		if parked.CustomerID == c.CustomerID && parked.Seq > balance.LastSeq && parked.Seq < c.Seq {
-			return parking.NotReplayable("seq %d of the customer is parked under number %s: replay or discard that one first", parked.Seq, no)
+			return parking.NotReplayable("seq %d of the customer is parked under number %s: replay or discard that one first",
+				parked.Seq, no)
 		}
 	}
 

@@ -21,9 +21,10 @@ type pointsBatch struct {
 	keeper    *parking.Keeper
 	resolving string // id of the kept record that is resolved now: it must not stand in its own way
 
-	known   map[string]settlement.PointsChange // by number, what has taken effect, before or in this batch
-	parked  map[string]settlement.PointsChange // by number, what failed every time: an operator has to decide on it
-	before  map[string]points.Balance          // by customer, as it is in the database
+	known map[string]settlement.PointsChange // by number, what has taken effect, before or in this batch
+	// by number, what failed every time: an operator has to decide on it
+	parked  map[string]settlement.PointsChange
+	before  map[string]points.Balance // by customer, as it is in the database
 	after   map[string]points.Balance
 	waiting fence.Waiting[ReceivedPoints]
 
@@ -40,7 +41,8 @@ type pointsBatch struct {
 func newPointsBatch(now time.Time, keeper *parking.Keeper) *pointsBatch {
 	return &pointsBatch{
 		now: now, keeper: keeper,
-		known: map[string]settlement.PointsChange{}, parked: map[string]settlement.PointsChange{}, waiting: fence.Waiting[ReceivedPoints]{}, touched: map[string]bool{},
+		known: map[string]settlement.PointsChange{}, parked: map[string]settlement.PointsChange{},
+		waiting: fence.Waiting[ReceivedPoints]{}, touched: map[string]bool{},
 	}
 }
 
@@ -137,7 +139,9 @@ func (b *pointsBatch) readWaiting(tx dbtx.Tx, ids []string) (numbers []string, e
 			continue
 		}
 
-		b.waiting[pointsPlace(c)] = waitingPoints{ID: k.ID, Received: ReceivedPoints{Message: c, Delivery: k.Delivery}}
+		b.waiting[pointsPlace(c)] = waitingPoints{
+			ID: k.ID, Received: ReceivedPoints{Message: c, Delivery: k.Delivery},
+		}
 		numbers = append(numbers, c.PointsNo)
 	}
 	return numbers, nil

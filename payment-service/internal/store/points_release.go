@@ -8,9 +8,9 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// release applies the changes that wait for the next place of a customer, then for the one after it,
-// and so on. As with instructions it is behind a savepoint: a change that fails here waits on, and
-// is tried by itself.
+// release applies the changes that wait for the next place of a customer, then for the one after
+// it, and so on. As with instructions it is behind a savepoint: a change that fails here waits on,
+// and is tried by itself.
 func (b *pointsBatch) release(tx dbtx.Tx) error {
 	ready := b.waiting.Ready(slices.Sorted(maps.Keys(b.after)), b.lastSeq)
 	before := b.applied

@@ -27,7 +27,8 @@ func story(customer string, n int) (changes []settlement.PointsChange, after []i
 		}
 		after = append(after, sum)
 		changes = append(changes, settlement.PointsChange{
-			Version: settlement.Version, Type: t, PointsNo: newID(), CustomerID: customer, Seq: int64(len(changes) + 1), Points: p,
+			Version: settlement.Version, Type: t, PointsNo: newID(), CustomerID: customer,
+			Seq: int64(len(changes) + 1), Points: p,
 			Reason: "a test", OccurredAt: now,
 		})
 	}
@@ -68,10 +69,12 @@ func (b *books) wantPoints(customer string, after []int64) {
 	for _, c := range slices.Backward(page) {
 		was = append(was, c.Points)
 	}
-	if !slices.Equal(was, after) || balance != (points.Balance{Points: after[len(after)-1], LastSeq: int64(len(after))}) {
+	if !slices.Equal(was, after) ||
+		balance != (points.Balance{Points: after[len(after)-1], LastSeq: int64(len(after))}) {
 		b.t.Errorf("points were %v and are %+v, want %v", was, balance, after)
 	}
-	b.wantCount("parked_messages WHERE topic = 'points' AND state = 'waiting' AND order_id = '"+customer+"'", 0)
+	b.wantCount("parked_messages WHERE topic = 'points' AND state = 'waiting' AND order_id = '"+
+		customer+"'", 0)
 }
 
 func TestPointsInAnyOrderComeToTheSame(t *testing.T) {
@@ -142,7 +145,8 @@ func TestPointsFromRivalConsumers(t *testing.T) {
 	})
 }
 
-// A change whose number has taken effect elsewhere changes nothing and takes no place, also when it has waited.
+// A change whose number has taken effect elsewhere changes nothing and takes no place, also when it
+// has waited.
 func TestANumberOfPointsCountsOnce(t *testing.T) {
 	testdb.Each(t, migrations.Payment, func(t *testing.T, db testdb.Database) {
 		b := openBooks(t, db.Pool)
@@ -205,7 +209,8 @@ func TestAFailingChangeOfPointsIsNotBlamedOnItsPredecessor(t *testing.T) {
 		}
 		applied, err := b.store.ApplyPoints(t.Context(), pointsOf(changes[0]))
 		if err != nil || len(applied.Changed) != 1 || applied.Unreleased == nil {
-			t.Errorf("%+v, %v: want the first change alone to take effect, and to hear why the others wait", applied, err)
+			t.Errorf("%+v, %v: want the first change alone to take effect, and to hear why the others wait",
+				applied, err)
 		}
 		b.wantCount("points_history WHERE customer_id = '"+customer+"'", 1)
 		b.wantCount("parked_messages WHERE state = 'waiting' AND order_id = '"+customer+"'", 2)

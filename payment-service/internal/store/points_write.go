@@ -38,7 +38,8 @@ func (b *pointsBatch) writeHistory(tx dbtx.Tx) error {
 	}
 	err := tx.DB().Create(&b.history).Error
 	if dbtx.IsDuplicateKey(err) {
-		return dbtx.Again("duplicate_key", err) // another writer was first with one of the numbers: the next run finds it
+		// another writer was first with one of the numbers: the next run finds it
+		return dbtx.Again("duplicate_key", err)
 	}
 	if err != nil {
 		return fmt.Errorf("insert %d changes of points: %w", len(b.history), err)
@@ -58,12 +59,14 @@ func (b *pointsBatch) writeBalances(tx dbtx.Tx) error {
 			continue
 		}
 
-		res := tx.DB().Model(&pointsBalanceRow{}).Where("customer_id = ? AND last_seq = ?", id, before.LastSeq).Updates(changes)
+		res := tx.DB().Model(&pointsBalanceRow{}).
+			Where("customer_id = ? AND last_seq = ?", id, before.LastSeq).Updates(changes)
 		if res.Error != nil {
 			return fmt.Errorf("update points of customer %s: %w", id, res.Error)
 		}
 		if res.RowsAffected != 1 {
-			return fmt.Errorf("points of customer %s changed under their lock: %d rows have last_seq %d", id, res.RowsAffected, before.LastSeq)
+			return fmt.Errorf("points of customer %s changed under their lock: %d rows have last_seq %d", id,
+				res.RowsAffected, before.LastSeq)
 		}
 	}
 	return nil

@@ -25,7 +25,9 @@ func (s *Store) Account(ctx context.Context, id string) (payment.Account, error)
 
 // Entries reads a page of a wallet's entries, newest first: those with an id below
 // before (0: from the newest), at most limit. more says whether older ones are left.
-func (s *Store) Entries(ctx context.Context, accountID string, before uint64, limit int) (page []payment.Entry, more bool, err error) {
+func (s *Store) Entries(
+	ctx context.Context, accountID string, before uint64, limit int,
+) (page []payment.Entry, more bool, err error) {
 	if _, err := s.Account(ctx, accountID); err != nil {
 		return nil, false, err
 	}

@@ -26,7 +26,9 @@ type PointsChanged struct {
 // Points reads what a customer has and a page of the changes that led there, newest first: those
 // with a sequence below before (0: from the newest), at most limit. more says whether older ones
 // are left. It returns points.ErrNotFound when nothing is known of the customer.
-func (s *Store) Points(ctx context.Context, customerID string, before int64, limit int) (b points.Balance, page []PointsChanged, more bool, err error) {
+func (s *Store) Points(
+	ctx context.Context, customerID string, before int64, limit int,
+) (b points.Balance, page []PointsChanged, more bool, err error) {
 	var row pointsBalanceRow
 	err = s.pool.Read(ctx).Where("customer_id = ?", customerID).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -50,7 +52,8 @@ func (s *Store) Points(ctx context.Context, customerID string, before int64, lim
 	}
 	for _, r := range rows {
 		page = append(page, PointsChanged{
-			PointsNo: r.PointsNo, Seq: r.Seq, Type: r.Type, ChangeBy: r.ChangeBy, Points: r.Points, Reason: r.Reason, OccurredAt: r.OccurredAt,
+			PointsNo: r.PointsNo, Seq: r.Seq, Type: r.Type, ChangeBy: r.ChangeBy, Points: r.Points,
+			Reason: r.Reason, OccurredAt: r.OccurredAt,
 		})
 	}
 	return points.Balance{Points: row.Points, LastSeq: row.LastSeq}, page, more, nil

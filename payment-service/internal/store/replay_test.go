@@ -23,7 +23,8 @@ var by = operator.Decision{Operator: "tester", Reason: "a test"}
 // park puts a message that could be settled among the parked ones and returns its id.
 func (b *books) park(lot *parking.Lot, r store.Received) string {
 	b.t.Helper()
-	if _, err := lot.Park(b.t.Context(), r.Delivery, parking.Subject{}, parking.CausePoison, "in a test"); err != nil {
+	if _, err := lot.Park(b.t.Context(), r.Delivery, parking.Subject{},
+		parking.CausePoison, "in a test"); err != nil {
 		b.t.Fatal(err)
 	}
 	page, _, err := lot.List(b.t.Context(), parking.Filter{State: parking.Parked, Limit: 1})
@@ -41,7 +42,8 @@ func subject(r store.Received) parking.Subject {
 func failEveryTime(t *testing.T, lot *parking.Lot, r store.Received) {
 	t.Helper()
 	parked, tries, err := lot.Failed(t.Context(), parking.Failure{
-		Delivery: r.Delivery, Subject: subject(r), Executions: parking.TriesMax, Alone: true, Err: errors.New("a bug"),
+		Delivery: r.Delivery, Subject: subject(r), Executions: parking.TriesMax, Alone: true,
+		Err: errors.New("a bug"),
 	})
 	if err != nil || !parked || tries != parking.TriesMax {
 		t.Fatalf("parked %t after %d tries, %v", parked, tries, err)
@@ -56,7 +58,8 @@ func (b *books) tryWaiting() {
 		intake.NewPolicy(settlement.TopicSettlement, lot, prometheus.NewRegistry(), quiet),
 		intake.NewPolicy(settlement.TopicPoints, lot, prometheus.NewRegistry(), quiet),
 	}
-	if err := intake.NewWaiting(lot, resolvers(b.store), quiet, policies...).Round(b.t.Context()); err != nil {
+	if err := intake.NewWaiting(lot, resolvers(b.store), quiet, policies...).
+		Round(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -123,7 +126,8 @@ func TestReplay(t *testing.T) {
 		t.Run("its place is taken", func(t *testing.T) {
 			id := b.park(lot, received(settlement.Settle, order, 1, wallet, cny(30), 3))
 			var refusal *idempotency.Refusal
-			if _, err := decisions.Replay(t.Context(), by, id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotReplayable {
+			if _, err := decisions.Replay(t.Context(), by, id); !errors.As(err, &refusal) ||
+				refusal.Code != parking.CodeNotReplayable {
 				t.Errorf("replay: %v, want a refusal: there is no such payment", err)
 			}
 			b.wantBalance(wallet, 100)
@@ -139,7 +143,8 @@ func TestReplay(t *testing.T) {
 			if err != nil || rec.State != parking.Replayed {
 				t.Errorf("replayed %+v, %v", rec, err)
 			}
-			if m, err := b.store.Payment(t.Context(), r.Message.PaymentNo); err != nil || m.Outcome != settlement.Paid {
+			if m, err := b.store.Payment(t.Context(), r.Message.PaymentNo); err != nil ||
+				m.Outcome != settlement.Paid {
 				t.Errorf("payment %+v, %v", m, err)
 			}
 			b.wantBalance(wallet, 70)
@@ -161,13 +166,16 @@ func TestDiscard(t *testing.T) {
 		b.settle(again) // waits
 
 		var refusal *idempotency.Refusal
-		if _, err := decisions.Discard(t.Context(), by, second); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
+		if _, err := decisions.Discard(t.Context(), by, second); !errors.As(err, &refusal) ||
+			refusal.Code != parking.CodeNotDiscardable {
 			t.Errorf("discard of a successor: %v, want a refusal that names its predecessor", err)
 		}
-		if rec, err := decisions.Discard(t.Context(), by, first); err != nil || rec.State != parking.Discarded {
+		if rec, err := decisions.Discard(t.Context(), by, first); err != nil ||
+			rec.State != parking.Discarded {
 			t.Fatalf("discarded %+v, %v", rec, err)
 		}
-		if m, err := b.store.Payment(t.Context(), settle.Message.PaymentNo); err != nil || m.Outcome != settlement.Failed || m.Reason != payment.ReasonDiscarded {
+		if m, err := b.store.Payment(t.Context(), settle.Message.PaymentNo); err != nil ||
+			m.Outcome != settlement.Failed || m.Reason != payment.ReasonDiscarded {
 			t.Errorf("payment %+v, %v; want it failed", m, err)
 		}
 
@@ -178,13 +186,15 @@ func TestDiscard(t *testing.T) {
 			t.Error(err)
 		}
 		b.wantCount("parked_messages WHERE state = 'released'", 1) // seq 3
-		b.wantCount("outbox", 4)                                   // with the first's outcome, which is reported again when its message comes once more
+		// with the first's outcome, which is reported again when its message comes once more
+		b.wantCount("outbox", 4)
 		b.wantBalance(wallet, 60)
 
 		late := received(settlement.Settle, newID(), 1, wallet, cny(10), 4)
 		id := b.park(lot, late)
 		b.settle(late)
-		if _, err := decisions.Discard(t.Context(), by, id); !errors.As(err, &refusal) || refusal.Code != parking.CodeNotDiscardable {
+		if _, err := decisions.Discard(t.Context(), by, id); !errors.As(err, &refusal) ||
+			refusal.Code != parking.CodeNotDiscardable {
 			t.Errorf("discard of what was settled meanwhile: %v, want a refusal", err)
 		}
 		b.wantCount("parked_messages WHERE state = 'parked'", 1)

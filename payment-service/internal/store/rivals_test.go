@@ -87,10 +87,12 @@ func TestABatchDoesNotWaitForForeignRows(t *testing.T) {
 		other := make(chan error, 1)
 		go func() {
 			other <- db.Open(t).Run(t.Context(), func(tx dbtx.Tx) error {
-				if err := tx.DB().Exec("UPDATE accounts SET balance_minor = balance_minor + 1 WHERE id = ?", foreign).Error; err != nil {
+				if err := tx.DB().Exec("UPDATE accounts SET balance_minor = balance_minor + 1 WHERE id = ?",
+					foreign).Error; err != nil {
 					return err
 				}
-				if err := tx.DB().Exec("INSERT INTO order_progress (order_id, last_seq) VALUES (?, 1)", newID()).Error; err != nil {
+				if err := tx.DB().Exec("INSERT INTO order_progress (order_id, last_seq) VALUES (?, 1)",
+					newID()).Error; err != nil {
 					return err
 				}
 				close(held)
@@ -107,7 +109,8 @@ func TestABatchDoesNotWaitForForeignRows(t *testing.T) {
 		for _, n := range []int{1, 8, 32} {
 			b.settle(mine[:n]...)
 			for i := range n { // new orders for the next round
-				mine[i] = received(settlement.Settle, newID(), 1, mine[i].Message.AccountID, cny(1), int64(100*n+i))
+				mine[i] = received(settlement.Settle, newID(), 1, mine[i].Message.AccountID,
+					cny(1), int64(100*n+i))
 			}
 		}
 

@@ -46,15 +46,19 @@ func (movementRow) TableName() string { return "payment_numbers" }
 
 func newMovementRow(m payment.Movement) movementRow {
 	return movementRow{
-		PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq, Type: m.Type, Outcome: m.Outcome, Reason: m.Reason,
-		AccountID: m.AccountID, AmountMinor: m.Amount.Minor, Currency: m.Amount.Currency, CreatedAt: m.CreatedAt,
+		PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq, Type: m.Type, Outcome: m.Outcome,
+		Reason:    m.Reason,
+		AccountID: m.AccountID, AmountMinor: m.Amount.Minor, Currency: m.Amount.Currency,
+		CreatedAt: m.CreatedAt,
 	}
 }
 
 func (r movementRow) movement() payment.Movement {
 	return payment.Movement{
-		PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, Type: r.Type, Outcome: r.Outcome, Reason: r.Reason,
-		AccountID: r.AccountID, Amount: money.Money{Currency: r.Currency, Minor: r.AmountMinor}, CreatedAt: r.CreatedAt,
+		PaymentNo: r.PaymentNo, OrderID: r.OrderID, Seq: r.Seq, Type: r.Type, Outcome: r.Outcome,
+		Reason:    r.Reason,
+		AccountID: r.AccountID, Amount: money.Money{Currency: r.Currency, Minor: r.AmountMinor},
+		CreatedAt: r.CreatedAt,
 	}
 }
 
@@ -62,7 +66,8 @@ func (r movementRow) movement() payment.Movement {
 type progressRow struct {
 	OrderID string `gorm:"primaryKey"`
 	LastSeq int64
-	Waits   int64 // grows when an instruction has to wait, so that the row is really written: see writeProgress
+	// grows when an instruction has to wait, so that the row is really written: see writeProgress
+	Waits int64
 }
 
 func (progressRow) TableName() string { return "order_progress" }

@@ -15,8 +15,9 @@ type Received = intake.Received[settlement.Instruction]
 
 // Summary is what became of a batch.
 type Summary struct {
-	Decided    []Decided  // took effect now, released successors included
-	Repeated   int        // decided, waiting or parked before: changed nothing; what was decided is reported again
+	Decided []Decided // took effect now, released successors included
+	// decided, waiting or parked before: changed nothing; what was decided is reported again
+	Repeated   int
 	Conflicts  []Conflict // parked
 	Waiting    int        // kept until their predecessor is done
 	Released   int        // had been waiting before, and wait no more

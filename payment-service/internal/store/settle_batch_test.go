@@ -87,7 +87,8 @@ func TestTheSameBatchTwice(t *testing.T) {
 		b.wantBalance(wallet, 1070)
 		b.wantCount("payment_numbers", 4)
 		b.wantCount("outbox", 8) // a repeat is answered again, once in a batch
-		b.wantCount("(SELECT message_key FROM outbox GROUP BY message_key, body HAVING COUNT(*) = 2) AS answered", 4)
+		b.wantCount("(SELECT message_key FROM outbox GROUP BY message_key, body HAVING COUNT(*) = 2) AS"+
+			" answered", 4)
 		b.wantBooksClosed()
 	})
 }
@@ -101,7 +102,8 @@ func TestTwoWritersWithTheSameBatchAtTheSameTime(t *testing.T) {
 		for round := range 20 {
 			var batch []store.Received
 			for i := range 16 {
-				batch = append(batch, received(settlement.Settle, newID(), 1, wallet, cny(10), int64(16*round+i)))
+				batch = append(batch, received(settlement.Settle, newID(),
+					1, wallet, cny(10), int64(16*round+i)))
 			}
 
 			errs := make(chan error, 2)
@@ -127,10 +129,12 @@ func TestALateWriterStopsAtTheFence(t *testing.T) {
 		b := openBooks(t, db.Pool)
 		wallet := b.wallet(cny(100))
 		order := newID()
-		b.settle(received(settlement.Settle, order, 1, wallet, cny(30), 0), received(settlement.Refund, order, 2, wallet, cny(30), 1))
+		b.settle(received(settlement.Settle, order, 1, wallet, cny(30), 0),
+			received(settlement.Refund, order, 2, wallet, cny(30), 1))
 
 		// The same places of the order under other payment numbers.
-		late := b.settle(received(settlement.Settle, order, 1, wallet, cny(30), 7), received(settlement.Settle, order, 2, wallet, cny(30), 8))
+		late := b.settle(received(settlement.Settle, order, 1, wallet, cny(30), 7),
+			received(settlement.Settle, order, 2, wallet, cny(30), 8))
 		if len(late.Conflicts) != 2 || len(late.Decided) != 0 {
 			t.Errorf("late writer: %+v, want 2 conflicts", late)
 		}
@@ -205,7 +209,8 @@ func TestDuplicateKeyRace(t *testing.T) {
 		other := make(chan error, 1)
 		go func() {
 			other <- db.Open(t).Run(t.Context(), func(tx dbtx.Tx) error {
-				err := tx.DB().Exec("INSERT INTO order_progress (order_id, last_seq) VALUES (?, 1)", r.Message.OrderID).Error
+				err := tx.DB().Exec("INSERT INTO order_progress (order_id, last_seq) VALUES (?, 1)",
+					r.Message.OrderID).Error
 				close(inserted)
 				<-goOn
 				return err
@@ -282,13 +287,16 @@ func TestTheUniqueIndexesAreThere(t *testing.T) {
 
 		for _, copied := range []string{
 			"payment_numbers (payment_no, order_id, seq, type, outcome, reason, account_id, amount_minor, currency, created_at)" +
-				" SELECT payment_no, UUID(), seq, type, outcome, reason, account_id, amount_minor, currency, created_at FROM payment_numbers",
+				" SELECT payment_no, UUID(), seq, type, outcome, reason, account_id, amount_minor, currency," +
+				" created_at FROM payment_numbers",
 			"payment_numbers (payment_no, order_id, seq, type, outcome, reason, account_id, amount_minor, currency, created_at)" +
-				" SELECT UUID(), order_id, seq, type, outcome, reason, account_id, amount_minor, currency, created_at FROM payment_numbers",
+				" SELECT UUID(), order_id, seq, type, outcome, reason, account_id, amount_minor, currency," +
+				" created_at FROM payment_numbers",
 			"entries (payment_no, account_id, amount_minor, currency, kind, created_at)" +
 				" SELECT payment_no, account_id, amount_minor, currency, kind, created_at FROM entries",
 		} {
-			if err := db.Pool.Read(t.Context()).Exec("INSERT INTO " + copied).Error; !dbtx.IsDuplicateKey(err) {
+			if err := db.Pool.Read(t.Context()).Exec("INSERT INTO " + copied).
+				Error; !dbtx.IsDuplicateKey(err) {
 				t.Errorf("INSERT INTO %.20s…: error %v, want a duplicate key", copied, err)
 			}
 		}
@@ -301,10 +309,12 @@ func TestPayments(t *testing.T) {
 		r := received(settlement.Settle, newID(), 1, newID(), cny(30), 0)
 		b.settle(r)
 		m, err := b.store.Payment(t.Context(), r.Message.PaymentNo)
-		if err != nil || m.Outcome != settlement.Declined || m.Reason != payment.ReasonUnknownAccount || m.Amount != cny(30) {
+		if err != nil || m.Outcome != settlement.Declined || m.Reason != payment.ReasonUnknownAccount ||
+			m.Amount != cny(30) {
 			t.Errorf("recorded %+v, %v", m, err)
 		}
-		if _, err := b.store.Payment(t.Context(), uuid.NewString()); !errors.Is(err, payment.ErrPaymentNotFound) {
+		if _, err := b.store.Payment(t.Context(), uuid.NewString()); !errors.Is(err,
+			payment.ErrPaymentNotFound) {
 			t.Errorf("error %v, want ErrPaymentNotFound", err)
 		}
 	})

@@ -69,6 +69,7 @@ func differs(claimed, recorded settlement.Instruction) string {
 
 func instructionOf(m payment.Movement) settlement.Instruction {
 	return settlement.Instruction{
-		PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq, Type: m.Type, AccountID: m.AccountID, Amount: m.Amount,
+		PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq, Type: m.Type, AccountID: m.AccountID,
+		Amount: m.Amount,
 	}
 }

@@ -14,7 +14,8 @@ import (
 func (b *batchState) decide(r Received) error {
 	in := r.Message
 	if kept, there := b.parked[in.PaymentNo]; there {
-		if differs(in, kept.in) == "" { // a copy of an instruction that waits for an operator, and it waits too
+		// a copy of an instruction that waits for an operator, and it waits too
+		if differs(in, kept.in) == "" {
 			b.summary.Repeated++
 			return nil
 		}
@@ -112,7 +113,8 @@ func (b *batchState) keepWaiting(r Received) {
 	case first.Received.Message.PaymentNo != in.PaymentNo: // the first to claim a place of an order has it
 		b.conflict(r, "another payment number waits for its place: "+first.Received.Message.PaymentNo)
 	case differs(in, first.Received.Message) != "":
-		b.conflict(r, "its payment number belongs to another instruction: "+differs(in, first.Received.Message))
+		b.conflict(r, "its payment number belongs to another instruction: "+
+			differs(in, first.Received.Message))
 	default:
 		b.summary.Repeated++
 	}

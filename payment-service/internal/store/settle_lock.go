@@ -23,8 +23,10 @@ type batchState struct {
 	known      map[string]payment.Movement // by payment number, what was decided, before or in this batch
 	decidedNow map[string]bool             // those of known that were decided in this batch
 	parked     map[string]keptInstruction  // by payment number, what an operator has to decide on
-	claimed    map[fence.Place]string      // by place, the payment number that failed every time and keeps it until an operator decides
-	resolving  string                      // id of the kept record that is resolved now: it must not stand in its own way
+	// by place, the payment number that failed every time and keeps it until an operator decides
+	claimed map[fence.Place]string
+	// id of the kept record that is resolved now: it must not stand in its own way
+	resolving  string
 	ledger     payment.Ledger
 	before     map[string]int64 // progress as it is in the database; an order that is missing has no row yet
 	successors fence.Waiting[Received]
@@ -55,10 +57,12 @@ type keptInstruction struct {
 func (s *Store) newBatchState() *batchState {
 	return &batchState{
 		now: s.now(), keeper: s.keeper, topics: s.topics,
-		known: map[string]payment.Movement{}, decidedNow: map[string]bool{}, parked: map[string]keptInstruction{},
+		known: map[string]payment.Movement{}, decidedNow: map[string]bool{},
+		parked:  map[string]keptInstruction{},
 		claimed: map[fence.Place]string{},
 		ledger: payment.Ledger{
-			LastSeq: map[string]int64{}, Balance: map[string]money.Money{}, Standing: map[string]payment.Standing{},
+			LastSeq: map[string]int64{}, Balance: map[string]money.Money{},
+			Standing: map[string]payment.Standing{},
 		},
 		before:     map[string]int64{},
 		successors: fence.Waiting[Received]{},
@@ -114,7 +118,8 @@ func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, e
 			continue
 		}
 		if k.State == parking.Parked {
-			if k.Cause != parking.CauseConflict || b.parked[in.PaymentNo].cause == "" { // a conflict does not hide the record whose number it claims
+			// a conflict does not hide the record whose number it claims
+			if k.Cause != parking.CauseConflict || b.parked[in.PaymentNo].cause == "" {
 				b.parked[in.PaymentNo] = keptInstruction{in, k.Cause}
 			}
 			if k.Cause == parking.CauseFailed {
@@ -167,7 +172,8 @@ func (b *batchState) readStanding(tx dbtx.Tx) error {
 
 	slices.Sort(orders)
 	var rows []movementRow
-	err := tx.DB().Where("order_id IN ? AND outcome IN ?", orders, []settlement.OutcomeType{settlement.Paid, settlement.Refunded}).
+	err := tx.DB().Where("order_id IN ? AND outcome IN ?", orders,
+		[]settlement.OutcomeType{settlement.Paid, settlement.Refunded}).
 		Order("order_id, seq").Find(&rows).Error
 	if err != nil {
 		return fmt.Errorf("read standing payments: %w", err)

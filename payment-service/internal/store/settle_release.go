@@ -23,8 +23,8 @@ func (b *batchState) release(tx dbtx.Tx) error {
 	return err
 }
 
-// releaseEach releases what waits behind each of the keys, and writes it. A nil failed and a nil err
-// mean that it did, or that no key was ready: see dbtx.Attempt.
+// releaseEach releases what waits behind each of the keys, and writes it. A nil failed and a nil
+// err mean that it did, or that no key was ready: see dbtx.Attempt.
 func releaseEach(
 	tx dbtx.Tx, ready []string, release func(key string) error, write func(dbtx.Tx) error,
 ) (failed, err error) {

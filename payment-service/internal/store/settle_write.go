@@ -79,7 +79,8 @@ func (b *batchState) writeProgress(tx dbtx.Tx) error {
 	return exactly(len(waiting), "progress of orders that somebody waits for", func() (int64, error) {
 		// The row has to change: setting it to what it is writes nothing, and collides with no
 		// other writer.
-		res := tx.DB().Exec("UPDATE order_progress FORCE INDEX (PRIMARY) SET waits = waits + 1 WHERE order_id IN ?", waiting)
+		res := tx.DB().Exec("UPDATE order_progress FORCE INDEX (PRIMARY) SET waits = waits + 1 WHERE"+
+			" order_id IN ?", waiting)
 		return res.RowsAffected, res.Error
 	})
 }
@@ -167,7 +168,8 @@ func addOutcomes(tx dbtx.Tx, topics outbox.Topics, now time.Time, outcomes []Dec
 			return fmt.Errorf("encode outcome %s: %w", event.PaymentNo, err)
 		}
 		messages = append(messages, outbox.Message{
-			Topic: settlement.TopicOutcome, ShardingKey: event.OrderID, Key: event.PaymentNo, Tag: string(event.Type),
+			Topic: settlement.TopicOutcome, ShardingKey: event.OrderID, Key: event.PaymentNo,
+			Tag:         string(event.Type),
 			Traceparent: d.Traceparent, Body: body,
 		})
 	}

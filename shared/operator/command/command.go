@@ -30,7 +30,8 @@ func Parked(open func() (Desk, error)) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 
-	with := func(do func(cmd *cobra.Command, desk Desk, args []string) error) func(*cobra.Command, []string) error {
+	with := func(do func(cmd *cobra.Command, desk Desk, args []string) error) func(*cobra.Command,
+		[]string) error {
 		return func(cmd *cobra.Command, args []string) error {
 			desk, err := open()
 			if err != nil {
@@ -47,7 +48,8 @@ func Parked(open func() (Desk, error)) *cobra.Command {
 
 // opened makes the run function of a command: it opens the desk, calls do with it, and closes
 // the desk.
-type opened = func(do func(cmd *cobra.Command, desk Desk, args []string) error) func(*cobra.Command, []string) error
+type opened = func(do func(cmd *cobra.Command, desk Desk, args []string) error) func(*cobra.Command,
+	[]string) error
 
 // WhoFlag adds --who, which is the user of this machine unless it is set.
 func WhoFlag(cmd *cobra.Command, who *string) {

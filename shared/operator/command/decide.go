@@ -28,7 +28,8 @@ const (
 // come to.
 type action struct {
 	name, done string // "replay", "replayed"
-	do, try    func(d *operator.Decisions, ctx context.Context, by operator.Decision, id string) (parking.Record, error)
+	do, try    func(d *operator.Decisions, ctx context.Context, by operator.Decision,
+		id string) (parking.Record, error)
 }
 
 // decision is what the command line asks for.
@@ -54,13 +55,17 @@ func newDecision(with opened, a action, cmd *cobra.Command) *cobra.Command {
 
 // flags adds the flags that every decision has.
 func (d *decision) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&d.selection.OrderID, "order", "", "all of this order, or of this customer's points")
-	cmd.Flags().StringVar(&d.selection.Matching, "matching", "", "all whose reason has exactly this text in it")
+	cmd.Flags().StringVar(&d.selection.OrderID, "order", "",
+		"all of this order, or of this customer's points")
+	cmd.Flags().StringVar(&d.selection.Matching, "matching", "",
+		"all whose reason has exactly this text in it")
 	cmd.Flags().BoolVar(&d.selection.All, "all", false, "all that are parked")
 	cmd.Flags().StringVar(&d.by.Reason, "why", "", "the reason, for the audit row")
 	cmd.Flags().Float64Var(&d.rate, "rate", rateDefault, "messages a second, at most")
-	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false, "say what would become of each, one by one as things are now, and change nothing")
-	cmd.Flags().BoolVar(&d.by.CloseGap, "close-gap", false, "what these messages wait for will never come: their sequence goes on without it")
+	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false,
+		"say what would become of each, one by one as things are now, and change nothing")
+	cmd.Flags().BoolVar(&d.by.CloseGap, "close-gap", false,
+		"what these messages wait for will never come: their sequence goes on without it")
 	WhoFlag(cmd, &d.by.Operator)
 }
 
@@ -89,7 +94,8 @@ func (d *decision) run(cmd *cobra.Command, desk Desk) error {
 		return errors.New("no parked message is chosen: see parked list")
 	}
 
-	bar := progressbar.NewOptions(len(chosen), progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowCount(),
+	bar := progressbar.NewOptions(len(chosen), progressbar.OptionSetWriter(cmd.ErrOrStderr()),
+		progressbar.OptionShowCount(),
 		progressbar.OptionSetDescription(d.name), progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
 	do := d.do
@@ -100,7 +106,8 @@ func (d *decision) run(cmd *cobra.Command, desk Desk) error {
 	done, failed := 0, 0
 	for _, id := range chosen {
 		if err := limit.Wait(ctx); err != nil {
-			return errors.Join(fmt.Errorf("stopped after %d of %d messages: what was %s stays so", done+failed, len(chosen), d.done), err)
+			return errors.Join(fmt.Errorf("stopped after %d of %d messages: what was %s stays so", done+
+				failed, len(chosen), d.done), err)
 		}
 		rec, err := do(desk.Decisions, ctx, d.by, id)
 		_ = bar.Clear() // the bar only shows, and comes again below the line

@@ -7,7 +7,10 @@ import (
 )
 
 func newDiscard(with opened) *cobra.Command {
-	return newDecision(with, action{name: "discard", done: "discarded", do: (*operator.Decisions).Discard, try: (*operator.Decisions).TryDiscard}, &cobra.Command{
+	return newDecision(with, action{
+		name: "discard", done: "discarded", do: (*operator.Decisions).Discard, try: (*operator.Decisions).
+			TryDiscard,
+	}, &cobra.Command{
 		Use:   "discard [ID…]",
 		Short: "give parked messages up for good: their instructions fail, their orders hear of it",
 		Long: "Gives parked messages up for good, oldest first. An instruction is recorded as failed under its payment number, and its\n" +

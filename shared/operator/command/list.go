@@ -49,7 +49,8 @@ func newList(with opened) *cobra.Command {
 
 	cmd.Flags().StringVar(&state, "state", string(parking.Parked), "only messages in this state, or all")
 	cmd.Flags().StringVar(&order, "order", "", "only messages of this order, or of this customer's points")
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, or json: one object a line, without payloads")
+	cmd.Flags().StringVarP(&output, "output", "o", "table",
+		"table, or json: one object a line, without payloads")
 	return cmd
 }
 
@@ -75,7 +76,9 @@ func listJSON(cmd *cobra.Command, lot *parking.Lot, f parking.Filter) error {
 }
 
 // each calls do with each message that f chooses, and returns how many there were.
-func each(ctx context.Context, lot *parking.Lot, f parking.Filter, do func(parking.Record) error) (n int, err error) {
+func each(
+	ctx context.Context, lot *parking.Lot, f parking.Filter, do func(parking.Record) error,
+) (n int, err error) {
 	for {
 		page, next, err := lot.List(ctx, f)
 		if err != nil {
@@ -99,7 +102,8 @@ func printLine(out io.Writer, r parking.Record) {
 		order, seq = r.OrderingKey, fmt.Sprint(r.Seq)
 	}
 	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n",
-		r.ID, r.State, r.Cause, r.Topic, order, seq, r.Attempts, r.CreatedAt.UTC().Format(time.DateTime), oneLine(r.Reason, reasonWide))
+		r.ID, r.State, r.Cause, r.Topic, order, seq, r.Attempts, r.CreatedAt.UTC().Format(time.DateTime),
+		oneLine(r.Reason, reasonWide))
 }
 
 // oneLine makes text of a message fit a terminal's line and harmless there.

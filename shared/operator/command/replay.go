@@ -7,7 +7,10 @@ import (
 )
 
 func newReplay(with opened) *cobra.Command {
-	return newDecision(with, action{name: "replay", done: "replayed", do: (*operator.Decisions).Replay, try: (*operator.Decisions).TryReplay}, &cobra.Command{
+	return newDecision(with, action{
+		name: "replay", done: "replayed", do: (*operator.Decisions).Replay, try: (*operator.Decisions).
+			TryReplay,
+	}, &cobra.Command{
 		Use:   "replay [ID…]",
 		Short: "do what parked messages ask: those named, all of an order, all that match, or all",
 		Long: "Does what parked messages ask, oldest first. What is chosen is fixed when it begins: a message that is parked while it runs\n" +

@@ -47,7 +47,8 @@ func show(cmd *cobra.Command, r parking.Record, history []operator.Decided) erro
 		{"reason", oneLine(r.Reason, payloadShownMax)},
 		{"tries", fmt.Sprint(r.Attempts)},
 		{"resolution", oneLine(r.Resolution, payloadShownMax)},
-		{"from", fmt.Sprintf("%s broker %s queue %d offset %d, message %s", r.Topic, oneLine(r.Broker, reasonWide), r.Queue, r.Offset, oneLine(r.MessageID, payloadShownMax))},
+		{"from", fmt.Sprintf("%s broker %s queue %d offset %d, message %s", r.Topic,
+			oneLine(r.Broker, reasonWide), r.Queue, r.Offset, oneLine(r.MessageID, payloadShownMax))},
 		{"parked at", r.CreatedAt.UTC().Format(time.RFC3339Nano)},
 		{"changed at", r.UpdatedAt.UTC().Format(time.RFC3339Nano)},
 	} {
@@ -55,7 +56,8 @@ func show(cmd *cobra.Command, r parking.Record, history []operator.Decided) erro
 	}
 
 	for _, name := range slices.Sorted(maps.Keys(r.Properties)) {
-		fmt.Fprintf(out, "property %s\t%s\n", oneLine(name, payloadShownMax), oneLine(r.Properties[name], payloadShownMax))
+		fmt.Fprintf(out, "property %s\t%s\n", oneLine(name, payloadShownMax),
+			oneLine(r.Properties[name], payloadShownMax))
 	}
 	for _, a := range history {
 		fmt.Fprintf(out, "%s\t%s by %s: %s, then %s\n", a.CreatedAt.UTC().Format(time.RFC3339),

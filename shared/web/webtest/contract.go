@@ -15,7 +15,8 @@ import (
 // Example returns the example body of the POST at path. path is written as in the OpenAPI.
 func (a *API) Example(t *testing.T, path string) string {
 	t.Helper()
-	body, err := json.Marshal(a.Doc.Paths.Value(path).Post.RequestBody.Value.Content["application/json"].Example)
+	body, err := json.Marshal(a.Doc.Paths.Value(path).
+		Post.RequestBody.Value.Content["application/json"].Example)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +49,10 @@ func WantEdge(t *testing.T, doc *openapi3.T) {
 	}
 
 	limit := doc.Components.Parameters["Limit"].Value.Schema.Value
-	if *limit.Min != 1 || *limit.Max != web.LimitMax || fmt.Sprint(limit.Default) != fmt.Sprint(web.LimitDefault) {
-		t.Errorf("pages are %g to %g, %v, in the code 1 to %d, %d", *limit.Min, *limit.Max, limit.Default, web.LimitMax, web.LimitDefault)
+	if *limit.Min != 1 || *limit.Max != web.LimitMax ||
+		fmt.Sprint(limit.Default) != fmt.Sprint(web.LimitDefault) {
+		t.Errorf("pages are %g to %g, %v, in the code 1 to %d, %d", *limit.Min, *limit.Max, limit.Default,
+			web.LimitMax, web.LimitDefault)
 	}
 
 	codes := enum(doc, "ProblemCode")

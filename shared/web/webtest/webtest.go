@@ -119,19 +119,23 @@ func (a *API) validate(t *testing.T, request *http.Request, answer Answer) {
 		return
 	}
 	input := &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route},
-		Status:                 answer.Status,
-		Header:                 answer.Header,
-		Options:                &openapi3filter.Options{IncludeResponseStatus: true},
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: request, PathParams: params, Route: route,
+		},
+		Status:  answer.Status,
+		Header:  answer.Header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
 	}
 	input.SetBodyBytes(answer.Body)
 	if err := openapi3filter.ValidateResponse(t.Context(), input); err != nil {
-		t.Errorf("%s %s: answer %d is not in the contract: %v\n%s", request.Method, request.URL.Path, answer.Status, err, answer.Body)
+		t.Errorf("%s %s: answer %d is not in the contract: %v\n%s", request.Method, request.URL.Path,
+			answer.Status, err, answer.Body)
 		return
 	}
 
 	withBody := request.Method != http.MethodHead
-	if withBody && answer.Status >= http.StatusBadRequest && answer.Header.Get("Content-Type") == "application/problem+json" {
+	if withBody && answer.Status >= http.StatusBadRequest &&
+		answer.Header.Get("Content-Type") == "application/problem+json" {
 		a.validateCode(t, route, answer)
 	}
 }
@@ -142,7 +146,8 @@ func (a *API) validateCode(t *testing.T, route *routers.Route, answer Answer) {
 	t.Helper()
 	response := route.Operation.Responses.Status(answer.Status).Value
 	if !strings.Contains(*response.Description, "`"+answer.Code(t)+"`") {
-		t.Errorf("%s: response %d does not list code %q", route.Operation.OperationID, answer.Status, answer.Code(t))
+		t.Errorf("%s: response %d does not list code %q", route.Operation.OperationID,
+			answer.Status, answer.Code(t))
 	}
 }
 
@@ -158,7 +163,8 @@ func (a *API) validateUnmatched(t *testing.T, request *http.Request, answer Answ
 		t.Errorf("%s %s: %v\n%s", request.Method, request.URL.Path, err, answer.Body)
 		return
 	}
-	if err := a.Doc.Components.Schemas["Problem"].Value.VisitJSON(value, openapi3.EnableJSONSchema2020()); err != nil {
+	if err := a.Doc.Components.Schemas["Problem"].Value.VisitJSON(value,
+		openapi3.EnableJSONSchema2020()); err != nil {
 		t.Errorf("%s %s: %v\n%s", request.Method, request.URL.Path, err, answer.Body)
 	}
 }
@@ -194,5 +200,6 @@ func (a Answer) Want(t *testing.T, status int, code string) Answer {
 
 // Same reports whether b repeats a: status, Location and every byte of the body.
 func (a Answer) Same(b Answer) bool {
-	return a.Status == b.Status && a.Header.Get("Location") == b.Header.Get("Location") && bytes.Equal(a.Body, b.Body)
+	return a.Status == b.Status && a.Header.Get("Location") == b.Header.Get("Location") &&
+		bytes.Equal(a.Body, b.Body)
 }

@@ -18,7 +18,9 @@ import (
 
 // Audit is the command "audit". It calls open when it runs, and closes what open returned when it
 // ends.
-func Audit(open func(ctx context.Context) (a *audit.Auditor, closeAll func() error, err error)) *cobra.Command {
+func Audit(
+	open func(ctx context.Context) (a *audit.Auditor, closeAll func() error, err error),
+) *cobra.Command {
 	var follow bool
 	resumeAt, by := int64(-1), audit.Decision{}
 	cmd := &cobra.Command{
@@ -71,18 +73,22 @@ func Audit(open func(ctx context.Context) (a *audit.Auditor, closeAll func() err
 		},
 	}
 
-	cmd.Flags().Int64Var(&resumeAt, "resume-at", -1, "first take the message at this offset for the record that it says it is; needs --why (-1: go on where the last audit stopped)")
-	cmd.Flags().StringVar(&by.Reason, "why", "", "why it goes on with that message, for table audit_decisions")
+	cmd.Flags().Int64Var(&resumeAt, "resume-at", -1,
+		"first take the message at this offset for the record that it says it is; needs --why (-1: go on where the last audit stopped)")
+	cmd.Flags().StringVar(&by.Reason, "why", "",
+		"why it goes on with that message, for table audit_decisions")
 	operator.WhoFlag(cmd, &by.Operator)
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what comes, until SIGINT or SIGTERM")
 	return cmd
 }
 
 func auditOnce(cmd *cobra.Command, a *audit.Auditor) (audit.Report, error) {
-	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionShowCount(),
+	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(cmd.ErrOrStderr()),
+		progressbar.OptionShowCount(),
 		progressbar.OptionSetDescription("audit: records compared"), progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
-	r, err := a.Audit(cmd.Context(), func(records int64) { _ = bar.Set64(records) }) // an error of the bar is none of the audit
+	// an error of the bar is none of the audit
+	r, err := a.Audit(cmd.Context(), func(records int64) { _ = bar.Set64(records) })
 	_ = bar.Finish()
 	if err == nil {
 		r.Print(cmd.OutOrStdout())

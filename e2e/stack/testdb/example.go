@@ -1,4 +1,4 @@
-package idempotency_test
+package testdb
 
 import (
 	"cmp"
@@ -17,37 +17,36 @@ import (
 	"settlement/shared/dbtx"
 )
 
-// exampleDatabase is testdb for an example, which has no testing.T: a migrated database of its own.
-// Without a server it panics, which fails the example.
-func exampleDatabase() (pool *dbtx.Pool, drop func()) {
-	check := func(err error) {
-		if err != nil {
-			panic(err)
-		}
-	}
-
+// Example gives an example, which has no testing.T, a migrated database of its own on the first
+// configured server. Without a server it panics, which fails the example.
+func Example(set migrations.Set) (pool *dbtx.Pool, drop func()) {
 	ctx := context.Background()
 	dsn := cmp.Or(os.Getenv("TEST_MYSQL_DSN"), os.Getenv("TEST_MARIADB_DSN"))
 	if dsn == "" {
-		check(errors.New("no database server: set TEST_MYSQL_DSN or TEST_MARIADB_DSN to an administrator's DSN"))
+		panic(errNoServer)
 	}
 	server, err := mysql.ParseDSN(dsn)
-	check(err)
+	must(err)
 	admin, err := sql.Open("mysql", dsn)
-	check(err)
+	must(err)
 
 	name := "example_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	_, err = admin.ExecContext(ctx, "CREATE DATABASE "+name)
-	check(err)
+	must(err)
 	config := dbtx.Config{Addr: server.Addr, Name: name, User: server.User, Password: server.Passwd}
-	check(migrations.AtStart(ctx, config, migrations.Order, slog.New(slog.DiscardHandler)))
+	must(migrations.AtStart(ctx, config, set, slog.New(slog.DiscardHandler)))
 	pool, err = dbtx.Open(config, prometheus.NewRegistry())
-	check(err)
+	must(err)
 
 	return pool, func() {
 		pool.Close()
 		_, err := admin.ExecContext(ctx, "DROP DATABASE "+name)
-		check(err)
-		admin.Close()
+		must(errors.Join(err, admin.Close()))
+	}
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
 	}
 }
