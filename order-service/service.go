@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"settlement/migrations"
 	"settlement/order-service/internal/httpapi"
@@ -16,6 +15,7 @@ import (
 	"settlement/order-service/internal/store"
 	"settlement/shared/config"
 	"settlement/shared/dbtx"
+	"settlement/shared/foundation"
 	"settlement/shared/intake"
 	"settlement/shared/lifecycle"
 	"settlement/shared/notify"
@@ -32,50 +32,22 @@ import (
 // and stop in the opposite one: no new requests, no new messages, the outbox sent
 // once more, connections closed. It needs the database to start; the broker may come later.
 func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-
-	pools, err := dbtx.OpenPools(cfg.Database(), registry, dbtx.Requests,
-		dbtx.Consumers, dbtx.Relay, dbtx.Background, dbtx.Probes)
-	if err != nil {
-		return err
-	}
-	defer pools.Close()
 	topics := topicsOf(cfg)
-	registry.MustRegister(outbox.Gauges(pools.For(dbtx.Probes), topics))
-
-	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Order, log); err != nil {
+	base, err := foundation.Open(ctx, cfg, foundation.Needs{
+		Migrations: migrations.Order, ProducerGroup: settlement.GroupOrder, Topics: topics,
+	}, log)
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
 		}
 		return err
 	}
+	defer func() { err = errors.Join(err, base.Close()) }()
 
-	admin, err := rocketmq.NewAdmin(cfg.Namesrv)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, admin.Close()) }()
-
-	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
-		Namesrv: cfg.Namesrv, Group: settlement.GroupOrder, Logger: log,
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, producer.Close()) }()
-
-	relay := outbox.NewRelay(pools.For(dbtx.Relay), producer.SendBatch, topics, log)
-	defer lifecycle.Background(ctx, relay.Run)()
-
-	registry.MustRegister(notify.Gauges(pools.For(dbtx.Probes)), parking.Gauges(pools.For(dbtx.Probes)))
-	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
-	defer lifecycle.Background(ctx, teller.Run)()
-
-	asked := openOrders(topics, pools.For(dbtx.Requests), teller, relay.Wake)
-	consumed := openOrders(topics, pools.For(dbtx.Consumers), teller, relay.Wake)
-	behind := openOrders(topics, pools.For(dbtx.Background), teller, relay.Wake)
+	pools, registry := base.Pools, base.Metrics
+	asked := openOrders(topics, pools.For(dbtx.Requests), base.Teller, base.Relay.Wake)
+	consumed := openOrders(topics, pools.For(dbtx.Consumers), base.Teller, base.Relay.Wake)
+	behind := openOrders(topics, pools.For(dbtx.Background), base.Teller, base.Relay.Wake)
 	policy := intake.NewPolicy(settlement.TopicOutcome, consumed.lot, registry, log)
 	defer lifecycle.Background(ctx, intake.NewWaiting(behind.lot, behind.resolvers, log, policy).Run)()
 	defer lifecycle.Background(ctx, resend.New(behind.store, registry, log).Run)()
@@ -94,17 +66,10 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	return web.Serve(ctx, listening, httpapi.New(asked.store, web.Config{
 		Logger: log, Metrics: registry,
-		Checks: map[string]web.Check{
-			"database": func(ctx context.Context) error {
-				return pools.For(dbtx.Probes).Writable(ctx, outbox.Table)
-			},
-		},
+		Checks: map[string]web.Check{"database": base.DatabaseTakesWrites},
 		// The outbox lets the service accept requests without the broker.
 		Beside: map[string]web.Check{
-			"broker": func(ctx context.Context) error {
-				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome,
-					settlement.TopicPoints)
-			},
+			"broker":   base.BrokerHas(settlement.TopicSettlement, settlement.TopicOutcome, settlement.TopicPoints),
 			"consumer": consuming.Started,
 		},
 	}), log)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"settlement/migrations"
 	"settlement/payment-service/internal/audit"
@@ -18,6 +17,7 @@ import (
 	"settlement/payment-service/internal/store"
 	"settlement/shared/config"
 	"settlement/shared/dbtx"
+	"settlement/shared/foundation"
 	"settlement/shared/intake"
 	"settlement/shared/lifecycle"
 	"settlement/shared/notify"
@@ -34,54 +34,27 @@ import (
 // here, and stop in the opposite order: no new requests, no new messages, the outbox sent once
 // more, the connections closed. It needs the database to start; the broker may come later.
 func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-
-	pools, err := dbtx.OpenPools(cfg.Database(), registry, dbtx.Requests,
-		dbtx.Consumers, dbtx.Relay, dbtx.Background, dbtx.Probes)
-	if err != nil {
-		return err
-	}
-	defer pools.Close()
-
 	topics := topicsOf(cfg)
-	registry.MustRegister(outbox.Gauges(pools.For(dbtx.Probes), topics))
-	if err := migrations.AtStart(ctx, cfg.Database(), migrations.Payment, log); err != nil {
+	base, err := foundation.Open(ctx, cfg, foundation.Needs{
+		Migrations: migrations.Payment, ProducerGroup: settlement.GroupPayment, Topics: topics,
+	}, log)
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped while it waited
 		}
 		return err
 	}
+	defer func() { err = errors.Join(err, base.Close()) }()
 
-	admin, err := rocketmq.NewAdmin(cfg.Namesrv)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, admin.Close()) }()
-
-	producer, err := rocketmq.NewProducer(rocketmq.ProducerConfig{
-		Namesrv: cfg.Namesrv, Group: settlement.GroupPayment, Logger: log,
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, producer.Close()) }()
-
-	relay := outbox.NewRelay(pools.For(dbtx.Relay), producer.SendBatch, topics, log)
-	defer lifecycle.Background(ctx, relay.Run)()
-	writer := journal.NewWriter(pools.For(dbtx.Background), topics, relay.Wake, time.Now, log)
+	pools, registry := base.Pools, base.Metrics
+	writer := journal.NewWriter(pools.For(dbtx.Background), topics, base.Relay.Wake, time.Now, log)
 	defer lifecycle.Background(ctx, writer.Run)()
-	wake := func() { relay.Wake(); writer.Wake() }
+	registry.MustRegister(journal.Gauges(pools.For(dbtx.Probes)))
+	wake := func() { base.Relay.Wake(); writer.Wake() }
 
-	registry.MustRegister(notify.Gauges(pools.For(dbtx.Probes)), journal.Gauges(pools.For(dbtx.Probes)),
-		parking.Gauges(pools.For(dbtx.Probes)))
-	teller := notify.NewTeller(pools.For(dbtx.Background), log, cfg.Notifiers(log)...)
-	defer lifecycle.Background(ctx, teller.Run)()
-
-	asked := openBooks(topics, pools.For(dbtx.Requests), teller, wake)
-	consumed := openBooks(topics, pools.For(dbtx.Consumers), teller, wake)
-	waited := openBooks(topics, pools.For(dbtx.Background), teller, wake)
+	asked := openBooks(topics, pools.For(dbtx.Requests), base.Teller, wake)
+	consumed := openBooks(topics, pools.For(dbtx.Consumers), base.Teller, wake)
+	waited := openBooks(topics, pools.For(dbtx.Background), base.Teller, wake)
 	instructions := intake.NewPolicy(settlement.TopicSettlement, consumed.lot, registry, log)
 	changes := intake.NewPolicy(settlement.TopicPoints, consumed.lot, registry, log)
 	defer lifecycle.Background(ctx,
@@ -106,7 +79,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, counting.Stop(ctx)) }()
 
-	reader := backlog.NewReader(admin,
+	reader := backlog.NewReader(base.Broker,
 		backlog.Subscription{Topic: settlement.TopicSettlement, Group: settlement.GroupPayment},
 		backlog.Subscription{Topic: settlement.TopicOutcome, Group: settlement.GroupOrder},
 		backlog.Subscription{Topic: settlement.TopicPoints, Group: settlement.GroupPoints})
@@ -117,13 +90,9 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	return web.Serve(ctx, listening, httpapi.New(asked.store, asked.lot, asked.decisions, reader, web.Config{
 		Logger: log, Metrics: registry,
 		Checks: map[string]web.Check{
-			"database": func(ctx context.Context) error {
-				return pools.For(dbtx.Probes).Writable(ctx, outbox.Table)
-			},
-			"broker": func(ctx context.Context) error {
-				return admin.Ping(ctx, settlement.TopicSettlement, settlement.TopicOutcome,
-					settlement.TopicPoints, settlement.TopicJournal)
-			},
+			"database": base.DatabaseTakesWrites,
+			"broker": base.BrokerHas(settlement.TopicSettlement, settlement.TopicOutcome,
+				settlement.TopicPoints, settlement.TopicJournal),
 			"consumer":        settling.Started,
 			"points_consumer": counting.Started,
 		},
