@@ -384,10 +384,8 @@ func lateWriter(ctx context.Context, p *Play) (fired int64, err error) {
 	const waiting = "SELECT COUNT(*) FROM orders WHERE status IN ('settling', 'cancelling', 'refunding') AND" +
 		" updated_at < UTC_TIMESTAMP() - INTERVAL 15 SECOND"
 	if n, err := count(ctx, p.orders, waiting); err != nil || n > 0 {
-		return 0, errors.Join(
-			err, fmt.Errorf("the other instance has not taken over: %d instructions wait for more than 15 s",
-				n),
-		)
+		return 0, errors.Join(err,
+			fmt.Errorf("the other instance has not taken over: %d instructions wait for more than 15 s", n))
 	}
 	if _, err := p.came(ctx, again); err != nil {
 		return 0, err

@@ -31,10 +31,8 @@ type Server struct {
 func (s *Stack) Server(name string) (*Server, error) {
 	n, ok := s.backend.(*native)
 	if !ok {
-		return nil, fmt.Errorf(
-			"server %s: this stack runs on %s, where only services can be reached; use STACK=%s", name, s.On,
-			OnNative,
-		)
+		return nil, fmt.Errorf("server %s: this stack runs on %s, where only services can be reached; use STACK=%s",
+			name, s.On, OnNative)
 	}
 	server := &Server{Name: name, native: n}
 	if n.Find(server.process()) == nil {

@@ -27,7 +27,7 @@ const (
 // stays while the server behind it changes. Without it the library would go on dialling a departed
 // master for 30 s.
 type door struct {
-	intake   *intake
+	gateway  *gateway
 	listener net.Listener
 	pass     pass
 
@@ -43,27 +43,27 @@ type door struct {
 	greeting *rawFrame
 }
 
-func openDoor(in *intake, servers []string, p pass) (*door, error) {
+func openDoor(g *gateway, servers []string, p pass) (*door, error) {
 	var listen net.ListenConfig
-	listener, err := listen.Listen(in.done, "tcp", "127.0.0.1:0")
+	listener, err := listen.Listen(g.done, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("intake for %s: %w", servers[0], err)
+		return nil, fmt.Errorf("gateway for %s: %w", servers[0], err)
 	}
 
-	d := &door{intake: in, listener: listener, pass: p, servers: servers}
-	d.moved, d.move = context.WithCancel(in.done)
+	d := &door{gateway: g, listener: listener, pass: p, servers: servers}
+	d.moved, d.move = context.WithCancel(g.done)
 
-	in.running.Go(func() {
+	g.running.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
 			if err != nil { // too many open files, say
-				_ = pause(in.done, acceptPause)
+				_ = pause(g.done, acceptPause)
 				continue
 			}
-			in.running.Go(func() { (&visit{door: d, client: conn}).serve() })
+			g.running.Go(func() { (&visit{door: d, client: conn}).serve() })
 		}
 	})
 
@@ -81,7 +81,7 @@ func (d *door) lead(servers []string) {
 	}
 	d.servers = servers
 	d.move()
-	d.moved, d.move = context.WithCancel(d.intake.done)
+	d.moved, d.move = context.WithCancel(d.gateway.done)
 }
 
 func (d *door) leadsTo(servers []string) bool {
@@ -91,7 +91,7 @@ func (d *door) leadsTo(servers []string) bool {
 }
 
 // hasStandIns says whether this is the door of one of several name servers. Each of them has its
-// own door (see intake.namesrvs), so the library can try the next one. A broker's door has one
+// own door (see gateway.namesrvs), so the library can try the next one. A broker's door has one
 // server.
 func (d *door) hasStandIns() bool {
 	d.mu.Lock()
@@ -187,7 +187,7 @@ type link struct {
 // serve takes the library's requests until it hangs up.
 func (v *visit) serve() {
 	defer func() { _ = v.client.Close() }()
-	defer context.AfterFunc(v.door.intake.done, func() { _ = v.client.Close() })()
+	defer context.AfterFunc(v.door.gateway.done, func() { _ = v.client.Close() })()
 	defer func() {
 		if v.link != nil {
 			v.link.close()
@@ -247,7 +247,7 @@ func (v *visit) newLink(request command) (*link, error) {
 		conn: conn, unwatch: unwatch, greeted: make(chan struct{}), gone: make(chan struct{}),
 		open: map[int32]bool{},
 	}
-	v.door.intake.running.Go(func() { v.deliver(l) })
+	v.door.gateway.running.Go(func() { v.deliver(l) })
 	if request.Code != requestHeartbeat {
 		v.greet(l)
 	}

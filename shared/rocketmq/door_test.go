@@ -21,14 +21,14 @@ type caller struct {
 
 var master, slave = doorKey{"broker", masterID}, doorKey{"broker", "1"}
 
-func testIntake(t *testing.T) *intake {
-	in := newIntake(inflateMax, testLogger(t))
+func testGateway(t *testing.T) *gateway {
+	in := newGateway(inflateMax, testLogger(t))
 	t.Cleanup(in.shutdown)
 	return in
 }
 
 // call opens a door and dials it.
-func call(t *testing.T, in *intake, key doorKey, servers ...string) caller {
+func call(t *testing.T, in *gateway, key doorKey, servers ...string) caller {
 	t.Helper()
 	d, err := in.door(key, servers, in.passMessages)
 	if err != nil {
@@ -132,7 +132,7 @@ const (
 func TestWhatAServerDoesNotAnswerIsRefusedWhenItGoes(t *testing.T) {
 	t.Parallel()
 	var a asked
-	c := call(t, testIntake(t), master, a.server(t, "a", hangUp))
+	c := call(t, testGateway(t), master, a.server(t, "a", hangUp))
 	c.ask(requestPull, 1)
 	c.wantAnswer(1, 0)
 	c.ask(hangUp, 2)
@@ -145,7 +145,7 @@ func TestWhatAServerDoesNotAnswerIsRefusedWhenItGoes(t *testing.T) {
 func TestANewConnectionBeginsWithTheLastHeartbeat(t *testing.T) {
 	t.Parallel()
 	var a asked
-	c := call(t, testIntake(t), master, a.server(t, "a", hangUp))
+	c := call(t, testGateway(t), master, a.server(t, "a", hangUp))
 	c.ask(requestHeartbeat, 1)
 	c.wantAnswer(1, 0)
 
@@ -165,7 +165,7 @@ func TestANewConnectionBeginsWithTheLastHeartbeat(t *testing.T) {
 func TestADoorLeadsToTheNewMaster(t *testing.T) {
 	t.Parallel()
 	var a asked
-	in := testIntake(t)
+	in := testGateway(t)
 	c := call(t, in, master, a.server(t, "a", requestPull))
 	c.ask(requestHeartbeat, 1)
 	c.wantAnswer(1, 0)
@@ -187,7 +187,7 @@ func TestADoorLeadsToTheNewMaster(t *testing.T) {
 func TestASlaveThatBecomesTheMasterIsBehindOneDoor(t *testing.T) {
 	t.Parallel()
 	var a asked
-	in := testIntake(t)
+	in := testGateway(t)
 	promoted := a.server(t, "b", hangUp)
 	toMaster, toSlave := call(t, in, master, a.server(t, "a", hangUp)), call(t, in, slave, promoted)
 	toSlave.ask(requestHeartbeat, 1)
@@ -211,7 +211,7 @@ func TestANameServerThatHangsUpIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	var a asked
 	hangsUp := a.server(t, "a", requestPull)
-	c := call(t, testIntake(t), doorKey{server: hangsUp}, hangsUp, deadAddr)
+	c := call(t, testGateway(t), doorKey{server: hangsUp}, hangsUp, deadAddr)
 	c.ask(requestPull, 1)
 	if err := c.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestASlowGreetingHoldsNothingUpForLong(t *testing.T) {
 		}
 	})
 
-	c := call(t, testIntake(t), master, addr)
+	c := call(t, testGateway(t), master, addr)
 	c.ask(requestHeartbeat, 1)
 	c.wantAnswer(1, 0)
 	c.ask(hangUp, 2)
@@ -267,10 +267,10 @@ func TestAConsumerFollowsItsMaster(t *testing.T) {
 	shown := newNamesrvProxy(t)
 	namesrv := shown.target
 
-	// Two intakes of one broker stand for its two addresses. The watchdog looks every 200 ms here,
+	// Two gateways of one broker stand for its two addresses. The watchdog looks every 200 ms here,
 	// every 5 s otherwise.
-	machine := func() (*intake, string) {
-		in := testIntake(t)
+	machine := func() (*gateway, string) {
+		in := testGateway(t)
 		doors, err := in.namesrvs([]string{namesrv})
 		if err != nil {
 			t.Fatal(err)

@@ -77,7 +77,7 @@ func (s *session) shutdown(ctx context.Context) error {
 		done <- s.client.Shutdown()
 	}()
 
-	defer s.intake.shutdown()
+	defer s.gateway.shutdown()
 	select {
 	case err := <-done:
 		return err

@@ -28,10 +28,8 @@ func parseNamesrv(namesrv string) ([]string, error) {
 		}
 		// T37: the library would refuse a bare DNS name with "IP addr error".
 		if _, err := netip.ParseAddr(host); err != nil && !named {
-			return nil, fmt.Errorf(
-				"name server address %q: %q is not an IP address; write a DNS name as http://%s", part, host,
-				part,
-			)
+			return nil, fmt.Errorf("name server address %q: %q is not an IP address; write a DNS name as http://%s",
+				part, host, part)
 		}
 
 		addrs = append(addrs, addr)

@@ -41,8 +41,8 @@ type ProducerConfig struct {
 
 // Producer publishes batches to queues that the caller chose. Safe for concurrent use.
 //
-// It reads from the brokers without the intake that bounds what a Consumer inflates. Behind an
-// intake, a broker to which no connection can be made would look like one that may have stored the
+// It reads from the brokers without the gateway that bounds what a Consumer inflates. Behind an
+// gateway, a broker to which no connection can be made would look like one that may have stored the
 // messages. A program that may write to the broker can therefore make it send a
 // compressed body here, as a check of a transaction of this group or as a reply to this client, and
 // the library inflates it without a limit. So only trusted programs may reach the broker, or the

@@ -32,10 +32,10 @@ type QueueReaderConfig struct {
 // offset in one transaction with what it made of the messages, each message takes effect exactly
 // once. No group shares the queue out; any number of readers may read it.
 type QueueReader struct {
-	admin  *Admin
-	intake *intake
-	client client.PullConsumer
-	queue  Queue
+	admin   *Admin
+	gateway *gateway
+	client  client.PullConsumer
+	queue   Queue
 }
 
 // OpenQueueReader connects. It fails within about 10 s when the topic or the queue is missing, or
@@ -46,9 +46,9 @@ func OpenQueueReader(ctx context.Context, cfg QueueReaderConfig) (*QueueReader, 
 		return nil, err
 	}
 
-	r := &QueueReader{admin: admin, intake: newIntake(inflateMax, loggerOrDefault(cfg.Logger))}
+	r := &QueueReader{admin: admin, gateway: newGateway(inflateMax, loggerOrDefault(cfg.Logger))}
 	if err := r.open(ctx, cfg); err != nil {
-		r.intake.shutdown()
+		r.gateway.shutdown()
 		return nil, errors.Join(fmt.Errorf("reader of topic %s queue %d: %w", cfg.Topic, cfg.Queue, err),
 			admin.Close())
 	}
@@ -72,7 +72,7 @@ func (r *QueueReader) open(ctx context.Context, cfg QueueReaderConfig) error {
 	r.queue = route.Readable[cfg.Queue]
 
 	adoptLog(loggerOrDefault(cfg.Logger))
-	namesrvs, err := r.intake.namesrvs(r.admin.namesrvs)
+	namesrvs, err := r.gateway.namesrvs(r.admin.namesrvs)
 	if err != nil {
 		return err
 	}
@@ -174,6 +174,6 @@ func (r *QueueReader) Close() error {
 		err = fmt.Errorf("RocketMQ client's shutdown took more than %s", finishTimeout)
 	}
 
-	r.intake.shutdown()
+	r.gateway.shutdown()
 	return errors.Join(err, r.admin.Close())
 }

@@ -28,7 +28,7 @@ type library interface {
 type session struct {
 	consumer *Consumer
 	client   library
-	intake   *intake
+	gateway  *gateway
 
 	// Guarded by consumer.mu.
 	closing   bool   // no new handlers
@@ -41,9 +41,9 @@ type session struct {
 }
 
 func startSession(c *Consumer) (*session, error) {
-	s := &session{consumer: c, intake: newIntake(c.inflateMax, c.logger)}
+	s := &session{consumer: c, gateway: newGateway(c.inflateMax, c.logger)}
 	if err := s.start(); err != nil {
-		s.intake.shutdown()
+		s.gateway.shutdown()
 		return nil, err
 	}
 	return s, nil
@@ -51,7 +51,7 @@ func startSession(c *Consumer) (*session, error) {
 
 func (s *session) start() error {
 	c := s.consumer
-	namesrvs, err := s.intake.namesrvs(c.admin.namesrvs)
+	namesrvs, err := s.gateway.namesrvs(c.admin.namesrvs)
 	if err != nil {
 		return err
 	}

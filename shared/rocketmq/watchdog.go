@@ -132,7 +132,7 @@ func (c *Consumer) lookAtQueues(ctx context.Context) (lags []QueueLag, doubtful 
 
 	c.mu.Lock()
 	if c.session != nil {
-		c.session.intake.masters(route.Readable)
+		c.session.gateway.masters(route.Readable)
 	}
 	c.mu.Unlock()
 

@@ -24,10 +24,9 @@ func decode(body []byte, v any) error {
 		return malformed(err)
 	}
 	if lone := loneSurrogate(body); lone != "" {
-		return malformed(
-			fmt.Errorf(`%s is half of a character: a surrogate needs the other one of its pair beside it, as in \ud83d\ude00`,
-				lone),
-		)
+		return malformed(fmt.Errorf(
+			`%s is half of a character: a surrogate needs the other one of its pair beside it, as in \ud83d\ude00`,
+			lone))
 	}
 
 	d := decoder{json.NewDecoder(bytes.NewReader(body))}

@@ -134,10 +134,8 @@ func (set DebSet) fetch(ctx context.Context, w *workspace.Workspace, dir string)
 	install := slices.Concat(apart,
 		[]string{"install", "-y", "-q", "--download-only", "--no-install-recommends"}, set.packages)
 	if err := needs.AptGet(ctx, install...); err != nil {
-		return fmt.Errorf(
-			"%w\n%s has no %s any more? Then choose its successor in e2e/stack/download/debs.go", err,
-			set.suite, strings.Join(set.packages, ", "),
-		)
+		return fmt.Errorf("%w\n%s has no %s any more? Then choose its successor in e2e/stack/download/debs.go",
+			err, set.suite, strings.Join(set.packages, ", "))
 	}
 	return nil
 }

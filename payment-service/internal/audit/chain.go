@@ -43,10 +43,8 @@ func (e end) judge(
 	case record.Position <= e.position && settlement.JournalHash(body) == kept[record.Position]:
 		return record, repeat, ""
 	case record.Position <= e.position:
-		return record, outside, fmt.Sprintf(
-			"is another record %d (payment %s) than the one that was read before", record.Position,
-			record.PaymentNo,
-		)
+		return record, outside, fmt.Sprintf("is another record %d (payment %s) than the one that was read before",
+			record.Position, record.PaymentNo)
 	case record.Previous != e.hash:
 		return record, outside, fmt.Sprintf("is record %d (payment %s) and does not follow record %d: it names %s as the hash there, which is %s",
 			record.Position, record.PaymentNo, e.position, record.Previous, e.hash)

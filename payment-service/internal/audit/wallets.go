@@ -39,10 +39,8 @@ func (a *Auditor) wallets(ctx context.Context) (breaks []string, err error) {
 				return breaks, fmt.Errorf("audit the entries of wallet %s: %w", b.ID, err)
 			}
 			if sum != b.Minor {
-				breaks = append(
-					breaks, fmt.Sprintf("accounts: the balance of wallet %s is not the sum of its entries",
-						b.ID),
-				)
+				breaks = append(breaks,
+					fmt.Sprintf("accounts: the balance of wallet %s is not the sum of its entries", b.ID))
 			}
 		}
 

@@ -13,7 +13,7 @@ const (
 func TestANameServerThatIsAwayIsStoodInFor(t *testing.T) {
 	t.Parallel()
 	topic := testTopic(t, 1)
-	in := testIntake(t)
+	in := testGateway(t)
 	doors, err := in.namesrvs([]string{deadAddr, testAdmin(t).namesrvs[0], otherDeadAddr})
 	if err != nil {
 		t.Fatal(err)
