@@ -83,7 +83,11 @@ func TestEveryMessageOneToFiveTimes(t *testing.T) {
 	if n := repeater.Published(); n < 100 {
 		t.Fatalf("only %d repeats were published: that tests nothing", n)
 	}
-	for _, d := range repeater.Seen() {
+	seen, err := repeater.Seen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range seen {
 		if !slices.Contains(orders, d.ShardingKey) {
 			t.Fatalf("repeated a message of order %s, stored at %s, before the repeater began",
 				d.ShardingKey, d.StoredAt)

@@ -36,10 +36,10 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) (err error) {
 	base, err := foundation.Open(ctx, cfg, foundation.Needs{
 		Migrations: migrations.Order, ProducerGroup: settlement.GroupOrder, Topics: topics,
 	}, log)
+	if errors.Is(err, foundation.ErrStopped) {
+		return nil
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil // stopped while it waited
-		}
 		return err
 	}
 	defer func() { err = errors.Join(err, base.Close()) }()

@@ -333,8 +333,10 @@ const shuffledMost = 500
 // order: old messages meet new ones of their orders.
 func (p *Play) shuffle(ctx context.Context, repeater *traffic.Repeater, n int) error {
 	var seen []rocketmq.Delivery
-	err := wait.For(ctx, momentLimit, func(context.Context) error {
-		seen = repeater.Seen()
+	err := wait.For(ctx, momentLimit, func(context.Context) (err error) {
+		if seen, err = repeater.Seen(); err != nil {
+			return err
+		}
 		if len(seen) < n {
 			return fmt.Errorf("%d messages were seen, want %d", len(seen), n)
 		}

@@ -55,7 +55,11 @@ func (p *Play) copyOnto(ctx context.Context, repeater *traffic.Repeater) error {
 	const copies = 60
 	done := 0
 	return wait.For(ctx, momentLimit, func(ctx context.Context) error {
-		for _, d := range repeater.Seen()[done:] {
+		seen, err := repeater.Seen()
+		if err != nil {
+			return err
+		}
+		for _, d := range seen[done:] {
 			done++
 			d.Queue = (d.Queue + 1) % settlement.DefaultQueues
 			if err := p.power.Do(func() error { return repeater.Publish(ctx, d, 1) }); err != nil {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"settlement/e2e/wait"
 	"settlement/shared/rocketmq"
 	"settlement/shared/settlement"
@@ -30,11 +28,12 @@ type Repeater struct {
 	readers  []*rocketmq.QueueReader
 	times    func() int
 	stop     context.CancelFunc
-	reading  errgroup.Group
+	reading  sync.WaitGroup
 
 	mu        sync.Mutex
 	published int64
 	seen      []rocketmq.Delivery
+	failure   error
 }
 
 // NewRepeater starts a repeater of what is published from now on. It publishes each message again
@@ -77,23 +76,49 @@ func (r *Repeater) follow(ctx, reading context.Context, cfg rocketmq.QueueReader
 	if err != nil {
 		return err
 	}
-	r.reading.Go(func() error {
-		for reading.Err() == nil {
-			err := wait.For(reading, readMax, func(reading context.Context) error {
-				batch, next, err := reader.Read(reading, offset)
-				if err != nil {
-					return err
-				}
-				offset = next
-				return r.repeat(ctx, batch)
-			})
-			if err != nil && reading.Err() == nil {
-				return err
-			}
+	r.reading.Go(func() {
+		if err := r.repeatFrom(ctx, reading, reader, offset); err != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.failure = errors.Join(r.failure, err)
 		}
-		return nil
 	})
 	return nil
+}
+
+// repeatFrom repeats what a queue holds from offset on until reading ends. What it has seen by then
+// is repeated still.
+func (r *Repeater) repeatFrom(
+	ctx, reading context.Context, reader *rocketmq.QueueReader, offset int64,
+) error {
+	for reading.Err() == nil {
+		batch, next, err := read(reading, reader, offset)
+		if reading.Err() != nil && len(batch) == 0 {
+			return nil // it was told to end
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.repeat(ctx, batch); err != nil {
+			return err
+		}
+		offset = next
+	}
+	return nil
+}
+
+// read reads until the broker answers. That there is no such offset is an answer.
+func read(
+	ctx context.Context, reader *rocketmq.QueueReader, offset int64,
+) (batch []rocketmq.Delivery, next int64, outside error) {
+	err := wait.For(ctx, readMax, func(ctx context.Context) (err error) {
+		batch, next, err = reader.Read(ctx, offset)
+		if errors.Is(err, rocketmq.ErrOffsetOutside) {
+			outside, err = err, nil
+		}
+		return err
+	})
+	return batch, next, errors.Join(outside, err)
 }
 
 // Published is how many repeats were stored.
@@ -103,18 +128,19 @@ func (r *Repeater) Published() int64 {
 	return r.published
 }
 
-// Seen are the messages that no Repeater published, in the order of arrival.
-func (r *Repeater) Seen() []rocketmq.Delivery {
+// Seen are the messages that no Repeater published, in the order of arrival. The error says when
+// the repeater has read or published in vain.
+func (r *Repeater) Seen() ([]rocketmq.Delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]rocketmq.Delivery(nil), r.seen...)
+	return append([]rocketmq.Delivery(nil), r.seen...), r.failure
 }
 
-// Stop ends reading when the repeats of what was seen are published. The error says when the
-// repeater has read or published in vain.
+// Stop ends reading when the repeats of what was seen are published. The error is like Seen's.
 func (r *Repeater) Stop() error {
 	r.stop()
-	err := r.reading.Wait()
+	r.reading.Wait()
+	err := r.failure
 	for _, reader := range r.readers {
 		err = errors.Join(err, reader.Close())
 	}

@@ -16,7 +16,7 @@ func LockByKey[Row any](tx Tx, table, column string, keys []string) (rows []Row,
 		Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Where(column+" IN ?", keys).Order(column).Find(&rows).Error
 	if err != nil {
-		return nil, fmt.Errorf("lock %d rows of %s: %w", len(keys), table, err)
+		return nil, fmt.Errorf("lock %s: %w", table, err)
 	}
 	return rows, nil
 }

@@ -39,8 +39,11 @@ type Foundation struct {
 	ends []func() error
 }
 
+// ErrStopped says that ctx ended while Open waited for the database: nothing has failed.
+var ErrStopped = errors.New("stopped while waiting for the database")
+
 // Open lays the foundation. It waits for the database and applies its migrations; the broker may
-// come later. When it returns an error, nothing is left open.
+// come later. When it returns an error, such as ErrStopped, nothing is left open.
 func Open(ctx context.Context, cfg config.Config, needs Needs, log *slog.Logger) (*Foundation, error) {
 	f := &Foundation{Metrics: prometheus.NewRegistry()}
 	if err := f.open(ctx, cfg, needs, log); err != nil {
@@ -63,6 +66,9 @@ func (f *Foundation) open(ctx context.Context, cfg config.Config, needs Needs, l
 		outbox.Gauges(f.Pools.For(dbtx.Probes), needs.Topics), notify.Gauges(f.Pools.For(dbtx.Probes)),
 		parking.Gauges(f.Pools.For(dbtx.Probes)))
 	if err := migrations.AtStart(ctx, cfg.Database(), needs.Migrations, log); err != nil {
+		if ctx.Err() != nil {
+			return ErrStopped
+		}
 		return err
 	}
 

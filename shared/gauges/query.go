@@ -18,8 +18,8 @@ type Set func(desc *prometheus.Desc, value float64, labels ...string)
 // Query is a prometheus.Collector of gauges that are read together.
 type Query struct {
 	Descs []*prometheus.Desc
-	// Read asks the database and calls set for each value. After an error the scrape says what is
-	// wrong instead of the first gauge.
+	// Read asks the database and calls set for each value. After an error none of them is reported,
+	// and the scrape says what is wrong: a part of them would look like the rest had gone.
 	Read func(ctx context.Context, set Set) error
 }
 
@@ -34,10 +34,16 @@ func (q Query) Describe(ch chan<- *prometheus.Desc) {
 func (q Query) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
+	var read []prometheus.Metric
 	err := q.Read(ctx, func(desc *prometheus.Desc, value float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+		read = append(read, prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...))
 	})
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(q.Descs[0], err)
+		return
+	}
+
+	for _, metric := range read {
+		ch <- metric
 	}
 }

@@ -6,28 +6,8 @@ import (
 	"time"
 
 	"settlement/shared/dbtx"
-	"settlement/shared/idempotency"
 	"settlement/shared/parking"
 )
-
-const (
-	// NameMaxLength is the longest name of an operator, in characters.
-	NameMaxLength   = 128
-	unnamedOperator = "not named"
-)
-
-// Decision is who decides about a kept message, and why.
-type Decision struct {
-	Operator string // empty: not named
-	Reason   string
-	// CloseGap says that what the message waits for will never come: its sequence goes on without
-	// it.
-	CloseGap bool
-	// Request is the request that the decision came with, and that its sender may repeat. nil where
-	// nobody repeats it: an operator who types a command twice means it twice, and the message's
-	// state decides.
-	Request *idempotency.Request
-}
 
 // Decided is what an operator has decided about a kept message.
 type Decided struct {

@@ -22,3 +22,18 @@ type Decisions struct {
 func New(pool *dbtx.Pool, keeper *parking.Keeper, lot *parking.Lot, resolvers parking.Resolvers) *Decisions {
 	return &Decisions{pool: pool, keeper: keeper, lot: lot, resolvers: resolvers}
 }
+
+const (
+	// NameMaxLength is the longest name of an operator, in characters.
+	NameMaxLength   = 128
+	unnamedOperator = "not named"
+)
+
+// Decision is who decides about a kept message, and why.
+type Decision struct {
+	Operator string // empty: not named
+	Reason   string
+	// CloseGap says that what the message waits for will never come: its sequence goes on without
+	// it.
+	CloseGap bool
+}

@@ -40,6 +40,7 @@ func (k *Keeper) Resolve(tx dbtx.Tx, m Record, to State, resolution string) (Rec
 // WaitAgain has a parked message that the caller has locked wait for its predecessor, and returns
 // it as it is then. s is what it is about.
 func (k *Keeper) WaitAgain(tx dbtx.Tx, m Record, s Subject) (Record, error) {
+	m.Cause, m.Subject = CauseAhead, s
 	return k.change(tx, m, Waiting, "", map[string]any{
 		"payment_no": s.Number, "order_id": s.OrderingKey, "seq": s.Seq, "cause": CauseAhead,
 		"next_try_at": gorm.Expr("NOW(6)"), "waits_since": gorm.Expr("NOW(6)"), "told_at": nil,

@@ -35,7 +35,7 @@ func (r Resolvers) Of(m Record) (Resolver, error) {
 	return does, nil
 }
 
-// Codes of the refusals that are remembered under the idempotency key.
+// Codes of refusals. One that answers a request is remembered under its idempotency key.
 const (
 	CodeAlreadyResolved = "parked_already_resolved"
 	CodeNotReplayable   = "parked_not_replayable"

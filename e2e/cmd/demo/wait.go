@@ -89,7 +89,10 @@ func (p *plan) awaitOutcomes(ctx context.Context) error {
 // happened to their orders since.
 func (p *plan) repeatOldest(ctx context.Context) error {
 	const old, copies = 10, 2
-	seen := p.repeater.Seen()
+	seen, err := p.repeater.Seen()
+	if err != nil {
+		return err
+	}
 	for _, d := range seen[:min(old, len(seen))] {
 		if err := p.repeater.Publish(ctx, d, copies); err != nil {
 			return err

@@ -124,7 +124,7 @@ func TestAGapInFrontOfARefundIsClosed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = decisions.Replay(t.Context(),
+			_, err = decisions.Replay(t.Context(), nil,
 				operator.Decision{Operator: "o", Reason: "lost", CloseGap: true}, id)
 			if refused := err != nil; refused != (c.want == order.Cancelling) {
 				t.Errorf("%s: %v", name, err)

@@ -32,8 +32,8 @@ func (a *API) DiscardParked(c *gin.Context, id ParkedID, params DiscardParkedPar
 		fail(c, err)
 		return
 	}
-	discarded, err := a.decisions.Discard(c.Request.Context(), operator.Decision{
-		Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap, Request: &req,
+	discarded, err := a.decisions.Discard(c.Request.Context(), &req, operator.Decision{
+		Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap,
 	}, id)
 	if err != nil {
 		fail(c, err)

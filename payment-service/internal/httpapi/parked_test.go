@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -132,6 +133,31 @@ func TestWaitingMessageIsLeftAlone(t *testing.T) {
 		path := "/v1/parked/" + page.Items[0].ID
 		s.post(t, path+"/replay", uuid.NewString(), "").Want(t, 409, parking.CodeNotReplayable)
 		s.get(t, "/v1/payments/"+in.PaymentNo).Want(t, 404, "payment_not_found")
+	})
+}
+
+// A message that a later release can read is replayed before its predecessor is done. The answer is
+// what the list says, the first time and again.
+func TestAReplayThatWaitsIsAnsweredTheSameAgain(t *testing.T) {
+	each(t, func(t *testing.T, s service) {
+		account, _ := s.open(t)
+		in := newInstruction(account, 400)
+		in.Seq = 2
+		path := s.park(t, encode(t, in))
+
+		first := s.post(t, path+"/replay", "replay", "").Want(t, 200, "")
+		if again := s.post(t, path+"/replay", "replay", ""); !again.Same(first) {
+			t.Errorf("replay: first\n%s\nthen\n%s", first.Body, again.Body)
+		}
+
+		var answered httpapi.Parked
+		first.Into(t, &answered)
+		var page httpapi.ParkedPage
+		s.get(t, "/v1/parked?state=waiting").Want(t, 200, "").Into(t, &page)
+		if len(page.Items) != 1 || !reflect.DeepEqual(page.Items[0], answered) || answered.Cause != "ahead" ||
+			answered.PaymentNo != in.PaymentNo {
+			t.Errorf("answered %+v, the list has %+v", answered, page.Items)
+		}
 	})
 }
 

@@ -32,8 +32,8 @@ func (a *API) ReplayParked(c *gin.Context, id ParkedID, params ReplayParkedParam
 		fail(c, err)
 		return
 	}
-	replayed, err := a.decisions.Replay(c.Request.Context(), operator.Decision{
-		Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap, Request: &req,
+	replayed, err := a.decisions.Replay(c.Request.Context(), &req, operator.Decision{
+		Operator: params.Operator, Reason: body.Reason, CloseGap: body.CloseGap,
 	}, id)
 	if err != nil {
 		fail(c, err)

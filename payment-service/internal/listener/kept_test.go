@@ -35,7 +35,7 @@ func (d *desk) try(seq int, closeGap bool) error {
 	if err != nil || id == "" {
 		d.t.Fatalf("nothing is kept for seq %d: %v", seq, err)
 	}
-	_, err = d.decisions.Replay(d.t.Context(),
+	_, err = d.decisions.Replay(d.t.Context(), nil,
 		operator.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, id)
 	return err
 }
@@ -90,14 +90,14 @@ func (d *desk) offset(offset int) string {
 
 func (d *desk) tryOffset(offset int, closeGap bool) error {
 	d.t.Helper()
-	_, err := d.decisions.Replay(d.t.Context(),
+	_, err := d.decisions.Replay(d.t.Context(), nil,
 		operator.Decision{Operator: "o", Reason: "r", CloseGap: closeGap}, d.offset(offset))
 	return err
 }
 
 func (d *desk) discardOffset(offset int) error {
 	d.t.Helper()
-	_, err := d.decisions.Discard(d.t.Context(), operator.Decision{Operator: "o", Reason: "r"},
+	_, err := d.decisions.Discard(d.t.Context(), nil, operator.Decision{Operator: "o", Reason: "r"},
 		d.offset(offset))
 	return err
 }

@@ -35,7 +35,7 @@ func TestManyOperatorsReplayTheSameMessages(t *testing.T) {
 				}
 
 				for _, id := range chosen {
-					_, err := decisions.Replay(t.Context(), by, id)
+					_, err := decisions.Replay(t.Context(), nil, by, id)
 					var refusal *idempotency.Refusal
 					switch {
 					case err == nil:
@@ -83,7 +83,7 @@ func TestATriedReplayChangesNothing(t *testing.T) {
 		b.wantBalance(wallet, 100)
 
 		b.settle(first)
-		if rec, err := decisions.Replay(t.Context(), by, due); err != nil ||
+		if rec, err := decisions.Replay(t.Context(), nil, by, due); err != nil ||
 			rec.Resolution != "settled before: nothing changed" {
 			t.Errorf("replayed %+v, %v; want it to say that it was settled before", rec, err)
 		}

@@ -73,8 +73,8 @@ func TestACopyOfAParkedInstructionChangesNothing(t *testing.T) {
 		wallet := b.wallet(cny(100))
 
 		for _, decide := range []func(id string) error{
-			func(id string) error { _, err := decisions.Replay(t.Context(), by, id); return err },
-			func(id string) error { _, err := decisions.Discard(t.Context(), by, id); return err },
+			func(id string) error { _, err := decisions.Replay(t.Context(), nil, by, id); return err },
+			func(id string) error { _, err := decisions.Discard(t.Context(), nil, by, id); return err },
 		} {
 			first := received(settlement.Settle, newID(), 1, wallet, cny(30), 1)
 			failEveryTime(t, lot, first)
@@ -113,7 +113,8 @@ func TestReplay(t *testing.T) {
 		t.Run("ahead of its order waits and is released", func(t *testing.T) {
 			refund := received(settlement.Refund, order, 2, wallet, cny(30), 1)
 			id := b.park(lot, refund)
-			if rec, err := decisions.Replay(t.Context(), by, id); err != nil || rec.State != parking.Waiting {
+			if rec, err := decisions.Replay(t.Context(), nil, by, id); err != nil ||
+				rec.State != parking.Waiting {
 				t.Errorf("replayed %+v, %v; want it to wait", rec, err)
 			}
 			b.wantCount("parked_messages WHERE state = 'waiting'", 1)
@@ -126,12 +127,12 @@ func TestReplay(t *testing.T) {
 		t.Run("its place is taken", func(t *testing.T) {
 			id := b.park(lot, received(settlement.Settle, order, 1, wallet, cny(30), 3))
 			var refusal *idempotency.Refusal
-			if _, err := decisions.Replay(t.Context(), by, id); !errors.As(err, &refusal) ||
+			if _, err := decisions.Replay(t.Context(), nil, by, id); !errors.As(err, &refusal) ||
 				refusal.Code != parking.CodeNotReplayable {
 				t.Errorf("replay: %v, want a refusal: there is no such payment", err)
 			}
 			b.wantBalance(wallet, 100)
-			if _, err := decisions.Discard(t.Context(), by, id); err != nil {
+			if _, err := decisions.Discard(t.Context(), nil, by, id); err != nil {
 				t.Error(err)
 			}
 		})
@@ -139,7 +140,7 @@ func TestReplay(t *testing.T) {
 		t.Run("due", func(t *testing.T) {
 			r := received(settlement.Settle, order, 3, wallet, cny(30), 4)
 			id := b.park(lot, r)
-			rec, err := decisions.Replay(t.Context(), by, id)
+			rec, err := decisions.Replay(t.Context(), nil, by, id)
 			if err != nil || rec.State != parking.Replayed {
 				t.Errorf("replayed %+v, %v", rec, err)
 			}
@@ -166,11 +167,11 @@ func TestDiscard(t *testing.T) {
 		b.settle(again) // waits
 
 		var refusal *idempotency.Refusal
-		if _, err := decisions.Discard(t.Context(), by, second); !errors.As(err, &refusal) ||
+		if _, err := decisions.Discard(t.Context(), nil, by, second); !errors.As(err, &refusal) ||
 			refusal.Code != parking.CodeNotDiscardable {
 			t.Errorf("discard of a successor: %v, want a refusal that names its predecessor", err)
 		}
-		if rec, err := decisions.Discard(t.Context(), by, first); err != nil ||
+		if rec, err := decisions.Discard(t.Context(), nil, by, first); err != nil ||
 			rec.State != parking.Discarded {
 			t.Fatalf("discarded %+v, %v", rec, err)
 		}
@@ -182,7 +183,7 @@ func TestDiscard(t *testing.T) {
 		if s := b.settle(settle); s.Repeated != 1 {
 			t.Errorf("the message once more: %+v, want it known", s)
 		}
-		if _, err := decisions.Discard(t.Context(), by, second); err != nil {
+		if _, err := decisions.Discard(t.Context(), nil, by, second); err != nil {
 			t.Error(err)
 		}
 		b.wantCount("parked_messages WHERE state = 'released'", 1) // seq 3
@@ -193,7 +194,7 @@ func TestDiscard(t *testing.T) {
 		late := received(settlement.Settle, newID(), 1, wallet, cny(10), 4)
 		id := b.park(lot, late)
 		b.settle(late)
-		if _, err := decisions.Discard(t.Context(), by, id); !errors.As(err, &refusal) ||
+		if _, err := decisions.Discard(t.Context(), nil, by, id); !errors.As(err, &refusal) ||
 			refusal.Code != parking.CodeNotDiscardable {
 			t.Errorf("discard of what was settled meanwhile: %v, want a refusal", err)
 		}

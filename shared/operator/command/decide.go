@@ -24,12 +24,28 @@ const (
 	rateMax     = 1000
 )
 
+// decide carries a decision out, or finds out what it would come to.
+type decide = func(
+	d *operator.Decisions, ctx context.Context, by operator.Decision, id string,
+) (parking.Record, error)
+
 // action is one kind of decision about a message. do carries it out, try finds out what it would
 // come to.
 type action struct {
 	name, done string // "replay", "replayed"
-	do, try    func(d *operator.Decisions, ctx context.Context, by operator.Decision,
-		id string) (parking.Record, error)
+	do, try    decide
+}
+
+// unrepeated is a decision that comes with no request which somebody repeats.
+func unrepeated(do func(
+	d *operator.Decisions, ctx context.Context, req *idempotency.Request, by operator.Decision, id string,
+) (parking.Record, error),
+) decide {
+	return func(
+		d *operator.Decisions, ctx context.Context, by operator.Decision, id string,
+	) (parking.Record, error) {
+		return do(d, ctx, nil, by, id)
+	}
 }
 
 // decision is what the command line asks for.
