@@ -216,8 +216,8 @@ var producerCases = []Case{
 			ZH: "每条结果投递一到五次，之后全部打乱顺序再来一遍。",
 		},
 		Then: Text{
-			EN: "one debit each",
-			ZH: "每条只扣一次款",
+			EN: "each is applied once",
+			ZH: "每条只生效一次",
 		},
 		run: shuffledRepeats(outcomes),
 	},
