@@ -1,5 +1,8 @@
-// Package store keeps orders. Each exported method is one transaction or one read, and
-// this is the only package of the service that knows SQL.
+// Package store keeps orders and customers. Each exported method is one transaction or one read.
+//
+// It has the SQL, apart from the rules: packages order and customer do no I/O, so that they can be
+// tested and read without a database. What has rows but no rules to keep pure owns its rows and its
+// transactions where it is: in shared/ the outbox, parking, notices and idempotency keys.
 package store
 
 import (

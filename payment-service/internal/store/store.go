@@ -1,4 +1,9 @@
 // Package store keeps the books. Each exported method is one transaction or one read.
+//
+// It has the SQL of settling and of points, apart from their rules: packages payment, points and
+// fence do no I/O, so that they can be tested and read without a database. What has rows but no
+// rules to keep pure owns its rows and its transactions where it is: journal and audit here, and in
+// shared/ the outbox, parking, notices and idempotency keys.
 package store
 
 import (
