@@ -43,20 +43,51 @@ func storeLost(ctx context.Context, p *Play) (int64, error) {
 	}
 
 	p.note(fmt.Sprintf("losing %d messages that nobody was given yet", waiting))
-	if err := broker.Kill(); err != nil {
-		return 0, err
-	}
-	if _, err := p.remember(allTopics...); err != nil {
-		return 0, err
-	}
-	p.journalLost = true
-	if err := broker.LoseStore(); err != nil {
-		return 0, err
-	}
-	if err := errors.Join(broker.Start(ctx), p.CreateTopics(ctx)); err != nil {
-		return 0, err
+	err = p.losing(ctx, func() error {
+		if err := broker.Kill(); err != nil {
+			return err
+		}
+		if _, err := p.remember(allTopics...); err != nil {
+			return err
+		}
+		p.journalLost = true
+		if err := broker.LoseStore(); err != nil {
+			return err
+		}
+		return errors.Join(broker.Start(ctx), p.CreateTopics(ctx))
+	})
+	if err != nil {
+		return waiting, err
 	}
 	return waiting, p.flowsAgain(ctx)
+}
+
+// losing loses messages of the topic of instructions, and looks whether they are gone.
+func (p *Play) losing(ctx context.Context, lose func() error) error {
+	before, err := p.admin.Lag(ctx, settlement.TopicSettlement, settlement.GroupPayment)
+	if err != nil {
+		return err
+	}
+	if err := p.power.Do(lose); err != nil {
+		return err
+	}
+
+	var gone int64
+	err = wait.For(ctx, momentLimit, func(ctx context.Context) error {
+		now, err := p.admin.Lag(ctx, settlement.TopicSettlement, settlement.GroupPayment)
+		if err != nil {
+			return err
+		}
+		gone = 0
+		for i, q := range now {
+			gone += max(0, before[i].Max-q.Max) + max(0, q.Min-before[i].Min)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.had(gone, 1, "messages of settlement that the broker had and has no more")
 }
 
 // topicMadeAnew deletes the topics of instructions and outcomes and makes them anew. It leaves the
@@ -71,18 +102,22 @@ func topicMadeAnew(ctx context.Context, p *Play) (int64, error) {
 	}
 
 	topics := []string{settlement.TopicSettlement, settlement.TopicOutcome}
-	for _, topic := range topics {
-		p.note(fmt.Sprintf("deleting topic %s, of both %d messages were given to nobody yet", topic, waiting))
-		if err := p.DeleteTopic(ctx, topic); err != nil {
-			return 0, err
+	err = p.losing(ctx, func() error {
+		for _, topic := range topics {
+			p.note(fmt.Sprintf("deleting topic %s, of both %d messages were given to nobody yet",
+				topic, waiting))
+			if err := p.DeleteTopic(ctx, topic); err != nil {
+				return err
+			}
 		}
-	}
 
-	if _, err := p.remember(topics...); err != nil {
-		return 0, err
-	}
-	if err := p.CreateTopics(ctx); err != nil {
-		return 0, err
+		if _, err := p.remember(topics...); err != nil {
+			return err
+		}
+		return p.CreateTopics(ctx)
+	})
+	if err != nil {
+		return waiting, err
 	}
 	return waiting, p.flowsAgain(ctx)
 }
@@ -92,6 +127,9 @@ func topicMadeAnew(ctx context.Context, p *Play) (int64, error) {
 // flowsAgain.
 func (p *Play) leaveWaiting(ctx context.Context) (waiting int64, err error) {
 	const each = 15
+	if !p.power.On() { // no answer is dropped, so that none need wait
+		return 0, nil
+	}
 	for _, l := range []line{outcomes, settlements} {
 		side := l.consumer(p)
 		side.MQ.Add(&faults.FrameRule{
@@ -170,6 +208,19 @@ func retentionPassed(ctx context.Context, p *Play) (expired int64, err error) {
 	if err := p.accepts(ctx, 50); err != nil { // these wait for payment-service
 		return 0, err
 	}
+	err = p.losing(ctx, func() (err error) {
+		expired, err = p.expire(ctx)
+		return err
+	})
+	if err := errors.Join(err, p.restart(ctx, p.Payment)); err != nil {
+		return expired, err
+	}
+	return expired, p.flowsAgain(ctx)
+}
+
+// expire has the messages of the broker's log expire that are in its first file, and returns how
+// many of them payment-service was not given.
+func (p *Play) expire(ctx context.Context) (expired int64, err error) {
 	if err := p.fillLog(ctx); err != nil {
 		return 0, err
 	}
@@ -208,10 +259,7 @@ func retentionPassed(ctx context.Context, p *Play) (expired int64, err error) {
 	}
 
 	p.note(fmt.Sprintf("%d instructions have expired", expired))
-	if err := p.restart(ctx, p.Payment); err != nil {
-		return 0, err
-	}
-	return expired, p.flowsAgain(ctx)
+	return expired, nil
 }
 
 // fillLog sends to a topic that nothing consumes until the broker's log has gone on to its next

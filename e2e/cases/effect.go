@@ -255,20 +255,22 @@ func (p *Play) heldBack(ctx context.Context, began, ended time.Time) (n int64, e
 	return n, nil
 }
 
-// slowCalls counts the attempts that began between began and ended and took longer than limit, or
-// got no answer.
-func (p *Play) slowCalls(began, ended time.Time, limit time.Duration) (n int64) {
+// slowShare is how many of a hundred attempts that began between began and ended took longer than
+// limit, or got no answer. It is a share because a busy machine slows some down too.
+func (p *Play) slowShare(began, ended time.Time, limit time.Duration) int64 {
+	var slow, all int64
 	for _, c := range p.history.Calls() {
 		for _, a := range c.Attempts {
 			if a.Began.Before(began) || a.Began.After(ended) {
 				continue
 			}
+			all++
 			if a.Ended.IsZero() || a.Ended.Sub(a.Began) > limit || a.Outcome == checker.Unknown {
-				n++
+				slow++
 			}
 		}
 	}
-	return n
+	return 100 * slow / max(all, 1)
 }
 
 // storedLate counts instructions that were accepted between began and ended, at least atOnce before

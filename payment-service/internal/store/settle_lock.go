@@ -32,11 +32,14 @@ type batchState struct {
 	successors fence.Waiting[Received]
 
 	// What write stores and then forgets.
-	outcomes  []Decided           // in the order of decision
-	touched   map[string]struct{} // orders that were decided on, or of which an instruction waits
-	deltas    map[string]int64    // by wallet
-	released  []string            // records of successors that were decided
-	answers   []Decided           // outcomes that are reported again
+	outcomes []Decided // in the order of decision
+	// touched are the orders whose row of order_progress is written: those that were decided on,
+	// and those of which an instruction waits, so that a rival who settles its predecessor
+	// collides.
+	touched   map[string]struct{}
+	deltas    map[string]int64 // by wallet
+	released  []string         // records of successors that were decided
+	answers   []Decided        // outcomes that are reported again
 	conflicts []Conflict
 
 	behind    []Received      // instructions behind the fence, see tellRepeatsFromConflicts
