@@ -62,32 +62,11 @@ func storeLost(ctx context.Context, p *Play) (int64, error) {
 	return waiting, p.flowsAgain(ctx)
 }
 
-// losing loses messages of the topic of instructions, and looks whether they are gone.
+// losing is with for a fault that loses messages of the topic of instructions.
 func (p *Play) losing(ctx context.Context, lose func() error) error {
-	before, err := p.admin.Lag(ctx, settlement.TopicSettlement, settlement.GroupPayment)
-	if err != nil {
-		return err
-	}
-	if err := p.power.Do(lose); err != nil {
-		return err
-	}
-
-	var gone int64
-	err = wait.For(ctx, momentLimit, func(ctx context.Context) error {
-		now, err := p.admin.Lag(ctx, settlement.TopicSettlement, settlement.GroupPayment)
-		if err != nil {
-			return err
-		}
-		gone = 0
-		for i, q := range now {
-			gone += max(0, before[i].Max-q.Max) + max(0, q.Min-before[i].Min)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return p.had(gone, 1, "messages of settlement that the broker had and has no more")
+	_, err := p.with(ctx, 1, "messages of settlement that the broker had and has no more",
+		p.forgotten(settlement.TopicSettlement), func() (int64, error) { return 0, p.power.Do(lose) })
+	return err
 }
 
 // topicMadeAnew deletes the topics of instructions and outcomes and makes them anew. It leaves the

@@ -156,7 +156,7 @@ func (p *Play) beforeTheAnswer(key string) (n int64) {
 		}
 	}
 
-	// the first request began before its own answer anyway
+	// The first request began before its own answer anyway.
 	for _, a := range attempts[min(1, len(attempts)):] {
 		if a.Began.Before(answered) {
 			n++

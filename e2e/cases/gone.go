@@ -56,6 +56,23 @@ func (w *World) messages(ctx context.Context, topic string) ([]traffic.Message, 
 	return w.ever(topic, now), nil
 }
 
+// forgotten counts the remembered messages that a topic does not hold any more.
+func (w *World) forgotten(topic string) measure {
+	return func(ctx context.Context) (n int64, err error) {
+		now, err := traffic.Messages(ctx, w.NamesrvAddr, topic)
+		held := map[life]bool{}
+		for _, m := range now {
+			held[lifeOf(m)] = true
+		}
+		for _, m := range w.gone[topic] {
+			if !held[lifeOf(m)] {
+				n++
+			}
+		}
+		return n, err
+	}
+}
+
 // ever puts the messages that a topic held before in front of those that it holds now.
 func (w *World) ever(topic string, now []traffic.Message) []traffic.Message {
 	if len(w.gone[topic]) == 0 {

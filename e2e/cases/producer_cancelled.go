@@ -72,7 +72,7 @@ func refundOvertakes(ctx context.Context, p *Play) (sent int64, err error) {
 		return 0, err
 	}
 
-	// in a version without a fence nothing waits
+	// In a version without a fence nothing waits.
 	if err := p.endAs(ctx, ends); err != nil || len(p.found) > 0 {
 		return repeater.Published(), err
 	}

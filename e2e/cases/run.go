@@ -28,7 +28,7 @@ type Options struct {
 	Recovery time.Duration    // within which all must be right after the fault's end
 	Progress *report.Progress // told of every case
 	Log      io.Writer        // gets what the stacks say
-	// cases are played and nothing is broken: each has to miss the effect of its fault
+	// Cases are played and nothing is broken: each has to miss the effect of its fault.
 	Disarmed bool
 }
 

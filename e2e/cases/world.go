@@ -26,11 +26,11 @@ type World struct {
 	Order, Payment *Side
 	Notices        *receiver.Receiver // takes the services' notices about parked messages
 
-	// by topic: what it held before it was lost, made anew or expired
+	// By topic: what it held before it was lost, made anew or expired.
 	gone        map[string][]traffic.Message
 	known       map[life]bool // the messages in gone
 	journalLost bool          // the broker has lost the journal that the auditor goes on from
-	// keys of outcomes that cases have reported in payment-service's name
+	// Keys of outcomes that cases have reported in payment-service's name.
 	forged map[string]bool
 
 	admin  *rocketmq.Admin

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -109,8 +110,8 @@ func (f *Foundation) BrokerHas(topics ...string) web.Check {
 // Close ends in the opposite order of Open: the outbox is sent once more, then the connections are
 // closed.
 func (f *Foundation) Close() (err error) {
-	for i := len(f.ends) - 1; i >= 0; i-- {
-		err = errors.Join(err, f.ends[i]())
+	for _, end := range slices.Backward(f.ends) {
+		err = errors.Join(err, end())
 	}
 	return err
 }

@@ -3,14 +3,9 @@ package testdb
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"log/slog"
 	"os"
-	"strings"
 
-	"github.com/go-sql-driver/mysql"
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"settlement/migrations"
@@ -25,23 +20,15 @@ func Example(set migrations.Set) (pool *dbtx.Pool, drop func()) {
 	if dsn == "" {
 		panic(errNoServer)
 	}
-	server, err := mysql.ParseDSN(dsn)
+	d, dropDatabase, err := create(ctx, dsn, "example_")
 	must(err)
-	admin, err := sql.Open("mysql", dsn)
-	must(err)
-
-	name := "example_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	_, err = admin.ExecContext(ctx, "CREATE DATABASE "+name)
-	must(err)
-	config := dbtx.Config{Addr: server.Addr, Name: name, User: server.User, Password: server.Passwd}
-	must(migrations.AtStart(ctx, config, set, slog.New(slog.DiscardHandler)))
-	pool, err = dbtx.Open(config, prometheus.NewRegistry())
+	must(migrations.AtStart(ctx, d.Config, set, slog.New(slog.DiscardHandler)))
+	pool, err = dbtx.Open(d.Config, prometheus.NewRegistry())
 	must(err)
 
 	return pool, func() {
 		pool.Close()
-		_, err := admin.ExecContext(ctx, "DROP DATABASE "+name)
-		must(errors.Join(err, admin.Close()))
+		must(dropDatabase())
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -107,29 +106,35 @@ func (d Database) Open(t *testing.T) *dbtx.Pool {
 
 func fresh(t *testing.T, adminDSN string) Database {
 	t.Helper()
-	ctx := context.Background()
-	admin, err := sql.Open("mysql", adminDSN)
+	d, drop, err := create(context.Background(), adminDSN, "t_")
 	if err != nil {
 		t.Fatal(err)
 	}
-
-	name := "t_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	if _, err := admin.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_, _ = admin.ExecContext(ctx, fmt.Sprintf("DROP DATABASE %s", name))
-		_ = admin.Close()
-	})
-
-	parsed, err := mysql.ParseDSN(adminDSN)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	d := Database{Admin: admin, Config: dbtx.Config{
-		Addr: parsed.Addr, Name: name, User: parsed.User, Password: parsed.Passwd,
-	}}
+	t.Cleanup(func() { _ = drop() })
 	d.Pool = d.Open(t)
 	return d
+}
+
+// create makes a database whose name begins with prefix. It has no pool yet.
+func create(ctx context.Context, adminDSN, prefix string) (d Database, drop func() error, err error) {
+	server, err := mysql.ParseDSN(adminDSN)
+	if err != nil {
+		return d, nil, err
+	}
+	admin, err := sql.Open("mysql", adminDSN)
+	if err != nil {
+		return d, nil, err
+	}
+
+	name := prefix + strings.ReplaceAll(uuid.NewString(), "-", "")
+	if _, err := admin.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
+		return d, nil, errors.Join(err, admin.Close())
+	}
+	drop = func() error {
+		_, err := admin.ExecContext(ctx, "DROP DATABASE "+name)
+		return errors.Join(err, admin.Close())
+	}
+	return Database{Admin: admin, Config: dbtx.Config{
+		Addr: server.Addr, Name: name, User: server.User, Password: server.Passwd,
+	}}, drop, nil
 }

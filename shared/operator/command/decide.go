@@ -24,28 +24,17 @@ const (
 	rateMax     = 1000
 )
 
-// decide carries a decision out, or finds out what it would come to.
-type decide = func(
-	d *operator.Decisions, ctx context.Context, by operator.Decision, id string,
-) (parking.Record, error)
-
 // action is one kind of decision about a message. do carries it out, try finds out what it would
 // come to.
 type action struct {
 	name, done string // "replay", "replayed"
-	do, try    decide
-}
 
-// unrepeated is a decision that comes with no request which somebody repeats.
-func unrepeated(do func(
-	d *operator.Decisions, ctx context.Context, req *idempotency.Request, by operator.Decision, id string,
-) (parking.Record, error),
-) decide {
-	return func(
+	do func(
+		d *operator.Decisions, ctx context.Context, req *idempotency.Request, by operator.Decision, id string,
+	) (parking.Record, error)
+	try func(
 		d *operator.Decisions, ctx context.Context, by operator.Decision, id string,
-	) (parking.Record, error) {
-		return do(d, ctx, nil, by, id)
-	}
+	) (parking.Record, error)
 }
 
 // decision is what the command line asks for.
@@ -114,10 +103,6 @@ func (d *decision) run(cmd *cobra.Command, desk Desk) error {
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetDescription(d.name), progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
-	do := d.do
-	if d.dryRun {
-		do = d.try
-	}
 	limit := rate.NewLimiter(rate.Limit(d.rate), 1)
 	done, failed := 0, 0
 	for _, id := range chosen {
@@ -125,7 +110,7 @@ func (d *decision) run(cmd *cobra.Command, desk Desk) error {
 			return errors.Join(fmt.Errorf("stopped after %d of %d messages: what was %s stays so", done+
 				failed, len(chosen), d.done), err)
 		}
-		rec, err := do(desk.Decisions, ctx, d.by, id)
+		rec, err := d.one(ctx, desk.Decisions, id)
 		_ = bar.Clear() // the bar only shows, and comes again below the line
 		printResult(cmd.OutOrStdout(), id, rec, err)
 		_ = bar.Add(1)
@@ -145,6 +130,15 @@ func (d *decision) run(cmd *cobra.Command, desk Desk) error {
 		return fmt.Errorf("%d of %d messages were not %s, see above", failed, len(chosen), d.done)
 	}
 	return nil
+}
+
+func (d *decision) one(
+	ctx context.Context, decisions *operator.Decisions, id string,
+) (parking.Record, error) {
+	if d.dryRun {
+		return d.try(decisions, ctx, d.by, id)
+	}
+	return d.do(decisions, ctx, nil, d.by, id) // no request, which somebody would repeat under its key
 }
 
 // printResult prints what became of a message.

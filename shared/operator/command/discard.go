@@ -8,7 +8,7 @@ import (
 
 func newDiscard(with opened) *cobra.Command {
 	return newDecision(with, action{
-		name: "discard", done: "discarded", do: unrepeated((*operator.Decisions).Discard), try: (*operator.Decisions).
+		name: "discard", done: "discarded", do: (*operator.Decisions).Discard, try: (*operator.Decisions).
 			TryDiscard,
 	}, &cobra.Command{
 		Use:   "discard [ID…]",

@@ -8,7 +8,7 @@ import (
 
 func newReplay(with opened) *cobra.Command {
 	return newDecision(with, action{
-		name: "replay", done: "replayed", do: unrepeated((*operator.Decisions).Replay), try: (*operator.Decisions).
+		name: "replay", done: "replayed", do: (*operator.Decisions).Replay, try: (*operator.Decisions).
 			TryReplay,
 	}, &cobra.Command{
 		Use:   "replay [ID…]",
