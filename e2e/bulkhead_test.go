@@ -93,7 +93,7 @@ func wantBusy(t *testing.T, url string) error {
 		return err
 	}
 	_ = res.Body.Close()
-	// at most 2 s for a turn among the transactions, and the lock wait of a second
+	// At most 2 s for a turn among the transactions, and the lock wait of a second.
 	const soon = 6 * time.Second
 	if took := time.Since(began); res.StatusCode != http.StatusServiceUnavailable ||
 		res.Header.Get("Retry-After") == "" || took > soon {

@@ -244,7 +244,7 @@ func TestAsynchronousSendsBreakOrder(t *testing.T) {
 	defer func() { _ = between.Close() }()
 
 	lost := &faults.FrameRule{
-		// each time another place of an order
+		// Each time another place of an order.
 		Codes: []int{faults.SendMessage, faults.SendMessageV2, faults.SendBatch}, Topic: p.topic,
 		Every: perOrder + 1, Limit: 4, Do: faults.DropRequest,
 	}
@@ -327,7 +327,9 @@ func TestAConcurrentConsumerBreaksOrder(t *testing.T) {
 						return p.hasArrived(1, func(a arrival) bool { return a.OrderID == slow.OrderID })
 					})
 					if err != nil {
-						t.Error(errors.Join(errors.New("its successor waits for it: this consumer is orderly"),
+						t.Error(errors.Join(errors.New(
+							"its successor waits for it: this consumer is orderly",
+						),
 							err))
 					}
 				}

@@ -21,7 +21,7 @@ func (s *state) checkAcross(f *findings) {
 
 		a, isApplied := s.applied[no]
 		reason := d.Reason
-		// a cancelled order keeps the reason why it was not paid
+		// A cancelled order keeps the reason why it was not paid.
 		if d.Type == "refund" && o.Status == "declined" {
 			reason = reasons[placeOf{d.OrderID, d.Seq - 1}]
 		}

@@ -16,7 +16,7 @@ type Outcome int
 
 // The outcomes.
 const (
-	// no whole answer, one of 500 and above, or "still in flight": it may have been done
+	// No whole answer, one of 500 and above, or "still in flight": it may have been done.
 	Unknown Outcome = iota
 	OK              // 2xx
 	Failed          // any other answer: it was not done

@@ -40,7 +40,7 @@ func (s *state) readPoints(ctx context.Context, tx *sql.Tx) error {
 // checkPoints follows each customer through the changes of points, and compares them with what
 // order-service published.
 func (s *state) checkPoints(f *findings) {
-	// how often orders were paid and refunded, by customer
+	// How often orders were paid and refunded, by customer.
 	paid, refunded := map[string]int64{}, map[string]int64{}
 	eachOrder(slices.Collect(maps.Values(s.applied)), func(orderID string, steps []*movement) {
 		o, ok := s.orders[orderID]

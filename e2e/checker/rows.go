@@ -7,7 +7,7 @@ type orderRow struct {
 	Terms                         terms
 	CustomerID                    string
 	Refunded, Asked               int64 // in minor units; Asked is what the latest instruction asks for
-	// payment number of a settle that has no outcome yet and that a refund follows
+	// Payment number of a settle that has no outcome yet and that a refund follows.
 	CancelledNo string
 }
 

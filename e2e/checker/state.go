@@ -37,7 +37,7 @@ type state struct {
 	pointsWaiting []*pointsRow
 
 	orderKeys, paymentKeys map[string]*keyRow // by idempotency key
-	// answers of order-service that accept an instruction, by payment number
+	// Answers of order-service that accept an instruction, by payment number.
 	accepted map[string]*answer
 	deposits map[string]entryRow // what each deposit put into which wallet, by deposit number
 }
@@ -226,7 +226,7 @@ func (s *state) takeParked() {
 }
 
 func (s *state) takeInstruction(p parkedRow) {
-	// a message in conflict claims a number that belongs to another one
+	// A message in conflict claims a number that belongs to another one.
 	if p.Topic != "settlement" || p.Cause == "conflict" {
 		return
 	}
@@ -263,7 +263,7 @@ func movementIn(payload []byte) movement {
 		OrderID   string `json:"order_id"`
 		Seq       int64  `json:"seq"`
 	}
-	// a field of a wrong type leaves the others; a body that is not JSON names nothing
+	// A field of a wrong type leaves the others; a body that is not JSON names nothing.
 	_ = json.Unmarshal(payload, &m)
 	return movement{PaymentNo: m.PaymentNo, OrderID: m.OrderID, Seq: m.Seq}
 }
@@ -277,7 +277,7 @@ func (c *Checker) readKeys(ctx context.Context, tx *sql.Tx, keys map[string]*key
 			known, ok := c.answers.Load(k.Result)
 			if !ok {
 				a := new(answer)
-				// an answer that cannot be read answers for nothing: checkKeys finds that
+				// An answer that cannot be read answers for nothing: checkKeys finds that.
 				_ = json.Unmarshal([]byte(k.Result), a)
 				known = a
 				c.answers.Store(k.Result, a)

@@ -79,7 +79,7 @@ type session struct {
 	text      strings.Builder // its statements, in lower case
 	committed string          // text of the transaction whose COMMIT is under way; empty: none is
 	held      *SQLRule        // of the statement that was held and has not been answered; nil: none
-	// the server's last packet was as long as one can be: the next one goes on with it
+	// The server's last packet was as long as one can be: the next one goes on with it.
 	big bool
 }
 

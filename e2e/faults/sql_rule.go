@@ -11,7 +11,7 @@ type SQLMoment int
 
 // The moments.
 const (
-	// a statement has arrived that contains Touching, and has not gone on to the server
+	// A statement has arrived that contains Touching, and has not gone on to the server.
 	AtStatement SQLMoment = iota
 	// COMMIT of a transaction that has touched it has arrived, and has not gone on
 	BeforeCommit
@@ -26,7 +26,7 @@ const (
 	Let  SQLEffect = iota // nothing but Then
 	Cut                   // the connections to client and server are reset; what is held is lost
 	Hold                  // what is held goes on after For
-	// the server never gets it, and Answer is what the client is told; not at AfterCommit
+	// The server never gets it, and Answer is what the client is told; not at AfterCommit.
 	Refuse
 )
 

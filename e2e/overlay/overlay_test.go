@@ -34,7 +34,7 @@ func TestABuiltProgramHasTheChange(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// it refuses
+	// It refuses.
 	said, _ := exec.CommandContext(t.Context(), filepath.Join(out, "order-service"), "nonsense").
 		CombinedOutput()
 	if !strings.Contains(string(said), "changed-by-the-overlay") {

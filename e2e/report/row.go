@@ -13,8 +13,8 @@ import (
 // Row is one case that has been run.
 type Row struct {
 	Case string // its name, such as "send-answer-lost"; runs it again with CASE=
-	// where the repeat or the loss comes from: "client", "producer", "broker", "consumer" or
-	// "database"
+	// Where the repeat or the loss comes from: "client", "producer", "broker", "consumer" or
+	// "database".
 	From  string
 	Title string // the case in a sentence
 	Seed  uint64 // the same seed gives the same plan

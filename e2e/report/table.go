@@ -49,7 +49,7 @@ func failed(out io.Writer, r Row) {
 			fmt.Fprintf(out, "  and %d more\n", len(r.Violations)-i)
 			break
 		}
-		// the row names order and payment number
+		// The row names order and payment number.
 		fmt.Fprintf(out, "  %s: %s\n     %s\n", v.Invariant, printable(v.What), printable(v.Row))
 	}
 }

@@ -31,8 +31,8 @@ var patches embed.FS
 type version struct {
 	Name string
 	File string // of its patch
-	// what is wrong, in one sentence; and what had to be taken away with it, because it would have
-	// been caught
+	// What is wrong, in one sentence; and what had to be taken away with it, because it would have
+	// been caught.
 	Why   cases.Text
 	Edits []overlay.Edit
 	Cases []string // one of them has to catch it

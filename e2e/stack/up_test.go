@@ -100,7 +100,7 @@ func TestUp(t *testing.T) {
 			"mysql", "broker", "store", "commitlog")); err != nil {
 			t.Error(err)
 		}
-		// a JVM that has to compile itself first may be too slow for its own timeout
+		// A JVM that has to compile itself first may be too slow for its own timeout.
 		wait.Until(t, bootLimit, func() error {
 			out, err := exec.CommandContext(t.Context(), ".run/bin/mqadmin", "topicList").CombinedOutput()
 			if err != nil || !strings.Contains(string(out), "settlement\n") ||

@@ -26,21 +26,21 @@ type Config struct {
 	DBName     string `env:"DB_NAME"`
 	DBUser     string `env:"DB_USER"`
 	DBPassword string `env:"DB_PASSWORD"`
-	// the file's content, once loaded
+	// The file's content, once loaded.
 	DBPasswordFile string `env:"DB_PASSWORD_FILE,file"`
-	// ip:port[;ip:port] or http://name:port
+	// Ip:port[;ip:port] or http://name:port.
 	Namesrv          string `env:"NAMESRV_ADDR" envDefault:"127.0.0.1:9876"`
 	SettlementQueues int    `env:"SETTLEMENT_QUEUES" envDefault:"8"` // of topic settlement
-	// of topic payment-outcome
+	// Of topic payment-outcome.
 	OutcomeQueues int `env:"OUTCOME_QUEUES" envDefault:"8"`
 	PointsQueues  int `env:"POINTS_QUEUES" envDefault:"4"` // of topic points
-	// messages in one transaction
+	// Messages in one transaction.
 	ConsumeBatchMax int `env:"CONSUME_BATCH_MAX" envDefault:"32"`
 	// debug, info, warn, error
 	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info"`
-	// from not ready to no more requests
+	// From not ready to no more requests.
 	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"3s"`
-	// for requests and batches under way
+	// For requests and batches under way.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"20s"`
 
 	WebhookURL        string `env:"WEBHOOK_URL"` // where notices are posted; empty: they are only logged

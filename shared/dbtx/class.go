@@ -116,8 +116,8 @@ func classOf(answer *mysql.MySQLError) Class {
 		return Conflict
 	}
 	if answer.Number == errUnknown && strings.Contains(answer.Message, "max_allowed_packet") {
-		// for a parameter that the driver sends in a packet of its own, because it would make the
-		// statement too large
+		// For a parameter that the driver sends in a packet of its own, because it would make the
+		// statement too large.
 		return Refused
 	}
 	if class, known := classes[answer.Number]; known {

@@ -252,7 +252,7 @@ func insertUnderFire(t *testing.T, pool *dbtx.Pool, killer *sql.DB, id int) erro
 				return
 			default:
 				if kill != "" {
-					// no error to report: the connection may be gone already
+					// No error to report: the connection may be gone already.
 					_, _ = killer.ExecContext(t.Context(), kill)
 				}
 			}

@@ -22,7 +22,7 @@ func DeleteByKey[K uint64 | string](tx Tx, table, column string, keys []K) error
 	for i, key := range keys {
 		args[i] = key
 		if _, text := any(key).(string); text {
-			// as utf8mb4 the key could not be looked up in the index
+			// As utf8mb4 the key could not be looked up in the index.
 			value = "CONVERT(? USING ascii) COLLATE ascii_bin"
 		}
 	}

@@ -71,7 +71,7 @@ func (p *Pool) Read(ctx context.Context) *gorm.DB {
 // without a table.
 func (p *Pool) Writable(ctx context.Context, table string) error {
 	err := p.Run(ctx, func(tx Tx) error {
-		// no row has it: nothing is locked or changed
+		// No row has it: nothing is locked or changed.
 		return tx.DB().Exec("UPDATE " + table + " SET id = id WHERE id = 0").Error
 	})
 	if err != nil {

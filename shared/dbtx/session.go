@@ -18,7 +18,7 @@ var session = map[string]string{
 	"autocommit": "1",
 	// CHAIN: COMMIT opens the next transaction, RELEASE: it ends the session
 	"completion_type": "0",
-	// else what we send is taken for another encoding, and stored broken for good
+	// Else what we send is taken for another encoding, and stored broken for good.
 	"character_set_client": "utf8mb4",
 	"collation_connection": "utf8mb4_general_ci", // sets character_set_connection too
 	"time_zone":            "'+00:00'",           // NOW(6) is compared with times that were written in UTC

@@ -12,7 +12,7 @@ type Work struct {
 	name      string
 	connsMax  int
 	lockWaits bool // a lock wait is run again; otherwise it is returned
-	// transactions at a time, the other connections are for reads; 0: as many as connections
+	// Transactions at a time, the other connections are for reads; 0: as many as connections.
 	turnsMax int
 	turnWait time.Duration // how long a transaction waits for its turn at most; 0: as long as its context
 }

@@ -19,7 +19,7 @@ import (
 const (
 	EventParked  = "message.parked"  // an operator has to decide on a message
 	EventWaiting = "message.waiting" // a message has waited long for one that comes before it
-	// one message after another fails: nothing is parked, the queues pause
+	// One message after another fails: nothing is parked, the queues pause.
 	EventStopped = "consumption.stopped"
 )
 

@@ -86,7 +86,7 @@ func TestAReceiverThatWasDownIsToldOnceItIsBack(t *testing.T) {
 			return nil
 		})
 
-		// the log's are told: a channel does not wait for another
+		// The log's are told: a channel does not wait for another.
 		if err := pending(db.Pool, 3)(); err != nil {
 			t.Error(err)
 		}

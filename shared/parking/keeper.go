@@ -86,7 +86,7 @@ func insert(tx dbtx.Tx, r row, body []byte) error {
 
 	err := tx.DB().Create(&r).Error
 	if dbtx.IsDuplicateKey(err) {
-		// another consumer keeps the same delivery at the same time: the next run finds it
+		// Another consumer keeps the same delivery at the same time: the next run finds it.
 		return dbtx.Again("duplicate_key", err)
 	}
 	if err != nil {

@@ -70,7 +70,7 @@ type Record struct {
 	Queue     int
 	Offset    int64
 	MessageID string
-	// never changes, so an answer is remembered without it: it can be megabytes
+	// Never changes, so an answer is remembered without it: it can be megabytes.
 	Payload     []byte            `json:"-"`
 	PayloadSize int               // of the whole payload, in bytes; a list has only the beginning of it
 	Properties  map[string]string `json:"-"`

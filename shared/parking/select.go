@@ -51,7 +51,7 @@ func (l *Lot) Select(ctx context.Context, s Selection) ([]string, error) {
 		query = query.Where("order_id = ?", s.OrderID)
 	}
 	if s.Matching != "" {
-		// by bytes: the collation would match a with A, and 支 with others
+		// By bytes: the collation would match a with A, and 支 with others.
 		query = query.Where("LOCATE(CAST(? AS BINARY), CAST(reason AS BINARY)) > 0", s.Matching)
 	}
 

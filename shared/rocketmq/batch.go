@@ -11,7 +11,7 @@ import (
 // Limits of one SendBatch.
 const (
 	BatchMax = 128 // messages
-	// bodies, keys, tags and properties with their framing; the broker's own limit is 4 MiB
+	// Bodies, keys, tags and properties with their framing; the broker's own limit is 4 MiB.
 	BatchMaxBytes = 2 << 20
 )
 
@@ -115,7 +115,9 @@ func encodeMessage(m Message) (p *primitive.Message, size int, err error) {
 	properties := 0
 	for name, value := range p.GetProperties() {
 		if strings.ContainsAny(name, propertySeparators) || strings.ContainsAny(value, propertySeparators) {
-			return nil, 0, fmt.Errorf("property %q contains a character 0x01 or 0x02, which separates properties", name)
+			return nil, 0, fmt.Errorf(
+				"property %q contains a character 0x01 or 0x02, which separates properties", name,
+			)
 		}
 		properties += len(name) + len(value) + len(propertySeparators)
 	}

@@ -32,8 +32,8 @@ type door struct {
 	pass     pass
 
 	mu sync.Mutex
-	// tried in this order; none once the slave behind this door is the master, which has its own
-	// door
+	// Tried in this order; none once the slave behind this door is the master, which has its own
+	// door.
 	servers []string
 	moved   context.Context // cancelled by lead and close
 	move    context.CancelFunc

@@ -11,12 +11,12 @@ type Message struct {
 	Topic string
 	Queue int    // the queue it goes to, from 0; must be the queue that SendBatch is given
 	Key   string // KEYS: what the message can be looked up by in a console
-	// messages of one key have to stay in order; kept as a property: the queue is not derived from
-	// it here
+	// Messages of one key have to stay in order; kept as a property: the queue is not derived from
+	// it here.
 	ShardingKey string
 	Tag         string
 	Body        []byte
-	// names that the broker keeps for itself are refused; an empty value is not sent
+	// Names that the broker keeps for itself are refused; an empty value is not sent.
 	Properties map[string]string
 }
 
@@ -32,7 +32,7 @@ type Delivery struct {
 	ShardingKey string
 	Tag         string
 	Body        []byte
-	// the body is compressed and inflates to more than 1 MiB: Body is only its beginning
+	// The body is compressed and inflates to more than 1 MiB: Body is only its beginning.
 	TooLarge   bool
 	Properties map[string]string // the sender's own, without those that the broker and the library add
 	StoredAt   time.Time         // when the broker stored it

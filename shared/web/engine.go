@@ -28,10 +28,10 @@ type Config struct {
 	Logger  *slog.Logger
 	Metrics *prometheus.Registry // gets the edge's metrics, and is what /metrics shows
 	Checks  map[string]Check     // what /readyz asks, by name
-	// what /readyz asks and shows of parts that the service can do without for a while
+	// What /readyz asks and shows of parts that the service can do without for a while.
 	Beside map[string]Check
-	// the query parameters of each route, as in "GET /v1/orders"; a route without an entry takes
-	// none
+	// The query parameters of each route, as in "GET /v1/orders"; a route without an entry takes
+	// none.
 	Query map[string][]string
 }
 

@@ -110,7 +110,7 @@ func (c *Project) Up(ctx context.Context) error {
 	done := c.w.SayWhile(func() string { return "docker compose: still at it" })
 	defer done()
 	if _, err := c.run(ctx, upLimit, "up", "-d", "--wait", "--build"); err != nil {
-		// more to the error, if there is more
+		// More to the error, if there is more.
 		logs, _ := c.run(context.WithoutCancel(ctx), callLimit, "logs", "--no-color", "--tail", "20")
 		return fmt.Errorf("%w\n%s", err, logs)
 	}
@@ -151,7 +151,7 @@ func (c *Project) docker(ctx context.Context, args ...string) (string, error) {
 		"MYSQL_PORT="+strconv.Itoa(c.MySQL),
 		"STOP_GRACE_PERIOD="+c.Config.StopGrace().String(),
 	)
-	// an empty one takes the default of docker-compose.yml, whatever our environment has
+	// An empty one takes the default of docker-compose.yml, whatever our environment has.
 	for _, name := range service.PassedOn {
 		cmd.Env = append(cmd.Env, name+"="+c.Config[name])
 	}

@@ -187,7 +187,7 @@ func (p *Process) WaitReady(
 			return nil
 		}
 		if caller.Err() != nil {
-			// not the server's fault: its log would mislead
+			// Not the server's fault: its log would mislead.
 			return fmt.Errorf("%s: given up: %w; its last answer: %w", p.Name, context.Cause(caller), err)
 		}
 		if !alive {

@@ -119,7 +119,7 @@ type engine struct {
 	path string
 	args []string
 	env  []string
-	// makes a data directory with a root
+	// Makes a data directory with a root.
 	newData func(ctx context.Context, w *workspace.Workspace, dir string) error
 }
 
@@ -174,7 +174,7 @@ func mysql8(ctx context.Context, w *workspace.Workspace) (engine, error) {
 	common := []string{
 		"--basedir=" + home,
 		"--lc-messages-dir=" + filepath.Join(home, "share"),
-		// the other one needs TLS or an RSA key exchange
+		// The other one needs TLS or an RSA key exchange.
 		"--default-authentication-plugin=mysql_native_password",
 	}
 	return e.initialisedByItself(download.MySQL8.Name, common), nil

@@ -46,7 +46,7 @@ func newOrder(o order.Order) Order {
 	return Order{
 		ID: o.ID, CustomerID: o.CustomerID, AccountID: o.AccountID, Amount: o.Amount,
 		Description: o.Description,
-		// a kept answer of a release before partial refunds has no currency
+		// A kept answer of a release before partial refunds has no currency.
 		Refunded: money.Money{Currency: o.Amount.Currency, Minor: o.Refunded.Minor},
 		Status:   OrderStatus(o.Status), PaymentNo: o.PaymentNo, Reason: o.Reason, Seq: o.Seq,
 		CreatedAt: o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),

@@ -78,8 +78,8 @@ func (o Order) Apply(
 	}
 
 	cancelledInVain := o.Status == Cancelling && in.kind == settlement.Refund
-	// otherwise Reason stays: it says why the settle was not paid, and not that there was nothing
-	// to refund
+	// Otherwise Reason stays: it says why the settle was not paid, and not that there was nothing
+	// to refund.
 	if !cancelledInVain {
 		o.Reason = out.Reason
 	}

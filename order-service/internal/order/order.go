@@ -30,10 +30,10 @@ type Order struct {
 	Status      Status
 	PaymentNo   string      // of the latest instruction; empty before the first
 	Asked       money.Money `json:",omitzero"` // the amount of the latest instruction
-	// payment number of a settle that has no outcome yet while a refund follows it; else empty
+	// Payment number of a settle that has no outcome yet while a refund follows it; else empty.
 	CancelledNo string `json:",omitzero"`
-	// why the latest instruction was declined or failed; for a cancelled order, why it was not
-	// paid; else empty
+	// Why the latest instruction was declined or failed; for a cancelled order, why it was not
+	// paid; else empty.
 	Reason    string
 	Seq       int64 // of the latest instruction; 0 before the first
 	CreatedAt time.Time

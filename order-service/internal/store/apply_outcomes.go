@@ -65,11 +65,11 @@ func (s *Store) ApplyOutcomes(ctx context.Context, batch []Received) (Applied, e
 type outcomeBatch struct {
 	now   time.Time
 	store *Store
-	// id of the kept message that is being resolved, which must not count as kept; else empty
+	// The id of the kept message that is being resolved, which must not count as kept; else empty.
 	resolving string
 
 	orders map[string]order.Order // locked; each as it is after the outcomes that were taken
-	// outcomes that were applied, before or in this batch, by payment number
+	// Outcomes that were applied, before or in this batch, by payment number.
 	recorded map[string]settlement.Outcome
 	kept     map[string]settlement.Outcome // outcomes that wait or are parked, by payment number
 	answered []string                      // payment numbers that have their outcome, now or before

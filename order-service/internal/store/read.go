@@ -34,7 +34,7 @@ type Filter struct {
 
 // Orders reads a page, newest first. next is the cursor of the next page, empty at the end.
 func (s *Store) Orders(ctx context.Context, f Filter) (page []order.Order, next string, err error) {
-	// ids are UUIDv7: their order is that of creation
+	// Ids are UUIDv7: their order is that of creation.
 	query := s.pool.Read(ctx).Order("id DESC").Limit(f.Limit + 1)
 	if f.CustomerID != "" {
 		query = query.Where("customer_id = ?", f.CustomerID)

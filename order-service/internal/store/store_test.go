@@ -370,7 +370,7 @@ func TestAnUnansweredInstructionIsSentAgain(t *testing.T) {
 
 		resend(0)
 		exec("UPDATE unanswered_instructions SET next_send_at = NOW(6)")
-		// the relay is behind: nothing was lost yet
+		// The relay is behind: nothing was lost yet.
 		exec("UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR")
 		resend(0)
 		d.wantCount("unanswered_instructions WHERE sends = 1 AND next_send_at > NOW(6) + INTERVAL 20 SECOND",

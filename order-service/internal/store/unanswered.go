@@ -105,8 +105,8 @@ func (s *Store) Resend(ctx context.Context, limit int) (resent int, err error) {
 		for _, r := range due {
 			sends := r.Sends + 1
 			if behind[r.OrderID] {
-				// put off as well: if more than limit of them stayed due, nothing else would be
-				// read
+				// Put off as well: if more than limit of them stayed due, nothing else would be
+				// read.
 				sends = r.Sends
 			}
 

@@ -12,8 +12,8 @@ import (
 func updateOrder(tx dbtx.Tx, before, after order.Order) error {
 	refunded := after.Refunded.Minor
 	if after.Status == order.Refunded {
-		// it is the whole amount, and an older instance that settles the order anew does not know
-		// the column
+		// It is the whole amount, and an older instance that settles the order anew does not know
+		// the column.
 		refunded = 0
 	}
 

@@ -332,7 +332,7 @@ func TestAWalletOfManyEntriesIsAudited(t *testing.T) {
 			t.Errorf("breaks %v, %v; want none", breaks, err)
 		}
 
-		// in the last page
+		// In the last page.
 		exec("UPDATE entries SET amount_minor = 2 WHERE account_id = ? ORDER BY id DESC LIMIT 1", wallet)
 		if breaks, err := auditor.wallets(t.Context()); err != nil || len(breaks) != 1 {
 			t.Errorf("breaks %v, %v; want the wallet", breaks, err)

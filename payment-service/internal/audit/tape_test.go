@@ -112,12 +112,14 @@ func TestAnOperatorResumesTheJournal(t *testing.T) {
 
 		b.take(3, 5)
 		b.wantAt(5, 4)
-		b.wantFindings("offset 2 was taken for record 2 because operator Han Meimei said so: the second was lost")
+		b.wantFindings(
+			"offset 2 was taken for record 2 because operator Han Meimei said so: the second was lost",
+		)
 		if found := b.breaks(); len(found) > 0 {
 			t.Errorf("breaks:\n%s", strings.Join(found, "\n"))
 		}
 
-		// as if the third had expired
+		// As if the third had expired.
 		if err := b.tape.ResumeAt(t.Context(), b.topic[4], Decision{}); err != nil {
 			t.Fatal(err)
 		}

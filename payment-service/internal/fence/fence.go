@@ -18,7 +18,7 @@ type Verdict int
 // The verdicts.
 const (
 	Due Verdict = iota // the next one of its key: takes effect
-	// not after the last one that took effect: a repeat, a late writer or a rival; changes nothing
+	// Not after the last one that took effect: a repeat, a late writer or a rival; changes nothing.
 	Stale
 	Ahead // its predecessor has not taken effect yet: waits for it
 )

@@ -158,7 +158,7 @@ func TestRefusedDeposits(t *testing.T) {
 			`{"amount":{"currency":"USD","minor":1}}`); !again.Same(mismatch) {
 			t.Errorf("first\n%s\nthen\n%s", mismatch.Body, again.Body)
 		}
-		// although there is room now
+		// Although there is room now.
 		if again := s.post(t, path+"/deposits", "full", deposit(2)); !again.Same(full) {
 			t.Errorf("first\n%s\nthen\n%s", full.Body, again.Body)
 		}

@@ -195,7 +195,7 @@ func TestAJournalThatIsNotSentLeavesTheOutboxToOthers(t *testing.T) {
 			t.Errorf("%d of %d records are in the outbox", written, decisions)
 		}
 
-		// as if sent
+		// As if sent.
 		err := db.Pool.Run(t.Context(),
 			func(tx dbtx.Tx) error { return tx.DB().Exec("DELETE FROM outbox WHERE id <= 1000").Error })
 		if err != nil {

@@ -89,8 +89,8 @@ func TestAConflictIsParkedAndTold(t *testing.T) {
 					d.handle(genuine, other)
 					decided = 0
 					if name == "another seq" || name == "another order" {
-						// until one of them is decided, nothing tells such a claim from the genuine
-						// instruction
+						// Until one of them is decided, nothing tells such a claim from the genuine
+						// instruction.
 						continue
 					}
 				}

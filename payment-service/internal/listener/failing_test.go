@@ -81,10 +81,10 @@ func TestAnUnexplainedErrorIsTriedThreeTimesInAll(t *testing.T) {
 		}
 		d.wantCount("executed", parking.TriesMax)
 		d.wantCount("parked_messages", 2)
-		// and not one for each redelivery
+		// And not one for each redelivery.
 		d.wantCount("notifications WHERE channel = 'log' AND body LIKE '%"+bad+"%'", 1)
 		d.wantCount("notifications", 1)
-		// the error text of the database is not sent to people
+		// The error text of the database is not sent to people.
 		d.wantCount("notifications WHERE body LIKE '%a bug%'", 0)
 	})
 }

@@ -117,7 +117,7 @@ func TestAnyMessageCanBeParked(t *testing.T) {
 		poison := []rocketmq.Delivery{
 			{MessageID: strings.Repeat("u", 65), Body: []byte("x")},
 			{MessageID: "\xff\xfe", Body: []byte("\xff\xfe")},
-			// compressed, it passes the broker's limit
+			// Compressed, it passes the broker's limit.
 			{MessageID: "m", Body: bytes.Repeat([]byte{0}, 17<<20)},
 			{MessageID: "m", Body: []byte{}},
 			{MessageID: "m"},
@@ -188,7 +188,7 @@ func TestWhatTheServerDoesNotTakeWholeIsParkedCut(t *testing.T) {
 		}
 
 		d := openDesk(t, db.Pool, db.Pool)
-		// each is written as two bytes
+		// Each is written as two bytes.
 		quotes := rocketmq.Delivery{
 			Topic: settlement.TopicSettlement, MessageID: "m", Body: bytes.Repeat([]byte{'\''}, 3<<20),
 		}

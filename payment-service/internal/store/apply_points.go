@@ -67,7 +67,7 @@ func (b *pointsBatch) take(r ReceivedPoints) {
 		b.repeated(r, first)
 		return
 	}
-	// its number waits for an operator, and a copy waits too
+	// Its number waits for an operator, and a copy waits too.
 	if first, parked := b.parked[c.PointsNo]; parked {
 		b.repeated(r, first)
 		return
@@ -75,7 +75,7 @@ func (b *pointsBatch) take(r ReceivedPoints) {
 
 	at := pointsPlace(c)
 	for no, parked := range b.parked {
-		// the parked one keeps its place until an operator has decided
+		// The parked one keeps its place until an operator has decided.
 		if parked.CustomerID == c.CustomerID && parked.Seq == c.Seq {
 			b.conflict(r, "its place is that of another number, which is parked: "+no)
 			return

@@ -22,7 +22,7 @@ type pointsBatch struct {
 	resolving string // id of the kept record that is resolved now: it must not stand in its own way
 
 	known map[string]settlement.PointsChange // by number, what has taken effect, before or in this batch
-	// by number, what failed every time: an operator has to decide on it
+	// By number, what failed every time: an operator has to decide on it.
 	parked  map[string]settlement.PointsChange
 	before  map[string]points.Balance // by customer, as it is in the database
 	after   map[string]points.Balance

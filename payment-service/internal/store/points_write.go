@@ -38,7 +38,7 @@ func (b *pointsBatch) writeHistory(tx dbtx.Tx) error {
 	}
 	err := tx.DB().Create(&b.history).Error
 	if dbtx.IsDuplicateKey(err) {
-		// another writer was first with one of the numbers: the next run finds it
+		// Another writer was first with one of the numbers: the next run finds it.
 		return dbtx.Again("duplicate_key", err)
 	}
 	if err != nil {

@@ -187,7 +187,7 @@ func TestDiscard(t *testing.T) {
 			t.Error(err)
 		}
 		b.wantCount("parked_messages WHERE state = 'released'", 1) // seq 3
-		// with the first's outcome, which is reported again when its message comes once more
+		// With the first's outcome, which is reported again when its message comes once more.
 		b.wantCount("outbox", 4)
 		b.wantBalance(wallet, 60)
 

@@ -66,7 +66,7 @@ func (r movementRow) movement() payment.Movement {
 type progressRow struct {
 	OrderID string `gorm:"primaryKey"`
 	LastSeq int64
-	// grows when an instruction has to wait, so that the row is really written: see writeProgress
+	// Grows when an instruction has to wait, so that the row is really written: see writeProgress.
 	Waits int64
 }
 

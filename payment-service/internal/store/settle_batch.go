@@ -16,7 +16,7 @@ type Received = intake.Received[settlement.Instruction]
 // Summary is what became of a batch.
 type Summary struct {
 	Decided []Decided // took effect now, released successors included
-	// decided, waiting or parked before: changed nothing; what was decided is reported again
+	// Decided, waiting or parked before: changed nothing; what was decided is reported again.
 	Repeated   int
 	Conflicts  []Conflict // parked
 	Waiting    int        // kept until their predecessor is done

@@ -14,7 +14,7 @@ import (
 func (b *batchState) decide(r Received) error {
 	in := r.Message
 	if kept, there := b.parked[in.PaymentNo]; there {
-		// a copy of an instruction that waits for an operator, and it waits too
+		// A copy of an instruction that waits for an operator, and it waits too.
 		if differs(in, kept.in) == "" {
 			b.summary.Repeated++
 			return nil

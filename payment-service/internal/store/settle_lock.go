@@ -23,9 +23,9 @@ type batchState struct {
 	known      map[string]payment.Movement // by payment number, what was decided, before or in this batch
 	decidedNow map[string]bool             // those of known that were decided in this batch
 	parked     map[string]keptInstruction  // by payment number, what an operator has to decide on
-	// by place, the payment number that failed every time and keeps it until an operator decides
+	// By place, the payment number that failed every time and keeps it until an operator decides.
 	claimed map[fence.Place]string
-	// id of the kept record that is resolved now: it must not stand in its own way
+	// The id of the kept record that is resolved now: it must not stand in its own way.
 	resolving  string
 	ledger     payment.Ledger
 	before     map[string]int64 // progress as it is in the database; an order that is missing has no row yet
@@ -121,7 +121,7 @@ func (b *batchState) readKept(tx dbtx.Tx, orders []string) (accounts []string, e
 			continue
 		}
 		if k.State == parking.Parked {
-			// a conflict does not hide the record whose number it claims
+			// A conflict does not hide the record whose number it claims.
 			if k.Cause != parking.CauseConflict || b.parked[in.PaymentNo].cause == "" {
 				b.parked[in.PaymentNo] = keptInstruction{in, k.Cause}
 			}

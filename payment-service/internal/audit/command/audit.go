@@ -33,7 +33,9 @@ func Audit(
 			"messages, and say with --resume-at which one it goes on with, and --why.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if resuming := resumeAt >= 0; resuming != (by.Reason != "") {
-				return errors.New("--resume-at OFFSET and --why REASON belong together: one of them is missing")
+				return errors.New(
+					"--resume-at OFFSET and --why REASON belong together: one of them is missing",
+				)
 			}
 			return errors.Join(cobra.NoArgs(cmd, args), by.Check())
 		},
@@ -87,7 +89,7 @@ func auditOnce(cmd *cobra.Command, a *audit.Auditor) (audit.Report, error) {
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetDescription("audit: records compared"), progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
-	// an error of the bar is none of the audit
+	// An error of the bar is none of the audit.
 	r, err := a.Audit(cmd.Context(), func(records int64) { _ = bar.Set64(records) })
 	_ = bar.Finish()
 	if err == nil {
